@@ -1,0 +1,3 @@
+//! A message becomes a record.
+
+pub mod lmtp;
