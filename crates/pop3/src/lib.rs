@@ -3,5 +3,6 @@
 mod listing;
 pub mod reply;
 pub mod server;
+pub mod wire;
 
 pub use listing::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId, WireOctets};
