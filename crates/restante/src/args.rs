@@ -1,0 +1,289 @@
+//! The command line. Help, man pages and completions all come from this one definition.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+
+use crate::failure::{Code, Failure};
+
+/// The post office that keeps your mail until you call for it: a POP3 mail drop.
+#[derive(Debug, Parser)]
+#[command(
+    name = "restante",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "New here? `restante demo` needs nothing and shows everything in a minute.\n\
+                  Exit codes are those of sysexits.h: 64 usage, 67 no such account, 75 try again, 78 configuration."
+)]
+pub(crate) struct Arguments {
+    /// The configuration [default: $RESTANTE_CONFIG, then /etc/restante/restante.toml]
+    #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a throw-away server on loopback and show a session with it
+    Demo(Demo),
+    /// Run the server
+    ///
+    /// SIGHUP reads configuration and certificate again, SIGTERM lets sessions end within
+    /// `drain_timeout`, a second SIGTERM cuts them.
+    Serve,
+    /// Say what the configuration means, and what is wrong with it
+    Check,
+    /// Accounts: who may log in, and who gets mail
+    #[command(subcommand)]
+    User(User),
+    /// Deliver one message from standard input
+    ///
+    /// For use by mail transfer agents: 0 means that the message is on disk, 67 that a recipient
+    /// is unknown, 75 that the message should be tried again.
+    Deliver(Deliver),
+    /// Maildrops: where messages wait
+    #[command(subcommand)]
+    Maildrop(Maildrop),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory
+    Man {
+        /// Where to; made if it is not there.
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+}
+
+/// `restante demo`.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Keep the data here instead of throwing it away at the end
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// Listen on ports that are free instead of 1110, 1995 and 1024
+    #[arg(long)]
+    pub(crate) free_ports: bool,
+}
+
+/// `restante deliver`.
+#[derive(Args, Debug)]
+pub(crate) struct Deliver {
+    /// The envelope sender; adds Return-Path and Delivered-To
+    #[arg(
+        short = 'f',
+        long = "from",
+        value_name = "SENDER",
+        allow_hyphen_values = true
+    )]
+    pub(crate) sender: Option<String>,
+    /// Drop a leading `From ` line, as in an mbox
+    #[arg(long)]
+    pub(crate) from_line: bool,
+    /// Accounts or addresses
+    #[arg(required = true, value_name = "RECIPIENT")]
+    pub(crate) recipients: Vec<String>,
+}
+
+/// Where a password comes from. Never the command line: everybody on the machine can read it there.
+#[derive(Args, Debug)]
+pub(crate) struct PasswordSource {
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Read the password from the first line of a file
+    #[arg(long, value_name = "FILE", conflicts_with = "stdin", value_hint = ValueHint::FilePath)]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+/// `restante user`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Make an account; asks for the password
+    Add {
+        /// `local` or `local@domain`.
+        account: String,
+        #[command(flatten)]
+        password: PasswordSource,
+        /// Also use the password as APOP secret (kept so that it can be read back; think twice)
+        #[arg(long)]
+        apop: bool,
+    },
+    /// Set a new password
+    Passwd {
+        /// The account's name.
+        account: String,
+        #[command(flatten)]
+        password: PasswordSource,
+        /// Set the separate APOP secret instead
+        #[arg(long)]
+        apop: bool,
+    },
+    /// List the accounts
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an account
+    Show {
+        /// The account's name.
+        account: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change an account
+    Set {
+        /// The account's name.
+        account: String,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Disable an account; its maildrop stays for 30 days
+    Remove {
+        /// The account's name.
+        account: String,
+        /// Delete account and mail at once
+        #[arg(long)]
+        delete_mail: bool,
+        /// Do not ask before mail is deleted
+        #[arg(long, requires = "delete_mail")]
+        yes: bool,
+    },
+    /// Make accounts from lines `name:{SCHEME}secret`
+    ///
+    /// Schemes: PLAIN, ARGON2ID, SHA512-CRYPT, BLF-CRYPT. Fields after the secret (as in Dovecot's
+    /// passwd-file) are ignored. Either every line is taken or none.
+    Import {
+        /// The file; `-` is standard input.
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Also keep PLAIN secrets for APOP (they can be read back; think twice)
+        #[arg(long)]
+        apop: bool,
+    },
+    /// Give an account another name; its maildrop and unique-ids stay
+    Rename {
+        /// The name now.
+        account: String,
+        /// The name from now on.
+        new_name: String,
+    },
+}
+
+/// What `user set` changes: exactly one thing.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Change {
+    /// May log in and receive
+    #[arg(long)]
+    pub(crate) enable: bool,
+    /// May neither log in nor receive
+    #[arg(long)]
+    pub(crate) disable: bool,
+    /// Forget the APOP secret
+    #[arg(long)]
+    pub(crate) no_apop: bool,
+}
+
+/// `restante maildrop`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Maildrop {
+    /// List the maildrops, or the messages of one
+    List {
+        /// The account whose messages are listed; none: all maildrops.
+        account: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a message as it was delivered
+    Show {
+        /// The account's name.
+        account: String,
+        /// The message's number in `maildrop list ACCOUNT`, or its unique-id.
+        message: String,
+    },
+    /// Read every octet and compare it with its checksum
+    Verify {
+        /// The account whose maildrop is read; none: all.
+        account: Option<String>,
+    },
+    /// Print where a maildrop lies
+    Path {
+        /// The account's name.
+        account: String,
+    },
+    /// Bring in a Maildir, or a directory of .eml files
+    ///
+    /// Messages that an earlier run has brought in are recognised by their file names and
+    /// skipped, so an interrupted import can be started again.
+    Import {
+        /// The account that gets the messages.
+        account: String,
+        /// The Maildir (with new/ and cur/), or the directory of .eml files.
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+}
+
+impl Arguments {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    ///
+    /// EX_USAGE, with clap's text printed. Help and version are printed and end with success:
+    /// that is the inner `None`.
+    pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, Failure> {
+        let error = match Self::try_parse_from(words) {
+            Ok(arguments) => return Ok(Some(arguments)),
+            Err(error) => error,
+        };
+        // Nobody reads it: nothing else can be done about that.
+        let _ = error.print();
+        match error.use_stderr() {
+            true => Err(Failure::silent(Code::Usage)),
+            false => Ok(None),
+        }
+    }
+
+    /// The whole definition, for man pages and completions.
+    pub(crate) fn definition() -> clap::Command {
+        Self::command()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Arguments::definition().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_is_named_before_or_after_the_command() {
+        for words in [
+            ["restante", "-c", "x", "serve"],
+            ["restante", "serve", "-c", "x"],
+        ] {
+            let arguments = Arguments::try_parse_from(words).unwrap();
+            assert_eq!(arguments.config, Some(PathBuf::from("x")));
+        }
+    }
+
+    #[test]
+    fn no_password_on_the_command_line() {
+        assert!(Arguments::try_parse_from(["restante", "user", "add", "bob", "secret"]).is_err());
+    }
+}

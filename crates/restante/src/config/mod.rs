@@ -1,0 +1,240 @@
+//! The configuration: one TOML file, read into what the program does with it.
+//!
+//! Keys and their meaning are in `docs/defaults.md`. A key whose effect is not built yet is
+//! refused, never ignored: whoever writes `quota` must not believe that one is kept.
+
+mod document;
+mod read;
+mod values;
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::failure::{Code, Failure};
+use crate::output::{self, note};
+
+pub(crate) use document::{Level, Problem};
+pub(crate) use values::say_duration;
+
+/// Where the configuration lies unless somebody says otherwise.
+pub(crate) const DEFAULT_FILE: &str = "/etc/restante/restante.toml";
+
+/// No configuration is larger; whatever is, is another file.
+const FILE_OCTETS_MAX: u64 = 1 << 20;
+
+/// Which protocol a listener speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Protocol {
+    /// POP3 in clear, with STLS if there is a certificate (RFC 1939, 2595).
+    Pop3,
+    /// POP3 inside TLS from the first octet (RFC 8314).
+    Pop3s,
+    /// Delivery (RFC 2033).
+    Lmtp,
+}
+
+impl Protocol {
+    /// As the configuration writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pop3 => "pop3",
+            Self::Pop3s => "pop3s",
+            Self::Lmtp => "lmtp",
+        }
+    }
+}
+
+/// Whether a password may travel without TLS (design decision 14).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PlaintextLogin {
+    /// No.
+    Never,
+    /// When both ends of the connection are on this machine.
+    Loopback,
+    /// Yes.
+    Always,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Address {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// One `[[listener]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    /// What is spoken.
+    pub(crate) protocol: Protocol,
+    /// Where.
+    pub(crate) address: Address,
+    /// Whether passwords may travel in clear; only POP3 asks.
+    pub(crate) plaintext_login: PlaintextLogin,
+}
+
+/// `[tls]`: the files, not yet read.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    /// The certificate and its chain, PEM.
+    pub(crate) certificate: PathBuf,
+    /// The private key, PEM.
+    pub(crate) key: PathBuf,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LogFormat {
+    /// One line an event.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// What one configuration file means.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The file it was read from.
+    pub(crate) file: PathBuf,
+    /// This machine's name, in the greeting and in trace headers.
+    pub(crate) hostname: String,
+    /// How the server signs off.
+    pub(crate) name: String,
+    /// The data directory.
+    pub(crate) data: PathBuf,
+    /// Whom the server becomes after binding.
+    pub(crate) user: Option<String>,
+    /// Domains whose local parts are accounts, beside the host name.
+    pub(crate) domains: Vec<String>,
+    /// What the server listens on.
+    pub(crate) listeners: Vec<Listener>,
+    /// Certificate and key.
+    pub(crate) tls: Option<Tls>,
+    /// Whether tmpfs and the like may hold mail (design decision 20).
+    pub(crate) allow_volatile: bool,
+    /// How long a second session waits for a busy maildrop (design decision 8).
+    pub(crate) lock_wait: Duration,
+    /// `[limits]`.
+    pub(crate) limits: Limits,
+    /// Whether SCRAM verifiers are stored.
+    pub(crate) scram: bool,
+    /// Iterations of a SCRAM verifier.
+    pub(crate) scram_iterations: u32,
+    /// A refused login is answered so long after it arrived, at least.
+    pub(crate) refusal_delay: Duration,
+    /// `[log] format`.
+    pub(crate) log: LogFormat,
+}
+
+/// `[limits]`: the reason for each default is in `docs/defaults.md`.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// Most sessions at once, over all listeners.
+    pub(crate) session_count_max: u32,
+    /// Most POP3 sessions of one address at once; 0: no limit.
+    pub(crate) sessions_per_address_max: u32,
+    /// Largest message that is accepted.
+    pub(crate) message_octets_max: u64,
+    /// How long sessions may go on after SIGTERM.
+    pub(crate) drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            session_count_max: 10_000,
+            sessions_per_address_max: 20,
+            message_octets_max: 50 << 20,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The file that `-c`, the environment or the default names.
+pub(crate) fn file(named: Option<&Path>) -> PathBuf {
+    named.map(Path::to_owned).unwrap_or_else(|| {
+        std::env::var_os("RESTANTE_CONFIG")
+            .filter(|value| !value.is_empty())
+            .map_or_else(|| PathBuf::from(DEFAULT_FILE), PathBuf::from)
+    })
+}
+
+/// Reads a configuration and everything that is wrong with it.
+///
+/// # Errors
+///
+/// When the file cannot be read at all.
+pub(crate) fn read(file: &Path) -> Result<(Option<Config>, Vec<Problem>), Failure> {
+    let text = text(file)?;
+    Ok(read::read(file, &text))
+}
+
+/// The configuration, if it can be used; warnings are printed, mistakes are the failure.
+///
+/// # Errors
+///
+/// EX_CONFIG, with every mistake printed.
+pub(crate) fn load(named: Option<&Path>) -> Result<Config, Failure> {
+    let (config, problems) = read(&file(named))?;
+    for problem in &problems {
+        note!("{problem}");
+    }
+    config.ok_or_else(|| Failure::silent(Code::Config))
+}
+
+fn text(file: &Path) -> Result<String, Failure> {
+    let failure = |error: &io::Error| {
+        let what = format!(
+            "the configuration {} cannot be read: {}",
+            file.display(),
+            output::plain(error)
+        );
+        Failure::new(Code::Config, what).remedy(match error.kind() {
+            io::ErrorKind::NotFound => {
+                "write it (README.md shows one), or name another with -c FILE or $RESTANTE_CONFIG"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "run this as root or as the owner of the data directory"
+            }
+            _ => "name a readable file with -c FILE or $RESTANTE_CONFIG",
+        })
+    };
+    let mut octets = Vec::new();
+    fs::File::open(file)
+        .and_then(|open| open.take(FILE_OCTETS_MAX + 1).read_to_end(&mut octets))
+        .map_err(|error| failure(&error))?;
+    if octets.len() as u64 > FILE_OCTETS_MAX {
+        return Err(Failure::new(
+            Code::Config,
+            format!("{} is larger than 1 MiB", file.display()),
+        )
+        .remedy("name a configuration with -c FILE"));
+    }
+    String::from_utf8(octets).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..good]
+            .iter()
+            .filter(|o| **o == b'\n')
+            .count()
+            + 1;
+        Failure::new(
+            Code::Config,
+            format!("{}:{line}: this is not UTF-8", file.display()),
+        )
+        .remedy("save the file as UTF-8, or name another with -c FILE")
+    })
+}

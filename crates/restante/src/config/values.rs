@@ -1,0 +1,222 @@
+//! What the texts of a configuration mean: sizes, durations, addresses, names.
+//!
+//! Each function gives the value, or what to write instead.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Address;
+
+/// A duration: `30s`, `500 ms`, `10 min`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let help = || "give a duration such as \"500 ms\", \"30s\", \"10 min\", \"1 h\"".to_owned();
+    let (number, unit) = number_and_unit(text).ok_or_else(help)?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
+        _ => return Err(help()),
+    };
+    number
+        .checked_mul(milliseconds)
+        // A year is longer than any timeout that somebody wants.
+        .filter(|total| *total <= 366 * 86_400_000)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "give a duration of at most a year".to_owned())
+}
+
+/// A size in octets: `50 MiB`, `1 GiB`, `1000000`.
+pub(crate) fn octets(text: &str) -> Result<u64, String> {
+    let help = || "give a size such as \"64 KiB\", \"50 MiB\", \"1 GiB\"".to_owned();
+    let (number, unit) = number_and_unit(text).ok_or_else(help)?;
+    let factor: u64 = match unit {
+        "" | "octets" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return Err(help()),
+    };
+    number
+        .checked_mul(factor)
+        .filter(|total| *total <= 1 << 50)
+        .ok_or_else(|| "give a size of at most 1024 TiB".to_owned())
+}
+
+fn number_and_unit(text: &str) -> Option<(u64, &str)> {
+    let text = text.trim();
+    let digits = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number = text[..digits].parse().ok()?;
+    Some((number, text[digits..].trim_start()))
+}
+
+/// An address to listen on: `127.0.0.1:110`, `[::]:995`, `localhost:1110`, `unix:/run/restante/lmtp`.
+pub(crate) fn address(text: &str) -> Result<Address, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = PathBuf::from(path);
+        // The longest path that fits the kernel's sockaddr_un, with its final NUL.
+        return match (path.is_absolute(), path.as_os_str().len() < 108) {
+            (true, true) => Ok(Address::Unix(path)),
+            (false, _) => {
+                Err("give the socket's whole path: \"unix:/run/restante/lmtp\"".to_owned())
+            }
+            (_, false) => Err("a socket's path has at most 107 octets".to_owned()),
+        };
+    }
+    if text.starts_with("systemd:") {
+        return Err(
+            "sockets from systemd are not available in this version; give host:port or \"unix:PATH\""
+                .to_owned(),
+        );
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(Address::Tcp(address));
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse::<u16>().ok()),
+        None => (text, None),
+    };
+    match (host, port) {
+        ("localhost", Some(port)) => Ok(Address::Tcp(SocketAddr::new(
+            IpAddr::from([127, 0, 0, 1]),
+            port,
+        ))),
+        ("" | "*", Some(port)) => Err(format!(
+            "write \"[::]:{port}\" for every address of this machine, or \"127.0.0.1:{port}\""
+        )),
+        (_, Some(_)) => Err(
+            "give the address in numbers, such as \"[::]:995\" or \"127.0.0.1:110\" (IPv6 in brackets)"
+                .to_owned(),
+        ),
+        (_, None) => Err("give address and port, such as \"[::]:995\", or \"unix:PATH\"".to_owned()),
+    }
+}
+
+/// A host name or a domain: labels of letters, digits and hyphens (RFC 1123 §2.1).
+///
+/// The greeting's timestamp and the trace headers hold it, so nothing else may be in it.
+pub(crate) fn host(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+    };
+    if text.len() <= 253 && text.split('.').all(label) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(
+            "give a name of letters, digits, hyphens and dots, such as \"mail.example.org\""
+                .to_owned(),
+        )
+    }
+}
+
+/// How the server signs off: one word.
+pub(crate) fn sign_off(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || b"-._".contains(&octet));
+    match fits {
+        true => Ok(text.to_owned()),
+        false => Err("give 1 to 64 letters, digits, dots, hyphens or underscores".to_owned()),
+    }
+}
+
+/// A path from the root, so that it means the same wherever the program is started.
+pub(crate) fn path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.is_absolute() && !text.contains('\0') {
+        true => Ok(path),
+        false => Err("give the whole path, beginning with /".to_owned()),
+    }
+}
+
+/// A duration as a configuration would say it.
+pub(crate) fn say_duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    match milliseconds {
+        0 => "0 s".to_owned(),
+        ms if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
+        ms if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
+        ms if ms % 1_000 == 0 => format!("{} s", ms / 1_000),
+        ms => format!("{ms} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration(" 10 min"), Ok(Duration::from_secs(600)));
+        assert_eq!(duration("500 ms"), Ok(Duration::from_millis(500)));
+        for wrong in [
+            "",
+            "s",
+            "-1s",
+            "30",
+            "1.5h",
+            "99999999999999999999s",
+            "400d",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(octets("50 MiB"), Ok(52_428_800));
+        assert_eq!(octets("1000"), Ok(1000));
+        for wrong in ["", "MiB", "-1", "1 Mb", "99999999999 TiB", "٣ MiB"] {
+            assert!(octets(wrong).is_err(), "{wrong}");
+        }
+        for duration_ in ["0s", "30s", "10 min", "2h", "1500ms"] {
+            let value = duration(duration_).unwrap();
+            assert_eq!(duration(&say_duration(value)), Ok(value));
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        assert!(matches!(address("[::]:995"), Ok(Address::Tcp(_))));
+        assert!(matches!(address("localhost:1110"), Ok(Address::Tcp(_))));
+        assert!(matches!(address("unix:/run/r/lmtp"), Ok(Address::Unix(_))));
+        for wrong in [
+            "",
+            ":110",
+            "*:110",
+            "110",
+            "::1:110",
+            "unix:x",
+            "systemd:pop3",
+            "[::]:65536",
+            "mail.example.org:110",
+        ] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(
+            host("MailGate.dobbs.org"),
+            Ok("mailgate.dobbs.org".to_owned())
+        );
+        for wrong in ["", "a b", "a..b", "-a", "a<b", "a\r\nb", "ä.org", "a."] {
+            assert!(host(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(sign_off("dewey").is_ok());
+        assert!(sign_off("a\nb").is_err());
+        assert!(path("var").is_err());
+    }
+}
