@@ -26,8 +26,36 @@ impl Secret {
     }
 }
 
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(other)
+    }
+}
+
+impl Eq for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        assert_eq!(
+            format!("{:?} {:#?}", Secret::new("a"), Secret::new("b")),
+            "… …"
+        );
+    }
+
+    #[test]
+    fn secrets_are_compared_by_their_octets() {
+        assert!(Secret::new("a b").same(&Secret::new("a b")));
+        assert!(!Secret::new("a b").same(&Secret::new("a c")));
+        assert!(!Secret::new("a").same(&Secret::new("a b")));
     }
 }
