@@ -1,10 +1,13 @@
 //! Restante, the program: a command line becomes a function call, and its result an exit code.
 
 mod args;
+mod check;
 mod config;
 mod failure;
+mod log;
 mod output;
 mod pages;
+mod rights;
 
 use std::process::ExitCode;
 
@@ -30,7 +33,7 @@ fn run() -> Result<(), Failure> {
     match arguments.command {
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { directory } => pages::man(&directory),
-        Command::Check => config::load(config).map(|_| ()),
+        Command::Check => check::check(config),
         _ => {
             note!("not yet");
             Ok(())

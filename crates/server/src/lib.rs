@@ -1,1 +1,6 @@
 //! Placeholder.
+
+mod config;
+pub mod units;
+
+pub use config::{Address, Config, Limits, Listener, PlaintextLogin, Protocol, Tls};

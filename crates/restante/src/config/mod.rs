@@ -4,12 +4,12 @@
 //! refused, never ignored: whoever writes `quota` must not believe that one is kept.
 
 mod document;
+mod listeners;
 mod read;
 mod values;
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,77 +25,6 @@ pub(crate) const DEFAULT_FILE: &str = "/etc/restante/restante.toml";
 /// No configuration is larger; whatever is, is another file.
 const FILE_OCTETS_MAX: u64 = 1 << 20;
 
-/// Which protocol a listener speaks.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Protocol {
-    /// POP3 in clear, with STLS if there is a certificate (RFC 1939, 2595).
-    Pop3,
-    /// POP3 inside TLS from the first octet (RFC 8314).
-    Pop3s,
-    /// Delivery (RFC 2033).
-    Lmtp,
-}
-
-impl Protocol {
-    /// As the configuration writes it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Pop3 => "pop3",
-            Self::Pop3s => "pop3s",
-            Self::Lmtp => "lmtp",
-        }
-    }
-}
-
-/// Whether a password may travel without TLS (design decision 14).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum PlaintextLogin {
-    /// No.
-    Never,
-    /// When both ends of the connection are on this machine.
-    Loopback,
-    /// Yes.
-    Always,
-}
-
-/// Where a listener listens.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Address {
-    /// A TCP address.
-    Tcp(SocketAddr),
-    /// A Unix socket.
-    Unix(PathBuf),
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// One `[[listener]]`.
-#[derive(Clone, Debug)]
-pub(crate) struct Listener {
-    /// What is spoken.
-    pub(crate) protocol: Protocol,
-    /// Where.
-    pub(crate) address: Address,
-    /// Whether passwords may travel in clear; only POP3 asks.
-    pub(crate) plaintext_login: PlaintextLogin,
-}
-
-/// `[tls]`: the files, not yet read.
-#[derive(Clone, Debug)]
-pub(crate) struct Tls {
-    /// The certificate and its chain, PEM.
-    pub(crate) certificate: PathBuf,
-    /// The private key, PEM.
-    pub(crate) key: PathBuf,
-}
-
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum LogFormat {
@@ -110,26 +39,14 @@ pub(crate) enum LogFormat {
 pub(crate) struct Config {
     /// The file it was read from.
     pub(crate) file: PathBuf,
-    /// This machine's name, in the greeting and in trace headers.
-    pub(crate) hostname: String,
-    /// How the server signs off.
-    pub(crate) name: String,
     /// The data directory.
     pub(crate) data: PathBuf,
     /// Whom the server becomes after binding.
     pub(crate) user: Option<String>,
-    /// Domains whose local parts are accounts, beside the host name.
-    pub(crate) domains: Vec<String>,
-    /// What the server listens on.
-    pub(crate) listeners: Vec<Listener>,
-    /// Certificate and key.
-    pub(crate) tls: Option<Tls>,
+    /// What the server is told: names, listeners, certificate, limits.
+    pub(crate) server: server::Config,
     /// Whether tmpfs and the like may hold mail (design decision 20).
     pub(crate) allow_volatile: bool,
-    /// How long a second session waits for a busy maildrop (design decision 8).
-    pub(crate) lock_wait: Duration,
-    /// `[limits]`.
-    pub(crate) limits: Limits,
     /// Whether SCRAM verifiers are stored.
     pub(crate) scram: bool,
     /// Iterations of a SCRAM verifier.
@@ -138,30 +55,6 @@ pub(crate) struct Config {
     pub(crate) refusal_delay: Duration,
     /// `[log] format`.
     pub(crate) log: LogFormat,
-}
-
-/// `[limits]`: the reason for each default is in `docs/defaults.md`.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    /// Most sessions at once, over all listeners.
-    pub(crate) session_count_max: u32,
-    /// Most POP3 sessions of one address at once; 0: no limit.
-    pub(crate) sessions_per_address_max: u32,
-    /// Largest message that is accepted.
-    pub(crate) message_octets_max: u64,
-    /// How long sessions may go on after SIGTERM.
-    pub(crate) drain_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            session_count_max: 10_000,
-            sessions_per_address_max: 20,
-            message_octets_max: 50 << 20,
-            drain_timeout: Duration::from_secs(30),
-        }
-    }
 }
 
 /// The file that `-c`, the environment or the default names.

@@ -1,19 +1,17 @@
 //! Which keys there are, and what they must not say together.
 
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::de::{DeArray, DeTable, DeValue};
+use server::{Limits, Tls};
+use toml::de::{DeTable, DeValue};
 
 use super::document::{At, Document, Section, TOP, nearest};
-use super::{
-    Address, Config, Level, Limits, Listener, LogFormat, PlaintextLogin, Problem, Protocol, Tls,
-    values,
-};
+use super::{Config, Level, LogFormat, Problem, listeners, values};
 
 /// What every key that is not built yet is told.
-const LATER: &str = "is not available in this version";
+pub(super) const LATER: &str = "is not available in this version";
 
 /// Reads a whole file. No configuration comes back if one of the problems is a mistake.
 pub(super) fn read(file: &Path, text: &str) -> (Option<Config>, Vec<Problem>) {
@@ -63,7 +61,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     let tls = tls(document, tls_table);
     let listeners = match listener_value.map(|value| (value.get_ref(), value.span())) {
         None => Vec::new(),
-        Some((DeValue::Array(tables), _)) => listeners(document, tables, tls_table.is_some()),
+        Some((DeValue::Array(tables), _)) => listeners::read(document, tables, tls_table.is_some()),
         Some((_, span)) => {
             document.error(
                 Some(span),
@@ -86,16 +84,18 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     let log = log(document, log_table);
     Config {
         file: file.to_owned(),
-        hostname,
-        name,
         data,
         user: user.map(|user| user.value),
-        domains,
-        listeners,
-        tls,
+        server: server::Config {
+            hostname,
+            name,
+            domains,
+            listeners,
+            tls,
+            limits,
+            lock_wait,
+        },
         allow_volatile,
-        lock_wait,
-        limits,
         scram,
         scram_iterations,
         refusal_delay,
@@ -119,168 +119,6 @@ fn domains(document: &mut Document<'_>, top: &mut Section<'_, '_>) -> Vec<String
         }
     }
     domains
-}
-
-fn listeners(document: &mut Document<'_>, tables: &DeArray<'_>, tls: bool) -> Vec<Listener> {
-    let mut listeners: Vec<Listener> = Vec::new();
-    for item in tables.iter() {
-        let DeValue::Table(table) = item.get_ref() else {
-            document.error(
-                Some(item.span()),
-                "a listener must be a table",
-                "write [[listener]], then protocol and address in lines of their own",
-            );
-            continue;
-        };
-        let mut section = Section::new("[[listener]]", Some(table));
-        let protocol = protocol(document, &mut section, item.span());
-        let address = section.parsed(document, "address", values::address);
-        if section.span("address").is_none() {
-            document.error(
-                Some(item.span()),
-                "this listener has no address",
-                "add address = \"[::]:995\" or another, or \"unix:PATH\"",
-            );
-        }
-        let login = plaintext_login(document, &mut section);
-        if let Some(networks) = section.texts(document, "proxy_protocol")
-            && let Some(first) = networks.first()
-        {
-            document.error(
-                Some(first.span.clone()),
-                format!("`proxy_protocol` {LATER}"),
-                "remove it, or leave the list empty",
-            );
-        }
-        section.close(document);
-        let (Some(protocol), Some(address)) = (protocol, address) else {
-            continue;
-        };
-        let listener = Listener {
-            protocol: protocol.value,
-            plaintext_login: login
-                .as_ref()
-                .map_or(PlaintextLogin::Never, |login| login.value),
-            address: address.value,
-        };
-        let told = login.map(|login| login.span);
-        fits(document, &listener, tls, protocol.span, &address.span, told);
-        if let Some(port) = taken(&listeners, &listener.address) {
-            document.error(
-                Some(address.span),
-                format!("two listeners have the address {port}"),
-                "give each its own port or socket",
-            );
-        }
-        listeners.push(listener);
-    }
-    listeners
-}
-
-/// What the keys of one listener must not say together.
-fn fits(
-    document: &mut Document<'_>,
-    listener: &Listener,
-    tls: bool,
-    protocol: Range<usize>,
-    address: &Range<usize>,
-    plaintext_login: Option<Range<usize>>,
-) {
-    let unix = matches!(listener.address, Address::Unix(_));
-    let loopback = match &listener.address {
-        Address::Tcp(address) => address.ip().is_loopback(),
-        Address::Unix(_) => true,
-    };
-    match (listener.protocol, listener.plaintext_login) {
-        (Protocol::Pop3s, _) if !tls => document.error(
-            Some(protocol),
-            "a pop3s listener needs a certificate",
-            "add [tls] with certificate and key, or make it protocol = \"pop3\"",
-        ),
-        (Protocol::Pop3, PlaintextLogin::Never) if !tls => document.error(
-            Some(protocol),
-            "nobody could log in here: passwords may not travel in clear, and there is no certificate",
-            "add [tls] with certificate and key, or plaintext_login = \"loopback\"",
-        ),
-        (Protocol::Pop3, PlaintextLogin::Always) if !loopback => document.warning(
-            plaintext_login.clone(),
-            "passwords may travel in clear over the network",
-            "write plaintext_login = \"never\" or \"loopback\" if your users' programs know TLS",
-        ),
-        (Protocol::Lmtp, _) if !loopback => document.warning(
-            Some(address.clone()),
-            "whoever reaches this address can deliver mail; LMTP asks for no password",
-            "use \"unix:PATH\" or a loopback address, or keep others out by a firewall",
-        ),
-        _ => {}
-    }
-    if listener.protocol != Protocol::Pop3 && plaintext_login.is_some() {
-        document.error(
-            plaintext_login,
-            format!(
-                "`plaintext_login` means nothing for {}",
-                listener.protocol.name()
-            ),
-            "remove it; it belongs to protocol = \"pop3\"",
-        );
-    }
-    if unix && listener.protocol != Protocol::Lmtp {
-        document.error(
-            Some(address.clone()),
-            format!("{} needs a TCP address", listener.protocol.name()),
-            "give host:port; Unix sockets are for lmtp",
-        );
-    }
-}
-
-/// The address that two listeners would share, if they would.
-fn taken(listeners: &[Listener], address: &Address) -> Option<String> {
-    listeners
-        .iter()
-        .find(|other| match (&other.address, address) {
-            // Port 0 asks the system for a free one, each time another.
-            (Address::Tcp(a), Address::Tcp(b)) => a == b && a.port() != 0,
-            (a, b) => a == b,
-        })
-        .map(|other| other.address.to_string())
-}
-
-fn protocol(
-    document: &mut Document<'_>,
-    section: &mut Section<'_, '_>,
-    listener: Range<usize>,
-) -> Option<At<Protocol>> {
-    if section.span("protocol").is_none() {
-        // Asked for all the same: it is a known key.
-        let _ = section.value("protocol");
-        document.error(
-            Some(listener),
-            "this listener has no protocol",
-            "add protocol = \"pop3s\", \"pop3\" or \"lmtp\"",
-        );
-        return None;
-    }
-    section.parsed(document, "protocol", |text| match text {
-        "pop3" => Ok(Protocol::Pop3),
-        "pop3s" => Ok(Protocol::Pop3s),
-        "lmtp" => Ok(Protocol::Lmtp),
-        "admin" => Err(format!(
-            "the admin listener {LATER}; remove this [[listener]]"
-        )),
-        other => Err(one_of(other, &["pop3s", "pop3", "lmtp"])),
-    })
-}
-
-fn plaintext_login(
-    document: &mut Document<'_>,
-    section: &mut Section<'_, '_>,
-) -> Option<At<PlaintextLogin>> {
-    section.parsed(document, "plaintext_login", |text| match text {
-        "never" => Ok(PlaintextLogin::Never),
-        "loopback" => Ok(PlaintextLogin::Loopback),
-        "always" => Ok(PlaintextLogin::Always),
-        other => Err(one_of(other, &["never", "loopback", "always"])),
-    })
 }
 
 fn tls(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Option<Tls> {
@@ -349,11 +187,35 @@ fn maildrop(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> (bool, 
 fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
     let mut section = Section::new("[limits]", table);
     let mut limits = Limits::default();
-    if let Some(count) = section.number(document, "session_count_max", 1..=1_000_000) {
-        limits.session_count_max = u32::try_from(count).unwrap_or(u32::MAX);
-    }
-    if let Some(count) = section.number(document, "sessions_per_address_max", 0..=1_000_000) {
-        limits.sessions_per_address_max = u32::try_from(count).unwrap_or(u32::MAX);
+    let counts: [(&'static str, &mut usize, RangeInclusive<u64>); 5] = [
+        (
+            "session_count_max",
+            &mut limits.session_count_max,
+            1..=1_000_000,
+        ),
+        (
+            "sessions_per_address_max",
+            &mut limits.sessions_per_address_max,
+            0..=1_000_000,
+        ),
+        (
+            "lmtp_session_count_max",
+            &mut limits.lmtp_session_count_max,
+            1..=100_000,
+        ),
+        // RFC 2449 §4 asks for at least 255; above 64 KiB strangers would fill memory.
+        (
+            "command_octets_max",
+            &mut limits.command_octets_max,
+            255..=65_536,
+        ),
+        // RFC 5321 §4.5.3.1.8 asks for at least 100.
+        ("recipients_max", &mut limits.recipients_max, 100..=100_000),
+    ];
+    for (key, limit, range) in counts {
+        if let Some(count) = section.number(document, key, range) {
+            *limit = usize::try_from(count).unwrap_or(usize::MAX);
+        }
     }
     if let Some(octets) = section.parsed(document, "message_octets_max", values::octets) {
         match octets.value {
@@ -366,8 +228,65 @@ fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
             ),
         }
     }
-    if let Some(timeout) = section.parsed(document, "drain_timeout", values::duration) {
-        limits.drain_timeout = timeout.value;
+    let seconds = Duration::from_secs;
+    let timeouts: [(&'static str, &mut Duration, Duration, &str); 8] = [
+        (
+            "authorization_timeout",
+            &mut limits.authorization_timeout,
+            seconds(1),
+            "",
+        ),
+        (
+            "authorization_timeout_crowded",
+            &mut limits.authorization_timeout_crowded,
+            seconds(1),
+            "",
+        ),
+        (
+            "idle_timeout",
+            &mut limits.idle_timeout,
+            seconds(600),
+            " (RFC 1939 §3)",
+        ),
+        ("write_timeout", &mut limits.write_timeout, seconds(1), ""),
+        (
+            "dead_peer_timeout",
+            &mut limits.dead_peer_timeout,
+            seconds(1),
+            "",
+        ),
+        (
+            "handshake_timeout",
+            &mut limits.handshake_timeout,
+            seconds(1),
+            "",
+        ),
+        (
+            "lmtp_timeout",
+            &mut limits.lmtp_timeout,
+            seconds(300),
+            " (RFC 5321 §4.5.3.2.7)",
+        ),
+        (
+            "drain_timeout",
+            &mut limits.drain_timeout,
+            Duration::ZERO,
+            "",
+        ),
+    ];
+    for (key, limit, least, source) in timeouts {
+        let Some(timeout) = section.parsed(document, key, values::duration) else {
+            continue;
+        };
+        if timeout.value >= least {
+            *limit = timeout.value;
+        } else {
+            document.error(
+                Some(timeout.span),
+                format!("`{key}` is too short"),
+                format!("give {:?} or more{source}", values::say_duration(least)),
+            );
+        }
     }
     section.close(document);
     limits
@@ -416,7 +335,7 @@ fn refuse(
     }
 }
 
-fn one_of(given: &str, known: &[&str]) -> String {
+pub(super) fn one_of(given: &str, known: &[&str]) -> String {
     match nearest(given, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("give one of: {}", known.join(", ")),

@@ -2,60 +2,39 @@
 //!
 //! Each function gives the value, or what to write instead.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Address;
+use server::{Address, units};
 
 /// A duration: `30s`, `500 ms`, `10 min`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let help = || "give a duration such as \"500 ms\", \"30s\", \"10 min\", \"1 h\"".to_owned();
-    let (number, unit) = number_and_unit(text).ok_or_else(help)?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        "d" | "day" | "days" => 86_400_000,
-        _ => return Err(help()),
-    };
-    number
-        .checked_mul(milliseconds)
-        // A year is longer than any timeout that somebody wants.
-        .filter(|total| *total <= 366 * 86_400_000)
-        .map(Duration::from_millis)
-        .ok_or_else(|| "give a duration of at most a year".to_owned())
+    const YEAR: Duration = Duration::from_secs(366 * 86_400);
+    match units::parse_duration(text) {
+        Ok(duration) if duration <= YEAR => Ok(duration),
+        Ok(_) => Err("give a duration of at most a year".to_owned()),
+        Err(_) => {
+            Err("give a duration such as \"500 ms\", \"30s\", \"10 min\", \"1 h\"".to_owned())
+        }
+    }
 }
 
 /// A size in octets: `50 MiB`, `1 GiB`, `1000000`.
 pub(crate) fn octets(text: &str) -> Result<u64, String> {
-    let help = || "give a size such as \"64 KiB\", \"50 MiB\", \"1 GiB\"".to_owned();
-    let (number, unit) = number_and_unit(text).ok_or_else(help)?;
-    let factor: u64 = match unit {
-        "" | "octets" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        _ => return Err(help()),
-    };
-    number
-        .checked_mul(factor)
-        .filter(|total| *total <= 1 << 50)
-        .ok_or_else(|| "give a size of at most 1024 TiB".to_owned())
+    match units::parse_octets(text) {
+        Ok(octets) if octets <= 1 << 50 => Ok(octets),
+        Ok(_) => Err("give a size of at most 1024 TiB".to_owned()),
+        Err(_) => Err("give a size such as \"64 KiB\", \"50 MiB\", \"1 GiB\"".to_owned()),
+    }
 }
 
-fn number_and_unit(text: &str) -> Option<(u64, &str)> {
-    let text = text.trim();
-    let digits = text
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(text.len());
-    let number = text[..digits].parse().ok()?;
-    Some((number, text[digits..].trim_start()))
+/// Permissions of a Unix socket, in octal.
+pub(crate) fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 && !text.starts_with('+') => Ok(mode),
+        _ => Err("give permissions in octal, such as \"0660\"".to_owned()),
+    }
 }
 
 /// An address to listen on: `127.0.0.1:110`, `[::]:995`, `localhost:1110`, `unix:/run/restante/lmtp`.
@@ -77,26 +56,22 @@ pub(crate) fn address(text: &str) -> Result<Address, String> {
                 .to_owned(),
         );
     }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Address::Tcp(address));
+    if text.parse::<SocketAddr>().is_ok() {
+        return Ok(Address::Tcp(text.to_owned()));
     }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse::<u16>().ok()),
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) => (name, port.parse::<u16>().ok()),
         None => (text, None),
     };
-    match (host, port) {
-        ("localhost", Some(port)) => Ok(Address::Tcp(SocketAddr::new(
-            IpAddr::from([127, 0, 0, 1]),
-            port,
-        ))),
+    match (name, port) {
         ("" | "*", Some(port)) => Err(format!(
             "write \"[::]:{port}\" for every address of this machine, or \"127.0.0.1:{port}\""
         )),
-        (_, Some(_)) => Err(
-            "give the address in numbers, such as \"[::]:995\" or \"127.0.0.1:110\" (IPv6 in brackets)"
-                .to_owned(),
-        ),
-        (_, None) => Err("give address and port, such as \"[::]:995\", or \"unix:PATH\"".to_owned()),
+        (name, Some(_)) if host(name).is_ok() => Ok(Address::Tcp(text.to_owned())),
+        (_, Some(_)) => Err("write an IPv6 address in brackets, such as \"[::1]:110\"".to_owned()),
+        (_, None) => {
+            Err("give address and port, such as \"[::]:995\", or \"unix:PATH\"".to_owned())
+        }
     }
 }
 
@@ -200,7 +175,6 @@ mod tests {
             "unix:x",
             "systemd:pop3",
             "[::]:65536",
-            "mail.example.org:110",
         ] {
             assert!(address(wrong).is_err(), "{wrong}");
         }

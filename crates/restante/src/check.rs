@@ -1,0 +1,301 @@
+//! `restante check`: what the configuration means, and what is wrong with it and around it.
+//!
+//! Everything is told at once: the file's mistakes with line and column, then what this machine
+//! makes impossible: a user that does not exist, files that cannot be read, ports that are taken.
+//! Run by root it becomes the server's user first, so that it sees what the server will see.
+
+use std::fs;
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use server::{Address, PlaintextLogin, Protocol, Tls};
+
+use crate::config::{self, Config, Level, say_duration};
+use crate::failure::{Code, Failure};
+use crate::output::{self, count, note, octets, say};
+use crate::rights;
+
+/// What was found wrong so far.
+#[derive(Default)]
+struct Findings {
+    errors: u64,
+    warnings: u64,
+}
+
+impl Findings {
+    fn error(&mut self, what: impl std::fmt::Display, remedy: impl std::fmt::Display) {
+        self.errors += 1;
+        note!("{what}\n  {remedy}");
+    }
+
+    fn warning(&mut self, what: impl std::fmt::Display, remedy: impl std::fmt::Display) {
+        self.warnings += 1;
+        note!("warning: {what}\n  {remedy}");
+    }
+}
+
+/// Checks a configuration.
+///
+/// # Errors
+///
+/// EX_CONFIG if something is wrong; it has been told then.
+pub(crate) fn check(named: Option<&Path>) -> Result<(), Failure> {
+    let (config, problems) = config::read(&config::file(named))?;
+    let mut findings = Findings::default();
+    for problem in &problems {
+        note!("{problem}");
+        match problem.level {
+            Level::Error => findings.errors += 1,
+            Level::Warning => findings.warnings += 1,
+        }
+    }
+    if let Some(config) = config {
+        describe(&config)?;
+        machine(&config, &mut findings);
+    }
+    let warnings = match findings.warnings {
+        0 => String::new(),
+        warnings => format!(", {}", count(warnings, "warning", "warnings")),
+    };
+    match findings.errors {
+        0 => say!("\nNothing is wrong{warnings}."),
+        errors => {
+            let errors = count(errors, "mistake", "mistakes");
+            Err(Failure::new(Code::Config, format!("{errors}{warnings}")))
+        }
+    }
+}
+
+/// Prints what the configuration means.
+fn describe(config: &Config) -> Result<(), Failure> {
+    let server = &config.server;
+    say!("{}", config.file.display())?;
+    let mut domains = vec![server.hostname.clone()];
+    domains.extend(
+        server
+            .domains
+            .iter()
+            .filter(|domain| **domain != server.hostname)
+            .cloned(),
+    );
+    let row = |name: &str, value: &str| say!("  {name:<11} {value}");
+    row("greets as", &server.hostname)?;
+    row("signs off", &server.name)?;
+    row("mail for", &domains.join(", "))?;
+    row("data", &config.data.display().to_string())?;
+    let user = match &config.user {
+        Some(user) => format!("{user}, after binding"),
+        None => "whoever starts it, but not root".to_owned(),
+    };
+    row("runs as", &user)?;
+    for listener in &server.listeners {
+        let how = match (listener.protocol, listener.plaintext_login) {
+            (Protocol::Pop3, PlaintextLogin::Never) => ", passwords only inside TLS",
+            (Protocol::Pop3, PlaintextLogin::Loopback) => {
+                ", passwords in clear only from this machine"
+            }
+            (Protocol::Pop3, PlaintextLogin::Always) => ", passwords in clear from everywhere",
+            (Protocol::Pop3s | Protocol::Lmtp, _) => "",
+        };
+        row(
+            "listens",
+            &format!(
+                "{:<5} {}{how}",
+                listener.protocol.to_string(),
+                listener.address
+            ),
+        )?;
+    }
+    match &server.tls {
+        Some(tls) => row("certificate", &tls.certificate.display().to_string())?,
+        None => row("certificate", "none: no TLS")?,
+    }
+    row("store", "native")?;
+    let limits = &server.limits;
+    row(
+        "limits",
+        &format!(
+            "{}, {} an address, messages of {}",
+            count(limits.session_count_max as u64, "session", "sessions"),
+            match limits.sessions_per_address_max {
+                0 => "no limit for".to_owned(),
+                most => most.to_string(),
+            },
+            octets(limits.message_octets_max),
+        ),
+    )?;
+    row(
+        "waits",
+        &format!(
+            "{} for a busy maildrop, {} before a refusal, {} to drain",
+            say_duration(server.lock_wait),
+            say_duration(config.refusal_delay),
+            say_duration(limits.drain_timeout),
+        ),
+    )?;
+    row(
+        "scram",
+        &match config.scram {
+            true => format!(
+                "verifiers of {} iterations are stored",
+                config.scram_iterations
+            ),
+            false => "no verifiers are stored".to_owned(),
+        },
+    )
+}
+
+/// What this machine makes impossible.
+fn machine(config: &Config, findings: &mut Findings) {
+    for listener in &config.server.listeners {
+        match &listener.address {
+            Address::Tcp(address) => tcp(address, findings),
+            Address::Unix(path) => unix(path, findings),
+        }
+    }
+    if let Err(failure) = rights::user(config) {
+        findings.errors += 1;
+        note!("{}", failure.to_string().trim_end());
+    }
+    if !config.data.is_dir() {
+        findings.warning(
+            format!(
+                "the data directory {} is not there yet",
+                config.data.display()
+            ),
+            "it is made by the first command that needs it, such as: restante user add",
+        );
+    } else if let Err(failure) = rights::become_owner(config) {
+        findings.errors += 1;
+        note!("{}", failure.to_string().trim_end());
+    } else {
+        data(config, findings);
+    }
+    if let Some(tls) = &config.server.tls {
+        certificate(tls, findings);
+    }
+}
+
+fn tcp(address: &str, findings: &mut Findings) {
+    let resolved = match address.to_socket_addrs() {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            findings.error(
+                format!("{address} cannot be resolved: {}", output::plain(&error)),
+                "give the address in numbers, such as \"[::]:995\"",
+            );
+            return;
+        }
+    };
+    for address in resolved {
+        let Err(error) = TcpListener::bind(address) else {
+            continue;
+        };
+        match error.kind() {
+            // Most often our own server, which runs while its configuration is checked.
+            io::ErrorKind::AddrInUse => findings.warning(
+                format!("{address} is in use"),
+                "if that is not the running server, choose another port",
+            ),
+            io::ErrorKind::PermissionDenied => findings.warning(
+                format!("{address} may be bound by root only"),
+                "start the server as root with `user`, or by a service manager with CAP_NET_BIND_SERVICE",
+            ),
+            _ => findings.error(
+                format!("{address} cannot be bound: {}", output::plain(&error)),
+                "give an address that this machine has; \"[::]:PORT\" stands for all of them",
+            ),
+        }
+    }
+}
+
+fn unix(path: &Path, findings: &mut Findings) {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    if !directory.is_dir() {
+        findings.error(
+            format!(
+                "the directory {} of the socket is not there",
+                directory.display()
+            ),
+            format!("make it: mkdir -p {}", directory.display()),
+        );
+    }
+}
+
+fn data(config: &Config, findings: &mut Findings) {
+    let data = config.data.as_path();
+    let remedy = || {
+        format!(
+            "give it to the server's user: chown -R USER {}",
+            data.display()
+        )
+    };
+    match fs::metadata(data) {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => findings.warning(
+            format!("others may look into the data directory {}", data.display()),
+            format!("close it: chmod 700 {}", data.display()),
+        ),
+        Ok(_) => {}
+        Err(error) => findings.error(
+            format!(
+                "{} cannot be read: {}",
+                data.display(),
+                output::plain(&error)
+            ),
+            remedy(),
+        ),
+    }
+    if let Err(errno) = nix::unistd::access(
+        data,
+        nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK,
+    ) {
+        findings.error(
+            format!(
+                "{} cannot be written: {}",
+                data.display(),
+                output::plain(&errno.into())
+            ),
+            remedy(),
+        );
+    }
+}
+
+fn certificate(tls: &Tls, findings: &mut Findings) {
+    let mut unreadable = |what: &str, path: &Path, error: rustls::pki_types::pem::Error| {
+        let why = match &error {
+            rustls::pki_types::pem::Error::Io(error) => output::plain(error),
+            error => error.to_string(),
+        };
+        findings.error(
+            format!("the {what} {} cannot be used: {why}", path.display()),
+            "name a PEM file that the server's user can read",
+        );
+    };
+    let chain = CertificateDer::pem_file_iter(&tls.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable("certificate", &tls.certificate, error));
+    let key =
+        PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| unreadable("key", &tls.key, error));
+    let (Ok(chain), Ok(key)) = (chain, key) else {
+        return;
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let usable = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+    if let Err(error) = usable {
+        findings.error(
+            format!("certificate and key do not fit: {error}"),
+            format!(
+                "{} must hold the certificate of the key in {} first, then its chain",
+                tls.certificate.display(),
+                tls.key.display()
+            ),
+        );
+    }
+}

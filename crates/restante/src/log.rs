@@ -1,0 +1,25 @@
+//! Where events go: standard error, as text or as JSON, one line each.
+//!
+//! `RESTANTE_LOG` chooses levels (`debug`, `info,server=debug`); otherwise `info`. No secret is a
+//! field of any event, at any level, so no level is dangerous.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::LogFormat;
+
+/// Begins to write events.
+pub(crate) fn start(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("RESTANTE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false);
+    // A second call changes nothing.
+    let _ = match format {
+        // systemd's journal and syslog know the time already, but a file does not.
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}

@@ -1,0 +1,127 @@
+//! Where passwords come from: the terminal, standard input or a file; never the command line,
+//! where everybody on the machine can read it.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read};
+
+use sasl::Secret;
+use zeroize::Zeroizing;
+
+use crate::args::PasswordSource;
+use crate::failure::{Code, Failure};
+use crate::output;
+
+/// Longest password in octets: what fits a PASS line of 512 octets.
+const OCTETS_MAX: usize = 504;
+
+/// Reads a password.
+///
+/// # Errors
+///
+/// When there is none, when it can never be sent, or when its source cannot be read.
+pub(crate) fn read(source: &PasswordSource, account: &str) -> Result<Secret, Failure> {
+    let octets = if let Some(file) = &source.password_file {
+        let open = File::open(file).map_err(|error| {
+            Failure::new(
+                Code::NoInput,
+                format!("{} cannot be read: {}", file.display(), output::plain(&error)),
+            )
+            .remedy("name a file whose first line is the password")
+        })?;
+        first_line(open)?
+    } else if source.stdin {
+        first_line(io::stdin().lock())?
+    } else {
+        prompt(account)?
+    };
+    usable(octets)
+}
+
+fn first_line(source: impl Read) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    // All of it at once: a growing buffer would leave copies of its beginning behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(OCTETS_MAX + 3));
+    BufReader::new(source.take(OCTETS_MAX as u64 + 3))
+        .read_until(b'\n', &mut line)
+        .map_err(|error| {
+            Failure::new(
+                Code::InputOutput,
+                format!("the password cannot be read: {}", output::plain(&error)),
+            )
+        })?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(line)
+}
+
+fn prompt(account: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(
+            Failure::new(Code::Usage, "there is no terminal to ask for the password")
+                .remedy("give it by --stdin or --password-file FILE"),
+        );
+    }
+    let ask = |prompt: &str| {
+        rpassword::prompt_password(prompt)
+            .map(|text| Zeroizing::new(text.into_bytes()))
+            .map_err(|error| {
+                Failure::new(
+                    Code::InputOutput,
+                    format!("the password cannot be asked for: {}", output::plain(&error)),
+                )
+                .remedy("give it by --stdin or --password-file FILE")
+            })
+    };
+    let once = ask(&format!("Password for {account}: "))?;
+    let again = ask("Once more: ")?;
+    if *once != *again {
+        return Err(
+            Failure::new(Code::Data, "the two passwords differ; nothing was changed")
+                .remedy("try again"),
+        );
+    }
+    Ok(once)
+}
+
+fn usable(octets: Zeroizing<Vec<u8>>) -> Result<Secret, Failure> {
+    let wrong = |what: &str, remedy: &str| Err(Failure::new(Code::Data, what).remedy(remedy));
+    match octets.len() {
+        0 => wrong("the password is empty", "give one of at least one letter"),
+        1..=OCTETS_MAX => match octets.iter().any(|octet| *octet < b' ' || *octet == 0x7f) {
+            true => wrong(
+                "the password has a control character in it",
+                "no mail program could send it; choose another",
+            ),
+            false => Ok(Secret::new(octets.to_vec())),
+        },
+        _ => wrong(
+            "the password is longer than 504 octets",
+            "no mail program could send it; choose a shorter one",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_the_password() {
+        for (input, password) in [
+            (&b"secret"[..], &b"secret"[..]),
+            (b"secret\nmore", b"secret"),
+            (b"secret\r\n", b"secret"),
+            (b" two words \n", b" two words "),
+        ] {
+            let secret = first_line(input).and_then(usable).unwrap();
+            assert_eq!(secret.expose(), password);
+        }
+        for wrong in [&b""[..], b"\n", b"a\x00b\n", b"a\rb\n", &[b'x'; 600]] {
+            let failure = first_line(wrong).and_then(usable).unwrap_err();
+            assert_eq!(failure.code(), Code::Data);
+        }
+    }
+}
