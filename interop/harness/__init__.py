@@ -1,0 +1,1 @@
+"""What the interop run and the kill rig share: processes, the program, peers and the rule for text."""

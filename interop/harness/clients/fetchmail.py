@@ -1,0 +1,75 @@
+"""fetchmail: hands each message to a delivery agent, here one that writes a file.
+
+The options change as little as fetchmail can: line ends and 8-bit text stay, no header is rewritten, no
+Received is added. What it changes all the same is in `expected`.
+"""
+
+import re
+from pathlib import Path
+
+from ..processes import run
+from .endpoint import Channel, Endpoint, Login
+
+NAME = "fetchmail"
+
+_SECURITY = {
+    Channel.PLAIN: "sslproto ''",
+    Channel.STLS: "sslproto 'TLS1.2+'",
+    Channel.TLS: "ssl",
+}
+
+
+def retrieve(
+    server: Endpoint, channel: Channel, login: Login, count: int, directory: Path, keep: bool = True
+) -> list[bytes]:
+    """All messages in the order of the scan listing; with `keep=False` they are deleted too."""
+    inbox = directory / "inbox"
+    inbox.mkdir()
+    agent = directory / "agent"
+    # A message after the other, so the clock puts them in order.
+    agent.write_text(f"#!/bin/sh\nexec cat > {inbox}/$(date +%s%N)\n")
+    agent.chmod(0o755)
+    configuration = directory / "fetchmailrc"
+    configuration.touch(mode=0o600)
+    configuration.write_text(
+        "set invisible\nset no bouncemail\nset no spambounce\n"
+        f"poll {server.host} protocol pop3 port {server.port(channel)} bad-header accept no dns timeout 60\n"
+        f"  auth password user '{login.user}' password '{login.password}'\n"
+        f"  {_SECURITY[channel]} sslcertck sslcertfile '{server.authority}'\n"
+        f"  fetchall {'keep' if keep else 'nokeep'} no rewrite no stripcr pass8bits\n"
+        f"  mda '{agent}'\n"
+    )
+    environment = {"FETCHMAILHOME": str(directory), "HOME": str(directory), "PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+    done = run(
+        ["fetchmail", "-f", configuration, "--pidfile", directory / "pid", "-i", directory / "ids"],
+        patience=120,
+        env=environment,
+    )
+    if done.returncode not in (0, 1):  # 1: there was no mail
+        raise RuntimeError(f"fetchmail: {(done.stdout + done.stderr).decode(errors='replace').strip()}")
+    return [_HEADERLESS.sub(b"", path.read_bytes(), count=1) for path in sorted(inbox.iterdir())]
+
+
+# What fetchmail writes over a message without header; it names this machine, so it is taken off again.
+_HEADERLESS = re.compile(
+    rb"\AFrom: FETCHMAIL-DAEMON\r\nTo: [^\r\n]+\r\nSubject: Headerless mail from [^\r\n]+\r\n"
+)
+_MBOX_FROM = re.compile(rb"\AFrom [^\r\n]*\r\n")
+_BLANK_FIRST_LINE = re.compile(rb"\A\r*\n")
+
+# fetchmail reads lines into a buffer of this many octets, and puts stray octets where it tears longer ones.
+LINE_OCTETS_MAX = 8191
+
+
+def expected(stored: bytes) -> bytes | None:
+    """What fetchmail makes of a stored message; None if it cannot keep it whole."""
+    if any(len(line) > LINE_OCTETS_MAX for line in stored.split(b"\n")):
+        return None
+    # A separator line of mbox at the start is not of the message.
+    stored = _MBOX_FROM.sub(b"", stored)
+    # Without header, the blank line stays alone (`_HEADERLESS` stood before it); it is there even if
+    # nothing follows the header.
+    stored = _BLANK_FIRST_LINE.sub(b"\r\n", stored)
+    if b"\r\n\r\n" not in stored and not stored.startswith(b"\r\n"):
+        stored += b"\r\n"
+    return stored

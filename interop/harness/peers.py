@@ -1,0 +1,67 @@
+"""Debian packages, unpacked below `target/peers` and never installed.
+
+A mail server that is installed would conflict with the contributor's own; unpacked it is only files.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import paths
+from .processes import run
+
+
+class Unavailable(Exception):
+    """A peer cannot be had on this machine; the text is the reason, for the line SKIPPED."""
+
+
+def unpack(package: str) -> Path:
+    """Downloads a package once and unpacks it; returns the directory that holds its files."""
+    place = paths.PEERS / package
+    done = place / ".unpacked"
+    if done.exists():
+        return place
+    for program in ("apt-get", "dpkg"):
+        if shutil.which(program) is None:
+            raise Unavailable(f"{program} is missing: {package} can be unpacked on Debian only")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    fetched = run(["apt-get", "-q", "download", package], patience=300, cwd=place)
+    if fetched.returncode != 0:
+        raise Unavailable(f"apt-get download {package}: {_last_line(fetched.stderr)}")
+    for archive in place.glob("*.deb"):
+        run(["dpkg", "-x", archive, place], check=True)
+        archive.unlink()
+    done.touch()
+    return place
+
+
+def missing_with(package: str) -> list[str]:
+    """The packages that installing this one would bring to this machine, itself first."""
+    plan = run(["apt-get", "install", "-s", "--no-install-recommends", package])
+    wanted = [
+        line.split()[1] for line in plan.stdout.decode().splitlines() if line.startswith("Inst ")
+    ]
+    return [package, *(name for name in wanted if name != package)]
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "no reason given"
+
+
+def shared_libraries(program: Path, search: list[Path]) -> list[Path]:
+    """The shared libraries that a program loads, looked for in `search` before the system's."""
+    listing = subprocess.run(
+        ["ldd", str(program)],
+        env={"LD_LIBRARY_PATH": ":".join(map(str, search)), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+    ).stdout.decode()
+    found = []
+    for line in listing.splitlines():
+        words = line.split()
+        if "=>" in words and len(words) > 2 and words[2].startswith("/"):
+            found.append(Path(words[2]))
+        elif words and words[0].startswith("/"):
+            found.append(Path(words[0]))
+    return found

@@ -1,0 +1,78 @@
+"""What a run prints: a line a check, and at the end the sum, alone on a line.
+
+A check that cannot run is SKIPPED with its reason; `skips.toml` says which skips are allowed, and when.
+"""
+
+import os
+import time
+import tomllib
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from .peers import Unavailable
+
+_ALLOWED = Path(__file__).resolve().parents[1] / "skips.toml"
+
+#: The words that `when` of a skip may have.
+_CONDITIONS: dict[str, Callable[[], bool]] = {
+    "always": lambda: True,
+    "not root": lambda: os.geteuid() != 0,
+    "not Debian": lambda: not Path("/etc/debian_version").exists(),
+}
+
+
+class Skip(Exception):
+    """Raised by a check that cannot run; the text is the reason."""
+
+
+class Report:
+    """Counts checks and prints each as it ends."""
+
+    def __init__(self, part: str):
+        self.part = part
+        self.passed = self.failed = self.skipped = 0
+        self.forbidden_skips: list[str] = []
+
+    def check(self, name: str, body: Callable[[], object]) -> bool:
+        """Runs one check. What it returns, if anything, is a figure worth printing."""
+        began = time.monotonic()
+        try:
+            figure = body()
+        except (Skip, Unavailable) as reason:
+            self.skip(name, str(reason))
+            return False
+        except Exception as error:  # noqa: BLE001 — whatever it is, the check has failed and the next one runs
+            self.failed += 1
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            self._line("FAILED", name, began, f"{type(error).__name__} at {place}: {error}")
+            return False
+        self.passed += 1
+        self._line("ok", name, began, "" if figure is None else str(figure))
+        return True
+
+    def skip(self, name: str, reason: str) -> None:
+        """A check that does not run."""
+        self.skipped += 1
+        if not allowed(f"{self.part}: {name}"):
+            self.forbidden_skips.append(name)
+        print(f"  SKIPPED {name}: {reason}", flush=True)
+
+    def end(self) -> int:
+        """Prints the sum and returns the exit status."""
+        for name in self.forbidden_skips:
+            print(f"  this machine could have run it: {self.part}: {name}")
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
+        strict = os.environ.get("STRICT") == "1"
+        return 1 if self.failed or (strict and self.forbidden_skips) else 0
+
+    def _line(self, verdict: str, name: str, began: float, text: str) -> None:
+        seconds = time.monotonic() - began
+        print(f"  {verdict:<6} {seconds:6.2f} s  {name}{': ' if text else ''}{text}", flush=True)
+
+
+def allowed(name: str) -> bool:
+    """Whether `skips.toml` lets this check be skipped on this machine."""
+    entries = tomllib.loads(_ALLOWED.read_text())["skip"]
+    return any(entry["check"] == name and _CONDITIONS[entry["when"]]() for entry in entries)

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs what `make test` needs beside git, make and the Rust toolchain: a C compiler for the bundled
+# libraries, and plain clients. As root or with sudo that asks nothing; otherwise it names what is missing.
+# A mail server is never installed: those that are talked to are unpacked below target/peers.
+set -eu
+
+missing=
+need() { # need PROGRAM PACKAGE
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need cc build-essential
+need cmake cmake
+need /usr/bin/python3 python3
+need curl curl
+need openssl openssl
+need mpop mpop
+need fetchmail fetchmail
+need swaks swaks
+[ -z "$missing" ] && exit 0
+
+install="apt-get -q -y --no-install-recommends install$missing"
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "make test: this is not Debian; install the equivalents of:$missing" >&2
+elif [ "$(id -u)" = 0 ]; then
+    apt-get -q update && DEBIAN_FRONTEND=noninteractive $install
+elif sudo -n true 2>/dev/null; then
+    sudo -n apt-get -q update && sudo -n env DEBIAN_FRONTEND=noninteractive $install
+else
+    echo "make test: no right to install; checks that need these are skipped:$missing" >&2
+    echo "make test: to run them: sudo apt-get update && sudo $install" >&2
+fi
