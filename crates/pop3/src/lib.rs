@@ -1,8 +1,14 @@
-//! The POP3 protocol as values: commands, replies, sessions. No I/O, no clock (RFC 1939, 2449, 2595, 3206).
+//! The POP3 protocol as values: commands, replies, sessions. No I/O, no clock.
+//!
+//! RFC 1939 with the capabilities and response codes of RFC 2449 and RFC 3206, STLS of RFC 2595
+//! and AUTH of RFC 5034.
 
+mod capability;
+mod command;
 mod listing;
 pub mod reply;
 pub mod server;
 pub mod wire;
 
+pub use command::{Command, Keyword, NotALine};
 pub use listing::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId, WireOctets};

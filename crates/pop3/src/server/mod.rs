@@ -1,11 +1,63 @@
-//! The server's side of a session: bytes in, bytes out, and what must happen next.
+//! The server's side of a session: octets in, octets out, and what must happen next.
+//!
+//! [`Session::handle`] answers by itself whatever needs nothing from outside, as many lines as
+//! there are, and stops with a [`Next`] when the driver has to do something. The three states of
+//! RFC 1939 §3 are three structs, so that a user name, an exchange, a listing or a mark of
+//! deletion exists only while it means something.
+//!
+//! ```
+//! use pop3::server::{Connection, Channel, Next, Passwords, Session, Settings, Stls};
+//! use pop3::{Octets, ScanListing, UniqueId};
+//!
+//! let settings = Settings {
+//!     name: "dewey".into(),
+//!     command_octets_max: 512,
+//!     output_octets_max: 65536,
+//! };
+//! let connection = Connection {
+//!     channel: Channel::Tls,
+//!     passwords: Passwords::Accepted,
+//!     stls: Stls::NotOffered,
+//!     timestamp: "<1896.6971@mailgate.dobbs.org>".into(),
+//! };
+//! let mut session = Session::new(settings.into(), connection);
+//! let mut out = Vec::new();
+//!
+//! let step = session.handle(b"USER bob\r\nPASS redqueen\r\nSTAT\r\n", &mut out);
+//! assert_eq!(out, b"+OK bob\r\n");
+//! assert_eq!(step.consumed, 25);
+//! let Next::Authenticate(login) = step.next else { panic!("PASS is a login") };
+//! assert_eq!(login.user(), "bob");
+//!
+//! // The driver finds the login right, opens the maildrop, and goes on with the rest.
+//! let mut listing = ScanListing::default();
+//! listing.push(Octets(120), &UniqueId::new(*b"a.1").unwrap());
+//! out.clear();
+//! session.opened(listing, &mut out);
+//! session.handle(b"STAT\r\n", &mut out);
+//! assert_eq!(out, b"+OK bob's maildrop has 1 message (120 octets)\r\n+OK 1 120\r\n");
+//! ```
+
+mod authorization;
+mod transaction;
+mod update;
 
 use std::sync::Arc;
 
 use sasl::Login;
 
-use crate::reply::Refusal;
+use crate::reply::{self, Refusal};
+use crate::wire::{self, Frame};
 use crate::{Deletions, MessageNumber, Part, ScanListing};
+
+use authorization::Authorization;
+use transaction::Transaction;
+use update::Update;
+
+/// Longest line of a SASL exchange in octets, CRLF included, and of the AUTH command that may
+/// carry its first response. RFC 5034 §4 sets no limit of its own; tokens have been seen to
+/// exceed 4096 octets.
+pub const SASL_OCTETS_MAX: usize = 65_536;
 
 /// Whether octets travel in clear.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +91,8 @@ pub enum Stls {
 pub struct Settings {
     /// How the server signs off (`dewey`).
     pub name: String,
-    /// Longest command line in octets, CRLF included.
+    /// Longest command line in octets, CRLF included; never below the 255 that RFC 2449 §4 asks
+    /// for. Lines of a SASL exchange have a limit of their own, [`SASL_OCTETS_MAX`].
     pub command_octets_max: usize,
     /// `handle` stops with [`Next::Write`] when so many octets of replies wait.
     pub output_octets_max: usize,
@@ -68,8 +121,10 @@ pub enum Next {
     /// Check the login and open the maildrop; then `opened` or `refused`.
     Authenticate(Login),
     /// Send this part of a message's text as stored (dot-stuffed, without terminator); then `sent`,
-    /// or `refused` if not one octet of it could be read. The status line is the session's:
-    /// it is in the output already, so `refused` takes it back.
+    /// or `refused` if not one octet of it could be read. The status line is the last of the
+    /// output already, and must stay there until the first chunk is read: so `refused` can take
+    /// it back, and a small message leaves with it in one write. If the text fails later, cut the
+    /// connection: a text without its end is the only honest reply left.
     Send(MessageNumber, Part),
     /// Commit the deletions (UPDATE, RFC 1939 §6); then `committed`.
     Commit(Deletions),
@@ -88,36 +143,265 @@ pub struct Step {
     pub next: Next,
 }
 
+/// What a session was, for the line that the log keeps of it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Summary {
+    /// Who logged in, as the client wrote it; none if nobody did.
+    pub user: Option<String>,
+    /// Messages sent by RETR, each as often as it was sent.
+    pub messages_retrieved: u64,
+    /// Octets of those messages, as LIST shows them.
+    pub octets_retrieved: u64,
+    /// Messages deleted by UPDATE; 0 if the session ended without it.
+    pub messages_deleted: usize,
+    /// Messages left in the maildrop.
+    pub messages_left: usize,
+    /// Octets of the messages of this session that are left.
+    pub octets_left: u64,
+}
+
 /// One session, from the greeting to its end.
-pub struct Session {}
+///
+/// It keeps no input: what is not consumed is the driver's. At most
+/// [`SASL_OCTETS_MAX`] octets, or the command limit if that is more, can wait there unconsumed
+/// while the answer is [`Next::Read`]; a longer line is consumed and dropped up to its end, and
+/// then refused.
+///
+/// `opened`, `refused`, `sent` and `committed` answer a [`Next`] that asked for them; without one
+/// they do nothing.
+#[derive(Debug)]
+pub struct Session {
+    settings: Arc<Settings>,
+    connection: Connection,
+    state: State,
+    line: Line,
+    summary: Summary,
+}
+
+#[derive(Debug)]
+enum State {
+    Authorization(Authorization),
+    Transaction(Transaction),
+    Update(Update),
+    /// Nothing is left to say.
+    Closed,
+}
+
+/// What the next octet of the input belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Line {
+    /// A line that is still in the input from its beginning.
+    Whole,
+    /// A line that is too long and partly dropped.
+    Dropped,
+}
+
+/// What a state says after a line.
+enum After {
+    /// On to the next line.
+    Line,
+    /// Something from outside first.
+    Wait(Next),
+    /// The session is over.
+    End(Next),
+    /// QUIT after a login.
+    Update,
+}
 
 impl Session {
     /// A session in the AUTHORIZATION state.
-    pub fn new(_settings: Arc<Settings>, _connection: Connection) -> Self {
-        todo!()
+    pub fn new(settings: Arc<Settings>, connection: Connection) -> Self {
+        Self {
+            settings,
+            connection,
+            state: State::Authorization(Authorization::default()),
+            line: Line::Whole,
+            summary: Summary::default(),
+        }
     }
-    /// Appends the greeting.
-    pub fn greeting(&self, _out: &mut Vec<u8>) {
-        todo!()
+
+    /// Appends the greeting. It carries the timestamp only where APOP may be used.
+    pub fn greeting(&self, out: &mut Vec<u8>) {
+        let timestamp = match self.connection.passwords {
+            Passwords::Accepted => Some(self.connection.timestamp.as_str()),
+            Passwords::AfterTls => None,
+        };
+        reply::greeting(timestamp, out);
     }
-    /// Handles as many whole command lines as need nothing from outside.
-    pub fn handle(&mut self, _input: &[u8], _out: &mut Vec<u8>) -> Step {
-        todo!()
+
+    /// Handles as many whole lines as need nothing from outside.
+    pub fn handle(&mut self, input: &[u8], out: &mut Vec<u8>) -> Step {
+        let mut consumed = 0;
+        let next = loop {
+            if let Some(next) = self.before_line(out) {
+                break next;
+            }
+            let rest = &input[consumed..];
+            let after = match self.line {
+                Line::Whole => match wire::frame(rest, self.line_octets_max(rest)) {
+                    Frame::Unfinished => break Next::Read,
+                    Frame::TooLong => {
+                        self.line = Line::Dropped;
+                        self.begin_dropping(rest, out)
+                    }
+                    Frame::Line { text, octets } => {
+                        consumed += octets;
+                        self.handle_line(Ok(text), out)
+                    }
+                },
+                Line::Dropped => match memchr::memchr(b'\n', rest) {
+                    None => {
+                        consumed = input.len();
+                        break Next::Read;
+                    }
+                    Some(end) => {
+                        consumed += end + 1;
+                        self.line = Line::Whole;
+                        self.handle_line(Err(Refusal::LineTooLong), out)
+                    }
+                },
+            };
+            match after {
+                After::Line => {}
+                After::Wait(next) => break next,
+                After::End(next) => {
+                    self.state = State::Closed;
+                    break next;
+                }
+                After::Update => {
+                    if let State::Transaction(transaction) = self.take_state() {
+                        let (update, deletions) = transaction.quit();
+                        self.state = State::Update(update);
+                        break Next::Commit(deletions);
+                    }
+                }
+            }
+        };
+        Step { consumed, next }
     }
-    /// The login was right and the maildrop is open.
-    pub fn opened(&mut self, _listing: ScanListing, _out: &mut Vec<u8>) {
-        todo!()
+
+    /// The login was right and the maildrop is open: enters the TRANSACTION state.
+    pub fn opened(&mut self, listing: ScanListing, out: &mut Vec<u8>) {
+        match self.take_state() {
+            State::Authorization(authorization) => match authorization.into_user() {
+                Ok(user) => {
+                    reply::opened(&user, listing.len(), listing.total(), out);
+                    self.summary.messages_left = listing.len();
+                    self.summary.octets_left = listing.total().0;
+                    self.summary.user = Some(user);
+                    self.state = State::Transaction(Transaction::new(listing));
+                }
+                Err(authorization) => self.state = State::Authorization(authorization),
+            },
+            other => self.state = other,
+        }
     }
-    /// The login was refused, or the text of a message cannot be read, or UPDATE failed.
-    pub fn refused(&mut self, _why: Refusal, _out: &mut Vec<u8>) {
-        todo!()
+
+    /// The login was refused, or not one octet of the text can be read, or UPDATE failed.
+    ///
+    /// If the status line of a text has left the output already, against the rule of
+    /// [`Next::Send`], no refusal is possible any more: the next `handle` closes the session.
+    pub fn refused(&mut self, why: Refusal, out: &mut Vec<u8>) {
+        match &mut self.state {
+            State::Authorization(authorization) => authorization.refused(why, out),
+            State::Transaction(transaction) => {
+                if transaction.refused(why, out).is_err() {
+                    self.state = State::Closed;
+                }
+            }
+            State::Update(update) => {
+                update.refused(why, out);
+                self.state = State::Closed;
+            }
+            State::Closed => {}
+        }
     }
+
     /// The text has been sent: appends the terminator line.
-    pub fn sent(&mut self, _out: &mut Vec<u8>) {
-        todo!()
+    pub fn sent(&mut self, out: &mut Vec<u8>) {
+        if let State::Transaction(transaction) = &mut self.state
+            && let Some(octets) = transaction.sent(out)
+        {
+            self.summary.messages_retrieved += 1;
+            self.summary.octets_retrieved += octets.0;
+        }
     }
+
     /// The deletions are durable: appends the sign-off; so many messages are left in the maildrop.
-    pub fn committed(&mut self, _messages_left: usize, _out: &mut Vec<u8>) {
-        todo!()
+    pub fn committed(&mut self, messages_left: usize, out: &mut Vec<u8>) {
+        if let State::Update(update) = &self.state {
+            reply::committed(&self.settings.name, messages_left, out);
+            self.summary.messages_left = messages_left;
+            self.summary.messages_deleted = update.messages_deleted();
+            self.summary.octets_left = update.octets_left();
+            self.state = State::Closed;
+        }
+    }
+
+    /// What the session was up to now.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// What the connection is, as `new` was told.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Whether somebody has logged in, so that the longer time limits hold.
+    pub fn is_logged_in(&self) -> bool {
+        self.summary.user.is_some()
+    }
+
+    /// What must happen before a line may be looked at.
+    fn before_line(&mut self, out: &mut Vec<u8>) -> Option<Next> {
+        // A limit of nothing would never let a listing end.
+        let output_octets_max = self.settings.output_octets_max.max(512);
+        match &mut self.state {
+            State::Authorization(authorization) if authorization.is_waiting() => {
+                return Some(Next::Read);
+            }
+            State::Transaction(transaction) if transaction.is_waiting() => {
+                return Some(Next::Read);
+            }
+            State::Transaction(transaction) => transaction.list_on(output_octets_max, out),
+            State::Authorization(_) => {}
+            State::Update(_) => return Some(Next::Read),
+            State::Closed => return Some(Next::Close),
+        }
+        (out.len() >= output_octets_max).then_some(Next::Write)
+    }
+
+    /// The limit of the line that begins the input.
+    fn line_octets_max(&self, beginning: &[u8]) -> usize {
+        let command_octets_max = self.settings.command_octets_max.max(255);
+        match &self.state {
+            State::Authorization(authorization) if authorization.is_sasl(beginning) => {
+                command_octets_max.max(SASL_OCTETS_MAX)
+            }
+            _ => command_octets_max,
+        }
+    }
+
+    fn begin_dropping(&self, beginning: &[u8], out: &mut Vec<u8>) -> After {
+        match &self.state {
+            State::Authorization(authorization) => authorization.begin_dropping(beginning, out),
+            _ => After::Line,
+        }
+    }
+
+    /// Handles a line, or refuses it for what it is.
+    fn handle_line(&mut self, line: Result<&[u8], Refusal>, out: &mut Vec<u8>) -> After {
+        match &mut self.state {
+            State::Authorization(authorization) => {
+                authorization.handle(line, &self.settings, &self.connection, out)
+            }
+            State::Transaction(transaction) => transaction.handle(line, &self.connection, out),
+            State::Update(_) | State::Closed => After::End(Next::Close),
+        }
+    }
+
+    fn take_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Closed)
     }
 }

@@ -1,0 +1,57 @@
+//! What CAPA announces, from what is enabled (RFC 2449 §5 and §6).
+//!
+//! Clients ask once, often before they log in, and remember; so both states announce the same
+//! capabilities, those that need a login and those that make one. STLS alone is announced only
+//! where it is allowed, before the login and outside TLS (RFC 2595 §4).
+
+use sasl::Mechanism;
+
+use crate::reply;
+use crate::server::{Connection, Passwords, Stls};
+use crate::wire::TERMINATOR;
+
+/// Whether somebody has logged in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Asked {
+    /// In the AUTHORIZATION state.
+    BeforeLogin,
+    /// In the TRANSACTION state.
+    AfterLogin,
+}
+
+/// Appends the answer to CAPA.
+pub(crate) fn list(connection: &Connection, asked: Asked, out: &mut Vec<u8>) {
+    reply::capa(out);
+    reply::line(out, &[b"TOP"]);
+    reply::line(out, &[b"UIDL"]);
+    if connection.passwords == Passwords::Accepted {
+        reply::line(out, &[b"USER"]);
+    }
+    let mut mechanisms = mechanisms(connection).peekable();
+    if mechanisms.peek().is_some() {
+        out.extend_from_slice(b"SASL");
+        for mechanism in mechanisms {
+            out.push(b' ');
+            out.extend_from_slice(mechanism.name().as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+    if connection.stls == Stls::Offered && asked == Asked::BeforeLogin {
+        reply::line(out, &[b"STLS"]);
+    }
+    reply::line(out, &[b"RESP-CODES"]);
+    reply::line(out, &[b"AUTH-RESP-CODE"]);
+    reply::line(out, &[b"PIPELINING"]);
+    reply::line(out, &[b"EXPIRE NEVER"]);
+    // Without a version: it would help only those who look for old ones.
+    reply::line(out, &[b"IMPLEMENTATION Restante"]);
+    out.extend_from_slice(TERMINATOR);
+}
+
+/// The mechanisms that may be used on this connection.
+pub(crate) fn mechanisms(connection: &Connection) -> impl Iterator<Item = Mechanism> {
+    let passwords = connection.passwords;
+    Mechanism::ALL
+        .into_iter()
+        .filter(move |mechanism| passwords == Passwords::Accepted || !mechanism.shows_password())
+}

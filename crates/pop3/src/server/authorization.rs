@@ -1,0 +1,287 @@
+//! The AUTHORIZATION state: who is it (RFC 1939 §4 and §7, RFC 2595 §4, RFC 5034 §4).
+//!
+//! Until a login is right, the other side is a stranger: what makes no sense is counted, and a
+//! client that speaks HTTP has been sent here by somebody who wants our answers misread (ALPACA),
+//! so it gets one and the connection ends.
+
+use sasl::server::{Exchange, Refused, Step};
+use sasl::{Login, Mechanism, Secret, base64};
+
+use super::{After, Channel, Connection, Next, Passwords, Settings, Stls};
+use crate::Command;
+use crate::capability::{self, Asked};
+use crate::reply::{self, Refusal};
+use crate::wire::TERMINATOR;
+
+/// So many unknown commands end the connection.
+const UNKNOWN_COMMANDS_MAX: u8 = 3;
+
+/// The AUTHORIZATION state.
+#[derive(Debug, Default)]
+pub(super) struct Authorization {
+    phase: Phase,
+    unknown_commands: u8,
+}
+
+/// What the next line is.
+#[derive(Debug)]
+enum Phase {
+    /// A command; after USER with the name it gave.
+    Command { user: Option<String> },
+    /// The client's answer to a challenge.
+    Exchange(Exchange),
+    /// Nothing yet: the driver verifies a login.
+    Verifying { user: String },
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self::Command { user: None }
+    }
+}
+
+impl Authorization {
+    /// Answers one line.
+    pub(super) fn handle(
+        &mut self,
+        line: Result<&[u8], Refusal>,
+        settings: &Settings,
+        connection: &Connection,
+        out: &mut Vec<u8>,
+    ) -> After {
+        match std::mem::take(&mut self.phase) {
+            Phase::Exchange(exchange) => {
+                return match line.and_then(response) {
+                    Ok(response) => self.step(exchange.step(response.expose()), out),
+                    Err(refusal) => self.refuse(refusal, out),
+                };
+            }
+            other => self.phase = other,
+        }
+        match line.and_then(|line| match is_http(line) {
+            true => Err(Refusal::Http),
+            false => Command::parse(line),
+        }) {
+            Ok(command) => self.command(command, settings, connection, out),
+            Err(refusal) => self.refuse(refusal, out),
+        }
+    }
+
+    fn command(
+        &mut self,
+        command: Command,
+        settings: &Settings,
+        connection: &Connection,
+        out: &mut Vec<u8>,
+    ) -> After {
+        let passwords = connection.passwords;
+        match command {
+            // Refused here already, before a password travels.
+            Command::User(_) | Command::Pass(_) | Command::Apop { .. }
+                if passwords == Passwords::AfterTls =>
+            {
+                self.refuse(Refusal::PasswordsAfterTls, out)
+            }
+            Command::User(name) => {
+                // Always yes: a "no such user" here would list our users to anyone who asks.
+                reply::user(&name, out);
+                self.phase = Phase::Command { user: Some(name) };
+                After::Line
+            }
+            Command::Pass(secret) => match std::mem::take(&mut self.phase) {
+                Phase::Command { user: Some(user) } => {
+                    self.verify(Login::Password { user, secret })
+                }
+                _ => self.refuse(Refusal::UserFirst, out),
+            },
+            Command::Apop { user, digest } => self.verify(Login::Apop {
+                user,
+                timestamp: connection.timestamp.clone(),
+                digest,
+            }),
+            Command::AuthList => {
+                reply::mechanisms(out);
+                for mechanism in capability::mechanisms(connection) {
+                    reply::line(out, &[mechanism.name().as_bytes()]);
+                }
+                out.extend_from_slice(TERMINATOR);
+                After::Line
+            }
+            Command::Auth {
+                mechanism,
+                initial_response,
+            } => {
+                self.phase = Phase::default();
+                match Mechanism::named(mechanism.as_bytes()) {
+                    None => self.refuse(Refusal::UnknownMechanism, out),
+                    Some(mechanism)
+                        if mechanism.shows_password() && passwords == Passwords::AfterTls =>
+                    {
+                        self.refuse(Refusal::PasswordsAfterTls, out)
+                    }
+                    Some(mechanism) => {
+                        let response = initial_response.as_ref().map(Secret::expose);
+                        self.step(Exchange::start(mechanism, response), out)
+                    }
+                }
+            }
+            Command::Capa => {
+                capability::list(connection, Asked::BeforeLogin, out);
+                After::Line
+            }
+            Command::Stls => match (connection.channel, connection.stls) {
+                (Channel::Tls, _) => self.refuse(Refusal::AlreadyTls, out),
+                (Channel::Plain, Stls::NotOffered) => self.refuse(Refusal::StlsNotOffered, out),
+                (Channel::Plain, Stls::Offered) => {
+                    reply::start_tls(out);
+                    After::End(Next::StartTls)
+                }
+            },
+            Command::Quit => {
+                reply::bye(&settings.name, out);
+                After::End(Next::Close)
+            }
+            Command::Dele(_)
+            | Command::List(_)
+            | Command::Noop
+            | Command::Retr(_)
+            | Command::Rset
+            | Command::Stat
+            | Command::Top(..)
+            | Command::Uidl(_) => self.refuse(Refusal::NotLoggedIn, out),
+        }
+    }
+
+    /// Does what a mechanism says.
+    fn step(&mut self, step: Step, out: &mut Vec<u8>) -> After {
+        match step {
+            Step::Challenge(challenge, exchange) => {
+                reply::challenge(&base64::encode(&challenge), out);
+                self.phase = Phase::Exchange(exchange);
+                After::Line
+            }
+            Step::Verify(login) => self.verify(login),
+            Step::Refused(Refused::Malformed) => self.refuse(Refusal::MalformedResponse, out),
+            Step::Refused(Refused::OtherIdentity) => self.refuse(Refusal::OtherIdentity, out),
+        }
+    }
+
+    fn verify(&mut self, login: Login) -> After {
+        self.phase = Phase::Verifying {
+            user: login.user().to_owned(),
+        };
+        After::Wait(Next::Authenticate(login))
+    }
+
+    fn refuse(&mut self, refusal: Refusal, out: &mut Vec<u8>) -> After {
+        match refusal {
+            Refusal::Http => {
+                refusal.print(out);
+                return After::End(Next::Close);
+            }
+            Refusal::UnknownCommand | Refusal::Nul | Refusal::LineTooLong => {
+                self.unknown_commands += 1;
+            }
+            _ => {}
+        }
+        match self.unknown_commands {
+            UNKNOWN_COMMANDS_MAX.. => {
+                Refusal::TooManyErrors.print(out);
+                After::End(Next::Close)
+            }
+            _ => {
+                refusal.print(out);
+                After::Line
+            }
+        }
+    }
+
+    /// The login that was verified is refused.
+    pub(super) fn refused(&mut self, why: Refusal, out: &mut Vec<u8>) {
+        if self.is_waiting() {
+            why.print(out);
+            self.phase = Phase::default();
+        }
+    }
+
+    /// The user who has logged in, if a login was being verified.
+    pub(super) fn into_user(self) -> Result<String, Self> {
+        match self.phase {
+            Phase::Verifying { user } => Ok(user),
+            _ => Err(self),
+        }
+    }
+
+    /// Whether the driver owes an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Verifying { .. })
+    }
+
+    /// Whether the line that begins so is one of SASL's, which may be long (RFC 5034 §4).
+    pub(super) fn is_sasl(&self, beginning: &[u8]) -> bool {
+        match self.phase {
+            Phase::Exchange(_) => true,
+            _ => beginning
+                .get(..5)
+                .is_some_and(|keyword| keyword.eq_ignore_ascii_case(b"AUTH ")),
+        }
+    }
+
+    /// A line is too long; its end need not come before an HTTP request is seen to be one.
+    pub(super) fn begin_dropping(&self, beginning: &[u8], out: &mut Vec<u8>) -> After {
+        match self.phase {
+            Phase::Command { .. } if is_http(beginning) => {
+                Refusal::Http.print(out);
+                After::End(Next::Close)
+            }
+            _ => After::Line,
+        }
+    }
+}
+
+/// The client's answer, base 64 removed; `*` alone gives up (RFC 5034 §4).
+fn response(line: &[u8]) -> Result<Secret, Refusal> {
+    match line {
+        b"*" => Err(Refusal::Cancelled),
+        _ => match base64::decode(line) {
+            Ok(octets) => Ok(Secret::new(octets)),
+            Err(_) => Err(Refusal::NotBase64),
+        },
+    }
+}
+
+/// Whether a line is the first of an HTTP request, or the header line that all of them have.
+fn is_http(line: &[u8]) -> bool {
+    const METHODS: [&[u8]; 10] = [
+        b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE", b"PATCH", b"TRACE", b"CONNECT",
+        // HTTP/2 begins with "PRI * HTTP/2.0".
+        b"PRI",
+    ];
+    let word = line.split(|&octet| octet == b' ').next().unwrap_or(line);
+    METHODS.contains(&word)
+        || line
+            .get(..5)
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"Host:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_is_known_by_its_first_word() {
+        for line in [
+            &b"GET / HTTP/1.1"[..],
+            b"POST /x HTTP/1.0",
+            b"OPTIONS * HTTP/1.1",
+            b"PRI * HTTP/2.0",
+            b"Host: mailgate.dobbs.org",
+            b"host:x",
+        ] {
+            assert!(is_http(line));
+        }
+        for line in [&b"QUIT"[..], b"", b"GETS", b"get", b"USER GET", b"Hos"] {
+            assert!(!is_http(line));
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The TRANSACTION state: the maildrop is open and does not change (RFC 1939 §5 and §7).
+//!
+//! Numbers and sizes are those of the listing that was read at login. A deleted message keeps its
+//! number and is left out of STAT, LIST and UIDL; a command that names it is refused.
+
+use super::{After, Connection, Next, Update};
+use crate::capability::{self, Asked};
+use crate::reply::{self, Refusal};
+use crate::wire::TERMINATOR;
+use crate::{Command, Deletions, MessageNumber, Octets, Part, ScanListing};
+
+/// So many lines in a row that make no sense end the connection, without UPDATE.
+const ERRORS_MAX: u8 = 20;
+
+/// The TRANSACTION state.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    listing: ScanListing,
+    deletions: Deletions,
+    /// Octets of the messages that are marked.
+    octets_deleted: u64,
+    doing: Doing,
+    errors: u8,
+}
+
+/// What goes on.
+#[derive(Debug)]
+enum Doing {
+    /// Nothing: the next line is a command.
+    Commands,
+    /// LIST or UIDL: this index is the next to be looked at.
+    Listing(Column, usize),
+    /// The driver sends a text.
+    Sending(MessageNumber, Part),
+}
+
+/// What a listing shows of a message.
+#[derive(Clone, Copy, Debug)]
+enum Column {
+    Octets,
+    UniqueId,
+}
+
+/// The status line of a text has left the output and cannot be taken back.
+pub(super) struct TooLate;
+
+impl Transaction {
+    pub(super) fn new(listing: ScanListing) -> Self {
+        Self {
+            listing,
+            deletions: Deletions::default(),
+            octets_deleted: 0,
+            doing: Doing::Commands,
+            errors: 0,
+        }
+    }
+
+    /// Answers one line.
+    pub(super) fn handle(
+        &mut self,
+        line: Result<&[u8], Refusal>,
+        connection: &Connection,
+        out: &mut Vec<u8>,
+    ) -> After {
+        match line
+            .and_then(Command::parse)
+            .and_then(|command| self.command(command, connection, out))
+        {
+            Ok(after) => {
+                self.errors = 0;
+                after
+            }
+            Err(refusal) => self.refuse(refusal, out),
+        }
+    }
+
+    fn command(
+        &mut self,
+        command: Command,
+        connection: &Connection,
+        out: &mut Vec<u8>,
+    ) -> Result<After, Refusal> {
+        match command {
+            Command::Stat => reply::stat(self.messages(), self.octets(), out),
+            Command::List(None) => {
+                reply::list(self.messages(), self.octets(), out);
+                self.doing = Doing::Listing(Column::Octets, 0);
+            }
+            Command::List(Some(number)) => {
+                let octets = self.live(number)?;
+                reply::one(out);
+                reply::scan_line(number, octets, out);
+            }
+            Command::Uidl(None) => {
+                reply::uidl(self.messages(), out);
+                self.doing = Doing::Listing(Column::UniqueId, 0);
+            }
+            Command::Uidl(Some(number)) => {
+                self.live(number)?;
+                let unique_id = self.listing.unique_id(number);
+                let unique_id = unique_id.ok_or(Refusal::NoSuchMessage)?;
+                reply::one(out);
+                reply::unique_id_line(number, unique_id, out);
+            }
+            Command::Retr(number) => return self.send(number, Part::Whole, out),
+            Command::Top(number, lines) => return self.send(number, Part::Top(lines), out),
+            Command::Dele(number) => {
+                let octets = self.live(number)?;
+                self.deletions.mark(number);
+                self.octets_deleted = self.octets_deleted.saturating_add(octets.0);
+                reply::deleted(number, out);
+            }
+            Command::Rset => {
+                self.deletions.clear();
+                self.octets_deleted = 0;
+                reply::reset(self.messages(), self.octets(), out);
+            }
+            Command::Noop => reply::ok(out),
+            Command::Capa => capability::list(connection, Asked::AfterLogin, out),
+            Command::Quit => return Ok(After::Update),
+            Command::User(_)
+            | Command::Pass(_)
+            | Command::Apop { .. }
+            | Command::AuthList
+            | Command::Auth { .. }
+            | Command::Stls => return Err(Refusal::LoggedIn),
+        }
+        Ok(After::Line)
+    }
+
+    fn send(
+        &mut self,
+        number: MessageNumber,
+        part: Part,
+        out: &mut Vec<u8>,
+    ) -> Result<After, Refusal> {
+        status_line(self.live(number)?, part, out);
+        self.doing = Doing::Sending(number, part);
+        Ok(After::Wait(Next::Send(number, part)))
+    }
+
+    /// The text has been sent. Says how many octets were retrieved, if it was a whole message.
+    pub(super) fn sent(&mut self, out: &mut Vec<u8>) -> Option<Octets> {
+        let Doing::Sending(number, part) = self.doing else {
+            return None;
+        };
+        self.doing = Doing::Commands;
+        out.extend_from_slice(TERMINATOR);
+        match part {
+            Part::Whole => self.listing.octets(number),
+            Part::Top(_) => None,
+        }
+    }
+
+    /// No octet of the text can be read: the status line becomes a refusal.
+    pub(super) fn refused(&mut self, why: Refusal, out: &mut Vec<u8>) -> Result<(), TooLate> {
+        let Doing::Sending(number, part) = self.doing else {
+            return Ok(());
+        };
+        self.doing = Doing::Commands;
+        let mut status = Vec::new();
+        status_line(
+            self.listing.octets(number).unwrap_or_default(),
+            part,
+            &mut status,
+        );
+        if !out.ends_with(&status) {
+            return Err(TooLate);
+        }
+        out.truncate(out.len() - status.len());
+        why.print(out);
+        Ok(())
+    }
+
+    /// Goes on with a listing, if there is one, up to its end or the limit of the output.
+    pub(super) fn list_on(&mut self, output_octets_max: usize, out: &mut Vec<u8>) {
+        let Doing::Listing(column, first) = self.doing else {
+            return;
+        };
+        let numbers = (first..self.listing.len()).map_while(MessageNumber::from_index);
+        for number in numbers {
+            if out.len() >= output_octets_max {
+                self.doing = Doing::Listing(column, number.index());
+                return;
+            }
+            if self.deletions.contains(number) {
+                continue;
+            }
+            match column {
+                Column::Octets => {
+                    let octets = self.listing.octets(number).unwrap_or_default();
+                    reply::scan_line(number, octets, out);
+                }
+                Column::UniqueId => {
+                    let unique_id = self.listing.unique_id(number).unwrap_or_default();
+                    reply::unique_id_line(number, unique_id, out);
+                }
+            }
+        }
+        out.extend_from_slice(TERMINATOR);
+        self.doing = Doing::Commands;
+    }
+
+    /// Ends the state: what is marked is to be deleted.
+    pub(super) fn quit(self) -> (Update, Deletions) {
+        let update = Update::new(self.deletions.len(), self.octets());
+        (update, self.deletions)
+    }
+
+    /// Whether the driver owes an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.doing, Doing::Sending(..))
+    }
+
+    fn refuse(&mut self, refusal: Refusal, out: &mut Vec<u8>) -> After {
+        match refusal {
+            // Honest mistakes of a client that works from an old list.
+            Refusal::NoSuchMessage | Refusal::MessageDeleted => self.errors = 0,
+            _ => self.errors += 1,
+        }
+        match self.errors {
+            ERRORS_MAX.. => {
+                Refusal::TooManyErrors.print(out);
+                After::End(Next::Close)
+            }
+            _ => {
+                refusal.print(out);
+                After::Line
+            }
+        }
+    }
+
+    /// Size of a message that is there and not marked.
+    fn live(&self, number: MessageNumber) -> Result<Octets, Refusal> {
+        match self.listing.octets(number) {
+            None => Err(Refusal::NoSuchMessage),
+            Some(_) if self.deletions.contains(number) => Err(Refusal::MessageDeleted),
+            Some(octets) => Ok(octets),
+        }
+    }
+
+    /// Number of messages that are not marked.
+    fn messages(&self) -> usize {
+        self.listing.len() - self.deletions.len()
+    }
+
+    /// Octets of the messages that are not marked.
+    fn octets(&self) -> Octets {
+        Octets(self.listing.total().0.saturating_sub(self.octets_deleted))
+    }
+}
+
+/// What goes before a text.
+fn status_line(octets: Octets, part: Part, out: &mut Vec<u8>) {
+    match part {
+        Part::Whole => reply::retr(octets, out),
+        Part::Top(_) => reply::top(out),
+    }
+}
