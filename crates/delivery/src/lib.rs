@@ -1,3 +1,82 @@
-//! A message becomes a record.
+//! A message becomes a record: normalise, measure, put the trace headers before it, append, sync.
+//!
+//! - [`normalise`] brings a text into the stored wire form while it streams in, and measures it;
+//! - [`deliver()`] puts that text, behind its trace headers, at the end of one maildrop; when it
+//!   returns, the message is durable;
+//! - [`lmtp`] is the server's side of LMTP (RFC 2033), without any I/O;
+//! - [`pipe`] is one message on standard input, with the exit codes of sysexits.h.
 
+mod date;
 pub mod lmtp;
+pub mod normalise;
+pub mod pipe;
+mod trace;
+
+use std::io;
+
+use maildrop::{DeliverError, Delivered, Draft, Envelope, MaildropId, Maildrops, Measure};
+
+pub use trace::{Arrival, Trace};
+
+/// A recipient that the accounts know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Recipient {
+    /// The address as it was given, without angle brackets.
+    pub address: String,
+    /// The account's name.
+    pub account: String,
+    /// The id of its maildrop.
+    pub maildrop: MaildropId,
+}
+
+/// Why a recipient is not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RecipientRefusal {
+    /// No account of that name: 550 5.1.1, EX_NOUSER.
+    Unknown,
+    /// The account is disabled: 550 5.2.1, EX_NOUSER.
+    Disabled,
+    /// The accounts cannot be asked now: 451 4.3.0, EX_TEMPFAIL.
+    Unavailable,
+}
+
+/// Most Received fields that a message may bring along; with more of them it is going round in
+/// circles. RFC 5321 §6.3 asks for a threshold of at least 100.
+pub const HOPS_MAX: u32 = 100;
+
+/// Delivers a draft to one recipient. Blocks.
+///
+/// `measure` is of the draft's text alone. The same draft can go to any number of recipients, one
+/// call each; every one gets trace headers of its own. Once this has returned `Ok`, the message
+/// is durable and may be acknowledged.
+///
+/// # Errors
+///
+/// See [`DeliverError`]; nothing of the message is visible then.
+pub fn deliver(
+    maildrops: &Maildrops,
+    draft: &mut Draft,
+    measure: &Measure,
+    recipient: &Recipient,
+    arrival: &Arrival<'_>,
+) -> Result<Delivered, DeliverError> {
+    // A record whose length belies its measure would be wrong for ever, so a driver that lost part
+    // of the text is stopped here.
+    if draft.len() != measure.octets + u64::from(measure.stuffed) {
+        let lost = io::Error::other("the draft is not the text that was measured");
+        return Err(DeliverError::Unavailable(lost));
+    }
+    let envelope = Envelope {
+        prefix: arrival.prefix(&recipient.address),
+        sender: arrival.sender.map(|sender| sender.as_bytes().to_vec()),
+        received_us: Some(arrival.at_us),
+        ..Envelope::default()
+    };
+    maildrops.deliver(
+        recipient.maildrop,
+        &recipient.account,
+        draft,
+        measure,
+        &envelope,
+    )
+}

@@ -1,0 +1,243 @@
+//! The replies: the only place that prints a reply code.
+//!
+//! Codes are those of RFC 5321 §4.2, each with its enhanced status code (RFC 2034, RFC 3463). What
+//! a peer said comes back only as an address that has passed the strict parser.
+
+use maildrop::{DeliverError, Delivered};
+
+use super::Settings;
+use crate::RecipientRefusal;
+
+/// A "no" to a command, or to one recipient of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refusal {
+    UnknownCommand,
+    NotLmtp,
+    NotImplemented,
+    LineTooLong,
+    LineOctets,
+    NoArgument,
+    Argument,
+    HeloArgument,
+    SenderSyntax,
+    RecipientSyntax,
+    NotAscii,
+    Parameter,
+    UnknownParameter,
+    LhloFirst,
+    SenderFirst,
+    SenderTwice,
+    RecipientFirst,
+    RecipientUnknown,
+    RecipientDisabled,
+    AccountsUnavailable,
+    TooManyRecipients,
+    TooLarge,
+    Loop,
+    NoSpace,
+    Unavailable,
+    NotDelivered,
+}
+
+impl Refusal {
+    fn text(self) -> &'static str {
+        match self {
+            Self::UnknownCommand => "500 5.5.1 unknown command",
+            // RFC 2033 §4.1.
+            Self::NotLmtp => "500 5.5.1 this is LMTP: say LHLO",
+            Self::NotImplemented => "502 5.5.1 not offered here",
+            Self::LineTooLong => "500 5.5.2 command line too long",
+            Self::LineOctets => "500 5.5.2 a command line is printable ASCII",
+            Self::NoArgument => "501 5.5.4 this command takes no argument",
+            Self::Argument => "501 5.5.4 an argument is missing",
+            Self::HeloArgument => "501 5.5.4 LHLO takes one name or address",
+            Self::SenderSyntax => "501 5.1.7 say MAIL FROM:<address>",
+            Self::RecipientSyntax => "501 5.1.3 say RCPT TO:<address>",
+            Self::NotAscii => "553 5.6.7 addresses are ASCII here",
+            Self::Parameter => "501 5.5.4 bad or repeated parameter",
+            Self::UnknownParameter => "555 5.5.4 unknown parameter",
+            Self::LhloFirst => "503 5.5.1 say LHLO first",
+            Self::SenderFirst => "503 5.5.1 say MAIL first",
+            Self::SenderTwice => "503 5.5.1 a sender is named already",
+            // RFC 2033 §4.2: no successful RCPT, no DATA.
+            Self::RecipientFirst => "503 5.5.1 no valid recipients",
+            Self::RecipientUnknown => "550 5.1.1 no such account",
+            Self::RecipientDisabled => "550 5.2.1 account is disabled",
+            Self::AccountsUnavailable => "451 4.3.0 accounts are unavailable, try again later",
+            Self::TooManyRecipients => "452 4.5.3 too many recipients",
+            Self::TooLarge => "552 5.3.4 message is too large",
+            Self::Loop => "554 5.4.6 too many hops, this message is in a loop",
+            Self::NoSpace => "452 4.3.1 no space left, try again later",
+            Self::Unavailable => "451 4.3.0 maildrop is unavailable, try again later",
+            Self::NotDelivered => "451 4.3.0 not delivered, try again later",
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether what was refused is no command of LMTP at all.
+    pub(super) fn is_nonsense(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownCommand
+                | Self::NotLmtp
+                | Self::NotImplemented
+                | Self::LineTooLong
+                | Self::LineOctets
+        )
+    }
+}
+
+impl From<RecipientRefusal> for Refusal {
+    fn from(why: RecipientRefusal) -> Self {
+        match why {
+            RecipientRefusal::Unknown => Self::RecipientUnknown,
+            RecipientRefusal::Disabled => Self::RecipientDisabled,
+            RecipientRefusal::Unavailable => Self::AccountsUnavailable,
+        }
+    }
+}
+
+impl From<&DeliverError> for Refusal {
+    fn from(why: &DeliverError) -> Self {
+        match why {
+            DeliverError::NoSpace(_) => Self::NoSpace,
+            // A damaged maildrop is for the operator to mend; the message waits at the sender.
+            DeliverError::Unavailable(_) | DeliverError::Damaged(_) => Self::Unavailable,
+        }
+    }
+}
+
+/// Why the session ends without QUIT: 421, as RFC 5321 §3.8 wants it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Farewell {
+    BareLf,
+    Http,
+    TooManyRefusals,
+}
+
+pub(super) fn greeting(out: &mut Vec<u8>, settings: &Settings) {
+    line(out, &["220 ", &settings.hostname, " LMTP server ready"]);
+}
+
+pub(super) fn refusal(out: &mut Vec<u8>, why: Refusal) {
+    line(out, &[why.text()]);
+}
+
+/// A refusal for one recipient of a message whose end has come (RFC 2033 §4.2).
+pub(super) fn recipient_refusal(out: &mut Vec<u8>, address: &str, why: Refusal) {
+    line(out, &[why.text(), " <", address, ">"]);
+}
+
+pub(super) fn delivered(out: &mut Vec<u8>, address: &str, delivered: &Delivered) {
+    let unique_id = delivered.unique_id.to_string();
+    line(
+        out,
+        &["250 2.0.0 delivered to <", address, "> as ", &unique_id],
+    );
+}
+
+pub(super) fn lhlo(out: &mut Vec<u8>, settings: &Settings) {
+    let size = settings.message_octets_max.to_string();
+    line(out, &["250-", &settings.hostname]);
+    line(out, &["250-PIPELINING"]);
+    line(out, &["250-ENHANCEDSTATUSCODES"]);
+    line(out, &["250-8BITMIME"]);
+    // 0 says that there is no fixed limit (RFC 1870 §3), as it does in the settings.
+    line(out, &["250 SIZE ", &size]);
+}
+
+pub(super) fn sender(out: &mut Vec<u8>) {
+    line(out, &["250 2.1.0 sender accepted"]);
+}
+
+pub(super) fn recipient(out: &mut Vec<u8>) {
+    line(out, &["250 2.1.5 recipient accepted"]);
+}
+
+pub(super) fn go_ahead(out: &mut Vec<u8>) {
+    // RFC 2034 §4: 3xx replies have no enhanced code.
+    line(out, &["354 end the text with <CRLF>.<CRLF>"]);
+}
+
+pub(super) fn ok(out: &mut Vec<u8>) {
+    line(out, &["250 2.0.0 OK"]);
+}
+
+pub(super) fn vrfy(out: &mut Vec<u8>) {
+    // Says nothing about who exists; RCPT does, to the one who delivers (RFC 5321 §3.5.3).
+    line(out, &["252 2.5.0 cannot verify, but RCPT will tell"]);
+}
+
+pub(super) fn help(out: &mut Vec<u8>) {
+    line(
+        out,
+        &["214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 2033)"],
+    );
+}
+
+pub(super) fn bye(out: &mut Vec<u8>, settings: &Settings) {
+    line(out, &["221 2.0.0 ", &settings.hostname, " signing off"]);
+}
+
+pub(super) fn farewell(out: &mut Vec<u8>, settings: &Settings, why: Farewell) {
+    let (code, why) = match why {
+        Farewell::BareLf => ("421 4.5.2 ", ": command lines end with CRLF, closing"),
+        Farewell::Http => ("421 4.7.0 ", ": this is not a web server, closing"),
+        Farewell::TooManyRefusals => ("421 4.7.0 ", ": too many bad commands, closing"),
+    };
+    line(out, &[code, &settings.hostname, why]);
+}
+
+fn line(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_an_enhanced_code_of_its_class() {
+        use Refusal::*;
+        for why in [
+            UnknownCommand,
+            NotLmtp,
+            NotImplemented,
+            LineTooLong,
+            LineOctets,
+            NoArgument,
+            Argument,
+            HeloArgument,
+            SenderSyntax,
+            RecipientSyntax,
+            NotAscii,
+            Parameter,
+            UnknownParameter,
+            LhloFirst,
+            SenderFirst,
+            SenderTwice,
+            RecipientFirst,
+            RecipientUnknown,
+            RecipientDisabled,
+            AccountsUnavailable,
+            TooManyRecipients,
+            TooLarge,
+            Loop,
+            NoSpace,
+            Unavailable,
+            NotDelivered,
+        ] {
+            let text = why.text();
+            let (code, rest) = text.split_at(3);
+            let (enhanced, words) = rest[1..].split_once(' ').unwrap();
+            assert!(matches!(code.as_bytes(), [b'4' | b'5', b'0'..=b'5', _]));
+            assert_eq!(enhanced[..1], code[..1], "{text}");
+            assert_eq!(enhanced.split('.').count(), 3, "{text}");
+            assert!(words.len() > 5 && words.is_ascii());
+        }
+    }
+}

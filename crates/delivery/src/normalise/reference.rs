@@ -1,0 +1,72 @@
+//! The rules of normalising once more, written to be read: whole texts, no pieces, no speed.
+
+use maildrop::{Measure, flags};
+
+/// Text of a `DATA`, un-stuffed and with CRLF line ends, and what follows the terminator; none if
+/// there is no terminator.
+pub(super) fn dotted(wire: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    // As if the CRLF of DATA were part of it.
+    let all = [b"\r\n", wire].concat();
+    let end = all.windows(5).position(|octets| octets == b"\r\n.\r\n")?;
+    let mut text = Vec::new();
+    for at in 2..end + 2 {
+        let line_start = all[..at].ends_with(b"\r\n");
+        match all[at] {
+            b'.' if line_start => {}
+            b'\n' if all[at - 1] != b'\r' => text.extend_from_slice(b"\r\n"),
+            octet => text.push(octet),
+        }
+    }
+    Some((text, &wire[end + 3..]))
+}
+
+/// Text of a pipe, with CRLF line ends.
+pub(super) fn plain(input: &[u8], drop_from_line: bool) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = input.split_inclusive(|&octet| octet == b'\n').collect();
+    if drop_from_line && lines.first().is_some_and(|line| line.starts_with(b"From ")) {
+        lines.remove(0);
+    }
+    let mut text = Vec::new();
+    for line in lines {
+        let line = match line {
+            [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] | line => line,
+        };
+        text.extend_from_slice(line);
+        text.extend_from_slice(b"\r\n");
+    }
+    text
+}
+
+/// The stored form of a text with CRLF line ends, and all that is known of it.
+pub(super) fn stored(text: &[u8]) -> (Vec<u8>, Measure, u32) {
+    let (mut stored, mut measure, mut hops) = (Vec::new(), Measure::default(), 0);
+    let mut in_header = true;
+    for line in text.split_inclusive(|&octet| octet == b'\n') {
+        if line.starts_with(b".") {
+            stored.push(b'.');
+            measure.stuffed += 1;
+        }
+        stored.extend_from_slice(line);
+        measure.octets += line.len() as u64;
+        let eight_bit = match in_header {
+            true => flags::HEADER_8BIT,
+            false => flags::BODY_8BIT,
+        };
+        for at in 0..line.len() {
+            measure.flags |= match line[at] {
+                0 => flags::NUL,
+                b'\r' if line.get(at + 1) != Some(&b'\n') => flags::BARE_CR,
+                0x80.. => eight_bit,
+                _ => 0,
+            };
+        }
+        if in_header {
+            let name = line.split(|octet| b": \t".contains(octet)).next();
+            let named = name.is_some_and(|name| name.eq_ignore_ascii_case(b"Received"));
+            hops += u32::from(named);
+            measure.header_octets = stored.len() as u64;
+            in_header = line != b"\r\n";
+        }
+    }
+    (stored, measure, hops)
+}
