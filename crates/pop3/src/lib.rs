@@ -4,6 +4,7 @@
 //! and AUTH of RFC 5034.
 
 mod capability;
+pub mod client;
 mod command;
 mod listing;
 pub mod reply;
