@@ -162,7 +162,7 @@ fn machine(config: &Config, findings: &mut Findings) {
         findings.errors += 1;
         note!("{}", failure.to_string().trim_end());
     }
-    if !config.data.is_dir() {
+    if !config.data.exists() {
         findings.warning(
             format!(
                 "the data directory {} is not there yet",

@@ -13,7 +13,6 @@ use std::process::ExitCode;
 
 use args::{Arguments, Command};
 use failure::Failure;
-use output::note;
 
 fn main() -> ExitCode {
     match run() {
@@ -34,9 +33,6 @@ fn run() -> Result<(), Failure> {
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { directory } => pages::man(&directory),
         Command::Check => check::check(config),
-        _ => {
-            note!("not yet");
-            Ok(())
-        }
+        _ => config::load(config).map(|_| ()),
     }
 }

@@ -1,0 +1,335 @@
+//! Broken configurations, and `restante check`.
+
+use crate::run::{Site, program, run};
+
+/// What `check` says of a configuration, in which `DIR` stands for its directory.
+fn complaints(configuration: &str) -> String {
+    let site = Site::with(configuration);
+    let ended = site.run(&["check"], b"").with(78);
+    // No description is given of what cannot be used.
+    assert_eq!(ended.stdout, "");
+    // Every other command refuses it with the same words.
+    let other = site.run(&["user", "list"], b"").with(78);
+    let without_sum = ended.stderr.rsplit_once("restante: ").unwrap().0;
+    assert_eq!(other.stderr, without_sum);
+    ended.stderr
+}
+
+/// A listener that is right, so that only what a test is about is wrong.
+const LISTENER: &str = "[[listener]]\nprotocol = \"lmtp\"\naddress = \"unix:DIR/lmtp\"\n";
+
+#[test]
+fn a_working_configuration_is_explained() {
+    let site = Site::new();
+    let ended = site.run(&["check"], b"").with(0);
+    assert_eq!(
+        ended.stdout,
+        "DIR/restante.toml
+  greets as   mailgate.dobbs.org
+  signs off   dewey
+  mail for    mailgate.dobbs.org, dobbs.org
+  data        DIR/data
+  runs as     whoever starts it, but not root
+  listens     pop3  127.0.0.1:0, passwords in clear only from this machine
+  listens     lmtp  unix:DIR/lmtp
+  certificate none: no TLS
+  store       native
+  limits      10000 sessions, 20 an address, messages of 50 MiB
+  waits       5 s for a busy maildrop, 500 ms before a refusal, 30 s to drain
+  scram       verifiers of 4096 iterations are stored
+
+Nothing is wrong, 1 warning.
+"
+    );
+    assert_eq!(
+        ended.stderr,
+        "warning: the data directory DIR/data is not there yet
+  it is made by the first command that needs it, such as: restante user add
+"
+    );
+}
+
+#[test]
+fn unknown_keys_are_told_with_place_and_nearest_key() {
+    let text = format!(
+        "hostnam = \"a.example\"\nquota = \"1 GiB\"\nbanana = 1\n{LISTENER}adress = \"x\"\n\
+         [limits]\nsession_max = 1\n"
+    );
+    assert_eq!(
+        complaints(&text),
+        "DIR/restante.toml:1:1: unknown key `hostnam`
+  did you mean `hostname`?
+DIR/restante.toml:2:1: unknown key `quota`
+  `quota` belongs in [maildrop]
+DIR/restante.toml:3:1: unknown key `banana`
+  remove it; known here: hostname, name, data, user, domains, listener, tls, maildrop, limits, auth, \
+log, cluster, maildir, mbox, metrics, passdb, fetch
+DIR/restante.toml:7:1: unknown key `adress` in [[listener]]
+  did you mean `address`?
+DIR/restante.toml:9:1: unknown key `session_max` in [limits]
+  did you mean `session_count_max`?
+restante: 5 mistakes
+"
+    );
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused() {
+    let text = format!(
+        "{LISTENER}proxy_protocol = [\"10.0.0.0/8\"]
+[[listener]]
+protocol = \"admin\"
+address = \"systemd:pop3\"
+[maildrop]
+store = \"maildir\"
+quota = \"1 GiB\"
+expire = 30
+unique_id = \"{{uid}}\"
+[cluster]
+"
+    );
+    assert_eq!(
+        complaints(&text),
+        "DIR/restante.toml:4:19: `proxy_protocol` is not available in this version
+  remove it, or leave the list empty
+DIR/restante.toml:6:12: `protocol` cannot be \"admin\"
+  the admin listener is not available in this version; remove this [[listener]]
+DIR/restante.toml:7:11: `address` cannot be \"systemd:pop3\"
+  sockets from systemd are not available in this version; give host:port or \"unix:PATH\"
+DIR/restante.toml:9:9: `store` cannot be \"maildir\"
+  this store is not available in this version; write store = \"native\"
+DIR/restante.toml:10:1: `quota` is not available in this version
+  remove it; maildrops have no limit yet
+DIR/restante.toml:11:10: `expire` cannot be a number
+  give a text in double quotes
+DIR/restante.toml:12:13: `unique_id` cannot be \"{uid}\"
+  another form is not available in this version; write unique_id = \"{generation}.{uid}\"
+DIR/restante.toml:13:2: `cluster` is not available in this version
+  remove the table
+restante: 8 mistakes
+"
+    );
+}
+
+#[test]
+fn listeners_that_cannot_work_are_refused() {
+    let text = "[[listener]]
+protocol = \"pop3s\"
+address = \"[::]:995\"
+[[listener]]
+protocol = \"pop3\"
+address = \"[::]:995\"
+[[listener]]
+protocol = \"pop3\"
+address = \"unix:DIR/pop3\"
+plaintext_login = \"lopback\"
+[[listener]]
+protocol = \"lmtp\"
+address = \"*:24\"
+plaintext_login = \"never\"
+[[listener]]
+protocol = \"lmtp\"
+address = \"127.0.0.1:24\"
+mode = \"0600\"
+plaintext_login = \"never\"
+[[listener]]
+address = \"127.0.0.1:25\"
+[[listener]]
+protocol = \"imap\"
+";
+    assert_eq!(
+        complaints(text),
+        "DIR/restante.toml:2:12: a pop3s listener needs a certificate
+  add [tls] with certificate and key, or make it protocol = \"pop3\"
+DIR/restante.toml:5:12: nobody could log in here: passwords may not travel in clear, and there is no \
+certificate
+  add [tls] with certificate and key, or plaintext_login = \"loopback\"
+DIR/restante.toml:6:11: two listeners have the address [::]:995
+  give each its own port or socket
+DIR/restante.toml:8:12: nobody could log in here: passwords may not travel in clear, and there is no \
+certificate
+  add [tls] with certificate and key, or plaintext_login = \"loopback\"
+DIR/restante.toml:9:11: pop3 needs a TCP address
+  give host:port; Unix sockets are for lmtp
+DIR/restante.toml:10:19: `plaintext_login` cannot be \"lopback\"
+  did you mean \"loopback\"?
+DIR/restante.toml:13:11: `address` cannot be \"*:24\"
+  write \"[::]:24\" for every address of this machine, or \"127.0.0.1:24\"
+DIR/restante.toml:18:8: `mode` and `group` mean nothing for a TCP address
+  remove them; they belong to address = \"unix:PATH\"
+DIR/restante.toml:19:19: `plaintext_login` means nothing for lmtp
+  remove it; it belongs to protocol = \"pop3\"
+DIR/restante.toml:20:1: this listener has no protocol
+  add protocol = \"pop3s\", \"pop3\" or \"lmtp\"
+DIR/restante.toml:22:1: this listener has no address
+  add address = \"[::]:995\" or another, or \"unix:PATH\"
+DIR/restante.toml:23:12: `protocol` cannot be \"imap\"
+  give one of: pop3s, pop3, lmtp
+restante: 12 mistakes
+"
+    );
+}
+
+#[test]
+fn values_that_cannot_be_are_refused_with_what_can() {
+    let text = format!(
+        "hostname = \"a b\"
+name = \"\"
+data = \"var\"
+domains = [\"a.example\", \"a.example\", 7]
+{LISTENER}
+[tls]
+certificate = \"cert.pem\"
+[maildrop]
+lock_wait = \"5\"
+allow_volatile = \"yes\"
+[limits]
+session_count_max = 0
+recipients_max = 1e3
+message_octets_max = \"1 KiB\"
+idle_timeout = \"1 min\"
+[auth]
+scram_iterations = 1000
+refusal_delay = \"0s\"
+[log]
+format = \"jsom\"
+"
+    );
+    assert_eq!(
+        complaints(&text),
+        "DIR/restante.toml:1:12: `hostname` cannot be \"a b\"
+  give a name of letters, digits, hyphens and dots, such as \"mail.example.org\"
+DIR/restante.toml:2:8: `name` cannot be \"\"
+  give 1 to 64 letters, digits, dots, hyphens or underscores
+DIR/restante.toml:3:8: `data` cannot be \"var\"
+  give the whole path, beginning with /
+DIR/restante.toml:4:25: the domain a.example is named twice
+  name it once
+DIR/restante.toml:4:38: `domains` cannot be a number
+  give a text in double quotes
+DIR/restante.toml:10:1: [tls] has no `key`
+  add key = \"/etc/restante/privkey.pem\"
+DIR/restante.toml:10:15: `certificate` cannot be \"cert.pem\"
+  give the whole path, beginning with /
+DIR/restante.toml:12:13: `lock_wait` cannot be \"5\"
+  give a duration such as \"500 ms\", \"30s\", \"10 min\", \"1 h\"
+DIR/restante.toml:13:18: `allow_volatile` cannot be a text
+  give true or false
+DIR/restante.toml:15:21: `session_count_max` cannot be 0
+  give a number from 1 to 1000000
+DIR/restante.toml:16:18: `recipients_max` cannot be a number
+  give a whole number
+DIR/restante.toml:17:22: `message_octets_max` is below the 64 KiB that RFC 5321 asks for
+  give \"64 KiB\" or more
+DIR/restante.toml:18:16: `idle_timeout` is too short
+  give \"10 min\" or more (RFC 1939 §3)
+DIR/restante.toml:20:20: `scram_iterations` cannot be 1000
+  give a number from 4096 to 10000000
+DIR/restante.toml:21:17: `refusal_delay` cannot be \"0s\"
+  give from \"500 ms\" to \"30s\"
+DIR/restante.toml:23:10: `format` cannot be \"jsom\"
+  did you mean \"json\"?
+restante: 16 mistakes
+"
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_place() {
+    for (text, place) in [
+        ("hostname\n", "1:"),
+        ("data = /var\n", "1:"),
+        ("name = \"x\nuser = \"y\"\n", "1:"),
+        ("name = \"x\"\nname = \"y\"\n", "2:1:"),
+        ("[[listener]\n", "1:"),
+        ("listener = 1\n", "1:12:"),
+        ("[listener]\nprotocol = \"pop3\"\n", "1:"),
+        ("\u{0}", "1:1:"),
+    ] {
+        let complaints = complaints(text);
+        assert!(
+            complaints.contains(&format!("DIR/restante.toml:{place}")),
+            "{text:?}: {complaints}"
+        );
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_told() {
+    let ended = run(&["-c", "/nonexistent.toml", "check"], b"").with(78);
+    assert_eq!(
+        ended.stderr,
+        "restante: the configuration /nonexistent.toml cannot be read: no such file or directory
+  write it (README.md shows one), or name another with -c FILE or $RESTANTE_CONFIG
+"
+    );
+    let ended = run(&["check", "-c", "/"], b"").with(78);
+    assert!(ended.stderr.contains("is a directory"), "{}", ended.stderr);
+    let ended = run(&["check", "-c", "/dev/zero"], b"").with(78);
+    assert!(
+        ended.stderr.contains("larger than 1 MiB"),
+        "{}",
+        ended.stderr
+    );
+    let site = Site::with("");
+    std::fs::write(site.config(), b"name = \"x\"\n# \xff\n").unwrap();
+    let ended = site.run(&["check"], b"").with(78);
+    assert_eq!(
+        ended.stderr,
+        "restante: DIR/restante.toml:2: this is not UTF-8
+  save the file as UTF-8, or name another with -c FILE
+"
+    );
+}
+
+#[test]
+fn the_environment_names_a_configuration_and_the_command_line_wins() {
+    let site = Site::new();
+    let output = program()
+        .arg("check")
+        .env("RESTANTE_CONFIG", site.config())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let output = program()
+        .args(["check", "-c", "/nonexistent.toml"])
+        .env("RESTANTE_CONFIG", site.config())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(78));
+}
+
+#[test]
+fn a_machine_that_cannot_serve_the_configuration_is_told() {
+    let text = "user = \"no-such-user\"
+data = \"DIR/restante.toml\"
+[[listener]]
+protocol = \"lmtp\"
+address = \"unix:DIR/run/lmtp\"
+[[listener]]
+protocol = \"pop3s\"
+address = \"192.0.2.1:0\"
+[tls]
+certificate = \"DIR/none.pem\"
+key = \"DIR/restante.toml\"
+";
+    let site = Site::with(text);
+    let ended = site.run(&["check"], b"").with(78);
+    assert_eq!(
+        ended.stderr,
+        "the directory DIR/run of the socket is not there
+  make it: mkdir -p DIR/run
+192.0.2.1:0 cannot be bound: cannot assign requested address
+  give an address that this machine has; \"[::]:PORT\" stands for all of them
+restante: DIR/restante.toml: there is no user \"no-such-user\"
+  make it: useradd --system --home-dir DIR/restante.toml no-such-user
+restante: the data directory DIR/restante.toml cannot be used: not a directory
+  run this as root or as the owner of the data directory, or correct `data`
+the certificate DIR/none.pem cannot be used: no such file or directory
+  name a PEM file that the server's user can read
+the key DIR/restante.toml cannot be used: no items found
+  name a PEM file that the server's user can read
+restante: 6 mistakes
+"
+    );
+}
