@@ -313,7 +313,8 @@ impl Config {
             faults.push("command_octets_max is below 255, which RFC 2449 §4 asks for".to_owned());
         }
         if limits.command_octets_max > 64 << 10 {
-            faults.push("command_octets_max is above 65536: strangers would fill memory".to_owned());
+            faults
+                .push("command_octets_max is above 65536: strangers would fill memory".to_owned());
         }
         for (key, value) in [
             ("session_count_max", limits.session_count_max),
@@ -321,7 +322,9 @@ impl Config {
             ("recipients_max", limits.recipients_max),
         ] {
             if value == 0 {
-                faults.push(format!("{key} is 0: nothing could be done; write at least 1"));
+                faults.push(format!(
+                    "{key} is 0: nothing could be done; write at least 1"
+                ));
             }
         }
         for (key, value) in [

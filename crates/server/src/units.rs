@@ -161,7 +161,15 @@ mod tests {
 
     #[test]
     fn a_wrong_duration_says_what_would_be_right() {
-        for text in ["", "5", "s", "-5s", "1.5s", "5 weeks", "99999999999999999999s"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "-5s",
+            "1.5s",
+            "5 weeks",
+            "99999999999999999999s",
+        ] {
             let error = parse_duration(text).unwrap_err().to_string();
             assert!(error.contains("such as \"5s\""), "{text}: {error}");
         }

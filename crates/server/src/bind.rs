@@ -1,0 +1,365 @@
+//! The first half of a start: sockets, certificate, descriptors; everything that may need rights.
+//!
+//! Synchronous, and before any thread exists. What is wrong is said here, with the listener or the
+//! file that it concerns and what to do about it; after this nothing of the configuration can
+//! stop the server.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Group;
+use socket2::{Domain, Socket, Type};
+use tokio_rustls::TlsAcceptor;
+use tracing::warn;
+
+use crate::config::{Address, Config, Limits, Listener, Protocol};
+use crate::sandbox::raise_descriptors;
+use crate::tls::{self, TlsError};
+
+/// Why the server cannot start. Each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration contradicts itself or cannot be served.
+    #[error("the configuration cannot be served: {}", .0.join("; "))]
+    Config(Vec<String>),
+    /// A listener's socket cannot be made.
+    #[error("cannot listen on {address} ({protocol}): {source}; {remedy}")]
+    Listen {
+        /// What would be spoken there.
+        protocol: Protocol,
+        /// Where.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+        /// What to do.
+        remedy: String,
+    },
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The limit of open descriptors cannot be read or is far too low.
+    #[error("cannot make room for sessions: {0}; raise the limit of open files (ulimit -n)")]
+    Descriptors(#[source] io::Error),
+}
+
+/// Where a bound listener can be reached.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LocalAddress {
+    /// Address and port; the port that the system chose if the configuration says 0.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for LocalAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A server that has its sockets and its certificate, and serves nobody yet.
+///
+/// Clients can connect already: they wait in the sockets' queues until [`run`](crate::run).
+pub struct Bound {
+    pub(crate) config: Config,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) sockets: Vec<BoundSocket>,
+}
+
+pub(crate) struct BoundSocket {
+    pub(crate) listener: Listener,
+    pub(crate) address: LocalAddress,
+    pub(crate) socket: ListeningSocket,
+}
+
+pub(crate) enum ListeningSocket {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket; removed when dropped, if it is still ours.
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode);
+        if ours {
+            // A directory of root's may forbid it now; the next start replaces a stale socket.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Bound {
+    /// What is spoken where, in the order of the configuration; a host name with several addresses
+    /// comes once for each.
+    pub fn addresses(&self) -> impl Iterator<Item = (Protocol, &LocalAddress)> {
+        self.sockets
+            .iter()
+            .map(|socket| (socket.listener.protocol, &socket.address))
+    }
+
+    /// The configuration as it is served; `session_count_max` is lower than asked for if the
+    /// system does not allow enough open files.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// Binds all sockets, loads certificate and key, makes room for descriptors.
+///
+/// # Errors
+///
+/// See [`StartError`]; what was bound is given up again.
+pub fn bind(config: &Config) -> Result<Bound, StartError> {
+    let faults = config.faults();
+    if !faults.is_empty() {
+        return Err(StartError::Config(faults));
+    }
+    let mut config = config.clone();
+    fit_descriptors(&mut config.limits).map_err(StartError::Descriptors)?;
+    let tls = config.tls.as_ref().map(tls::load).transpose()?;
+    let mut sockets = Vec::new();
+    for listener in &config.listeners {
+        match &listener.address {
+            Address::Tcp(text) => {
+                let resolved = text
+                    .to_socket_addrs()
+                    .map_err(|error| explain(listener, text, error))?;
+                for address in resolved {
+                    let shown = address.to_string();
+                    let socket =
+                        bind_tcp(address).map_err(|error| explain(listener, &shown, error))?;
+                    let bound = socket
+                        .local_addr()
+                        .map_err(|error| explain(listener, &shown, error))?;
+                    sockets.push(BoundSocket {
+                        listener: listener.clone(),
+                        address: LocalAddress::Tcp(bound),
+                        socket: ListeningSocket::Tcp(socket),
+                    });
+                }
+            }
+            Address::Unix(path) => {
+                let (socket, file) = bind_unix(path, listener)
+                    .map_err(|error| explain(listener, &listener.address.to_string(), error))?;
+                sockets.push(BoundSocket {
+                    listener: listener.clone(),
+                    address: LocalAddress::Unix(path.clone()),
+                    socket: ListeningSocket::Unix(socket, file),
+                });
+            }
+        }
+    }
+    Ok(Bound {
+        config,
+        tls,
+        sockets,
+    })
+}
+
+/// Raises the limit of descriptors, and lowers the number of sessions if that is not enough.
+pub(crate) fn fit_descriptors(limits: &mut Limits) -> io::Result<()> {
+    let asked = limits.session_count_max + limits.lmtp_session_count_max;
+    let wanted = asked as u64 * DESCRIPTORS_PER_SESSION + DESCRIPTORS_OF_THE_SERVER;
+    let allowed = raise_descriptors(wanted)?;
+    if allowed >= wanted {
+        return Ok(());
+    }
+    let places = allowed.saturating_sub(DESCRIPTORS_OF_THE_SERVER) / DESCRIPTORS_PER_SESSION;
+    let places = usize::try_from(places).unwrap_or(usize::MAX);
+    if places < 2 {
+        return Err(io::Error::other(format!(
+            "only {allowed} open files allowed"
+        )));
+    }
+    // Both kinds shrink alike, so that neither starves the other.
+    let share = |max: usize| (max as u128 * places as u128 / asked as u128).max(1) as usize;
+    let before = limits.session_count_max;
+    limits.session_count_max = share(limits.session_count_max);
+    limits.lmtp_session_count_max = share(limits.lmtp_session_count_max);
+    warn!(
+        asked = before,
+        session_count_max = limits.session_count_max,
+        open_files = allowed,
+        "session_count_max is lowered: the system does not allow enough open files (ulimit -n)"
+    );
+    Ok(())
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // After a restart the old connections' ports are still in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Makes the socket under another name and moves it to its place, so that nobody can connect
+/// before it has its permissions, and a stale socket is replaced in one step.
+fn bind_unix(path: &Path, listener: &Listener) -> io::Result<(UnixListener, SocketFile)> {
+    match std::fs::symlink_metadata(path) {
+        Ok(file) if !file.file_type().is_socket() => {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the file is there and is no socket",
+            ));
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        // Nobody answers: a stale socket. Any other fault shows when it is replaced.
+        Ok(_) | Err(_) => {}
+    }
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(format!(".{}", std::process::id()));
+    let fresh = PathBuf::from(fresh);
+    let _ = std::fs::remove_file(&fresh);
+    let socket = UnixListener::bind(&fresh)?;
+    let ready = (|| -> io::Result<u64> {
+        if let Some(name) = &listener.group {
+            let group = Group::from_name(name)?.ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, format!("no group {name:?} here"))
+            })?;
+            std::os::unix::fs::chown(&fresh, None, Some(group.gid.as_raw()))?;
+        }
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(listener.mode))?;
+        socket.set_nonblocking(true)?;
+        let inode = std::fs::symlink_metadata(&fresh)?.ino();
+        std::fs::rename(&fresh, path)?;
+        Ok(inode)
+    })();
+    let inode = ready.inspect_err(|_| {
+        let _ = std::fs::remove_file(&fresh);
+    })?;
+    let path = path.to_owned();
+    Ok((socket, SocketFile { path, inode }))
+}
+
+fn explain(listener: &Listener, address: &str, source: io::Error) -> StartError {
+    let unix = matches!(listener.address, Address::Unix(_));
+    let remedy = match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there (another restante?): stop it or choose another address"
+        }
+        io::ErrorKind::PermissionDenied if unix => {
+            "the directory must be writable for the user that starts the server"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a start as root with `user = …`, or a higher port"
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+        io::ErrorKind::AlreadyExists => "choose another path, or move that file away",
+        io::ErrorKind::NotFound if unix => "make the directory first, and check the group",
+        _ if listener_is_ipv6(address) && source.raw_os_error() == Some(EAFNOSUPPORT) => {
+            "this machine has no IPv6: write 0.0.0.0 instead of [::]"
+        }
+        _ => "check `address` of this [[listener]]",
+    };
+    StartError::Listen {
+        protocol: listener.protocol,
+        address: address.to_owned(),
+        source,
+        remedy: remedy.to_owned(),
+    }
+}
+
+fn listener_is_ipv6(address: &str) -> bool {
+    address.starts_with('[')
+}
+
+/// The system has no such family of addresses.
+const EAFNOSUPPORT: i32 = nix::errno::Errno::EAFNOSUPPORT as i32;
+
+/// Connections that may wait to be accepted; the system may set a lower limit.
+const BACKLOG: i32 = 1024;
+
+/// A session's socket and its maildrop's file.
+const DESCRIPTORS_PER_SESSION: u64 = 2;
+
+/// Listeners, accounts, logs, the runtime, and what delivery opens for a moment.
+const DESCRIPTORS_OF_THE_SERVER: u64 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(protocol: Protocol, address: &str) -> Config {
+        let mut listener = Listener::new(protocol, address.parse().unwrap());
+        listener.plaintext_login = crate::config::PlaintextLogin::Loopback;
+        Config {
+            listeners: vec![listener],
+            limits: Limits {
+                session_count_max: 10,
+                ..Limits::default()
+            },
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn an_address_in_use_is_named() {
+        let first = bind(&config(Protocol::Pop3, "127.0.0.1:0")).ok().unwrap();
+        let (_, address) = first.addresses().next().unwrap();
+        let error = bind(&config(Protocol::Pop3, &address.to_string()))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains(&address.to_string()), "{error}");
+        assert!(error.contains("another program listens there"), "{error}");
+    }
+
+    #[test]
+    fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lmtp");
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "a dead server leaves its socket behind");
+        let config = config(Protocol::Lmtp, &format!("unix:{}", path.display()));
+        let first = bind(&config).ok().unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        let error = bind(&config).err().unwrap().to_string();
+        assert!(error.contains("another program listens there"), "{error}");
+        UnixStream::connect(&path).unwrap();
+        drop(first);
+        assert!(!path.exists(), "our own socket is removed");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mail");
+        std::fs::write(&path, "precious").unwrap();
+        let config = config(Protocol::Lmtp, &format!("unix:{}", path.display()));
+        let error = bind(&config).err().unwrap().to_string();
+        assert!(error.contains("is no socket"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_configuration_that_serves_nobody_is_refused() {
+        let error = |config: &Config| bind(config).err().unwrap().to_string();
+        assert!(error(&Config::default()).contains("listen nowhere"));
+        assert!(error(&config(Protocol::Pop3s, "127.0.0.1:0")).contains("needs [tls]"));
+        let mut shut = config(Protocol::Pop3, "127.0.0.1:0");
+        shut.listeners[0].plaintext_login = crate::config::PlaintextLogin::Never;
+        assert!(error(&shut).contains("nobody could log in"));
+    }
+}

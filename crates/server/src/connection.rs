@@ -1,0 +1,465 @@
+//! One connection: a socket, in clear or inside TLS, and two buffers. The only code that reads
+//! from and writes to peers.
+//!
+//! The buffers exist while there is something in them: a connection that waits for its peer holds
+//! the octets of an unfinished line and nothing else, so ten thousand idle sessions cost little.
+//! Every wait has an end: reads end when the caller's deadline does, writes when the peer does not
+//! read for `write_timeout`, both when the server is told to cut.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tracing::debug;
+use zeroize::Zeroize as _;
+
+use crate::config::Limits;
+use crate::control::Phase;
+use crate::log::End;
+use crate::tls;
+
+/// A connected socket.
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What octets travel through.
+enum Stream {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// A connection and its buffers.
+pub(crate) struct Connection {
+    stream: Stream,
+    /// Octets that the peer has sent and nobody has consumed.
+    pub(crate) input: Vec<u8>,
+    /// Octets for the peer that have not been written.
+    pub(crate) output: Vec<u8>,
+    buffers: Arc<Buffers>,
+    phase: watch::Receiver<Phase>,
+    write_timeout: Duration,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        socket: Socket,
+        buffers: Arc<Buffers>,
+        phase: watch::Receiver<Phase>,
+        write_timeout: Duration,
+    ) -> Self {
+        Self {
+            stream: Stream::Plain(socket),
+            input: Vec::new(),
+            output: Vec::new(),
+            buffers,
+            phase,
+            write_timeout,
+        }
+    }
+
+    /// Gives the output a buffer, if it has none.
+    pub(crate) fn equip(&mut self) {
+        if self.output.capacity() == 0 {
+            self.output = self.buffers.take();
+        }
+    }
+
+    /// So many octets of the input are done with. They may have held a password: they are zeroed.
+    pub(crate) fn consume(&mut self, octets: usize) {
+        self.input[..octets].zeroize();
+        if octets == self.input.len() {
+            self.input.clear();
+        } else {
+            self.input.drain(..octets);
+        }
+    }
+
+    /// Waits for input and appends it, unless `over` ends first.
+    pub(crate) async fn read(&mut self, over: impl Future<Output = End>) -> Result<(), End> {
+        self.rest();
+        if self.input.len() > INPUT_OCTETS_MAX {
+            // A session consumes or refuses long before; this only bounds a fault of ours.
+            return Err(End::Fault);
+        }
+        tokio::select! {
+            biased;
+            read = self.fill() => match read {
+                Ok(0) => Err(End::Lost),
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    debug!(%error, "connection lost while reading");
+                    Err(End::Lost)
+                }
+            },
+            end = over => Err(end),
+        }
+    }
+
+    /// Writes all of the output.
+    pub(crate) async fn flush(&mut self) -> Result<(), End> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let Self {
+            stream,
+            output,
+            phase,
+            write_timeout,
+            ..
+        } = self;
+        let mut written = 0;
+        loop {
+            let step = async {
+                match &output[written..] {
+                    // TLS keeps octets back until it is flushed.
+                    [] => stream.flush().await.map(|()| None),
+                    rest => stream.write(rest).await.map(Some),
+                }
+            };
+            let step = tokio::select! {
+                biased;
+                step = step => step,
+                () = cut(phase) => return Err(End::Cut),
+                () = sleep(*write_timeout) => return Err(End::WriteTimeout),
+            };
+            match step {
+                Ok(None) => break,
+                Ok(Some(octets)) if octets > 0 => written += octets,
+                Ok(Some(_)) => return Err(End::Lost),
+                Err(error) => {
+                    debug!(%error, "connection lost while writing");
+                    return Err(End::Lost);
+                }
+            }
+        }
+        output.clear();
+        Ok(())
+    }
+
+    /// The server's side of a TLS handshake. What was read in clear must have been consumed: nothing
+    /// of it may count inside TLS (RFC 2595 §4).
+    pub(crate) async fn start_tls(
+        self,
+        acceptor: &TlsAcceptor,
+        limit: Duration,
+    ) -> Result<Self, End> {
+        let Stream::Plain(socket) = self.stream else {
+            return Err(End::Fault);
+        };
+        if !self.input.is_empty() {
+            return Err(End::Injection);
+        }
+        let accepted = tokio::select! {
+            accepted = timeout(limit, acceptor.accept(socket)) => accepted,
+            () = cut(&self.phase) => return Err(End::Cut),
+        };
+        let stream = match accepted {
+            Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
+            Ok(Err(error)) => {
+                debug!(%error, "TLS handshake failed");
+                return Err(End::Handshake);
+            }
+            Err(_) => return Err(End::Handshake),
+        };
+        Ok(Self { stream, ..self })
+    }
+
+    /// TLS version and cipher suite.
+    pub(crate) fn tls(&self) -> Option<(&'static str, &'static str)> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(tls::negotiated(stream.get_ref().1)),
+        }
+    }
+
+    /// Ends the connection in good order: TLS says that this is the end (RFC 8446 §6.1), and what the
+    /// peer is still sending is read away for a moment, since closing with unread input would make
+    /// the system throw our last reply away.
+    pub(crate) async fn close(mut self) {
+        let _ = timeout(LINGER, async {
+            if self.stream.shutdown().await.is_err() {
+                return;
+            }
+            let mut discarded = 0;
+            let mut space = [0; 1024];
+            while discarded < LINGER_OCTETS_MAX {
+                match self.stream.socket().read(&mut space).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(octets) => discarded += octets,
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Ends the connection without a word, after a time limit or when the peer is gone. TLS still
+    /// says that nothing was cut off, if that can be said without waiting.
+    pub(crate) async fn abandon(mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            let _ = timeout(Duration::from_millis(50), stream.shutdown()).await;
+        }
+    }
+
+    /// Ends the connection without `close_notify`: the peer must not take what it has for whole.
+    pub(crate) fn cut(self) {
+        drop(self);
+    }
+
+    /// Reads once and appends. The space to read into is on the stack and only while octets are
+    /// there to be read.
+    async fn fill(&mut self) -> io::Result<usize> {
+        let Self { stream, input, .. } = self;
+        poll_fn(|context| {
+            let mut space = [MaybeUninit::uninit(); READ_OCTETS];
+            let mut read = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut read))?;
+            input.extend_from_slice(read.filled());
+            let octets = read.filled().len();
+            // It may have been a password.
+            read.filled_mut().zeroize();
+            Poll::Ready(Ok(octets))
+        })
+        .await
+    }
+
+    /// Gives back what is not needed while the peer is silent.
+    fn rest(&mut self) {
+        if self.output.is_empty() {
+            self.buffers.give(std::mem::take(&mut self.output));
+        }
+        self.input.shrink_to_fit();
+    }
+}
+
+/// Resolves when sessions must end now.
+pub(crate) async fn cut(phase: &watch::Receiver<Phase>) {
+    // An error means that the server is gone: the same.
+    let _ = phase.clone().wait_for(|now| *now == Phase::Cut).await;
+}
+
+/// Resolves when sessions must come to an end.
+pub(crate) async fn draining(phase: &watch::Receiver<Phase>) {
+    let _ = phase.clone().wait_for(|now| *now != Phase::Serving).await;
+}
+
+impl Socket {
+    /// Small replies leave at once, and a dead peer is noticed: by keep-alive probes when nothing
+    /// is under way, by the user timeout when something is.
+    pub(crate) fn tune(&self, limits: &Limits) -> io::Result<()> {
+        let Self::Tcp(stream) = self else {
+            return Ok(());
+        };
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(stream);
+        let dead = limits.dead_peer_timeout;
+        let pause = (dead / 6).max(Duration::from_secs(1));
+        let keepalive = TcpKeepalive::new()
+            .with_time((dead / 3).max(Duration::from_secs(1)))
+            .with_interval(pause)
+            .with_retries(4);
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.set_tcp_user_timeout(Some(dead))
+    }
+
+    /// Says one line if that needs no waiting; for peers that are turned away.
+    pub(crate) fn say(&self, line: &[u8]) {
+        let _ = match self {
+            Self::Tcp(stream) => SockRef::from(stream).send(line),
+            Self::Unix(stream) => SockRef::from(stream).send(line),
+        };
+    }
+}
+
+impl Stream {
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_mut().0,
+        }
+    }
+}
+
+macro_rules! pass_on {
+    ($kind:ident { $($variant:ident),+ }) => {
+        impl AsyncRead for $kind {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+                space: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $(Self::$variant(stream) => Pin::new(stream).poll_read(context, space),)+
+                }
+            }
+        }
+
+        impl AsyncWrite for $kind {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+                octets: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                match self.get_mut() {
+                    $(Self::$variant(stream) => Pin::new(stream).poll_write(context, octets),)+
+                }
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+                octets: &[io::IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                match self.get_mut() {
+                    $(Self::$variant(stream) => {
+                        Pin::new(stream).poll_write_vectored(context, octets)
+                    })+
+                }
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                match self {
+                    $(Self::$variant(stream) => stream.is_write_vectored(),)+
+                }
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $(Self::$variant(stream) => Pin::new(stream).poll_flush(context),)+
+                }
+            }
+
+            fn poll_shutdown(
+                self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+            ) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $(Self::$variant(stream) => Pin::new(stream).poll_shutdown(context),)+
+                }
+            }
+        }
+    };
+}
+
+pass_on!(Socket { Tcp, Unix });
+pass_on!(Stream { Plain, Tls });
+
+/// Buffers that nobody uses now. Replies need one between the first octet read and the last octet
+/// written; taking one from here saves asking the system for memory at each message.
+#[derive(Default)]
+pub(crate) struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        free.pop()
+            .unwrap_or_else(|| Vec::with_capacity(FRESH_OCTETS))
+    }
+
+    fn give(&self, mut buffer: Vec<u8>) {
+        if (1..=KEPT_OCTETS_MAX).contains(&buffer.capacity()) {
+            buffer.clear();
+            let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if free.len() < KEPT_BUFFERS_MAX {
+                free.push(buffer);
+            }
+        }
+    }
+}
+
+/// Most octets of one read: what a pipelining client or a delivery sends at once.
+const READ_OCTETS: usize = 16 << 10;
+
+/// No session leaves so much input unconsumed: the longest line is a SASL response of 64 KiB.
+const INPUT_OCTETS_MAX: usize = 256 << 10;
+
+/// A new buffer holds a status line and small replies, and grows with the first message.
+const FRESH_OCTETS: usize = 2 << 10;
+
+/// A buffer that has grown beyond this is not kept.
+const KEPT_OCTETS_MAX: usize = 256 << 10;
+
+/// At most so many free buffers are kept.
+const KEPT_BUFFERS_MAX: usize = 64;
+
+/// How long we wait for the peer to close after our last reply.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How much of what the peer is still sending is read away meanwhile.
+const LINGER_OCTETS_MAX: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (Connection, UnixStream, watch::Sender<Phase>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (tell, phase) = watch::channel(Phase::Serving);
+        let connection = Connection::new(
+            Socket::Unix(ours),
+            Arc::default(),
+            phase,
+            Duration::from_millis(200),
+        );
+        (connection, theirs, tell)
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_holds_an_unfinished_line_and_nothing_else() {
+        let (mut connection, mut peer, _tell) = pair();
+        connection.equip();
+        connection.output.extend_from_slice(&[b'x'; 4096]);
+        connection.flush().await.unwrap();
+        peer.write_all(b"NOOP\r\nRET").await.unwrap();
+        connection.read(std::future::pending()).await.unwrap();
+        connection.consume(6);
+        let idle = async { End::Idle };
+        assert_eq!(connection.read(idle).await, Err(End::Idle));
+        assert_eq!(connection.input, b"RET");
+        assert_eq!(connection.input.capacity(), 3);
+        assert_eq!(connection.output.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_meets_the_write_timeout() {
+        let (mut connection, _peer, _tell) = pair();
+        connection.output = vec![b'x'; 4 << 20];
+        assert_eq!(connection.flush().await, Err(End::WriteTimeout));
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_a_write_that_waits() {
+        let (mut connection, _peer, tell) = pair();
+        connection.output = vec![b'x'; 4 << 20];
+        let cut = async {
+            sleep(Duration::from_millis(20)).await;
+            tell.send_replace(Phase::Cut);
+        };
+        let (flushed, ()) = tokio::join!(connection.flush(), cut);
+        assert_eq!(flushed, Err(End::Cut));
+    }
+
+    #[test]
+    fn the_pool_keeps_a_bounded_number_of_bounded_buffers() {
+        let buffers = Buffers::default();
+        for _ in 0..1000 {
+            buffers.give(Vec::with_capacity(1024));
+        }
+        buffers.give(Vec::with_capacity(KEPT_OCTETS_MAX + 1));
+        let free = buffers.0.lock().unwrap();
+        assert_eq!(free.len(), KEPT_BUFFERS_MAX);
+        assert!(free.iter().all(|buffer| buffer.capacity() <= 1024));
+    }
+}

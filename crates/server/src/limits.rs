@@ -1,0 +1,224 @@
+//! Admission: who may begin a session, and how many there are.
+//!
+//! Sessions are counted as a whole and by address: an IPv4 address, or an IPv6 /64, since every
+//! host of an IPv6 network can take 2⁶⁴ addresses. A [`Permit`] is a place; dropping it frees it,
+//! however the session ended. The table of addresses holds only addresses that have a session, so
+//! its size is bounded by `session_count_max`.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::config::{Limits, Protocol};
+
+/// Counts sessions; shared by all listeners of a server.
+pub(crate) struct Admission {
+    counts: Mutex<Counts>,
+    crowded: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Counts {
+    pop3: usize,
+    lmtp: usize,
+    addresses: HashMap<Network, usize>,
+}
+
+/// What counts as one address.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Network {
+    V4(u32),
+    V6(u64),
+}
+
+impl Network {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.to_bits()),
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+/// Why a connection is not served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turned {
+    /// The server is full.
+    Full,
+    /// This address has enough sessions.
+    AddressFull,
+}
+
+/// A place in the server; free again when dropped.
+pub(crate) struct Permit {
+    admission: Arc<Admission>,
+    protocol: Protocol,
+    network: Option<Network>,
+    session_count_max: usize,
+}
+
+impl Admission {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            counts: Mutex::default(),
+            crowded: watch::Sender::new(false),
+        })
+    }
+
+    /// Gives a connection its place, if there is one. A Unix socket has no address.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        protocol: Protocol,
+        address: Option<IpAddr>,
+        limits: &Limits,
+    ) -> Result<Permit, Turned> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut network = None;
+        match protocol {
+            Protocol::Lmtp => {
+                if counts.lmtp >= limits.lmtp_session_count_max {
+                    return Err(Turned::Full);
+                }
+                counts.lmtp += 1;
+            }
+            Protocol::Pop3 | Protocol::Pop3s => {
+                if counts.pop3 >= limits.session_count_max {
+                    return Err(Turned::Full);
+                }
+                if let Some(address) = address {
+                    let place = Network::of(address);
+                    let taken = counts.addresses.entry(place).or_insert(0);
+                    let full = limits.sessions_per_address_max;
+                    if full > 0 && *taken >= full {
+                        return Err(Turned::AddressFull);
+                    }
+                    *taken += 1;
+                    network = Some(place);
+                }
+                counts.pop3 += 1;
+                self.tell(counts.pop3, limits.session_count_max);
+            }
+        }
+        Ok(Permit {
+            admission: Arc::clone(self),
+            protocol,
+            network,
+            session_count_max: limits.session_count_max,
+        })
+    }
+
+    /// Tells whether more than 80 % of the places are taken, and when that changes.
+    pub(crate) fn crowded(&self) -> watch::Receiver<bool> {
+        self.crowded.subscribe()
+    }
+
+    fn tell(&self, taken: usize, session_count_max: usize) {
+        let crowded = taken > session_count_max / 5 * 4 + session_count_max % 5 * 4 / 5;
+        self.crowded
+            .send_if_modified(|now| std::mem::replace(now, crowded) != crowded);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let admission = &self.admission;
+        let mut counts = admission
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.protocol == Protocol::Lmtp {
+            counts.lmtp -= 1;
+            return;
+        }
+        counts.pop3 -= 1;
+        if let Some(network) = self.network
+            && let Some(taken) = counts.addresses.get_mut(&network)
+        {
+            *taken -= 1;
+            if *taken == 0 {
+                counts.addresses.remove(&network);
+            }
+        }
+        admission.tell(counts.pop3, self.session_count_max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(sessions: usize, per_address: usize) -> Limits {
+        Limits {
+            session_count_max: sessions,
+            sessions_per_address_max: per_address,
+            lmtp_session_count_max: 1,
+            ..Limits::default()
+        }
+    }
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_has_its_places_and_gets_them_back() {
+        let (admission, limits) = (Admission::new(), limits(10, 2));
+        let admit = |text| admission.admit(Protocol::Pop3, address(text), &limits);
+        let first = admit("192.0.2.1").ok().unwrap();
+        // The same address as a dual-stack socket shows it.
+        let _second = admit("::ffff:192.0.2.1").ok().unwrap();
+        assert_eq!(admit("192.0.2.1").err(), Some(Turned::AddressFull));
+        assert!(admit("192.0.2.2").is_ok());
+        drop(first);
+        assert!(admit("192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        let (admission, limits) = (Admission::new(), limits(10, 1));
+        let admit = |text| admission.admit(Protocol::Pop3s, address(text), &limits);
+        let _held = admit("2001:db8:0:1::1").ok().unwrap();
+        assert_eq!(
+            admit("2001:db8:0:1:ffff::2").err(),
+            Some(Turned::AddressFull)
+        );
+        assert!(admit("2001:db8:0:2::1").is_ok());
+    }
+
+    #[test]
+    fn a_full_server_still_takes_deliveries() {
+        let (admission, limits) = (Admission::new(), limits(1, 0));
+        let _held = admission.admit(Protocol::Pop3, None, &limits).ok().unwrap();
+        let turned = admission.admit(Protocol::Pop3, None, &limits).err();
+        assert_eq!(turned, Some(Turned::Full));
+        let _delivery = admission.admit(Protocol::Lmtp, None, &limits).ok().unwrap();
+        let turned = admission.admit(Protocol::Lmtp, None, &limits).err();
+        assert_eq!(turned, Some(Turned::Full));
+    }
+
+    #[test]
+    fn crowded_is_more_than_four_fifths() {
+        let (admission, limits) = (Admission::new(), limits(10, 0));
+        let crowded = admission.crowded();
+        let mut held = Vec::new();
+        for taken in 1..=10 {
+            held.extend(admission.admit(Protocol::Pop3, None, &limits).ok());
+            assert_eq!(*crowded.borrow(), taken > 8, "{taken} of 10");
+        }
+        held.truncate(8);
+        assert!(!*crowded.borrow());
+    }
+
+    #[test]
+    fn no_trace_of_an_address_is_left_behind() {
+        let (admission, limits) = (Admission::new(), limits(2, 1));
+        for number in 0..1000_u32 {
+            let address = IpAddr::V4(number.into());
+            drop(admission.admit(Protocol::Pop3, Some(address), &limits));
+            let _turned = admission.admit(Protocol::Pop3, Some(address), &limits);
+        }
+        assert!(admission.counts.lock().unwrap().addresses.is_empty());
+    }
+}

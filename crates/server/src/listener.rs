@@ -1,0 +1,282 @@
+//! Accepting connections: each gets its place, its socket options and a task of its own.
+//!
+//! The loop that accepts never ends before the server does, whatever a connection does or the
+//! system lacks. When there are no descriptors left it gives up a spare one for a moment, so that
+//! the client hears `[SYS/TEMP]` instead of waiting for nobody.
+
+use std::fs::File;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+use tracing::{Instrument as _, debug, error, info_span, warn};
+
+use crate::bind::SocketFile;
+use crate::config::{PlaintextLogin, Protocol};
+use crate::connection::{Connection, Socket, draining};
+use crate::control::Phase;
+use crate::limits::Turned;
+use crate::log::{End, Summary};
+use crate::server::{Live, Server};
+use crate::{lmtp, pop3};
+
+/// A listener that is being served.
+pub(crate) struct Door {
+    pub(crate) server: Arc<Server>,
+    pub(crate) live: watch::Receiver<Arc<Live>>,
+    pub(crate) phase: watch::Receiver<Phase>,
+    /// Held by every session; when the last one is gone, the server has drained.
+    pub(crate) alive: mpsc::Sender<()>,
+    pub(crate) protocol: Protocol,
+    pub(crate) plaintext_login: PlaintextLogin,
+    /// For the log.
+    pub(crate) name: String,
+}
+
+/// One connection's circumstances: everything that its session may need beside its octets.
+pub(crate) struct Visit {
+    pub(crate) server: Arc<Server>,
+    /// The configuration as it was when the connection came in.
+    pub(crate) live: Arc<Live>,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) protocol: Protocol,
+    pub(crate) plaintext_login: PlaintextLogin,
+    /// The client as the throttle knows it.
+    pub(crate) peer: auth::Peer,
+    /// The client's address; none on a Unix socket.
+    pub(crate) address: Option<IpAddr>,
+    /// Whether both ends are this machine.
+    pub(crate) loopback: bool,
+}
+
+/// A socket that accepts.
+pub(crate) enum Accepting {
+    Tcp(TcpListener),
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "removed when dropped")] SocketFile,
+    ),
+}
+
+impl Accepting {
+    /// The next connection, and how its peer is named in the log.
+    async fn accept(&self) -> io::Result<(Socket, String)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Socket::Tcp(stream), peer.to_string()))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                // The kernel's word on who is there: it cannot be forged.
+                let peer = match stream.peer_cred() {
+                    Ok(cred) => format!("uid {}", cred.uid()),
+                    Err(_) => "local".to_owned(),
+                };
+                Ok((Socket::Unix(stream), peer))
+            }
+        }
+    }
+}
+
+impl Door {
+    /// Accepts until the server drains.
+    pub(crate) async fn keep(self, socket: Accepting) {
+        let mut spare = Spare::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = draining(&self.phase) => return,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, peer)) => self.admit(socket, peer),
+                Err(error) => self.recover(&error, &socket, &mut spare).await,
+            }
+        }
+    }
+
+    /// Gives a connection its place and a task, or turns it away.
+    fn admit(&self, socket: Socket, peer: String) {
+        let live = self.live.borrow().clone();
+        let limits = &live.config.limits;
+        let (address, loopback) = ends(&socket);
+        let permit = match self.server.admission.admit(self.protocol, address, limits) {
+            Ok(permit) => permit,
+            Err(turned) => {
+                debug!(
+                    listener = self.name,
+                    peer,
+                    ?turned,
+                    "connection turned away"
+                );
+                return self.turn_away(&socket, turned);
+            }
+        };
+        if let Err(error) = socket.tune(limits) {
+            // The client is gone already, for instance.
+            debug!(%error, "socket options cannot be set");
+        }
+        let visit = Visit {
+            server: Arc::clone(&self.server),
+            phase: self.phase.clone(),
+            protocol: self.protocol,
+            plaintext_login: self.plaintext_login,
+            peer: address.map_or(auth::Peer::Local, auth::Peer::Address),
+            address,
+            loopback,
+            live,
+        };
+        let id = self.server.sessions.next();
+        let span = info_span!("session", id, listener = self.name, peer);
+        let alive = self.alive.clone();
+        let session = async move {
+            converse(socket, &visit).await;
+            drop(permit);
+            drop(alive);
+        };
+        tokio::spawn(session.instrument(span));
+    }
+
+    /// A last line for somebody who is not served; inside TLS there is nobody yet to say it to.
+    fn turn_away(&self, socket: &Socket, turned: Turned) {
+        let line: &[u8] = match (self.protocol, turned) {
+            (Protocol::Pop3s, _) => return,
+            (Protocol::Lmtp, _) => b"421 4.3.2 too many connections, try again later\r\n",
+            (Protocol::Pop3, Turned::Full) => {
+                b"-ERR [SYS/TEMP] too many connections, try again later\r\n"
+            }
+            (Protocol::Pop3, Turned::AddressFull) => {
+                b"-ERR [SYS/TEMP] too many connections from your address, try again later\r\n"
+            }
+        };
+        socket.say(line);
+    }
+
+    /// A connection could not be accepted; the loop goes on, and never in a circle without a pause.
+    async fn recover(&self, error: &io::Error, socket: &Accepting, spare: &mut Spare) {
+        match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+            // That client's connection failed before it was ours (accept(2)).
+            Errno::ECONNABORTED
+            | Errno::EINTR
+            | Errno::EAGAIN
+            | Errno::EPROTO
+            | Errno::ENETDOWN
+            | Errno::ENETUNREACH
+            | Errno::EHOSTDOWN
+            | Errno::EHOSTUNREACH => debug!(%error, "connection lost before it was accepted"),
+            Errno::EMFILE | Errno::ENFILE => {
+                warn!(listener = self.name, %error, "no descriptor for a new connection");
+                spare.release();
+                let accepted = tokio::time::timeout(PAUSE, socket.accept()).await;
+                if let Ok(Ok((socket, _))) = accepted {
+                    self.turn_away(&socket, Turned::Full);
+                }
+                if !spare.regain() {
+                    sleep(PAUSE).await;
+                }
+            }
+            _ => {
+                error!(listener = self.name, %error, "connections cannot be accepted");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end, and writes the line about it.
+async fn converse(socket: Socket, visit: &Visit) {
+    let mut summary = Summary::new();
+    let limits = &visit.live.config.limits;
+    let buffers = Arc::clone(&visit.server.buffers);
+    let mut connection =
+        Connection::new(socket, buffers, visit.phase.clone(), limits.write_timeout);
+    if visit.protocol == Protocol::Lmtp {
+        let end = lmtp::serve(&mut connection, visit, &mut summary).await;
+        part(connection, end).await;
+        return summary.lmtp_ended(end);
+    }
+    if visit.protocol == Protocol::Pop3s {
+        let Some(acceptor) = &visit.live.tls else {
+            // Only a reload that takes the certificate away; it is refused.
+            return summary.pop3_ended(End::Fault);
+        };
+        connection = match connection
+            .start_tls(acceptor, limits.handshake_timeout)
+            .await
+        {
+            Ok(connection) => connection,
+            Err(end) => return summary.pop3_ended(end),
+        };
+        summary.tls = connection.tls();
+    }
+    let (connection, end) = pop3::serve(connection, visit, &mut summary).await;
+    if let Some(connection) = connection {
+        part(connection, end).await;
+    }
+    summary.pop3_ended(end);
+}
+
+/// Ends a connection as its end deserves.
+async fn part(connection: Connection, end: End) {
+    match end {
+        End::Quit | End::Refused => connection.close().await,
+        // A truncated message must look truncated, also inside TLS.
+        End::Damaged | End::Cut | End::Injection | End::Fault => connection.cut(),
+        _ => connection.abandon().await,
+    }
+}
+
+/// The peer's address, and whether both ends are this machine.
+fn ends(socket: &Socket) -> (Option<IpAddr>, bool) {
+    let Socket::Tcp(stream) = socket else {
+        return (None, true);
+    };
+    match (stream.peer_addr(), stream.local_addr()) {
+        (Ok(peer), Ok(local)) => {
+            let (peer, local) = (peer.ip().to_canonical(), local.ip().to_canonical());
+            (Some(peer), peer.is_loopback() && local.is_loopback())
+        }
+        // Gone already. It still counts as somebody, and surely not as one of us.
+        _ => (Some(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)), false),
+    }
+}
+
+/// Runs what may wait for the disk on a thread that may. A panic there is a fault of ours: it is
+/// logged, and ends this session only.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, End> {
+    let span = tracing::Span::current();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
+    done.map_err(|fault| {
+        error!(%fault, "a fault in this program ended the session");
+        End::Fault
+    })
+}
+
+/// A descriptor held in reserve.
+struct Spare(Option<File>);
+
+impl Spare {
+    fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    fn release(&mut self) {
+        self.0 = None;
+    }
+
+    fn regain(&mut self) -> bool {
+        self.0 = File::open("/dev/null").ok();
+        self.0.is_some()
+    }
+}
+
+/// A pause before accepting again when the system lacks something.
+const PAUSE: Duration = Duration::from_millis(100);

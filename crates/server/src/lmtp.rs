@@ -1,0 +1,233 @@
+//! The loop of an LMTP session: the same as POP3's, for `delivery::lmtp` (RFC 2033).
+//!
+//! A message's text goes into a draft as it comes, so the memory of a session does not depend on
+//! the message. Its octets are thrown on the disk by threads that may wait for it, and nothing is
+//! read from the client meanwhile: a full disk or a slow one holds the sender back, not us.
+//! Each recipient gets its own delivery and its own reply, and `250` only after the message is
+//! durable.
+
+use auth::Recipient;
+use delivery::lmtp::{Message, Next, RecipientRefusal, Session};
+use maildrop::{DeliverError, Draft, MaildropId};
+use tokio::time::sleep;
+use tracing::{debug, error};
+
+use crate::connection::{Connection, cut, draining};
+use crate::listener::{Visit, blocking};
+use crate::log::{End, Escaped, Summary};
+
+/// Serves one LMTP connection, from the greeting to the reason why it ended.
+pub(crate) async fn serve(
+    connection: &mut Connection,
+    visit: &Visit,
+    summary: &mut Summary,
+) -> End {
+    let client = delivery::lmtp::Client {
+        address: visit
+            .address
+            .map_or_else(|| "local".to_owned(), |address| address.to_string()),
+    };
+    let driver = Driver {
+        connection,
+        session: Session::new(visit.live.lmtp.clone(), client),
+        text: Vec::new(),
+        draft: None,
+        visit,
+        summary,
+    };
+    match driver.run().await {
+        Ok(end) | Err(end) => end,
+    }
+}
+
+struct Driver<'a> {
+    connection: &'a mut Connection,
+    session: Session,
+    /// Text that has come and is not in the draft yet; bounded by one read.
+    text: Vec<u8>,
+    /// The message that is coming in.
+    draft: Option<Draft>,
+    visit: &'a Visit,
+    summary: &'a mut Summary,
+}
+
+impl Driver<'_> {
+    async fn run(mut self) -> Result<End, End> {
+        self.connection.equip();
+        self.session.greeting(&mut self.connection.output);
+        self.connection.flush().await?;
+        loop {
+            self.connection.equip();
+            let Connection { input, output, .. } = &mut *self.connection;
+            let step = self.session.handle(input, output, &mut self.text);
+            self.connection.consume(step.consumed);
+            match step.next {
+                Next::Read => {
+                    self.draw_up().await?;
+                    self.connection.flush().await?;
+                    self.read().await?;
+                }
+                Next::Resolve(address) => {
+                    let resolved = self.resolve(address).await?;
+                    let output = &mut self.connection.output;
+                    self.session.resolved(resolved, output);
+                }
+                Next::Text => self.draw_up().await?,
+                Next::Deliver(message) => self.deliver(message).await?,
+                Next::Discard => {
+                    self.text.clear();
+                    self.draft = None;
+                }
+                Next::Close => {
+                    self.connection.flush().await?;
+                    return Ok(End::Quit);
+                }
+            }
+            if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
+                self.connection.flush().await?;
+            }
+        }
+    }
+
+    /// Waits for the client. While the server drains, a session ends between two messages, and is
+    /// told so (RFC 5321 §3.8).
+    async fn read(&mut self) -> Result<(), End> {
+        let visit = self.visit;
+        let limit = visit.live.config.limits.lmtp_timeout;
+        let between = self.draft.is_none();
+        if self.text.is_empty() {
+            self.text = Vec::new();
+        }
+        let over = async {
+            tokio::select! {
+                () = sleep(limit) => End::Idle,
+                () = draining(&visit.phase), if between => End::Drained,
+                () = cut(&visit.phase) => End::Cut,
+            }
+        };
+        let read = self.connection.read(over).await;
+        let farewell: &[u8] = match read {
+            Err(End::Idle) => b"421 4.4.2 too long without a command\r\n",
+            Err(End::Drained) => b"421 4.3.2 shutting down\r\n",
+            read => return read,
+        };
+        self.connection.output.extend_from_slice(farewell);
+        self.connection.flush().await?;
+        read
+    }
+
+    /// Puts the text that has come into the draft.
+    async fn draw_up(&mut self) -> Result<(), End> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let mut draft = match self.draft.take() {
+            Some(draft) => draft,
+            None => self.visit.server.maildrops.draft(),
+        };
+        let mut text = std::mem::take(&mut self.text);
+        let appended = if draft.len() + text.len() as u64 <= DRAFT_IN_MEMORY {
+            let appended = draft.append(&text);
+            (draft, text, appended)
+        } else {
+            blocking(move || {
+                let appended = draft.append(&text);
+                (draft, text, appended)
+            })
+            .await?
+        };
+        let result;
+        (draft, text, result) = appended;
+        text.clear();
+        self.text = text;
+        match result {
+            Ok(()) => self.draft = Some(draft),
+            Err(why) => {
+                log_deliver_error(&why);
+                self.session.draft_failed(why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which maildrop is behind an address.
+    async fn resolve(
+        &self,
+        address: String,
+    ) -> Result<Result<delivery::lmtp::Recipient, RecipientRefusal>, End> {
+        let server = self.visit.server.clone();
+        let live = self.visit.live.clone();
+        let (address, found) = blocking(move || {
+            let config = &live.config;
+            let accounts = server.auth.accounts();
+            let found = accounts.recipient(&address, &config.hostname, &config.domains);
+            (address, found)
+        })
+        .await?;
+        Ok(match found {
+            Ok(Some(Recipient { account, maildrop })) => Ok(delivery::lmtp::Recipient {
+                address,
+                account,
+                maildrop: MaildropId(maildrop),
+            }),
+            Ok(None) => {
+                debug!(recipient = %Escaped(&address), "recipient unknown");
+                Err(RecipientRefusal::Unknown)
+            }
+            Err(why) => {
+                error!(%why, "recipients cannot be looked up");
+                Err(RecipientRefusal::Unavailable)
+            }
+        })
+    }
+
+    /// Delivers to every recipient. Once begun it is finished, whatever becomes of the client.
+    async fn deliver(&mut self, message: Message) -> Result<(), End> {
+        self.draw_up().await?;
+        let maildrops = self.visit.server.maildrops.clone();
+        let draft = self.draft.take();
+        let octets = message.measure.octets;
+        let results = blocking(move || {
+            let mut draft = draft.unwrap_or_else(|| maildrops.draft());
+            let envelope = maildrop::Envelope::default();
+            let deliver = |recipient: &delivery::lmtp::Recipient| {
+                maildrops
+                    .deliver(
+                        recipient.maildrop,
+                        &recipient.account,
+                        &mut draft,
+                        &message.measure,
+                        &envelope,
+                    )
+                    .map(|_| ())
+            };
+            message.recipients.iter().map(deliver).collect::<Vec<_>>()
+        })
+        .await?;
+        for why in results.iter().filter_map(|result| result.as_ref().err()) {
+            log_deliver_error(why);
+        }
+        if results.iter().any(Result::is_ok) {
+            self.summary.messages += 1;
+            self.summary.octets += octets;
+        }
+        let output = &mut self.connection.output;
+        self.session.delivered(&results, output);
+        Ok(())
+    }
+}
+
+fn log_deliver_error(why: &DeliverError) {
+    match why {
+        DeliverError::Unavailable(cause) | DeliverError::NoSpace(cause) => {
+            error!(%cause, "message not delivered: {why}");
+        }
+        DeliverError::Damaged(what) => error!(what, "message not delivered: maildrop damaged"),
+    }
+}
+
+/// Replies beyond this are written before more input is handled.
+const OUTPUT_OCTETS_MAX: usize = 32 << 10;
+
+/// Below this a draft is in memory, and appending to it cannot wait for a disk.
+const DRAFT_IN_MEMORY: u64 = 128 << 10;

@@ -1,0 +1,166 @@
+//! What goes into the log of a session, and in what form.
+//!
+//! Text that came from a peer is escaped and bounded, so that it can neither forge a line nor fill
+//! the log. Secrets never get here: no function in this crate takes one and logs.
+
+use std::fmt;
+use std::time::Instant;
+
+use tracing::info;
+
+/// A peer's text for the log: printable ASCII as it is, everything else escaped, cut at 64 octets.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let octets = self.0.as_bytes();
+        let shown = &octets[..octets.len().min(OCTETS_MAX)];
+        for &octet in shown {
+            match octet {
+                b'"' | b'\\' => write!(f, "\\{}", char::from(octet))?,
+                0x20..=0x7e => fmt::Write::write_char(f, char::from(octet))?,
+                _ => write!(f, "\\x{octet:02x}")?,
+            }
+        }
+        if shown.len() < octets.len() {
+            f.write_str("...")?;
+        }
+        Ok(())
+    }
+}
+
+/// Most octets of a peer's text in one field.
+const OCTETS_MAX: usize = 64;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// The client said QUIT and got its answer.
+    Quit,
+    /// The session ended the connection itself: too many errors, or something that is no POP3.
+    Refused,
+    /// The client went away without QUIT.
+    Lost,
+    /// No command for `idle_timeout`.
+    Idle,
+    /// No login within `authorization_timeout`.
+    LoginTimeout,
+    /// The client did not read its replies for `write_timeout`.
+    WriteTimeout,
+    /// The TLS handshake failed or took too long.
+    Handshake,
+    /// Octets came between STLS and the handshake.
+    Injection,
+    /// A message's text could not be read after its first octets had gone.
+    Damaged,
+    /// The server is draining and the client was not logged in, or between two messages.
+    Drained,
+    /// The server was told to end at once, or `drain_timeout` was over.
+    Cut,
+    /// A fault of ours; it is logged where it happened.
+    Fault,
+}
+
+impl End {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+            Self::Idle => "idle",
+            Self::LoginTimeout => "login timeout",
+            Self::WriteTimeout => "write timeout",
+            Self::Handshake => "tls handshake",
+            Self::Injection => "octets before tls",
+            Self::Damaged => "damaged message",
+            Self::Drained => "drained",
+            Self::Cut => "cut",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+/// What a session did, for the one line at its end.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    started: Instant,
+    /// TLS version and cipher suite.
+    pub(crate) tls: Option<(&'static str, &'static str)>,
+    /// Account, as the accounts know it.
+    pub(crate) user: Option<String>,
+    /// Messages sent whole, or taken by LMTP for at least one recipient.
+    pub(crate) messages: u64,
+    /// Octets of message text sent or taken.
+    pub(crate) octets: u64,
+    /// Messages that UPDATE deleted.
+    pub(crate) deleted: usize,
+    /// Messages in the maildrop when the session ended.
+    pub(crate) left: Option<usize>,
+}
+
+impl Summary {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            tls: None,
+            user: None,
+            messages: 0,
+            octets: 0,
+            deleted: 0,
+            left: None,
+        }
+    }
+
+    /// The line at the end of a POP3 session.
+    pub(crate) fn pop3_ended(&self, end: End) {
+        let (tls, cipher) = self.tls.unzip();
+        info!(
+            user = self.user.as_deref(),
+            tls,
+            cipher,
+            messages = self.messages,
+            octets = self.octets,
+            deleted = self.deleted,
+            left = self.left,
+            seconds = self.seconds(),
+            why = end.as_str(),
+            "session ended"
+        );
+    }
+
+    /// The line at the end of an LMTP session.
+    pub(crate) fn lmtp_ended(&self, end: End) {
+        info!(
+            messages = self.messages,
+            octets = self.octets,
+            seconds = self.seconds(),
+            why = end.as_str(),
+            "delivery session ended"
+        );
+    }
+
+    fn seconds(&self) -> f64 {
+        // Milliseconds are enough, and a short number is easier to read.
+        (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peers_text_can_neither_forge_nor_fill_the_log() {
+        for (text, expected) in [
+            ("mrose", "mrose"),
+            ("a\r\nERROR b", "a\\x0d\\x0aERROR b"),
+            ("\x1b[2J", "\\x1b[2J"),
+            ("a\"b\\", "a\\\"b\\\\"),
+            ("\u{202e}x", "\\xe2\\x80\\xaex"),
+        ] {
+            assert_eq!(Escaped(text).to_string(), expected);
+        }
+        let long = "\0".repeat(10_000);
+        assert_eq!(Escaped(&long).to_string().len(), 64 * 4 + 3);
+    }
+}

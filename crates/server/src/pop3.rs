@@ -1,0 +1,403 @@
+//! The loop of a POP3 session: ask the session what must happen next, and do it.
+//!
+//! The session (`pop3::server`) decides; nothing here knows a command. What this file adds is
+//! order in time: nothing is read while a whole line is left, nothing is flushed while more
+//! replies may come, no next chunk of a message is read before the last is written, and no
+//! sign-off is sent before the deletions are durable. When a connection ends in any other way than
+//! QUIT, the open maildrop is dropped: its lock is free and nothing is deleted (RFC 1939 §3, §6).
+
+use std::time::Duration;
+
+use auth::{Denied, Identity};
+use maildrop::{
+    CommitError, MaildropId, OpenError, OpenMaildrop, Patience, Progress, Text, TextError,
+};
+use pop3::reply::Refusal;
+use pop3::server::{Channel, Next, Passwords, Session, Stls};
+use pop3::{Deletions, MessageNumber, Part, ScanListing};
+use sasl::Login;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{debug, error, info};
+
+use crate::config::PlaintextLogin;
+use crate::connection::{Connection, cut, draining};
+use crate::listener::{Visit, blocking};
+use crate::log::{End, Escaped, Summary};
+
+/// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
+/// back, if it can still be closed in good order.
+pub(crate) async fn serve(
+    mut connection: Connection,
+    visit: &Visit,
+    summary: &mut Summary,
+) -> (Option<Connection>, End) {
+    let started = Instant::now();
+    let timestamp = visit.server.timestamps.next(&visit.live.config.hostname);
+    let mut greeting = Greeting::Due;
+    loop {
+        let session = Session::new(
+            visit.live.pop3.clone(),
+            offer(&connection, visit, &timestamp),
+        );
+        let driver = Driver {
+            connection: &mut connection,
+            session,
+            open: None,
+            visit,
+            summary,
+            started,
+        };
+        let acceptor = match (driver.run(greeting).await, &visit.live.tls) {
+            (Ok(Stop::StartTls), Some(acceptor)) => acceptor,
+            // The session offers STLS only if there is a certificate.
+            (Ok(Stop::StartTls), None) => return (None, End::Fault),
+            (Ok(Stop::Close(end)) | Err(end), _) => return (Some(connection), end),
+        };
+        let limit = visit.live.config.limits.handshake_timeout;
+        connection = match connection.start_tls(acceptor, limit).await {
+            Ok(connection) => connection,
+            Err(end) => return (None, end),
+        };
+        summary.tls = connection.tls();
+        // Nothing of the old session is left. Its greeting stands: there is no second one.
+        greeting = Greeting::Given;
+    }
+}
+
+enum Greeting {
+    Due,
+    Given,
+}
+
+/// Why the loop stopped in good order.
+enum Stop {
+    Close(End),
+    StartTls,
+}
+
+struct Driver<'a> {
+    connection: &'a mut Connection,
+    session: Session,
+    /// The maildrop, while the session is in TRANSACTION.
+    open: Option<OpenMaildrop>,
+    visit: &'a Visit,
+    summary: &'a mut Summary,
+    /// When the connection came in; the time limit of AUTHORIZATION counts from here.
+    started: Instant,
+}
+
+impl Driver<'_> {
+    async fn run(mut self, greeting: Greeting) -> Result<Stop, End> {
+        if let Greeting::Due = greeting {
+            self.connection.equip();
+            self.session.greeting(&mut self.connection.output);
+            self.connection.flush().await?;
+        }
+        let mut end = End::Refused;
+        loop {
+            self.connection.equip();
+            let Connection { input, output, .. } = &mut *self.connection;
+            let step = self.session.handle(input, output);
+            self.connection.consume(step.consumed);
+            match step.next {
+                Next::Read => {
+                    // Only now: ten pipelined commands cost one write (RFC 2449 §6.6).
+                    self.connection.flush().await?;
+                    self.read().await?;
+                }
+                Next::Write => self.connection.flush().await?,
+                Next::Authenticate(login) => self.authenticate(login).await?,
+                Next::Send(number, part) => self.send(number, part).await?,
+                Next::Commit(deletions) => {
+                    self.commit(deletions).await?;
+                    end = End::Quit;
+                }
+                Next::StartTls => {
+                    self.connection.flush().await?;
+                    return match self.connection.input.is_empty() {
+                        true => Ok(Stop::StartTls),
+                        false => Err(End::Injection),
+                    };
+                }
+                Next::Close => {
+                    self.connection.flush().await?;
+                    return Ok(Stop::Close(end));
+                }
+            }
+        }
+    }
+
+    /// Waits for the client, for as long as its state allows (RFC 1939 §3).
+    async fn read(&mut self) -> Result<(), End> {
+        let visit = self.visit;
+        let limits = &visit.live.config.limits;
+        if self.open.is_some() {
+            let over = async {
+                tokio::select! {
+                    () = sleep(limits.idle_timeout) => End::Idle,
+                    () = cut(&visit.phase) => End::Cut,
+                }
+            };
+            return self.connection.read(over).await;
+        }
+        let started = self.started;
+        let over = async {
+            tokio::select! {
+                () = login_overdue(visit, started) => End::LoginTimeout,
+                () = draining(&visit.phase) => End::Drained,
+            }
+        };
+        self.connection.read(over).await
+    }
+
+    /// Checks a login and opens the maildrop that it is for.
+    async fn authenticate(&mut self, login: Login) -> Result<(), End> {
+        let visit = self.visit;
+        let claimed = login.user().to_owned();
+        let entered = async {
+            match visit.server.auth.verify(login, visit.peer).await {
+                Ok(identity) => enter(visit, &identity)
+                    .await
+                    .map(|entered| entered.map(|(open, listing)| (identity, open, listing))),
+                Err(Denied::Credentials) => Ok(Err(Refusal::Credentials)),
+                Err(Denied::Unavailable(why)) => {
+                    error!(why, "logins cannot be checked");
+                    Ok(Err(Refusal::Unavailable))
+                }
+            }
+        };
+        let entered = tokio::select! {
+            entered = entered => entered?,
+            () = draining(&visit.phase) => return Err(End::Drained),
+        };
+        let output = &mut self.connection.output;
+        match entered {
+            Ok((identity, open, listing)) => {
+                debug!(
+                    messages = listing.len(),
+                    octets = listing.total().0,
+                    "maildrop opened"
+                );
+                self.summary.user = Some(identity.account().to_owned());
+                self.summary.left = Some(listing.len());
+                self.open = Some(open);
+                self.session.opened(listing, output);
+            }
+            Err(why) => {
+                info!(user = %Escaped(&claimed), ?why, "login refused");
+                self.session.refused(why, output);
+            }
+        }
+        Ok(())
+    }
+
+    /// Streams a part of a message. The status line waits in the output, so a message that fits
+    /// leaves with it, and with the terminator, in one write.
+    async fn send(&mut self, number: MessageNumber, part: Part) -> Result<(), End> {
+        let Some(open) = &self.open else {
+            error!("the session sends a message without a maildrop");
+            return Err(End::Fault);
+        };
+        let mut text = match open.text(number, part) {
+            Ok(text) => Some(text),
+            Err(why) => {
+                self.refuse_text(&why);
+                return Ok(());
+            }
+        };
+        let start = self.connection.output.len();
+        let mut octets = 0;
+        let mut on_its_way = false;
+        loop {
+            let before = self.connection.output.len();
+            match self.read_text(&mut text).await? {
+                Ok(progress) => {
+                    octets += (self.connection.output.len() - before) as u64;
+                    if progress == Progress::End {
+                        break;
+                    }
+                }
+                Err(why) if on_its_way => {
+                    // The client must not take what it has for the message: no terminator, no
+                    // further word. There is no other honest reply left.
+                    log_text_error(&why);
+                    return Err(End::Damaged);
+                }
+                Err(why) => {
+                    self.connection.output.truncate(start);
+                    self.refuse_text(&why);
+                    return Ok(());
+                }
+            }
+            if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
+                self.connection.flush().await?;
+                on_its_way = true;
+            }
+        }
+        self.session.sent(&mut self.connection.output);
+        if part == Part::Whole {
+            self.summary.messages += 1;
+        }
+        self.summary.octets += octets;
+        match self.connection.output.len() >= OUTPUT_OCTETS_MAX {
+            true => self.connection.flush().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Appends the next chunk: at once if the page cache holds it, else from a thread that may
+    /// wait for the disk.
+    async fn read_text(
+        &mut self,
+        text: &mut Option<Text>,
+    ) -> Result<Result<Progress, TextError>, End> {
+        let output = &mut self.connection.output;
+        let Some(mut held) = text.take() else {
+            return Err(End::Fault);
+        };
+        let read = held.read(output, Patience::CacheOnly);
+        if !matches!(read, Ok(Progress::Cold)) {
+            *text = Some(held);
+            return Ok(read);
+        }
+        let mut chunk = std::mem::take(output);
+        let (held, chunk, read) = blocking(move || {
+            let read = held.read(&mut chunk, Patience::Wait);
+            (held, chunk, read)
+        })
+        .await?;
+        self.connection.output = chunk;
+        *text = Some(held);
+        Ok(read)
+    }
+
+    fn refuse_text(&mut self, why: &TextError) {
+        log_text_error(why);
+        let refusal = match why {
+            TextError::Unavailable(_) => Refusal::Unavailable,
+            TextError::Damaged { .. } => Refusal::Damaged,
+        };
+        self.session.refused(refusal, &mut self.connection.output);
+    }
+
+    /// UPDATE (RFC 1939 §6). It is finished even if the client goes away or the server is told to
+    /// end meanwhile: nothing below waits for anybody but the disk.
+    async fn commit(&mut self, deletions: Deletions) -> Result<(), End> {
+        let Some(open) = self.open.take() else {
+            error!("the session commits without a maildrop");
+            return Err(End::Fault);
+        };
+        let count = deletions.len();
+        let committed = blocking(move || open.commit(&deletions)).await?;
+        let output = &mut self.connection.output;
+        match committed {
+            Ok(left) => {
+                self.summary.deleted = count;
+                self.summary.left = Some(left);
+                self.session.committed(left, output);
+            }
+            Err(why) => {
+                let CommitError::Unavailable(cause) = &why;
+                error!(%cause, "deletions not committed: {why}");
+                self.session.refused(Refusal::Unavailable, output);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens the maildrop of somebody who has proved who they are: the only way to one.
+///
+/// A maildrop that is held is asked for again until `lock_wait` is over; no thread waits.
+async fn enter(
+    visit: &Visit,
+    identity: &Identity,
+) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
+    let until = Instant::now() + visit.live.config.lock_wait;
+    let mut pause = LOCK_PAUSE_MIN;
+    loop {
+        let maildrops = visit.server.maildrops.clone();
+        let id = MaildropId(identity.maildrop());
+        let opened = blocking(move || {
+            maildrops.open(id).map(|open| {
+                let listing = open.listing();
+                (open, listing)
+            })
+        })
+        .await?;
+        match opened {
+            Ok(entered) => return Ok(Ok(entered)),
+            Err(OpenError::InUse) if Instant::now() + pause <= until => {
+                sleep(pause).await;
+                pause = (pause * 2).min(LOCK_PAUSE_MAX);
+            }
+            Err(OpenError::InUse) => return Ok(Err(Refusal::InUse)),
+            Err(OpenError::Unavailable(cause)) => {
+                error!(account = identity.account(), maildrop = %id, %cause, "maildrop unavailable");
+                return Ok(Err(Refusal::Unavailable));
+            }
+            Err(OpenError::Damaged(what)) => {
+                error!(account = identity.account(), maildrop = %id, what, "maildrop damaged");
+                return Ok(Err(Refusal::Damaged));
+            }
+        }
+    }
+}
+
+/// What this connection may offer its client (design decision 14, RFC 2595 §4).
+fn offer(connection: &Connection, visit: &Visit, timestamp: &str) -> pop3::server::Connection {
+    let tls = connection.tls().is_some();
+    let passwords = match visit.plaintext_login {
+        _ if tls => Passwords::Accepted,
+        PlaintextLogin::Always => Passwords::Accepted,
+        PlaintextLogin::Loopback if visit.loopback => Passwords::Accepted,
+        PlaintextLogin::Loopback | PlaintextLogin::Never => Passwords::AfterTls,
+    };
+    let stls = match visit.live.tls {
+        Some(_) if !tls => Stls::Offered,
+        _ => Stls::NotOffered,
+    };
+    pop3::server::Connection {
+        channel: if tls { Channel::Tls } else { Channel::Plain },
+        passwords,
+        stls,
+        timestamp: timestamp.to_owned(),
+    }
+}
+
+/// Resolves when the session has been without login for too long; that is sooner while the
+/// server is crowded.
+async fn login_overdue(visit: &Visit, started: Instant) {
+    let limits = &visit.live.config.limits;
+    let mut crowded = visit.server.admission.crowded();
+    loop {
+        let allowed = match *crowded.borrow_and_update() {
+            true => limits
+                .authorization_timeout_crowded
+                .min(limits.authorization_timeout),
+            false => limits.authorization_timeout,
+        };
+        tokio::select! {
+            () = sleep_until(started + allowed) => return,
+            Ok(()) = crowded.changed() => {}
+        }
+    }
+}
+
+fn log_text_error(why: &TextError) {
+    match why {
+        TextError::Unavailable(cause) => error!(%cause, "message not readable: {why}"),
+        TextError::Damaged { number, what } => {
+            error!(message = number.get(), what, "message damaged");
+        }
+    }
+}
+
+/// Replies and text beyond this are written before more are made.
+pub(crate) const OUTPUT_OCTETS_MAX: usize = 32 << 10;
+
+/// First pause before a maildrop that is held is asked for again; doubled each time.
+const LOCK_PAUSE_MIN: Duration = Duration::from_millis(20);
+
+/// Longest such pause.
+const LOCK_PAUSE_MAX: Duration = Duration::from_millis(250);
