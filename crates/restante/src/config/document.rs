@@ -395,7 +395,13 @@ pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
         .iter()
         .map(|candidate| (distance(&word, candidate), *candidate))
         .min()
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .filter(|(distance, candidate)| {
+            *distance
+                <= match candidate.len() {
+                    0..=5 => 1,
+                    long => long.div_ceil(3),
+                }
+        })
         .map(|(_, candidate)| candidate)
 }
 
