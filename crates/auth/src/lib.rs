@@ -1,128 +1,51 @@
 //! Who may open which maildrop.
+//!
+//! [`Accounts`] keeps the accounts of a single machine in `accounts.db`; [`Authenticator`] checks a
+//! [`sasl::Login`] against them and returns an [`Identity`] or why it is [`Denied`]. Only this crate
+//! makes an identity, so nobody opens a maildrop for a session without this check.
+//!
+//! ```
+//! use auth::{Authenticator, Password, Peer, SCRAM_ITERATIONS, Settings};
+//! use sasl::{Login, Secret};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! # let dir = tempfile::tempdir().unwrap();
+//! let auth = Authenticator::open(Settings {
+//!     data: dir.path().into(),
+//!     scram: false,
+//!     scram_iterations: SCRAM_ITERATIONS,
+//!     refusal_delay: std::time::Duration::from_secs(2),
+//! })?;
+//! auth.accounts().add("bob", &Password::Clear(Secret::new("redqueen")))?;
+//! let login = Login::Password { user: "Bob".into(), secret: Secret::new("redqueen") };
+//! let identity = auth.verify(login, Peer::Local).await.unwrap();
+//! assert_eq!(identity.account(), "bob");
+//! # Ok::<(), auth::AccountsError>(())
+//! # }).unwrap();
+//! ```
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod accounts;
+mod authenticator;
+mod cache;
+mod hash;
+mod identity;
+mod name;
+mod place;
+mod pool;
+mod throttle;
 
-use sasl::Login;
-
-/// Where a login comes from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Peer {
-    /// An address, of the client or as a trusted proxy tells it.
-    Address(IpAddr),
-    /// A Unix socket.
-    Local,
-}
-
-/// Somebody who has proved who they are. Only this crate makes one.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    account: String,
-    maildrop: u64,
-}
-
-impl Identity {
-    /// The account's name, case folded.
-    pub fn account(&self) -> &str {
-        &self.account
-    }
-    /// The id of the account's maildrop.
-    pub fn maildrop(&self) -> u64 {
-        self.maildrop
-    }
-}
-
-/// Why a login is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum Denied {
-    /// Unknown user, wrong password, disabled or expired account, wrong place: all look alike.
-    #[error("wrong user name or password, or the account may not log in")]
-    Credentials,
-    /// Too much work waits, or the accounts cannot be read: try again later.
-    #[error("logins cannot be checked now: {0}")]
-    Unavailable(String),
-}
-
-/// Settings of the authenticator.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// `accounts.db` and its keys lie here.
-    pub data: PathBuf,
-    /// Whether SCRAM verifiers are stored.
-    pub scram: bool,
-    /// Iterations of a SCRAM verifier.
-    pub scram_iterations: u32,
-    /// A refused login is answered so long after it arrived, at least.
-    pub refusal_delay: Duration,
-}
-
-/// What went wrong with the accounts.
-#[derive(Debug, thiserror::Error)]
-pub enum AccountsError {
-    /// Text to be refined by the owner of this crate.
-    #[error("{0}")]
-    Other(String),
-}
-
-/// The accounts of a single machine, in `accounts.db`.
-pub struct Accounts {}
-
-/// An account that can receive.
-#[derive(Clone, Debug)]
-pub struct Recipient {
-    /// The account's name, case folded.
-    pub account: String,
-    /// The id of its maildrop.
-    pub maildrop: u64,
-}
-
-impl Accounts {
-    /// Opens or makes `accounts.db` in the data directory.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be opened, made or read.
-    pub fn open(_data: &Path) -> Result<Self, AccountsError> {
-        todo!()
-    }
-    /// Which account gets mail for an address (design decision 13).
-    ///
-    /// # Errors
-    ///
-    /// When the accounts cannot be read.
-    pub fn recipient(
-        &self,
-        _address: &str,
-        _hostname: &str,
-        _domains: &[String],
-    ) -> Result<Option<Recipient>, AccountsError> {
-        todo!()
-    }
-}
-
-/// Checks logins.
-pub struct Authenticator {}
-
-impl Authenticator {
-    /// Opens the accounts and starts the hashing pool.
-    ///
-    /// # Errors
-    ///
-    /// When the accounts cannot be opened.
-    pub fn open(_settings: Settings) -> Result<Self, AccountsError> {
-        todo!()
-    }
-    /// The accounts.
-    pub fn accounts(&self) -> &Accounts {
-        todo!()
-    }
-    /// Checks a login; a refusal comes at a fixed instant after the call (design decision 7).
-    ///
-    /// # Errors
-    ///
-    /// See [`Denied`].
-    pub async fn verify(&self, _login: Login, _peer: Peer) -> Result<Identity, Denied> {
-        todo!()
-    }
-}
+pub use accounts::{
+    Account, Accounts, AccountsError, Apop, Change, ImportError, ImportLine, ImportProblem,
+    ImportReport, Password, REMOVED_KEPT, Recipient, Removed, SCRAM_ITERATIONS, State,
+    parse_import,
+};
+pub use authenticator::{Authenticator, Denied, Limits, Settings};
+pub use cache::CREDENTIAL_AGE_MAX;
+pub use hash::{
+    ARGON2_KIB, ARGON2_KIB_MAX, ARGON2_KIB_PASSES_MAX, ARGON2_PASSES, BCRYPT_COST_MAX, HashError,
+    PASSWORD_OCTETS_MAX, PasswordHash, SHA512_ROUNDS_MAX, Scheme,
+};
+pub use identity::Identity;
+pub use name::{AccountName, NAME_OCTETS_MAX, NameError};
+pub use place::{Network, NetworkError, Peer};
+pub use throttle::REFUSAL_DELAY_MAX;

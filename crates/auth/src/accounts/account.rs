@@ -1,0 +1,147 @@
+//! An account as people see it: nothing secret in it, so it can be printed.
+
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use sasl::Secret;
+
+use super::{AccountsError, seconds, time};
+use crate::hash::{PasswordHash, Scheme};
+use crate::name::AccountName;
+use crate::place::Network;
+
+/// An account, without its secrets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// Its name, case folded.
+    pub name: String,
+    /// The id of its maildrop.
+    pub maildrop: u64,
+    /// Rises with every change of the account.
+    pub version: i64,
+    /// Whether it may log in.
+    pub state: State,
+    /// From when on it may not log in any more.
+    pub expires: Option<SystemTime>,
+    /// Where it may log in from; none named: everywhere.
+    pub networks: Vec<Network>,
+    /// How its password is hashed; none if it has no password, or one whose hash cannot be read.
+    pub password: Option<Scheme>,
+    /// Whether a SCRAM verifier is stored.
+    pub scram: bool,
+    /// Whether it has an APOP secret.
+    pub apop: bool,
+    /// When it was added.
+    pub created: SystemTime,
+}
+
+/// Whether an account may be used.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum State {
+    /// It may log in.
+    #[default]
+    Enabled,
+    /// An operator has disabled it.
+    Disabled,
+}
+
+/// What `user set` changes; what is none stays as it is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Change {
+    /// Enables or disables.
+    pub state: Option<State>,
+    /// Sets the end (`Some(Some(…))`) or takes it away (`Some(None)`).
+    pub expires: Option<Option<SystemTime>>,
+    /// Sets the networks; an empty list allows every place.
+    pub networks: Option<Vec<Network>>,
+}
+
+/// A password to be stored.
+#[derive(Clone, Debug)]
+pub enum Password {
+    /// In clear; it is hashed on the way in.
+    Clear(Secret),
+    /// Hashed elsewhere; replaced by a hash of our own at the first login if it is a legacy one.
+    Hash(PasswordHash),
+}
+
+const COLUMNS: &str = "name, maildrop, version, enabled, expires, networks, password,
+    scram_stored_key IS NOT NULL, apop IS NOT NULL, created";
+
+pub(super) fn all(connection: &Connection) -> Result<Vec<Account>, AccountsError> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT {COLUMNS} FROM account WHERE removed IS NULL ORDER BY name"
+    ))?;
+    let accounts = statement.query_map([], read)?;
+    Ok(accounts.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn of_name(
+    connection: &Connection,
+    name: &AccountName,
+) -> Result<Account, AccountsError> {
+    connection
+        .query_row(
+            &format!("SELECT {COLUMNS} FROM account WHERE name = ?1 AND removed IS NULL"),
+            [name.as_str()],
+            read,
+        )
+        .optional()?
+        .ok_or_else(|| AccountsError::Unknown(name.to_string()))
+}
+
+pub(super) fn change(
+    connection: &Connection,
+    id: i64,
+    change: &Change,
+) -> Result<(), AccountsError> {
+    if let Some(state) = change.state {
+        connection.execute(
+            "UPDATE account SET enabled = ?2 WHERE id = ?1",
+            params![id, state == State::Enabled],
+        )?;
+    }
+    if let Some(expires) = change.expires {
+        connection.execute(
+            "UPDATE account SET expires = ?2 WHERE id = ?1",
+            params![id, expires.map(seconds)],
+        )?;
+    }
+    if let Some(networks) = &change.networks {
+        let text: Vec<_> = networks.iter().map(Network::to_string).collect();
+        connection.execute(
+            "UPDATE account SET networks = ?2 WHERE id = ?1",
+            params![id, text.join(" ")],
+        )?;
+    }
+    Ok(())
+}
+
+/// The column `networks`: written with spaces between.
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, crate::place::NetworkError> {
+    text.split_ascii_whitespace().map(str::parse).collect()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let password: Option<String> = row.get(6)?;
+    let networks = networks(&row.get::<_, String>(5)?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, error.into())
+    })?;
+    Ok(Account {
+        name: row.get(0)?,
+        maildrop: row.get::<_, i64>(1)?.cast_unsigned(),
+        version: row.get(2)?,
+        state: match row.get(3)? {
+            true => State::Enabled,
+            false => State::Disabled,
+        },
+        expires: row.get::<_, Option<i64>>(4)?.map(time),
+        networks,
+        password: password
+            .and_then(|text| PasswordHash::stored(&text).ok())
+            .map(|hash| hash.scheme()),
+        scram: row.get(7)?,
+        apop: row.get(8)?,
+        created: time(row.get(9)?),
+    })
+}

@@ -1,0 +1,105 @@
+//! What can go wrong with the accounts: one variant for each thing that a person may do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::hash::{HashError, PASSWORD_OCTETS_MAX};
+use crate::name::NameError;
+
+/// What went wrong with the accounts. No variant holds a password, a hash or a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountsError {
+    /// The text is no account name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is an account of that name.
+    #[error("there is an account {0} already; change it with `user passwd` or `user set`")]
+    Exists(String),
+    /// There is no account of that name.
+    #[error("there is no account {0}; `user list` shows all")]
+    Unknown(String),
+    /// No removed account has that maildrop.
+    #[error("no removed account has the maildrop {0:016x}")]
+    NotRemoved(u64),
+    /// The hash cannot be used.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The password is empty, too long, or has a character that cannot be sent.
+    #[error(
+        "a password has 1 to {PASSWORD_OCTETS_MAX} octets and no NUL, CR or LF, since it must fit a POP3 line"
+    )]
+    Password,
+    /// Too few iterations.
+    #[error("scram_iterations is {0}; RFC 7677 asks for 4096 at least")]
+    ScramIterations(u32),
+    /// Another process holds the database for long.
+    #[error("accounts.db is locked by another process; try again when it has ended")]
+    Busy,
+    /// Made by a newer version of the program.
+    #[error(
+        "accounts.db has schema {found}, this program knows {known}; use the program that wrote it, or a newer one"
+    )]
+    Newer {
+        /// `user_version` of the file.
+        found: i64,
+        /// The newest that we know.
+        known: i64,
+    },
+    /// Not a database, or damaged.
+    #[error("{path} is damaged or not a database of accounts; restore it from a backup")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// Everybody may write in the directory, so anybody could put an own database there.
+    #[error("everybody may write in {0}, so the accounts are not safe there; do `chmod o-w` on it")]
+    Exposed(PathBuf),
+    /// The key of the APOP secrets is missing or has another size.
+    #[error(
+        "{0} does not hold the key of the APOP secrets; restore it from the backup of accounts.db"
+    )]
+    Key(PathBuf),
+    /// A stored APOP secret was not encrypted with our key for this account.
+    #[error("the APOP secret of {0} cannot be decrypted; set a new one with `user passwd --apop`")]
+    ApopSecret(String),
+    /// The file system, or the system's source of randomness, fails.
+    #[error("cannot use {path}")]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// SQLite fails: disk full, I/O error.
+    #[error("accounts.db cannot be used: {0}")]
+    Database(#[source] rusqlite::Error),
+}
+
+impl AccountsError {
+    pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl From<rusqlite::Error> for AccountsError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                Self::Busy
+            }
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                Self::Damaged {
+                    path: super::schema::FILE.into(),
+                    source: error,
+                }
+            }
+            _ => Self::Database(error),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Accounts from another server: lines `name:{SCHEME}secret`, as in Dovecot's passwd-file.
+//!
+//! The whole text is checked before anything is written. Blank lines and lines that begin with `#`
+//! are skipped. Further fields of a passwd-file line, after another `:`, are skipped for hashes; for
+//! `{PLAIN}` they must be empty, since a password with a `:` in it would be cut there.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::thread;
+
+use sasl::Secret;
+
+use super::apop_key::ApopKey;
+use super::{Accounts, AccountsError, Password, begin, id_of, insert, usable};
+use crate::hash::{HashError, PasswordHash, Scheme};
+use crate::name::{AccountName, NameError};
+
+/// So many accounts are written in one transaction: what an interrupted import has to repeat.
+const BATCH: usize = 64;
+
+/// An account to be added.
+#[derive(Clone, Debug)]
+pub struct ImportLine {
+    /// Counted from 1.
+    pub line: usize,
+    /// The account's name.
+    pub name: AccountName,
+    /// Its password.
+    pub password: Password,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct ImportError {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: ImportProblem,
+}
+
+/// Why a line cannot be imported. Holds nothing of the secret.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ImportProblem {
+    /// Octets that are not UTF-8.
+    #[error("the line is not UTF-8")]
+    Encoding,
+    /// No colon, or no scheme between braces.
+    #[error("a line looks like name:{{SCHEME}}secret")]
+    Shape,
+    /// Not a name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The name was there before.
+    #[error("{name} is on line {first} already")]
+    Twice {
+        /// The name.
+        name: AccountName,
+        /// Where it was first.
+        first: usize,
+    },
+    /// A scheme that we do not know.
+    #[error(
+        "the scheme {{{0}}} is not supported; supported are PLAIN, ARGON2ID, SHA512-CRYPT and BLF-CRYPT"
+    )]
+    Scheme(String),
+    /// Not a hash that we can use.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// An empty or too long password, or one with a character that cannot be sent.
+    #[error("{}", AccountsError::Password)]
+    Password,
+    /// `{PLAIN}` with more fields, or with a colon in the password.
+    #[error(
+        "a {{PLAIN}} secret ends at the next ':', so it cannot contain one; add this account with `user add`, \
+         or leave the further fields empty"
+    )]
+    Colon,
+}
+
+/// Whether an APOP secret is kept, too.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Apop {
+    /// No.
+    Skip,
+    /// The password of `{PLAIN}` lines, encrypted; other lines have none to keep.
+    Keep,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ImportReport {
+    /// Accounts that were added.
+    pub added: usize,
+    /// Of these, so many got an APOP secret.
+    pub with_apop: usize,
+    /// Accounts that were there before and stay as they are, with their lines.
+    pub existing: Vec<(usize, AccountName)>,
+}
+
+/// Checks the lines of a passwd-file.
+///
+/// # Errors
+///
+/// All lines that cannot be imported, in their order.
+pub fn parse_import(text: &[u8]) -> Result<Vec<ImportLine>, Vec<ImportError>> {
+    let mut lines: Vec<ImportLine> = Vec::new();
+    let mut errors = Vec::new();
+    let mut seen = std::collections::HashMap::new();
+    for (n, octets) in text.split(|&octet| octet == b'\n').enumerate() {
+        let line = n + 1;
+        let octets = octets.strip_suffix(b"\r").unwrap_or(octets);
+        if octets.trim_ascii().is_empty() || octets.starts_with(b"#") {
+            continue;
+        }
+        let parsed =
+            parse_line(octets).and_then(|(name, password)| match seen.insert(name.clone(), line) {
+                Some(first) => Err(ImportProblem::Twice { name, first }),
+                None => Ok((name, password)),
+            });
+        match parsed {
+            Ok((name, password)) => lines.push(ImportLine {
+                line,
+                name,
+                password,
+            }),
+            Err(problem) => errors.push(ImportError { line, problem }),
+        }
+    }
+    match errors.is_empty() {
+        true => Ok(lines),
+        false => Err(errors),
+    }
+}
+
+fn parse_line(octets: &[u8]) -> Result<(AccountName, Password), ImportProblem> {
+    let line = std::str::from_utf8(octets).map_err(|_| ImportProblem::Encoding)?;
+    let (name, rest) = line.split_once(':').ok_or(ImportProblem::Shape)?;
+    let name = AccountName::parse(name)?;
+    let (scheme, rest) = rest
+        .strip_prefix('{')
+        .and_then(|rest| rest.split_once('}'))
+        .ok_or(ImportProblem::Shape)?;
+    let (secret, fields) = rest.split_once(':').unwrap_or((rest, ""));
+    let hash = |scheme| PasswordHash::parse(scheme, secret).map(Password::Hash);
+    let password = match scheme.to_ascii_uppercase().as_str() {
+        "PLAIN" if fields.chars().any(|c| c != ':') => return Err(ImportProblem::Colon),
+        "PLAIN" => {
+            let secret = Secret::new(secret);
+            usable(&secret).map_err(|_| ImportProblem::Password)?;
+            Password::Clear(secret)
+        }
+        "ARGON2ID" => hash(Scheme::Argon2id)?,
+        "SHA512-CRYPT" => hash(Scheme::Sha512Crypt)?,
+        "BLF-CRYPT" => hash(Scheme::BlfCrypt)?,
+        _ => return Err(ImportProblem::Scheme(shown(scheme))),
+    };
+    Ok((name, password))
+}
+
+/// A scheme as it may be printed: a line with its braces misplaced may hold anything.
+fn shown(scheme: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    match scheme.len() <= 32 && scheme.chars().all(plain) {
+        true => scheme.to_string(),
+        false => "…".to_string(),
+    }
+}
+
+impl Accounts {
+    /// Adds the accounts of a passwd-file. Names that exist already are reported and left as they
+    /// are, so an interrupted import can be repeated. Passwords in clear are hashed by as many
+    /// threads as there are cores. `progress` is told how many lines are done.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written; what was reported as done stays.
+    pub fn import(
+        &self,
+        lines: &[ImportLine],
+        apop: Apop,
+        mut progress: impl FnMut(usize),
+    ) -> Result<ImportReport, AccountsError> {
+        let key = match apop {
+            Apop::Keep => Some(ApopKey::read_or_make(&self.data)?),
+            Apop::Skip => None,
+        };
+        let mut report = ImportReport::default();
+        let present: HashSet<String> = self.list()?.into_iter().map(|a| a.name).collect();
+        for (n, batch) in lines.chunks(BATCH).enumerate() {
+            let (existing, missing): (Vec<_>, Vec<_>) = batch
+                .iter()
+                .partition(|line| present.contains(line.name.as_str()));
+            let known = existing.iter().map(|line| (line.line, line.name.clone()));
+            report.existing.extend(known);
+            self.import_batch(&missing, key.as_ref(), &mut report)?;
+            progress(n * BATCH + batch.len());
+        }
+        Ok(report)
+    }
+
+    fn import_batch(
+        &self,
+        lines: &[&ImportLine],
+        key: Option<&ApopKey>,
+        report: &mut ImportReport,
+    ) -> Result<(), AccountsError> {
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let share = lines.len().div_ceil(threads).max(1);
+        let stored: Result<Vec<_>, AccountsError> = thread::scope(|scope| {
+            let workers: Vec<_> = lines
+                .chunks(share)
+                .map(|part| {
+                    scope.spawn(move || -> Result<Vec<_>, AccountsError> {
+                        part.iter()
+                            .map(|line| self.stored(&line.password))
+                            .collect()
+                    })
+                })
+                .collect();
+            let mut all = Vec::with_capacity(lines.len());
+            for worker in workers {
+                match worker.join() {
+                    Ok(part) => all.extend(part?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(all)
+        });
+        let stored = stored?;
+        let mut done = ImportReport::default();
+        let mut connection = self.lock();
+        let transaction = begin(&mut connection)?;
+        for (line, stored) in lines.iter().zip(&stored) {
+            // Another process may have added it while we hashed.
+            if id_of(&transaction, &line.name).is_ok() {
+                done.existing.push((line.line, line.name.clone()));
+                continue;
+            }
+            let id = insert(&transaction, &line.name, stored)?;
+            done.added += 1;
+            if let (Some(key), Password::Clear(secret)) = (key, &line.password) {
+                self.write_apop(&transaction, key, id, secret)?;
+                done.with_apop += 1;
+            }
+        }
+        transaction.commit()?;
+        report.added += done.added;
+        report.with_apop += done.with_apop;
+        report.existing.extend(done.existing);
+        Ok(())
+    }
+}
+
+impl fmt::Display for ImportReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            added, existing, ..
+        } = self;
+        write!(
+            f,
+            "{added} accounts added, {} existed already",
+            existing.len()
+        )
+    }
+}

@@ -1,0 +1,425 @@
+//! The accounts of a single machine, in `accounts.db`: who there is, and which maildrop is whose.
+//!
+//! An account is found by its name; everything else hangs on two numbers that a name never gives
+//! away: its id, and the random id of its maildrop. Removing an account keeps its row, so that the
+//! maildrop can be given back or purged for 30 days; a new account of the old name gets a new one.
+//!
+//! ```
+//! use auth::{Accounts, Password};
+//! use sasl::Secret;
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! let accounts = Accounts::open(dir.path())?.scram(Some(4096))?;
+//! let bob = accounts.add("Bob", &Password::Clear(Secret::new("redqueen")))?;
+//! assert_eq!(bob.name, "bob");
+//! let recipient = accounts.recipient("BOB@dobbs.org", "mailgate.dobbs.org", &["dobbs.org".into()])?;
+//! assert_eq!(recipient.unwrap().maildrop, bob.maildrop);
+//! # Ok::<(), auth::AccountsError>(())
+//! ```
+//!
+//! Every method blocks: it reads or writes the database, and those that take a password compute
+//! slow hashes.
+
+mod account;
+pub(crate) mod apop_key;
+mod error;
+mod import;
+mod recipient;
+mod removed;
+pub(crate) mod row;
+pub(crate) mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use sasl::scram::{self, Verifier};
+use sasl::{Secret, scram::ITERATIONS_MIN};
+
+pub use account::{Account, Change, Password, State};
+pub use error::AccountsError;
+pub use import::{Apop, ImportError, ImportLine, ImportProblem, ImportReport, parse_import};
+pub use recipient::Recipient;
+pub use removed::{REMOVED_KEPT, Removed};
+
+use crate::hash::{PASSWORD_OCTETS_MAX, PasswordHash};
+use crate::name::AccountName;
+use apop_key::ApopKey;
+
+/// Iterations of a SCRAM verifier unless the configuration says otherwise: what OWASP asks of
+/// PBKDF2-HMAC-SHA-256.
+pub const SCRAM_ITERATIONS: u32 = 600_000;
+
+/// The accounts of a single machine, in `accounts.db`.
+pub struct Accounts {
+    connection: Mutex<Connection>,
+    data: PathBuf,
+    scram_iterations: Option<u32>,
+}
+
+/// What is stored of a password: computed before a transaction begins, since it is slow.
+struct Stored {
+    hash: PasswordHash,
+    scram: Option<Verifier>,
+}
+
+impl Accounts {
+    /// Opens or makes `accounts.db` in the data directory, which is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, made or read, or everybody may write in the directory.
+    pub fn open(data: &Path) -> Result<Self, AccountsError> {
+        let (connection, data) = schema::open(data)?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+            data,
+            scram_iterations: Some(SCRAM_ITERATIONS),
+        })
+    }
+
+    /// Sets with how many iterations SCRAM verifiers are stored when a password is seen in clear;
+    /// none: none is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountsError::ScramIterations`] for fewer than RFC 7677 asks for.
+    pub fn scram(self, iterations: Option<u32>) -> Result<Self, AccountsError> {
+        match iterations {
+            Some(few @ ..ITERATIONS_MIN) => Err(AccountsError::ScramIterations(few)),
+            scram_iterations => Ok(Self {
+                scram_iterations,
+                ..self
+            }),
+        }
+    }
+
+    /// Adds an account with a maildrop of its own, which is random and new.
+    ///
+    /// # Errors
+    ///
+    /// When the name or the password cannot be used, or there is an account of that name.
+    pub fn add(&self, name: &str, password: &Password) -> Result<Account, AccountsError> {
+        let name = AccountName::parse(name)?;
+        self.absent(&name)?;
+        let stored = self.stored(password)?;
+        let mut connection = self.lock();
+        let transaction = begin(&mut connection)?;
+        insert(&transaction, &name, &stored)?;
+        let account = account::of_name(&transaction, &name)?;
+        transaction.commit()?;
+        Ok(account)
+    }
+
+    /// Sets an account's password; what was stored of the old one goes. An APOP secret stays.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account, or the password cannot be used.
+    pub fn set_password(&self, name: &str, password: &Password) -> Result<(), AccountsError> {
+        let account = self.show(name)?;
+        let stored = self.stored(password)?;
+        let changed = self.lock().execute(
+            "UPDATE account SET password = ?2, scram_salt = ?3, scram_iterations = ?4,
+                scram_stored_key = ?5, scram_server_key = ?6
+             WHERE maildrop = ?1 AND removed IS NULL",
+            params![
+                account.maildrop.cast_signed(),
+                stored.hash.text(),
+                stored.scram.as_ref().map(|v| &v.salt),
+                stored.scram.as_ref().map(|v| v.iterations),
+                stored.scram.as_ref().map(|v| v.stored_key),
+                stored.scram.as_ref().map(|v| v.server_key),
+            ],
+        )?;
+        one(changed, name)
+    }
+
+    /// Sets an account's APOP secret. It lies encrypted, not hashed, so it should not be the password.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account, the secret cannot be used, or the key cannot be read or made.
+    pub fn set_apop(&self, name: &str, secret: &Secret) -> Result<(), AccountsError> {
+        usable(secret)?;
+        let name = AccountName::parse(name)?;
+        let key = ApopKey::read_or_make(&self.data)?;
+        let mut connection = self.lock();
+        let transaction = begin(&mut connection)?;
+        let id = id_of(&transaction, &name)?;
+        self.write_apop(&transaction, &key, id, secret)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Takes an account's APOP secret away, so that APOP does not log in any more.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account.
+    pub fn clear_apop(&self, name: &str) -> Result<(), AccountsError> {
+        let folded = AccountName::parse(name)?;
+        let changed = self.lock().execute(
+            "UPDATE account SET apop = NULL WHERE name = ?1 AND removed IS NULL",
+            [folded.as_str()],
+        )?;
+        one(changed, name)
+    }
+
+    /// All accounts, by name.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn list(&self) -> Result<Vec<Account>, AccountsError> {
+        account::all(&self.lock())
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account.
+    pub fn show(&self, name: &str) -> Result<Account, AccountsError> {
+        account::of_name(&self.lock(), &AccountName::parse(name)?)
+    }
+
+    /// Changes whether, until when and from where an account may log in.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account.
+    pub fn set(&self, name: &str, change: &Change) -> Result<Account, AccountsError> {
+        let name = AccountName::parse(name)?;
+        let mut connection = self.lock();
+        let transaction = begin(&mut connection)?;
+        account::change(&transaction, id_of(&transaction, &name)?, change)?;
+        let account = account::of_name(&transaction, &name)?;
+        transaction.commit()?;
+        Ok(account)
+    }
+
+    /// Gives an account another name. Its maildrop, hence its unique-ids, stay.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account, or there is one of the new name.
+    pub fn rename(&self, old: &str, new: &str) -> Result<Account, AccountsError> {
+        let (old, new) = (AccountName::parse(old)?, AccountName::parse(new)?);
+        let mut connection = self.lock();
+        let transaction = begin(&mut connection)?;
+        let id = id_of(&transaction, &old)?;
+        transaction
+            .execute(
+                "UPDATE account SET name = ?2 WHERE id = ?1",
+                params![id, new.as_str()],
+            )
+            .map_err(|error| exists(error, &new))?;
+        let account = account::of_name(&transaction, &new)?;
+        transaction.commit()?;
+        Ok(account)
+    }
+
+    /// Stores what an account lacks, now that a password has proved right: a better hash if its own
+    /// is a legacy one, a SCRAM verifier if it has none. Changes nothing if the row is not the one
+    /// that was checked. Returns the row's version if it was changed.
+    pub(crate) fn upgrade(
+        &self,
+        row: &row::Row,
+        password: &Secret,
+    ) -> Result<Option<i64>, AccountsError> {
+        let hash = match row.password.as_ref().is_some_and(PasswordHash::is_legacy) {
+            true => Some(PasswordHash::new(password).map_err(AccountsError::io(&self.data))?),
+            false => None,
+        };
+        let scram = match row.has_scram {
+            true => None,
+            false => self.verifier(password)?,
+        };
+        if hash.is_none() && scram.is_none() {
+            return Ok(None);
+        }
+        let mut connection = self.lock();
+        let transaction = begin(&mut connection)?;
+        let changed = transaction.execute(
+            "UPDATE account SET password = coalesce(?3, password),
+                scram_salt = coalesce(?4, scram_salt),
+                scram_iterations = coalesce(?5, scram_iterations),
+                scram_stored_key = coalesce(?6, scram_stored_key),
+                scram_server_key = coalesce(?7, scram_server_key)
+             WHERE id = ?1 AND version = ?2 AND removed IS NULL",
+            params![
+                row.id,
+                row.version,
+                hash.as_ref().map(PasswordHash::text),
+                scram.as_ref().map(|v| &v.salt),
+                scram.as_ref().map(|v| v.iterations),
+                scram.as_ref().map(|v| v.stored_key),
+                scram.as_ref().map(|v| v.server_key),
+            ],
+        )?;
+        let version = match changed {
+            0 => None,
+            _ => Some(transaction.query_row(
+                "SELECT version FROM account WHERE id = ?1",
+                [row.id],
+                |found| found.get(0),
+            )?),
+        };
+        transaction.commit()?;
+        Ok(version)
+    }
+
+    /// Whether a verifier is stored when a password is seen.
+    pub(crate) fn stores_scram(&self) -> bool {
+        self.scram_iterations.is_some()
+    }
+
+    /// Where the database lies.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    fn absent(&self, name: &AccountName) -> Result<(), AccountsError> {
+        match id_of(&self.lock(), name) {
+            Ok(_) => Err(AccountsError::Exists(name.to_string())),
+            Err(AccountsError::Unknown(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stored(&self, password: &Password) -> Result<Stored, AccountsError> {
+        match password {
+            Password::Hash(hash) => Ok(Stored {
+                hash: hash.clone(),
+                scram: None,
+            }),
+            Password::Clear(secret) => {
+                usable(secret)?;
+                Ok(Stored {
+                    hash: PasswordHash::new(secret).map_err(AccountsError::io(&self.data))?,
+                    scram: self.verifier(secret)?,
+                })
+            }
+        }
+    }
+
+    /// None as well if SASLprep refuses the password: such an account has no SCRAM, but PASS.
+    fn verifier(&self, password: &Secret) -> Result<Option<Verifier>, AccountsError> {
+        let Some(iterations) = self.scram_iterations else {
+            return Ok(None);
+        };
+        let mut salt = [0; scram::SALT_OCTETS];
+        getrandom::fill(&mut salt).map_err(|error| AccountsError::io(&self.data)(error.into()))?;
+        Ok(Verifier::derive(password, &salt, iterations).ok())
+    }
+
+    fn write_apop(
+        &self,
+        connection: &Connection,
+        key: &ApopKey,
+        id: i64,
+        secret: &Secret,
+    ) -> Result<(), AccountsError> {
+        let sealed = key
+            .encrypt(id, secret)
+            .map_err(AccountsError::io(&self.data))?;
+        connection.execute(
+            "UPDATE account SET apop = ?2 WHERE id = ?1",
+            params![id, sealed],
+        )?;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic between two statements leaves a transaction that its drop has rolled back.
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the write lock at once, so that what is read in the transaction is still so at its end.
+fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn insert(
+    connection: &Connection,
+    name: &AccountName,
+    stored: &Stored,
+) -> Result<i64, AccountsError> {
+    let mut maildrop = [0; 8];
+    getrandom::fill(&mut maildrop)
+        .map_err(|error| AccountsError::io(schema::FILE)(error.into()))?;
+    connection
+        .execute(
+            "INSERT INTO account (name, maildrop, created, password, scram_salt,
+                scram_iterations, scram_stored_key, scram_server_key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                name.as_str(),
+                i64::from_be_bytes(maildrop),
+                seconds(SystemTime::now()),
+                stored.hash.text(),
+                stored.scram.as_ref().map(|v| &v.salt),
+                stored.scram.as_ref().map(|v| v.iterations),
+                stored.scram.as_ref().map(|v| v.stored_key),
+                stored.scram.as_ref().map(|v| v.server_key),
+            ],
+        )
+        .map_err(|error| exists(error, name))?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn id_of(connection: &Connection, name: &AccountName) -> Result<i64, AccountsError> {
+    connection
+        .query_row(
+            "SELECT id FROM account WHERE name = ?1 AND removed IS NULL",
+            [name.as_str()],
+            |row| row.get(0),
+        )
+        .optional()?
+        .ok_or_else(|| AccountsError::Unknown(name.to_string()))
+}
+
+fn one(changed: usize, name: &str) -> Result<(), AccountsError> {
+    match changed {
+        0 => Err(AccountsError::Unknown(name.to_ascii_lowercase())),
+        _ => Ok(()),
+    }
+}
+
+/// A constraint that fails on a name means that somebody was faster.
+fn exists(error: rusqlite::Error, name: &AccountName) -> AccountsError {
+    match error.sqlite_error() {
+        Some(cause) if cause.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => {
+            AccountsError::Exists(name.to_string())
+        }
+        _ => error.into(),
+    }
+}
+
+fn usable(secret: &Secret) -> Result<(), AccountsError> {
+    let octets = secret.expose();
+    let fits = (1..=PASSWORD_OCTETS_MAX).contains(&octets.len());
+    match fits && !octets.iter().any(|octet| b"\0\r\n".contains(octet)) {
+        true => Ok(()),
+        false => Err(AccountsError::Password),
+    }
+}
+
+/// Seconds since 1970, rounded down; times before count as 1970.
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn time(seconds: i64) -> SystemTime {
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests;

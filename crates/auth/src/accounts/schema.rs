@@ -1,0 +1,282 @@
+//! `accounts.db`: how it is opened, its tables, and how older ones become the newest.
+//!
+//! WAL, so that a login never waits for a command that changes an account; `synchronous=FULL`, so
+//! that a change that was acknowledged survives a power cut; `secure_delete`, so that an old hash is
+//! overwritten and not only forgotten. The file has mode 0600, which SQLite gives to its `-wal` and
+//! `-shm` too. `user_version` counts the schema's steps; there is only forward.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::AccountsError;
+
+/// The database's name in the data directory.
+pub(crate) const FILE: &str = "accounts.db";
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Step n brings `user_version` from n to n + 1. A released step is never changed.
+const STEPS: &[&str] = &[
+    // A row stays after removal, so that its maildrop can be given back or purged; names are
+    // unique among the others. The trigger makes sure that no change leaves the version as it was,
+    // whoever makes it: a verified credential counts for one version only.
+    "CREATE TABLE account (
+        id                INTEGER PRIMARY KEY AUTOINCREMENT,
+        name              TEXT NOT NULL,
+        maildrop          INTEGER NOT NULL UNIQUE,
+        version           INTEGER NOT NULL DEFAULT 1,
+        enabled           INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+        expires           INTEGER,
+        networks          TEXT NOT NULL DEFAULT '',
+        password          TEXT,
+        scram_salt        BLOB,
+        scram_iterations  INTEGER,
+        scram_stored_key  BLOB,
+        scram_server_key  BLOB,
+        apop              BLOB,
+        created           INTEGER NOT NULL,
+        removed           INTEGER
+    ) STRICT;
+    CREATE UNIQUE INDEX account_name ON account (name) WHERE removed IS NULL;
+    CREATE TRIGGER account_version AFTER UPDATE ON account WHEN NEW.version <= OLD.version BEGIN
+        UPDATE account SET version = OLD.version + 1 WHERE id = OLD.id;
+    END;
+    CREATE TABLE secret (name TEXT PRIMARY KEY, octets BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO secret VALUES ('scram salts', randomblob(32));",
+];
+
+/// Opens or makes the database, makes the directory if it is missing, and brings the schema up.
+/// Returns the directory's real path, too.
+pub(super) fn open(data: &Path) -> Result<(Connection, PathBuf), AccountsError> {
+    let data = directory(data)?;
+    let path = data.join(FILE);
+    // Made by us with its mode; SQLite would use the umask.
+    let file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&path)
+        .map_err(AccountsError::io(&path))?;
+    let mode = file
+        .metadata()
+        .map_err(AccountsError::io(&path))?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(PermissionsExt::from_mode(0o600))
+            .map_err(AccountsError::io(&path))?;
+    }
+    drop(file);
+    let mut connection = connect(&data)?;
+    prepare(&mut connection).map_err(|error| match error {
+        AccountsError::Damaged { source, .. } => AccountsError::Damaged { path, source },
+        other => other,
+    })?;
+    Ok((connection, data))
+}
+
+/// One more connection to a database that is there.
+pub(crate) fn connect(data: &Path) -> Result<Connection, AccountsError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(data.join(FILE), flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+fn directory(data: &Path) -> Result<PathBuf, AccountsError> {
+    let io = || AccountsError::io(data);
+    if !data.exists() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data)
+            .map_err(io())?;
+    }
+    let mode = data.metadata().map_err(io())?.permissions().mode();
+    if mode & 0o002 != 0 {
+        return Err(AccountsError::Exposed(data.to_path_buf()));
+    }
+    data.canonicalize().map_err(io())
+}
+
+fn prepare(connection: &mut Connection) -> Result<(), AccountsError> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    migrate(connection, STEPS)
+}
+
+fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), AccountsError> {
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let version = |connection: &Connection| -> rusqlite::Result<i64> {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    };
+    if version(connection)? == known {
+        return Ok(());
+    }
+    // Another process may be doing the same: whoever comes second finds nothing left to do.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    let Some(missing) = steps.get(done..) else {
+        return Err(AccountsError::Newer { found, known });
+    };
+    for step in missing {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o777
+    }
+
+    fn text(connection: &Connection, pragma: &str) -> String {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get::<_, rusqlite::types::Value>(0))
+            .map(|value| format!("{value:?}"))
+            .unwrap()
+    }
+
+    #[test]
+    fn files_are_for_the_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("a/b");
+        let (connection, _) = open(&data).unwrap();
+        connection
+            .execute("INSERT INTO secret VALUES ('x', x'00')", [])
+            .unwrap();
+        assert_eq!(mode(&data), 0o700);
+        for name in ["accounts.db", "accounts.db-wal", "accounts.db-shm"] {
+            assert_eq!(mode(&data.join(name)), 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_closed_to_them() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()).unwrap());
+        let path = dir.path().join(FILE);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        drop(open(dir.path()).unwrap());
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_directory_that_everybody_may_write_in_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(matches!(open(dir.path()), Err(AccountsError::Exposed(_))));
+    }
+
+    #[test]
+    fn a_symbolic_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/null", dir.path().join(FILE)).unwrap();
+        assert!(matches!(open(dir.path()), Err(AccountsError::Io { .. })));
+    }
+
+    #[test]
+    fn the_database_is_as_durable_as_promised() {
+        let dir = tempfile::tempdir().unwrap();
+        let (connection, _) = open(dir.path()).unwrap();
+        assert_eq!(text(&connection, "journal_mode"), r#"Text("wal")"#);
+        assert_eq!(text(&connection, "synchronous"), "Integer(2)");
+        assert_eq!(text(&connection, "secure_delete"), "Integer(1)");
+        assert_eq!(text(&connection, "busy_timeout"), "Integer(5000)");
+    }
+
+    #[test]
+    fn what_is_no_database_is_told_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let junk = b"this is a text, and a long one, but it is not a database at all".repeat(100);
+        std::fs::write(&path, &junk).unwrap();
+        let Err(AccountsError::Damaged { path: told, .. }) = open(dir.path()) else {
+            panic!("opened");
+        };
+        assert_eq!(told, path.canonicalize().unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), junk);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (connection, _) = open(dir.path()).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let refused = open(dir.path());
+        assert!(matches!(
+            refused,
+            Err(AccountsError::Newer {
+                found: 99,
+                known: 1
+            })
+        ));
+        assert_eq!(text(&connection, "user_version"), "Integer(99)");
+    }
+
+    #[test]
+    fn older_schemas_are_brought_up_step_by_step_and_keep_their_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut connection = Connection::open(dir.path().join("x")).unwrap();
+        let steps = [
+            "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (7);",
+            "ALTER TABLE t ADD COLUMN b INTEGER NOT NULL DEFAULT 8;",
+        ];
+        migrate(&mut connection, &steps[..1]).unwrap();
+        migrate(&mut connection, &steps).unwrap();
+        migrate(&mut connection, &steps).unwrap();
+        let row = connection.query_row("SELECT a, b FROM t", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        });
+        assert_eq!(row.unwrap(), (7, 8));
+        assert_eq!(text(&connection, "user_version"), "Integer(2)");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_schema_as_it_was() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let steps = [
+            "CREATE TABLE t (a INTEGER);",
+            "CREATE TABLE u (a INTEGER); nonsense;",
+        ];
+        assert!(migrate(&mut connection, &steps).is_err());
+        assert_eq!(text(&connection, "user_version"), "Integer(0)");
+        assert!(connection.execute("SELECT * FROM t", []).is_err());
+    }
+
+    #[test]
+    fn any_change_raises_the_version_whoever_makes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (connection, _) = open(dir.path()).unwrap();
+        connection
+            .execute(
+                "INSERT INTO account (name, maildrop, created) VALUES ('bob', 1, 0)",
+                [],
+            )
+            .unwrap();
+        for expected in 2..5 {
+            connection
+                .execute("UPDATE account SET expires = 1", [])
+                .unwrap();
+            let version: i64 = connection
+                .query_row("SELECT version FROM account", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(version, expected);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! Checks logins: throttle, account, place, cache, hash, in that order, every time.
+//!
+//! A refusal comes at an instant that is fixed when the login arrives, whatever was computed: an
+//! unknown user, a wrong password, a disabled or expired account and a wrong place look alike and
+//! take the same. One slow hash is computed for each of them, so that they also weigh the same on
+//! the pool: when it is full, all are told to try again later.
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sasl::{Login, Secret, apop};
+use tokio::time::sleep_until;
+use tracing::{error, info, warn};
+
+use crate::accounts::apop_key::ApopKey;
+use crate::accounts::row::{Directory, Row};
+use crate::accounts::{Accounts, AccountsError};
+use crate::cache::{Credential, Credentials};
+use crate::hash::{self, PasswordHash};
+use crate::identity::Identity;
+use crate::name::AccountName;
+use crate::place::Peer;
+use crate::pool::Pool;
+use crate::throttle::{Attempt, Throttle};
+
+/// Why a login is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// Unknown user, wrong password, disabled or expired account, wrong place: all look alike.
+    #[error("wrong user name or password, or the account may not log in")]
+    Credentials,
+    /// Too much work waits, or the accounts cannot be read: try again later. The text is for the log.
+    #[error("logins cannot be checked now: {0}")]
+    Unavailable(String),
+}
+
+/// Settings of the authenticator.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `accounts.db` and its keys lie here.
+    pub data: PathBuf,
+    /// Whether SCRAM verifiers are stored.
+    pub scram: bool,
+    /// Iterations of a SCRAM verifier.
+    pub scram_iterations: u32,
+    /// A refused login is answered so long after it arrived, at least.
+    pub refusal_delay: Duration,
+}
+
+/// What bounds the authenticator's work and memory. `Default` is for a server of usual size.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Hashes that are computed at once; each takes 19 MiB (64 at most, for imported ones) meanwhile.
+    /// Default: the number of cores.
+    pub hash_threads: NonZeroUsize,
+    /// Logins that wait for a hash; one address holds a quarter of them at most. More are told to try
+    /// again later. Default 512: some 6 s of two cores.
+    pub hash_queue_max: usize,
+    /// Better hashes and SCRAM verifiers that wait to be made. Default 256.
+    pub upgrade_queue_max: usize,
+    /// Verified credentials that are remembered, some 120 octets each. Default 50,000.
+    pub credentials_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            hash_threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            hash_queue_max: 512,
+            upgrade_queue_max: 256,
+            credentials_max: 50_000,
+        }
+    }
+}
+
+/// Checks logins. One for a process; all methods take `&self`.
+pub struct Authenticator {
+    shared: Arc<Shared>,
+    pool: Pool,
+    throttle: Throttle,
+}
+
+/// What work on other threads needs, too.
+struct Shared {
+    accounts: Accounts,
+    directory: Directory,
+    credentials: Credentials,
+    /// Accounts whose upgrade waits or runs.
+    upgrading: Mutex<HashSet<i64>>,
+}
+
+/// What came of a login.
+enum Verdict {
+    Right { row: Arc<Row>, cached: bool },
+    Wrong(Refused),
+}
+
+/// Why, for the log, and what the throttle may know of it.
+struct Refused {
+    why: &'static str,
+    /// Only the name of an account that exists is logged: people type passwords as names.
+    row: Option<Arc<Row>>,
+    fingerprint: Option<u32>,
+}
+
+impl Authenticator {
+    /// Opens the accounts and starts the hashing pool.
+    ///
+    /// # Errors
+    ///
+    /// When the accounts cannot be opened, or threads cannot be started.
+    pub fn open(settings: Settings) -> Result<Self, AccountsError> {
+        Self::with_limits(settings, &Limits::default())
+    }
+
+    /// The same, with limits of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn with_limits(settings: Settings, limits: &Limits) -> Result<Self, AccountsError> {
+        let iterations = settings.scram.then_some(settings.scram_iterations);
+        let accounts = Accounts::open(&settings.data)?.scram(iterations)?;
+        let system = |source| AccountsError::Io {
+            path: settings.data.clone(),
+            source,
+        };
+        Ok(Self {
+            throttle: Throttle::new(settings.refusal_delay),
+            pool: Pool::new(
+                limits.hash_threads,
+                limits.hash_queue_max,
+                limits.upgrade_queue_max,
+            )
+            .map_err(system)?,
+            shared: Arc::new(Shared {
+                directory: Directory::open(accounts.data())?,
+                credentials: Credentials::new(limits.credentials_max).map_err(system)?,
+                upgrading: Mutex::default(),
+                accounts,
+            }),
+        })
+    }
+
+    /// The accounts. Their methods block.
+    pub fn accounts(&self) -> &Accounts {
+        &self.shared.accounts
+    }
+
+    /// Checks a login. A refusal comes at a fixed instant after the call: 2 s by default, more for an
+    /// address or an account that has failed before. Dropping the future gives up its place in the
+    /// queue.
+    ///
+    /// # Errors
+    ///
+    /// See [`Denied`].
+    pub async fn verify(&self, login: Login, peer: Peer) -> Result<Identity, Denied> {
+        let attempt = self.throttle.arrive(login.user(), peer);
+        match self.check(login, peer, &attempt).await? {
+            Verdict::Right { row, cached } => {
+                let held = self.throttle.success_instant(&attempt, cached);
+                self.throttle.succeeded(&attempt);
+                if let Some(instant) = held {
+                    sleep_until(instant).await;
+                }
+                Ok(Identity::new(row.name.clone(), row.maildrop))
+            }
+            Verdict::Wrong(refused) => {
+                // Counted before the wait, so that logins side by side do not all get the first delay.
+                let instant = self.throttle.refusal_instant(&attempt);
+                self.throttle.failed(&attempt, refused.fingerprint);
+                let account = refused.row.as_ref().map(|row| row.name.as_str());
+                info!(account, %peer, why = refused.why, "login refused");
+                sleep_until(instant).await;
+                Err(Denied::Credentials)
+            }
+        }
+    }
+
+    async fn check(&self, login: Login, peer: Peer, attempt: &Attempt) -> Result<Verdict, Denied> {
+        let row = self.row(login.user()).await?;
+        let obstacle = match &row {
+            Some(row) => row.obstacle(peer),
+            None => Some("no such account"),
+        };
+        match login {
+            Login::Password { user, secret } => {
+                let fingerprint = Some(self.shared.credentials.fingerprint(&user, &secret));
+                self.check_password(row, obstacle, secret, attempt, fingerprint)
+                    .await
+            }
+            Login::Apop {
+                timestamp, digest, ..
+            } => self.check_apop(row, obstacle, &timestamp, &digest).await,
+        }
+    }
+
+    async fn check_password(
+        &self,
+        row: Option<Arc<Row>>,
+        obstacle: Option<&'static str>,
+        secret: Secret,
+        attempt: &Attempt,
+        fingerprint: Option<u32>,
+    ) -> Result<Verdict, Denied> {
+        let shared = &self.shared;
+        let account = match (&row, obstacle) {
+            (Some(row), None) => Some(Arc::clone(row)),
+            _ => None,
+        };
+        let credential = account
+            .as_ref()
+            .map(|row| shared.credentials.credential(row.id, row.version, &secret));
+        if let (Some(row), Some(credential)) = (&account, &credential)
+            && shared.credentials.contains(credential)
+        {
+            return Ok(Verdict::Right {
+                row: Arc::clone(row),
+                cached: true,
+            });
+        }
+        let (checked, password) = (account.clone(), secret.clone());
+        let right = self
+            .pool
+            .run(attempt.asker, move || {
+                match checked.as_ref().and_then(|row| row.password.as_ref()) {
+                    Some(hash) => hash.verify(&password),
+                    None => {
+                        hash::spend(&password);
+                        false
+                    }
+                }
+            })
+            .await
+            .map_err(|why| Denied::Unavailable(why.to_string()))?;
+        match (account, credential) {
+            (Some(row), Some(credential)) if right => {
+                shared.credentials.insert(credential);
+                self.upgrade(&row, secret);
+                Ok(Verdict::Right { row, cached: false })
+            }
+            _ => Ok(Verdict::Wrong(Refused {
+                why: obstacle.unwrap_or("wrong password"),
+                row,
+                fingerprint,
+            })),
+        }
+    }
+
+    async fn check_apop(
+        &self,
+        row: Option<Arc<Row>>,
+        obstacle: Option<&'static str>,
+        timestamp: &str,
+        digest: &[u8; 16],
+    ) -> Result<Verdict, Denied> {
+        let wrong = |why, row| {
+            Ok(Verdict::Wrong(Refused {
+                why,
+                row,
+                // A digest is new with each greeting, so one stale client cannot be told from a guesser.
+                fingerprint: None,
+            }))
+        };
+        let (Some(account), None) = (&row, obstacle) else {
+            return wrong(obstacle.unwrap_or_default(), row);
+        };
+        if account.apop.is_none() {
+            return wrong("account has no APOP secret", row);
+        }
+        let shared = Arc::clone(&self.shared);
+        let owner = Arc::clone(account);
+        let secret = blocking(move || shared.apop_secret(&owner)).await?;
+        match secret {
+            Ok(secret) if apop::proves(digest, timestamp, &secret) => Ok(Verdict::Right {
+                row: Arc::clone(account),
+                cached: false,
+            }),
+            Ok(_) => wrong("wrong APOP digest", row),
+            // An operator must see to it; to the client it looks like any refusal, since only an
+            // account that exists can get here.
+            Err(why) => {
+                error!(account = %account.name, %why, "APOP secret cannot be read");
+                wrong("APOP secret cannot be read", row)
+            }
+        }
+    }
+
+    /// The account's row, as fresh as the last commit. A text that is no name is nobody's.
+    async fn row(&self, user: &str) -> Result<Option<Arc<Row>>, Denied> {
+        let Ok(name) = AccountName::parse(user) else {
+            return Ok(None);
+        };
+        if let Some(row) = self.shared.directory.in_memory(&name) {
+            return Ok(Some(row));
+        }
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.directory.read(&name))
+            .await?
+            .map_err(|why| {
+                error!(%why, "accounts cannot be read");
+                Denied::Unavailable(why.to_string())
+            })
+    }
+
+    /// Stores a better hash or a SCRAM verifier, when nobody waits for the pool.
+    fn upgrade(&self, row: &Arc<Row>, secret: Secret) {
+        let legacy = row.password.as_ref().is_some_and(PasswordHash::is_legacy);
+        let lacks_scram = !row.has_scram && self.shared.accounts.stores_scram();
+        if !(legacy || lacks_scram) || !self.shared.begin_upgrade(row.id) {
+            return;
+        }
+        let (shared, account) = (Arc::clone(&self.shared), Arc::clone(row));
+        let taken = self.pool.background(move || {
+            shared.upgrade(&account, &secret);
+            shared.end_upgrade(account.id);
+        });
+        if !taken {
+            self.shared.end_upgrade(row.id);
+        }
+    }
+}
+
+impl Shared {
+    fn apop_secret(&self, row: &Row) -> Result<Secret, AccountsError> {
+        let stored = row.apop.as_deref().unwrap_or_default();
+        ApopKey::read(self.accounts.data())?
+            .and_then(|key| key.decrypt(row.id, stored))
+            .ok_or_else(|| AccountsError::ApopSecret(row.name.to_string()))
+    }
+
+    fn upgrade(&self, row: &Row, secret: &Secret) {
+        let account = row.name.as_str();
+        match self.accounts.upgrade(row, secret) {
+            Ok(Some(version)) => {
+                // The row has a new version, but the password is the one that was verified.
+                let credential: Credential = self.credentials.credential(row.id, version, secret);
+                self.credentials.insert(credential);
+                if row.password.as_ref().is_some_and(PasswordHash::is_legacy) {
+                    info!(account, "password rehashed");
+                }
+                if !row.has_scram && self.accounts.stores_scram() {
+                    info!(account, "SCRAM verifier stored");
+                }
+            }
+            Ok(None) => {}
+            // The next login tries again.
+            Err(why) => warn!(account, %why, "password not rehashed"),
+        }
+    }
+
+    fn begin_upgrade(&self, id: i64) -> bool {
+        let mut upgrading = self
+            .upgrading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        upgrading.insert(id)
+    }
+
+    fn end_upgrade(&self, id: i64) {
+        let mut upgrading = self
+            .upgrading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        upgrading.remove(&id);
+    }
+}
+
+/// What may wait for the disk does so on a thread where that is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Denied> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|why| Denied::Unavailable(why.to_string()))
+}
