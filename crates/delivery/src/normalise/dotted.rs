@@ -98,31 +98,45 @@ impl Dotted {
         }
     }
 
-    /// Copies lines for as long as they need no change; returns how many octets that were.
+    /// Copies lines up to one whose first dot may be the sender's; returns how many octets that
+    /// were.
     fn run(&mut self, input: &[u8], cr: bool, stored: &mut Vec<u8>) -> usize {
+        let mut from = 0;
         for lf in memchr::memchr_iter(b'\n', input) {
             let behind_cr = match lf {
                 0 => cr,
                 _ => input[lf - 1] == b'\r',
             };
+            let next = &input[lf + 1..];
             if !behind_cr {
-                stored.extend_from_slice(&input[..lf]);
+                stored.extend_from_slice(&input[from..lf]);
                 stored.extend_from_slice(b"\r\n");
-                self.at = At::LooseStart;
-                return lf + 1;
+                from = lf + 1;
             }
-            match &input[lf + 1..] {
+            match next {
+                [] => {
+                    stored.extend_from_slice(&input[from..]);
+                    self.at = match behind_cr {
+                        true => At::Start,
+                        false => At::LooseStart,
+                    };
+                    return input.len();
+                }
+                [b'.', ..] if !behind_cr => {
+                    stored.push(b'.');
+                    self.gauge.stuffed_dot();
+                }
                 // Stuffed as it will be stored.
                 [b'.', b'.', ..] => self.gauge.stuffed_dot(),
-                [] | [b'.', ..] => {
-                    stored.extend_from_slice(&input[..=lf]);
+                [b'.', ..] => {
+                    stored.extend_from_slice(&input[from..=lf]);
                     self.at = At::Start;
                     return lf + 1;
                 }
                 _ => {}
             }
         }
-        stored.extend_from_slice(input);
+        stored.extend_from_slice(&input[from..]);
         self.at = At::Line {
             cr: input.last() == Some(&b'\r'),
         };

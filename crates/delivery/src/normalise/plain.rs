@@ -66,7 +66,10 @@ impl Plain {
                     self.at = At::Line { cr: false };
                     rest
                 }
-                At::Line { cr } => &rest[self.run(rest, cr, stored)..],
+                At::Line { cr } => {
+                    self.run(rest, cr, stored);
+                    &[]
+                }
                 At::From { matched } if octet == FROM[matched] => {
                     self.at = match matched + 1 {
                         len if len == FROM.len() => At::FromRest,
@@ -117,30 +120,32 @@ impl Plain {
         };
     }
 
-    /// Copies lines for as long as they need no change; returns how many octets that were.
-    fn run(&mut self, input: &[u8], cr: bool, stored: &mut Vec<u8>) -> usize {
+    /// Copies lines, all of them.
+    fn run(&mut self, input: &[u8], cr: bool, stored: &mut Vec<u8>) {
+        let mut from = 0;
         for lf in memchr::memchr_iter(b'\n', input) {
             let behind_cr = match lf {
                 0 => cr,
                 _ => input[lf - 1] == b'\r',
             };
-            if behind_cr && !matches!(input[lf + 1..], [] | [b'.', ..]) {
-                continue;
+            if !behind_cr {
+                stored.extend_from_slice(&input[from..lf]);
+                stored.extend_from_slice(b"\r\n");
+                from = lf + 1;
             }
-            match behind_cr {
-                true => stored.extend_from_slice(&input[..=lf]),
-                false => {
-                    stored.extend_from_slice(&input[..lf]);
-                    stored.extend_from_slice(b"\r\n");
-                }
+            if input.get(lf + 1) == Some(&b'.') {
+                stored.extend_from_slice(&input[from..=lf]);
+                stored.push(b'.');
+                self.gauge.stuffed_dot();
+                from = lf + 1;
             }
-            self.at = At::Start;
-            return lf + 1;
         }
-        stored.extend_from_slice(input);
-        self.at = At::Line {
-            cr: input.last() == Some(&b'\r'),
+        stored.extend_from_slice(&input[from..]);
+        self.at = match input.last() {
+            Some(b'\n') => At::Start,
+            last => At::Line {
+                cr: last == Some(&b'\r'),
+            },
         };
-        input.len()
     }
 }
