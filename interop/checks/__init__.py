@@ -1,0 +1,1 @@
+"""The checks of the interop run, one kind a file."""

@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+"""The interop run: real messages, real clients, a real Postfix, against the real program.
+
+`make interop` calls it. It needs the program to be built (`RESTANTE_PROFILE` says which build), starts
+everything on free ports of 127.0.0.1, ends all that it started, and writes only below `target/`.
+"""
+
+import sys
+import time
+
+from checks import channels, deleting, delivering, retrieving
+from harness import paths
+from harness.program import Program
+from harness.report import Report
+
+
+def main() -> int:
+    report = Report("interop")
+    began = time.monotonic()
+    program = Program(paths.scratch("run"), settings='[maildrop]\nlock_wait = "1s"\n')
+    program.start()
+    drops = delivering.all_ways(report, program)
+    retrieving.all_clients(report, program, drops)
+    deleting.all_checks(report, program)
+    channels.all_checks(report, program)
+    report.check("SIGTERM ends the server", lambda: _ends(program))
+    report.check("no secret and no panic in the log", lambda: _log_is_clean(program))
+    print(f"  {time.monotonic() - began:.0f} s in all")
+    return report.end()
+
+
+def _ends(program: Program) -> None:
+    status = program.stop()
+    if status != 0:
+        raise AssertionError(f"exit status {status}")
+
+
+def _log_is_clean(program: Program) -> str:
+    log = program.log()
+    for word in ("redqueen", "panicked"):
+        if word in log:
+            line = next(line for line in log.splitlines() if word in line)
+            raise AssertionError(f"{word!r} in the log: {line[:300]}")
+    return f"{len(log.splitlines())} lines"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
