@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::pop3::reply::Refusal;
 use nix::errno::Errno;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
@@ -20,7 +21,6 @@ use crate::bind::SocketFile;
 use crate::config::{PlaintextLogin, Protocol};
 use crate::connection::{Connection, Socket, draining};
 use crate::control::Phase;
-use crate::limits::Turned;
 use crate::log::{End, Summary};
 use crate::server::{Live, Server};
 use crate::{lmtp, pop3};
@@ -115,7 +115,7 @@ impl Door {
                     ?turned,
                     "connection turned away"
                 );
-                return self.turn_away(&socket, turned);
+                return self.turn_away(&socket);
             }
         };
         if let Err(error) = socket.tune(limits) {
@@ -144,18 +144,16 @@ impl Door {
     }
 
     /// A last line for somebody who is not served; inside TLS there is nobody yet to say it to.
-    fn turn_away(&self, socket: &Socket, turned: Turned) {
-        let line: &[u8] = match (self.protocol, turned) {
-            (Protocol::Pop3s, _) => return,
-            (Protocol::Lmtp, _) => b"421 4.3.2 too many connections, try again later\r\n",
-            (Protocol::Pop3, Turned::Full) => {
-                b"-ERR [SYS/TEMP] too many connections, try again later\r\n"
+    fn turn_away(&self, socket: &Socket) {
+        match self.protocol {
+            Protocol::Pop3s => {}
+            Protocol::Lmtp => socket.say(b"421 4.3.2 too many connections, try again later\r\n"),
+            Protocol::Pop3 => {
+                let mut line = Vec::new();
+                Refusal::TooManySessions.print(&mut line);
+                socket.say(&line);
             }
-            (Protocol::Pop3, Turned::AddressFull) => {
-                b"-ERR [SYS/TEMP] too many connections from your address, try again later\r\n"
-            }
-        };
-        socket.say(line);
+        }
     }
 
     /// A connection could not be accepted; the loop goes on, and never in a circle without a pause.
@@ -175,7 +173,7 @@ impl Door {
                 spare.release();
                 let accepted = tokio::time::timeout(PAUSE, socket.accept()).await;
                 if let Ok(Ok((socket, _))) = accepted {
-                    self.turn_away(&socket, Turned::Full);
+                    self.turn_away(&socket);
                 }
                 if !spare.regain() {
                     sleep(PAUSE).await;

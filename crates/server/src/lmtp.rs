@@ -6,8 +6,11 @@
 //! Each recipient gets its own delivery and its own reply, and `250` only after the message is
 //! durable.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use auth::Recipient;
-use delivery::lmtp::{Message, Next, RecipientRefusal, Session};
+use delivery::RecipientRefusal;
+use delivery::lmtp::{Message, Next, Session};
 use maildrop::{DeliverError, Draft, MaildropId};
 use tokio::time::sleep;
 use tracing::{debug, error};
@@ -63,7 +66,7 @@ impl Driver<'_> {
             self.connection.consume(step.consumed);
             match step.next {
                 Next::Read => {
-                    self.draw_up().await?;
+                    self.draft_text().await?;
                     self.connection.flush().await?;
                     self.read().await?;
                 }
@@ -72,7 +75,7 @@ impl Driver<'_> {
                     let output = &mut self.connection.output;
                     self.session.resolved(resolved, output);
                 }
-                Next::Text => self.draw_up().await?,
+                Next::Text => self.draft_text().await?,
                 Next::Deliver(message) => self.deliver(message).await?,
                 Next::Discard => {
                     self.text.clear();
@@ -116,10 +119,24 @@ impl Driver<'_> {
         read
     }
 
-    /// Puts the text that has come into the draft.
-    async fn draw_up(&mut self) -> Result<(), End> {
+    /// Puts the text that has come into the draft; if that fails, the message is lost, not the
+    /// session.
+    async fn draft_text(&mut self) -> Result<(), End> {
+        if let Err(why) = self.draw_up().await? {
+            self.give_up(why);
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, why: DeliverError) {
+        log_deliver_error(&why);
+        self.draft = None;
+        self.session.draft_failed(why);
+    }
+
+    async fn draw_up(&mut self) -> Result<Result<(), DeliverError>, End> {
         if self.text.is_empty() {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let mut draft = match self.draft.take() {
             Some(draft) => draft,
@@ -140,21 +157,15 @@ impl Driver<'_> {
         (draft, text, result) = appended;
         text.clear();
         self.text = text;
-        match result {
-            Ok(()) => self.draft = Some(draft),
-            Err(why) => {
-                log_deliver_error(&why);
-                self.session.draft_failed(why);
-            }
-        }
-        Ok(())
+        self.draft = Some(draft);
+        Ok(result)
     }
 
     /// Which maildrop is behind an address.
     async fn resolve(
         &self,
         address: String,
-    ) -> Result<Result<delivery::lmtp::Recipient, RecipientRefusal>, End> {
+    ) -> Result<Result<delivery::Recipient, RecipientRefusal>, End> {
         let server = self.visit.server.clone();
         let live = self.visit.live.clone();
         let (address, found) = blocking(move || {
@@ -165,7 +176,7 @@ impl Driver<'_> {
         })
         .await?;
         Ok(match found {
-            Ok(Some(Recipient { account, maildrop })) => Ok(delivery::lmtp::Recipient {
+            Ok(Some(Recipient { account, maildrop })) => Ok(delivery::Recipient {
                 address,
                 account,
                 maildrop: MaildropId(maildrop),
@@ -183,38 +194,37 @@ impl Driver<'_> {
 
     /// Delivers to every recipient. Once begun it is finished, whatever becomes of the client.
     async fn deliver(&mut self, message: Message) -> Result<(), End> {
-        self.draw_up().await?;
+        if let Err(why) = self.draw_up().await? {
+            self.give_up(why);
+            return Ok(());
+        }
         let maildrops = self.visit.server.maildrops.clone();
         let draft = self.draft.take();
         let octets = message.measure.octets;
         let results = blocking(move || {
             let mut draft = draft.unwrap_or_else(|| maildrops.draft());
-            let envelope = maildrop::Envelope::default();
-            let deliver = |recipient: &delivery::lmtp::Recipient| {
-                maildrops
-                    .deliver(
-                        recipient.maildrop,
-                        &recipient.account,
-                        &mut draft,
-                        &message.measure,
-                        &envelope,
-                    )
-                    .map(|_| ())
-            };
-            message.recipients.iter().map(deliver).collect::<Vec<_>>()
+            message.deliver(&maildrops, &mut draft, now_us())
         })
         .await?;
         for why in results.iter().filter_map(|result| result.as_ref().err()) {
             log_deliver_error(why);
         }
         if results.iter().any(Result::is_ok) {
-            self.summary.messages += 1;
-            self.summary.octets += octets;
+            self.summary.delivery.messages += 1;
+            self.summary.delivery.octets += octets;
         }
         let output = &mut self.connection.output;
         self.session.delivered(&results, output);
         Ok(())
     }
+}
+
+/// Now, in µs since the beginning of 1970.
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    })
 }
 
 fn log_deliver_error(why: &DeliverError) {

@@ -86,16 +86,19 @@ pub(crate) struct Summary {
     started: Instant,
     /// TLS version and cipher suite.
     pub(crate) tls: Option<(&'static str, &'static str)>,
-    /// Account, as the accounts know it.
-    pub(crate) user: Option<String>,
-    /// Messages sent whole, or taken by LMTP for at least one recipient.
+    /// Account that logged in, as the accounts know it; none if nobody did.
+    pub(crate) account: Option<String>,
+    /// What the POP3 session says of itself.
+    pub(crate) retrieval: pop3::server::Summary,
+    /// What LMTP took.
+    pub(crate) delivery: Delivery,
+}
+
+/// What an LMTP session took for at least one recipient.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
     pub(crate) messages: u64,
-    /// Octets of message text sent or taken.
     pub(crate) octets: u64,
-    /// Messages that UPDATE deleted.
-    pub(crate) deleted: usize,
-    /// Messages in the maildrop when the session ended.
-    pub(crate) left: Option<usize>,
 }
 
 impl Summary {
@@ -103,25 +106,25 @@ impl Summary {
         Self {
             started: Instant::now(),
             tls: None,
-            user: None,
-            messages: 0,
-            octets: 0,
-            deleted: 0,
-            left: None,
+            account: None,
+            retrieval: pop3::server::Summary::default(),
+            delivery: Delivery::default(),
         }
     }
 
     /// The line at the end of a POP3 session.
     pub(crate) fn pop3_ended(&self, end: End) {
         let (tls, cipher) = self.tls.unzip();
+        let done = &self.retrieval;
+        let left = self.account.as_ref().map(|_| done.messages_left);
         info!(
-            user = self.user.as_deref(),
+            user = self.account,
             tls,
             cipher,
-            messages = self.messages,
-            octets = self.octets,
-            deleted = self.deleted,
-            left = self.left,
+            messages = done.messages_retrieved,
+            octets = done.octets_retrieved,
+            deleted = done.messages_deleted,
+            left,
             seconds = self.seconds(),
             why = end.as_str(),
             "session ended"
@@ -131,8 +134,8 @@ impl Summary {
     /// The line at the end of an LMTP session.
     pub(crate) fn lmtp_ended(&self, end: End) {
         info!(
-            messages = self.messages,
-            octets = self.octets,
+            messages = self.delivery.messages,
+            octets = self.delivery.octets,
             seconds = self.seconds(),
             why = end.as_str(),
             "delivery session ended"

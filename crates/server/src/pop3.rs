@@ -39,7 +39,7 @@ pub(crate) async fn serve(
             visit.live.pop3.clone(),
             offer(&connection, visit, &timestamp),
         );
-        let driver = Driver {
+        let mut driver = Driver {
             connection: &mut connection,
             session,
             open: None,
@@ -47,7 +47,11 @@ pub(crate) async fn serve(
             summary,
             started,
         };
-        let acceptor = match (driver.run(greeting).await, &visit.live.tls) {
+        let stop = driver.run(greeting).await;
+        driver.summary.retrieval = driver.session.summary().clone();
+        // A maildrop that is still open is given back before anything waits for the peer again.
+        driver.open = None;
+        let acceptor = match (stop, &visit.live.tls) {
             (Ok(Stop::StartTls), Some(acceptor)) => acceptor,
             // The session offers STLS only if there is a certificate.
             (Ok(Stop::StartTls), None) => return (None, End::Fault),
@@ -87,13 +91,12 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    async fn run(mut self, greeting: Greeting) -> Result<Stop, End> {
+    async fn run(&mut self, greeting: Greeting) -> Result<Stop, End> {
         if let Greeting::Due = greeting {
             self.connection.equip();
             self.session.greeting(&mut self.connection.output);
             self.connection.flush().await?;
         }
-        let mut end = End::Refused;
         loop {
             self.connection.equip();
             let Connection { input, output, .. } = &mut *self.connection;
@@ -108,10 +111,7 @@ impl Driver<'_> {
                 Next::Write => self.connection.flush().await?,
                 Next::Authenticate(login) => self.authenticate(login).await?,
                 Next::Send(number, part) => self.send(number, part).await?,
-                Next::Commit(deletions) => {
-                    self.commit(deletions).await?;
-                    end = End::Quit;
-                }
+                Next::Commit(deletions) => self.commit(deletions).await?,
                 Next::StartTls => {
                     self.connection.flush().await?;
                     return match self.connection.input.is_empty() {
@@ -120,6 +120,10 @@ impl Driver<'_> {
                     };
                 }
                 Next::Close => {
+                    let end = match last_line(&self.connection.output).starts_with(b"+OK") {
+                        true => End::Quit,
+                        false => End::Refused,
+                    };
                     self.connection.flush().await?;
                     return Ok(Stop::Close(end));
                 }
@@ -178,8 +182,7 @@ impl Driver<'_> {
                     octets = listing.total().0,
                     "maildrop opened"
                 );
-                self.summary.user = Some(identity.account().to_owned());
-                self.summary.left = Some(listing.len());
+                self.summary.account = Some(identity.account().to_owned());
                 self.open = Some(open);
                 self.session.opened(listing, output);
             }
@@ -206,17 +209,11 @@ impl Driver<'_> {
             }
         };
         let start = self.connection.output.len();
-        let mut octets = 0;
         let mut on_its_way = false;
         loop {
-            let before = self.connection.output.len();
             match self.read_text(&mut text).await? {
-                Ok(progress) => {
-                    octets += (self.connection.output.len() - before) as u64;
-                    if progress == Progress::End {
-                        break;
-                    }
-                }
+                Ok(Progress::End) => break,
+                Ok(Progress::More | Progress::Cold) => {}
                 Err(why) if on_its_way => {
                     // The client must not take what it has for the message: no terminator, no
                     // further word. There is no other honest reply left.
@@ -235,10 +232,6 @@ impl Driver<'_> {
             }
         }
         self.session.sent(&mut self.connection.output);
-        if part == Part::Whole {
-            self.summary.messages += 1;
-        }
-        self.summary.octets += octets;
         match self.connection.output.len() >= OUTPUT_OCTETS_MAX {
             true => self.connection.flush().await,
             false => Ok(()),
@@ -287,15 +280,10 @@ impl Driver<'_> {
             error!("the session commits without a maildrop");
             return Err(End::Fault);
         };
-        let count = deletions.len();
         let committed = blocking(move || open.commit(&deletions)).await?;
         let output = &mut self.connection.output;
         match committed {
-            Ok(left) => {
-                self.summary.deleted = count;
-                self.summary.left = Some(left);
-                self.session.committed(left, output);
-            }
+            Ok(left) => self.session.committed(left, output),
             Err(why) => {
                 let CommitError::Unavailable(cause) = &why;
                 error!(%cause, "deletions not committed: {why}");
@@ -382,6 +370,15 @@ async fn login_overdue(visit: &Visit, started: Instant) {
             Ok(()) = crowded.changed() => {}
         }
     }
+}
+
+/// The last line of the replies: it tells whether a session that closes says goodbye or refuses.
+fn last_line(replies: &[u8]) -> &[u8] {
+    let before_end = replies.len().saturating_sub(2);
+    let start = replies[..before_end]
+        .iter()
+        .rposition(|&octet| octet == b'\n');
+    &replies[start.map_or(0, |end| end + 1)..]
 }
 
 fn log_text_error(why: &TextError) {

@@ -1,0 +1,71 @@
+//! What most commands open first: the accounts, and the maildrops beside them.
+//!
+//! Both lie in the data directory, are made when they are missing, and can be used while the
+//! server runs.
+
+use auth::{Accounts, AccountsError};
+use maildrop::{Maildrops, NativeSettings};
+
+use crate::config::Config;
+use crate::failure::{Code, Failure};
+use crate::output;
+use crate::rights;
+
+/// Becomes the owner of the data directory and opens the accounts.
+///
+/// # Errors
+///
+/// When the directory or the accounts cannot be used.
+pub(crate) fn accounts(config: &Config) -> Result<Accounts, Failure> {
+    rights::become_owner(config)?;
+    let accounts = Accounts::open(&config.data)?;
+    Ok(accounts.scram(config.scram.then_some(config.scram_iterations))?)
+}
+
+/// Opens the maildrops. To be called after [`accounts`], as the owner of the data directory.
+///
+/// # Errors
+///
+/// When the store cannot be used, or lies where nothing is kept.
+pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
+    let settings = NativeSettings {
+        allow_volatile: config.allow_volatile,
+    };
+    Maildrops::native(&config.data, &settings).map_err(|error| {
+        Failure::new(
+            Code::Unavailable,
+            format!(
+                "the maildrops in {} cannot be used: {}",
+                config.data.display(),
+                output::plain(&error)
+            ),
+        )
+        .remedy("restante check tells more")
+    })
+}
+
+impl From<AccountsError> for Failure {
+    fn from(error: AccountsError) -> Self {
+        let code = match &error {
+            AccountsError::Unknown(_) | AccountsError::NotRemoved(_) => Code::NoUser,
+            AccountsError::Busy => Code::Temporary,
+            AccountsError::Exposed(_) | AccountsError::Key(_) => Code::NoPermission,
+            AccountsError::ScramIterations(_) => Code::Config,
+            AccountsError::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => Code::NoPermission,
+                _ => Code::InputOutput,
+            },
+            AccountsError::Database(_) => Code::InputOutput,
+            _ => Code::Data,
+        };
+        let mut text = error.to_string();
+        if let AccountsError::Io { source, .. } = &error {
+            text = format!("{text}: {}", output::plain(source));
+        }
+        // The accounts' own texts say what to do after a semicolon.
+        match text.split_once("; ") {
+            Some((what, remedy)) => Self::new(code, what).remedy(remedy),
+            None => Self::new(code, text),
+        }
+    }
+}

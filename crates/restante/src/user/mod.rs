@@ -1,0 +1,242 @@
+//! `restante user`: accounts, while the server runs or not.
+
+mod import;
+mod password;
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::Path;
+use std::time::SystemTime;
+
+use auth::{Account, Accounts, Change, Password, State};
+use serde_json::{Value, json};
+
+use crate::args;
+use crate::config::{self, Config};
+use crate::date;
+use crate::failure::{Code, Failure};
+use crate::output::{count, note, say};
+use crate::stock;
+
+/// Does what is asked for.
+///
+/// # Errors
+///
+/// When the account is unknown or is there already, when the password is none, and when the
+/// accounts cannot be used.
+pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Failure> {
+    let config = config::load(config)?;
+    match command {
+        args::User::Add {
+            account,
+            password,
+            apop,
+        } => add(&config, &account, &password, apop),
+        args::User::Passwd {
+            account,
+            password,
+            apop,
+        } => passwd(&config, &account, &password, apop),
+        args::User::List { json } => list(&config, json),
+        args::User::Show { account, json } => {
+            let account = stock::accounts(&config)?.show(&account)?;
+            match json {
+                true => say!("{}", object(&account)),
+                false => describe(&account),
+            }
+        }
+        args::User::Set { account, change } => set(&config, &account, &change),
+        args::User::Remove {
+            account,
+            delete_mail,
+            yes,
+        } => remove(&config, &account, delete_mail, yes),
+        args::User::Import { file, apop } => import::import(&config, &file, apop),
+        args::User::Rename { account, new_name } => {
+            let account = stock::accounts(&config)?.rename(&account, &new_name)?;
+            say!("The account is {} now; its maildrop is the same.", account.name)
+        }
+    }
+}
+
+fn add(
+    config: &Config,
+    name: &str,
+    source: &args::PasswordSource,
+    apop: bool,
+) -> Result<(), Failure> {
+    // Before root's rights are given up: the file may be root's.
+    let given = password::given(source)?;
+    let accounts = stock::accounts(config)?;
+    if accounts.list()?.iter().any(|account| account.name.eq_ignore_ascii_case(name)) {
+        // Before anybody is asked for a password in vain.
+        return Err(auth::AccountsError::Exists(name.to_ascii_lowercase()).into());
+    }
+    let secret = password::or_asked_for(given, name)?;
+    let account = accounts.add(name, &Password::Clear(secret.clone()))?;
+    if apop {
+        accounts.set_apop(name, &secret)?;
+        apop_warning();
+    }
+    say!("Account {} is made.", account.name)
+}
+
+fn passwd(
+    config: &Config,
+    name: &str,
+    source: &args::PasswordSource,
+    apop: bool,
+) -> Result<(), Failure> {
+    let given = password::given(source)?;
+    let accounts = stock::accounts(config)?;
+    let account = accounts.show(name)?;
+    let secret = password::or_asked_for(given, &account.name)?;
+    match apop {
+        true => {
+            accounts.set_apop(name, &secret)?;
+            say!("The APOP secret of {} is set; its password is the same.", account.name)
+        }
+        false => {
+            accounts.set_password(name, &Password::Clear(secret))?;
+            say!("The password of {} is set.", account.name)
+        }
+    }
+}
+
+/// APOP needs the secret itself, so it cannot be kept as a hash (RFC 1939 §7).
+fn apop_warning() {
+    note!(
+        "warning: an APOP secret can be read back by whoever has the data directory\n  \
+         give APOP a secret of its own: restante user passwd --apop ACCOUNT"
+    );
+}
+
+fn list(config: &Config, json: bool) -> Result<(), Failure> {
+    let accounts = stock::accounts(config)?.list()?;
+    if json {
+        return accounts.iter().try_for_each(|account| say!("{}", object(account)));
+    }
+    if accounts.is_empty() {
+        note!("There is no account yet; make one: restante user add NAME");
+    }
+    let width = accounts.iter().map(|account| account.name.len()).max().unwrap_or(0);
+    for account in &accounts {
+        let remarks = remarks(account).join(", ");
+        say!("{}", format!("{:<width$}  {remarks}", account.name).trim_end())?;
+    }
+    Ok(())
+}
+
+/// What is not as usual.
+fn remarks(account: &Account) -> Vec<&'static str> {
+    let mut remarks = Vec::new();
+    if account.state == State::Disabled {
+        remarks.push("disabled");
+    }
+    if account.expires.is_some_and(|expires| expires <= SystemTime::now()) {
+        remarks.push("expired");
+    }
+    if account.password.is_none() {
+        remarks.push("no password");
+    }
+    if account.apop {
+        remarks.push("APOP");
+    }
+    remarks
+}
+
+fn describe(account: &Account) -> Result<(), Failure> {
+    let row = |name: &str, value: &str| say!("{name:<9} {value}");
+    row("account", &account.name)?;
+    row(
+        "state",
+        match account.state {
+            State::Enabled => "enabled",
+            State::Disabled => "disabled",
+        },
+    )?;
+    row("expires", &account.expires.map_or_else(|| "never".to_owned(), date::moment))?;
+    row("from", &networks(account).map_or_else(|| "everywhere".to_owned(), |all| all.join(", ")))?;
+    row("password", account.password.map_or("none", auth::Scheme::name))?;
+    row("SCRAM", if account.scram { "verifier stored" } else { "no" })?;
+    row("APOP", if account.apop { "secret stored" } else { "no" })?;
+    row("maildrop", &format!("{:016x}", account.maildrop))?;
+    row("made", &date::moment(account.created))
+}
+
+fn networks(account: &Account) -> Option<Vec<String>> {
+    let networks: Vec<_> = account.networks.iter().map(ToString::to_string).collect();
+    (!networks.is_empty()).then_some(networks)
+}
+
+fn object(account: &Account) -> Value {
+    json!({
+        "account": account.name,
+        "enabled": account.state == State::Enabled,
+        "expires": account.expires.map(date::moment),
+        "networks": networks(account),
+        "password": account.password.map(auth::Scheme::name),
+        "scram": account.scram,
+        "apop": account.apop,
+        "maildrop": format!("{:016x}", account.maildrop),
+        "created": date::moment(account.created),
+    })
+}
+
+fn set(config: &Config, name: &str, asked: &args::Change) -> Result<(), Failure> {
+    let wrong = |what: String, remedy: &str| Failure::new(Code::Usage, what).remedy(remedy);
+    let expires = match asked.expires.as_deref() {
+        None => None,
+        Some("never") => Some(None),
+        Some(day) => Some(Some(date::day(day).ok_or_else(|| {
+            wrong(format!("{day:?} is not a day"), "give one such as 2027-01-31, or never")
+        })?)),
+    };
+    let networks = match asked.networks.as_slice() {
+        [] => None,
+        [one] if one == "everywhere" => Some(Vec::new()),
+        all => Some(
+            all.iter()
+                .map(|network| network.parse())
+                .collect::<Result<Vec<_>, auth::NetworkError>>()
+                .map_err(|error| wrong(error.to_string(), "or give: everywhere"))?,
+        ),
+    };
+    let state = match (asked.enable, asked.disable) {
+        (true, _) => Some(State::Enabled),
+        (_, true) => Some(State::Disabled),
+        _ => None,
+    };
+    let accounts = stock::accounts(config)?;
+    let change = Change {
+        state,
+        expires,
+        networks,
+    };
+    let mut account = accounts.set(name, &change)?;
+    if asked.no_apop {
+        accounts.clear_apop(name)?;
+        account = accounts.show(name)?;
+    }
+    describe(&account)
+}
+
+fn remove(config: &Config, name: &str, delete_mail: bool, yes: bool) -> Result<(), Failure> {
+    let accounts = stock::accounts(config)?;
+    let account = accounts.show(name)?;
+    if !delete_mail {
+        let removed = accounts.remove(name)?;
+        return say!(
+            "Account {} is removed; its maildrop stays until {}.",
+            removed.name,
+            date::moment(removed.purge_due)
+        );
+    }
+    let maildrops = stock::maildrops(config)?;
+    let id = maildrop::MaildropId(account.maildrop);
+    if !yes {
+        confirm(&account, &maildrops)?;
+    }
+    // The account first: whatever happens then, nobody can log in and no mail comes in.
+    remove_with_mail(&accounts, &maildrops, name, id)?;
+    say!("Account {} and its mail are deleted.", account.name)
+}
