@@ -33,6 +33,7 @@ class Process:
             self.arguments, start_new_session=True, preexec_fn=_die_with_parent, **options
         )
         self.pid = self.child.pid
+        self._ended = False
         _running.add(self)
 
     def alive(self) -> bool:
@@ -40,7 +41,10 @@ class Process:
         return self.child.poll() is None
 
     def signal(self, number: int) -> None:
-        """Sends a signal to the child and all that it started."""
+        """Sends a signal to the child and all that it started; nothing once it was reaped."""
+        # Its id may be somebody else's by then.
+        if self._ended:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
@@ -62,6 +66,7 @@ class Process:
         _running.discard(self)
         # Whatever it started and left behind.
         self.signal(signal.SIGKILL)
+        self._ended = True
         return status
 
 

@@ -1,0 +1,54 @@
+# What can be done here. `make` alone says it.
+
+CARGO ?= cargo
+PYTHON ?= /usr/bin/python3
+export CARGO STRICT
+
+.PHONY: help demo build needs test quick fuzz kill interop bench long clean
+
+help:
+	@echo "make demo      a throw-away server on loopback, and a session with it"
+	@echo "make test      every check that a change must pass (.ci/run does the same)"
+	@echo "make quick     formatting, lints, documentation and tests only"
+	@echo "make fuzz      each fuzz target; SECONDS_EACH=10"
+	@echo "make kill      the kill rig; ROUNDS=200 SEED=…"
+	@echo "make interop   real clients and a real Postfix against the program"
+	@echo "make bench     the load generator, its first workloads"
+	@echo "make long      fuzzing and killing for about an hour, and the ignored tests"
+
+demo:
+	$(CARGO) run --release -- demo
+
+build:
+	$(CARGO) build --locked -p restante
+
+needs:
+	@interop/needs.sh
+
+test: needs
+	@$(PYTHON) interop/check.py
+
+quick: needs
+	@$(PYTHON) interop/check.py static tests
+
+SECONDS_EACH ?= 10
+fuzz: needs
+	@$(PYTHON) interop/fuzz.py --seconds $(SECONDS_EACH)
+
+ROUNDS ?= 200
+kill: needs build
+	@$(PYTHON) interop/kill.py --rounds $(ROUNDS) --seconds 100000 $(if $(SEED),--seed $(SEED))
+
+interop: needs build
+	@$(PYTHON) interop/run.py
+
+bench:
+	$(CARGO) run --release --locked -- bench
+
+long: needs build
+	@$(PYTHON) interop/fuzz.py --seconds 300
+	@$(PYTHON) interop/kill.py --rounds 5000 --seconds 2400
+	$(CARGO) test --workspace --locked -- --ignored
+
+clean:
+	$(CARGO) clean
