@@ -1,0 +1,175 @@
+//! The table of arrows in ARCHITECTURE.md, held to what Cargo really links; and the licences of
+//! what others wrote.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+/// Each crate of ours with those of ours that it may use: the same table as in ARCHITECTURE.md,
+/// which `the_table_in_the_architecture_is_the_same` compares with this one.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("sasl", &[]),
+    ("pop3", &["sasl"]),
+    ("maildrop", &["pop3"]),
+    ("auth", &["sasl"]),
+    ("delivery", &["maildrop", "pop3"]),
+    ("server", &["delivery", "maildrop", "auth", "pop3", "sasl"]),
+    ("bench", &["pop3", "sasl"]),
+    (
+        "restante",
+        &["server", "bench", "delivery", "maildrop", "auth", "pop3", "sasl"],
+    ),
+];
+
+/// What does no I/O and reads no clock must not link what does.
+const PURE: &[&str] = &["sasl", "pop3"];
+const NOT_PURE: &[&str] = &[
+    "tokio", "rustix", "nix", "socket2", "rustls", "tokio-rustls", "rusqlite", "getrandom", "tracing",
+];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .exec()
+        .expect("cargo metadata runs")
+}
+
+fn short(name: &str) -> &str {
+    name.strip_prefix("restante-").unwrap_or(name)
+}
+
+/// What each member of the workspace links of the workspace; dev-dependencies do not count.
+fn linked(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
+    metadata
+        .workspace_packages()
+        .into_iter()
+        .map(|package| {
+            let uses = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal)
+                .map(|dependency| short(&dependency.name).to_owned())
+                .collect();
+            (short(&package.name).to_owned(), uses)
+        })
+        .collect()
+}
+
+#[test]
+fn every_crate_uses_only_what_the_table_allows() {
+    let linked = linked(&metadata());
+    let ours: BTreeSet<&str> = linked.keys().map(String::as_str).collect();
+    let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).chain(["tests"]).collect();
+    assert_eq!(ours, known, "a crate is missing in the table of arrows, or gone");
+    for (name, allowed) in ARROWS {
+        for used in &linked[*name] {
+            let forbidden = ours.contains(used.as_str()) && !allowed.contains(&used.as_str());
+            assert!(!forbidden, "{name} must not use {used}: see the table in ARCHITECTURE.md");
+        }
+    }
+    for (name, uses) in &linked {
+        assert!(!uses.contains("tests"), "{name} depends on the crate of the tests");
+    }
+}
+
+#[test]
+fn arrows_point_downward_only() {
+    // A table that allows a circle would not be one of levels.
+    let mut placed: BTreeSet<&str> = BTreeSet::new();
+    for (name, allowed) in ARROWS {
+        for used in *allowed {
+            assert!(placed.contains(used), "{name} → {used} points upward");
+        }
+        placed.insert(name);
+    }
+}
+
+#[test]
+fn the_protocol_crates_do_no_io() {
+    let linked = linked(&metadata());
+    for name in PURE {
+        for foreign in NOT_PURE {
+            assert!(!linked[*name].contains(*foreign), "{name} must not link {foreign}");
+        }
+    }
+}
+
+#[test]
+fn the_table_in_the_architecture_is_the_same() {
+    let text = include_str!("../ARCHITECTURE.md");
+    for (name, allowed) in ARROWS {
+        let row = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{name}` |")))
+            .unwrap_or_else(|| panic!("ARCHITECTURE.md has no row for {name}"));
+        let cell = row.split('|').nth(2).expect("a second column");
+        let written: BTreeSet<&str> = cell
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty() && *word != "–")
+            .collect();
+        let held: BTreeSet<&str> = allowed.iter().copied().collect();
+        assert_eq!(written, held, "row of {name}");
+    }
+}
+
+/// The licences that `deny.toml` allows.
+fn allowed() -> BTreeSet<String> {
+    let file: toml::Table = include_str!("../deny.toml").parse().expect("deny.toml is TOML");
+    let allow = file["licenses"]["allow"].as_array().expect("licenses.allow is a list");
+    allow.iter().map(|licence| licence.as_str().expect("a licence is a string").to_owned()).collect()
+}
+
+#[test]
+fn every_linked_crate_has_a_licence_that_we_may_use() {
+    let allowed = allowed();
+    for package in &metadata().packages {
+        let licence = package.license.as_deref().unwrap_or_else(|| panic!("{} names no licence", package.name));
+        assert!(may_use(licence, &allowed), "{} is under {licence}", package.name);
+    }
+}
+
+/// Whether one alternative of an SPDX expression without nested parentheses is allowed whole.
+fn may_use(expression: &str, allowed: &BTreeSet<String>) -> bool {
+    // `/` is the old way to write OR.
+    let expression = expression.replace('/', " OR ");
+    let all = |part: &str| {
+        part.split(" AND ").all(|licence| {
+            let licence = licence.trim().trim_matches(['(', ')']).trim();
+            allowed.contains(licence)
+        })
+    };
+    // With parentheses, `A AND (B OR C)`: every conjunct needs one allowed alternative.
+    if expression.contains('(') {
+        return expression
+            .split(" AND ")
+            .all(|conjunct| conjunct.trim_matches(['(', ')', ' ']).split(" OR ").any(all));
+    }
+    expression.split(" OR ").any(all)
+}
+
+#[test]
+fn licences_are_read_right() {
+    let allowed = allowed();
+    assert!(may_use("MIT OR Apache-2.0", &allowed));
+    assert!(may_use("MIT/GPL-3.0", &allowed));
+    assert!(may_use("(MIT OR GPL-3.0) AND Unicode-3.0", &allowed));
+    assert!(!may_use("GPL-3.0", &allowed));
+    assert!(!may_use("MIT AND GPL-3.0", &allowed));
+}
+
+#[test]
+fn conformance_names_files_that_exist() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let text = include_str!("../docs/conformance.md");
+    let mut named = 0;
+    for word in text.split('`').skip(1).step_by(2) {
+        let path = word.split("::").next().unwrap_or(word);
+        let is_path = path.contains('/') && (path.ends_with(".rs") || path.ends_with(".txt") || path.ends_with(".py"));
+        if is_path && !path.contains('*') {
+            named += 1;
+            assert!(std::path::Path::new(root).join(path).exists(), "conformance.md names {path}");
+        }
+    }
+    assert!(named > 20, "conformance.md names {named} files only");
+}
