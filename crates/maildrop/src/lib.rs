@@ -1,169 +1,57 @@
 //! Where messages wait: maildrop back ends.
+//!
+//! A message comes in as a [`Draft`], in the form in which POP3 sends it, and is durable when
+//! [`Maildrops::deliver`] returns. A session opens a maildrop, sees it as it was at that moment,
+//! reads texts, and at its end deletes all that it marked or nothing (RFC 1939 §3, §6).
+//!
+//! ```
+//! use maildrop::{Envelope, MaildropId, Maildrops, Measure, Patience};
+//! use pop3::{Deletions, MessageNumber, Part};
+//!
+//! let maildrops = Maildrops::memory();
+//! let id = MaildropId(7);
+//! let mut draft = maildrops.draft();
+//! draft.append(b"Subject: hello\r\n\r\nworld\r\n")?;
+//! let measure = Measure { octets: 25, header_octets: 18, ..Measure::default() };
+//! maildrops.deliver(id, "mrose", &mut draft, &measure, &Envelope::default())?;
+//!
+//! let session = maildrops.open(id)?;
+//! let first = MessageNumber::new(1).expect("1 is a message-number");
+//! let mut out = Vec::new();
+//! session.text(first, Part::Top(0))?.read(&mut out, Patience::Wait)?;
+//! assert_eq!(out, b"Subject: hello\r\n\r\n");
+//!
+//! let mut deletions = Deletions::default();
+//! deletions.mark(first);
+//! assert_eq!(session.commit(&deletions)?, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-use std::fmt;
+mod draft;
+mod error;
+mod id;
+mod memory;
+pub mod native;
+mod unique_id;
+
 use std::io;
-use std::path::Path;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
+use pop3::{Deletions, MessageNumber, Part, ScanListing};
 
-/// Which maildrop: random, never derived from a user's name (storage format A2).
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct MaildropId(pub u64);
-
-impl fmt::Display for MaildropId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// Not 16 hexadecimal digits.
-#[derive(Debug, thiserror::Error)]
-#[error("a maildrop id is 16 hexadecimal digits")]
-pub struct NotAMaildropId;
-
-impl FromStr for MaildropId {
-    type Err = NotAMaildropId;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.len() {
-            16 => u64::from_str_radix(text, 16)
-                .map(Self)
-                .map_err(|_| NotAMaildropId),
-            _ => Err(NotAMaildropId),
-        }
-    }
-}
-
-/// Why a maildrop could not be opened. Each variant is one POP3 response code.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another session holds it: `[IN-USE]` (RFC 2449 §8.1.2).
-    #[error("maildrop is in use by another session")]
-    InUse,
-    /// May pass by itself: `[SYS/TEMP]` (RFC 3206 §4).
-    #[error("maildrop store is unavailable")]
-    Unavailable(#[source] io::Error),
-    /// Needs an operator: `[SYS/PERM]` (RFC 3206 §4).
-    #[error("maildrop is damaged: {0}")]
-    Damaged(String),
-}
-
-/// Why a message was not delivered; nothing of it is visible then.
-#[derive(Debug, thiserror::Error)]
-pub enum DeliverError {
-    /// May pass by itself (disk full, I/O error): LMTP 4.3.x, EX_TEMPFAIL.
-    #[error("maildrop store is unavailable")]
-    Unavailable(#[source] io::Error),
-    /// The disk is full: LMTP 452 4.3.1, EX_TEMPFAIL.
-    #[error("no space left for the message")]
-    NoSpace(#[source] io::Error),
-    /// Needs an operator: LMTP 4.3.0 (the message waits at the sender), EX_TEMPFAIL.
-    #[error("maildrop is damaged: {0}")]
-    Damaged(String),
-}
-
-/// Why a session's deletions were not committed; none of them is then.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// `[SYS/TEMP]`: nothing was deleted.
-    #[error("maildrop store is unavailable")]
-    Unavailable(#[source] io::Error),
-}
-
-/// Why the text of a message cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum TextError {
-    /// `[SYS/TEMP]`.
-    #[error("maildrop store is unavailable")]
-    Unavailable(#[source] io::Error),
-    /// A checksum or a length is wrong: `[SYS/PERM]`.
-    #[error("message {number} is damaged: {what}")]
-    Damaged {
-        /// Which message of the session.
-        number: MessageNumber,
-        /// What is wrong with it, for the log.
-        what: String,
-    },
-}
-
-/// What is known of a text from the way it came in, so that nobody ever has to read it again.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Measure {
-    /// Octets as RFC 1939 §11 counts them (CRLF, not stuffed).
-    pub octets: u64,
-    /// Number of stuffed dots.
-    pub stuffed: u32,
-    /// Octets of the stored form up to and including the blank line; all of them if there is none.
-    pub header_octets: u64,
-    /// What the text holds.
-    pub flags: u8,
-}
-
-/// Bits of [`Measure::flags`] (storage format A2, flags of MSG).
-pub mod flags {
-    /// An octet ≥ 0x80 in the header.
-    pub const HEADER_8BIT: u8 = 1;
-    /// An octet ≥ 0x80 in the body.
-    pub const BODY_8BIT: u8 = 2;
-    /// A NUL.
-    pub const NUL: u8 = 4;
-    /// A CR that no LF follows.
-    pub const BARE_CR: u8 = 8;
-}
-
-/// A text on its way in, in stored wire form: in memory up to 256 KiB, then in an unnamed file of
-/// the store's own file system. One draft can be delivered to many maildrops.
-pub struct Draft {}
-
-impl Draft {
-    /// Appends octets of the stored form.
-    ///
-    /// # Errors
-    ///
-    /// When the unnamed file cannot be made or written.
-    pub fn append(&mut self, _stored: &[u8]) -> Result<(), DeliverError> {
-        todo!()
-    }
-    /// Octets so far.
-    pub fn len(&self) -> u64 {
-        todo!()
-    }
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// What is written beside the text.
-#[derive(Clone, Debug, Default)]
-pub struct Envelope {
-    /// Whole header lines with CRLF that come before the text (Return-Path, Delivered-To, Received).
-    pub prefix: Vec<u8>,
-    /// Envelope sender, if it is known (empty: the null sender).
-    pub sender: Option<Vec<u8>>,
-    /// When the message came in, µs since 1970; none: now.
-    pub received_us: Option<i64>,
-    /// Unique-id that the message had elsewhere; none: our own.
-    pub unique_id: Option<UniqueId>,
-    /// Where it comes from (an imported file's name), for people.
-    pub origin: Option<Vec<u8>>,
-}
-
-/// A message that is durable.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Delivered {
-    /// Number within the maildrop that is never used again.
-    pub uid: u64,
-    /// Unique-id as UIDL will show it.
-    pub unique_id: UniqueId,
-    /// Size as LIST will show it, prefix included.
-    pub octets: Octets,
-}
+pub use draft::{Delivered, Draft, Envelope, Measure, flags};
+pub use error::{CommitError, DeliverError, OpenError, StoreError, TextError};
+pub use id::{MaildropId, NotAMaildropId};
+pub use memory::Memory;
+pub use native::media::RealDisk;
+pub use native::{Damage, Store, Summary, Verified};
 
 /// Settings of the native store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NativeSettings {
-    /// Whether tmpfs and the like may hold mail (design decision 20).
+    /// Whether tmpfs and the like may hold mail. They forget it at power-off, so a server refuses
+    /// them; tests need not.
     pub allow_volatile: bool,
 }
 
@@ -171,28 +59,56 @@ pub struct NativeSettings {
 #[derive(Clone)]
 pub enum Maildrops {
     /// In memory, gone with the process; what tests use.
-    Memory(()),
+    Memory(Arc<Memory>),
     /// One append-only file a maildrop below a directory.
-    Native(()),
+    Native(Native),
+}
+
+/// The native store on the real disk.
+#[derive(Clone)]
+pub struct Native {
+    store: Arc<Store<RealDisk>>,
+    data: Arc<Path>,
 }
 
 impl Maildrops {
     /// Maildrops in memory.
     pub fn memory() -> Self {
-        todo!()
+        Self::Memory(Arc::default())
     }
+
     /// The native store below `data` (made if it is not there).
     ///
     /// # Errors
     ///
-    /// When the directory cannot be made or used.
-    pub fn native(_data: &Path, _settings: &NativeSettings) -> io::Result<Self> {
-        todo!()
+    /// When the directory cannot be made or used; `Unsupported` when it lies on a file system
+    /// that forgets, or that has no unnamed files.
+    pub fn native(data: &Path, settings: &NativeSettings) -> io::Result<Self> {
+        let disk = RealDisk::new(data)?;
+        if let Some(kind) = disk.volatile()?
+            && !settings.allow_volatile
+        {
+            let what = format!(
+                "{} lies on {kind}, which does not keep mail over a power cut; \
+                 choose another directory or set allow_volatile",
+                data.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        }
+        Ok(Self::Native(Native {
+            store: Arc::new(Store::new(Arc::new(disk))),
+            data: data.into(),
+        }))
     }
+
     /// A draft in this back end's file system.
     pub fn draft(&self) -> Draft {
-        todo!()
+        match self {
+            Self::Memory(_) => Draft::new(None),
+            Self::Native(native) => native.store.draft(),
+        }
     }
+
     /// Puts a message at the end of a maildrop; when this returns, the message is durable.
     /// `measure` is of the draft's text, without the prefix. `account` names the drop in a file
     /// made now, so that a lost account database can be rebuilt.
@@ -200,50 +116,148 @@ impl Maildrops {
     /// # Errors
     ///
     /// See [`DeliverError`]; nothing is visible then.
+    #[allow(
+        clippy::needless_pass_by_ref_mut,
+        reason = "a back end may finish the draft, and it must not be used by two at once"
+    )]
     pub fn deliver(
         &self,
-        _id: MaildropId,
-        _account: &str,
-        _draft: &mut Draft,
-        _measure: &Measure,
-        _envelope: &Envelope,
+        id: MaildropId,
+        account: &str,
+        draft: &mut Draft,
+        measure: &Measure,
+        envelope: &Envelope,
     ) -> Result<Delivered, DeliverError> {
-        todo!()
+        match self {
+            Self::Memory(memory) => memory.deliver(id, draft, measure, envelope),
+            Self::Native(native) => native.store.deliver(id, account, draft, measure, envelope),
+        }
     }
-    /// Takes the session lock, without waiting, and a snapshot. A maildrop without a file is empty.
+
+    /// Takes the session lock, without waiting, and a snapshot. A maildrop without messages needs
+    /// no lock: nothing can be removed.
     ///
     /// # Errors
     ///
     /// See [`OpenError`].
-    pub fn open(&self, _id: MaildropId) -> Result<OpenMaildrop, OpenError> {
-        todo!()
+    pub fn open(&self, id: MaildropId) -> Result<OpenMaildrop, OpenError> {
+        Ok(OpenMaildrop(match self {
+            Self::Memory(memory) => Opened::Memory(memory.open(id)?),
+            Self::Native(native) => Opened::Native(native.store.open(id)?),
+        }))
+    }
+
+    /// Does what can wait until a client has its reply to QUIT: gives the space of an emptied
+    /// maildrop back, writes the index of a large one. Does nothing if the maildrop is in use.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; the maildrop is as it was then, and the next call tries again.
+    pub fn tidy(&self, id: MaildropId) -> io::Result<()> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Native(native) => native.store.tidy(id),
+        }
+    }
+
+    /// All maildrops that hold something or once did, ascending.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn ids(&self) -> io::Result<Vec<MaildropId>> {
+        match self {
+            Self::Memory(memory) => Ok(memory.ids()),
+            Self::Native(native) => native.store.ids(),
+        }
+    }
+
+    /// What a maildrop holds, without reading any message; nothing if it has no file.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says, or `InvalidData` with what is wrong with the file.
+    pub fn summary(&self, id: MaildropId) -> io::Result<Summary> {
+        match self {
+            Self::Memory(memory) => {
+                let (messages, octets, next_uid) = memory.count(id);
+                Ok(Summary {
+                    messages,
+                    octets,
+                    next_uid,
+                    ..Summary::default()
+                })
+            }
+            Self::Native(native) => native.store.summary(id),
+        }
+    }
+
+    /// Where a maildrop's file is, or would be; none in memory.
+    pub fn path(&self, id: MaildropId) -> Option<PathBuf> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Native(native) => Some(native.data.join(Store::<RealDisk>::path_of(id))),
+        }
+    }
+
+    /// Reads all of a maildrop and reports what is wrong, changing nothing; sessions and
+    /// deliveries go on meanwhile. `progress` hears how many octets of the file were dealt with
+    /// since it was last called; they add up to [`Summary::file_octets`].
+    ///
+    /// # Errors
+    ///
+    /// What the disk says. A file that makes no sense is damage, not an error.
+    pub fn verify(&self, id: MaildropId, progress: &mut dyn FnMut(u64)) -> io::Result<Verified> {
+        match self {
+            Self::Memory(memory) => Ok(Verified {
+                messages: memory.count(id).0,
+                ..Verified::default()
+            }),
+            Self::Native(native) => native.store.verify(id, progress),
+        }
     }
 }
 
 /// A maildrop that this session holds. Dropping it deletes nothing and frees the lock.
-pub struct OpenMaildrop {}
+pub struct OpenMaildrop(Opened);
+
+enum Opened {
+    Memory(memory::Session),
+    Native(native::Session<RealDisk>),
+}
 
 impl OpenMaildrop {
     /// Sizes and unique-ids as they were at `open`.
     pub fn listing(&self) -> ScanListing {
-        todo!()
+        match &self.0 {
+            Opened::Memory(session) => session.listing(),
+            Opened::Native(session) => session.listing(),
+        }
     }
+
     /// A part of a message, to be read chunk by chunk. Touches no disk.
     ///
     /// # Errors
     ///
-    /// When the message is known to be damaged, or there is none of that number.
-    pub fn text(&self, _number: MessageNumber, _part: Part) -> Result<Text, TextError> {
-        todo!()
+    /// When there is no message of that number.
+    pub fn text(&self, number: MessageNumber, part: Part) -> Result<Text, TextError> {
+        Ok(Text(match &self.0 {
+            Opened::Memory(session) => Source::Memory(session.text(number, part)?),
+            Opened::Native(session) => Source::Native(session.text(number, part)?),
+        }))
     }
+
     /// Deletes durably, all or nothing, and ends the session. Returns the messages of this
-    /// session's listing that stay.
+    /// session's listing that stay. After the client has its reply, call [`Maildrops::tidy`].
     ///
     /// # Errors
     ///
     /// See [`CommitError`]; nothing is deleted then.
-    pub fn commit(self, _deletions: &Deletions) -> Result<usize, CommitError> {
-        todo!()
+    pub fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {
+        match self.0 {
+            Opened::Memory(session) => session.commit(deletions),
+            Opened::Native(session) => session.commit(deletions),
+        }
     }
 }
 
@@ -269,7 +283,12 @@ pub enum Progress {
 
 /// A part of a message on its way out, in stored wire form, without the terminator line. Holds
 /// what it needs, so it can be moved to another thread and outlive a borrow of the maildrop.
-pub struct Text {}
+pub struct Text(Source);
+
+enum Source {
+    Memory(memory::Text),
+    Native(native::Text<native::media::RealFile>),
+}
 
 impl Text {
     /// Appends the next chunk, at most 64 KiB, every octet of it verified.
@@ -277,7 +296,10 @@ impl Text {
     /// # Errors
     ///
     /// See [`TextError`]; nothing unverified is appended.
-    pub fn read(&mut self, _out: &mut Vec<u8>, _patience: Patience) -> Result<Progress, TextError> {
-        todo!()
+    pub fn read(&mut self, out: &mut Vec<u8>, patience: Patience) -> Result<Progress, TextError> {
+        match &mut self.0 {
+            Source::Memory(text) => text.read(out, patience),
+            Source::Native(text) => text.read(out, patience),
+        }
     }
 }

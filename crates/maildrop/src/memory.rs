@@ -1,0 +1,232 @@
+//! Maildrops in memory, gone with the process: the first back end, and what tests use.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
+
+use crate::draft::{Delivered, Draft, Envelope, Measure};
+use crate::error::{CommitError, DeliverError, OpenError, TextError};
+use crate::id::MaildropId;
+use crate::native::media::Disk;
+use crate::unique_id::{looks_own, own};
+use crate::{Patience, Progress};
+
+/// All maildrops of one process.
+#[derive(Default)]
+pub struct Memory {
+    drops: Mutex<HashMap<MaildropId, Maildrop>>,
+}
+
+struct Maildrop {
+    generation: u64,
+    next_uid: u64,
+    messages: Vec<Arc<Message>>,
+    in_use: bool,
+}
+
+struct Message {
+    uid: u64,
+    unique_id: UniqueId,
+    octets: u64,
+    header_octets: usize,
+    text: Vec<u8>,
+}
+
+impl Memory {
+    fn drops(&self) -> MutexGuard<'_, HashMap<MaildropId, Maildrop>> {
+        self.drops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`crate::Maildrops::deliver`].
+    pub(crate) fn deliver<D: Disk>(
+        &self,
+        id: MaildropId,
+        draft: &Draft<D>,
+        measure: &Measure,
+        envelope: &Envelope,
+    ) -> Result<Delivered, DeliverError> {
+        let mut text = envelope.prefix.clone();
+        draft.pieces(|piece| {
+            text.extend_from_slice(piece);
+            Ok(())
+        })?;
+        let mut drops = self.drops();
+        let drop = match drops.entry(id) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Maildrop::new()?),
+        };
+        let uid = drop.next_uid;
+        let unique_id = envelope
+            .unique_id
+            .clone()
+            .filter(|id| !looks_own(drop.generation, id))
+            .filter(|id| !drop.messages.iter().any(|it| it.unique_id == *id))
+            .unwrap_or_else(|| own(drop.generation, uid));
+        let prefix = envelope.prefix.len();
+        let header = usize::try_from(measure.header_octets).unwrap_or(usize::MAX);
+        let message = Message {
+            uid,
+            unique_id: unique_id.clone(),
+            octets: prefix as u64 + measure.octets,
+            header_octets: prefix.saturating_add(header).min(text.len()),
+            text,
+        };
+        let octets = Octets(message.octets);
+        drop.next_uid += 1;
+        drop.messages.push(Arc::new(message));
+        Ok(Delivered {
+            uid,
+            unique_id,
+            octets,
+        })
+    }
+
+    /// As [`crate::Maildrops::open`].
+    pub(crate) fn open(self: &Arc<Self>, id: MaildropId) -> Result<Session, OpenError> {
+        let mut drops = self.drops();
+        let messages = match drops.get_mut(&id) {
+            Some(drop) if drop.in_use => return Err(OpenError::InUse),
+            Some(drop) if !drop.messages.is_empty() => {
+                drop.in_use = true;
+                drop.messages.clone()
+            }
+            _ => Vec::new(),
+        };
+        Ok(Session {
+            memory: Arc::clone(self),
+            id,
+            messages,
+        })
+    }
+
+    /// All maildrops that ever had a message, ascending.
+    pub(crate) fn ids(&self) -> Vec<MaildropId> {
+        let mut ids: Vec<_> = self.drops().keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Messages and octets of a maildrop, and its next uid.
+    pub(crate) fn count(&self, id: MaildropId) -> (u64, u64, u64) {
+        self.drops().get(&id).map_or((0, 0, 1), |drop| {
+            let octets = drop.messages.iter().map(|it| it.octets).sum();
+            (drop.messages.len() as u64, octets, drop.next_uid)
+        })
+    }
+}
+
+impl Maildrop {
+    fn new() -> Result<Self, DeliverError> {
+        let mut generation = [0; 8];
+        getrandom::fill(&mut generation)
+            .map_err(|error| DeliverError::Unavailable(io::Error::other(error)))?;
+        Ok(Self {
+            generation: u64::from_le_bytes(generation),
+            next_uid: 1,
+            messages: Vec::new(),
+            in_use: false,
+        })
+    }
+}
+
+/// A maildrop that a session holds.
+pub(crate) struct Session {
+    memory: Arc<Memory>,
+    id: MaildropId,
+    /// None: nothing is held.
+    messages: Vec<Arc<Message>>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.messages.is_empty()
+            && let Some(drop) = self.memory.drops().get_mut(&self.id)
+        {
+            drop.in_use = false;
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn listing(&self) -> ScanListing {
+        let mut listing = ScanListing::with_capacity(self.messages.len());
+        for message in &self.messages {
+            listing.push(Octets(message.octets), &message.unique_id);
+        }
+        listing
+    }
+
+    pub(crate) fn text(&self, number: MessageNumber, part: Part) -> Result<Text, TextError> {
+        match self.messages.get(number.index()) {
+            Some(message) => Ok(Text {
+                end: message.end_of(part),
+                message: Arc::clone(message),
+                at: 0,
+            }),
+            None => Err(TextError::Damaged {
+                number,
+                what: "there is no such message".into(),
+            }),
+        }
+    }
+
+    pub(crate) fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {
+        let mut gone = deletions
+            .iter()
+            .filter_map(|number| self.messages.get(number.index()))
+            .map(|message| message.uid)
+            .peekable();
+        let mut count = 0;
+        if gone.peek().is_some()
+            && let Some(drop) = self.memory.drops().get_mut(&self.id)
+        {
+            // Both ascend by uid.
+            drop.messages.retain(|message| {
+                let goes = gone.next_if_eq(&message.uid).is_some();
+                count += usize::from(goes);
+                !goes
+            });
+        }
+        Ok(self.messages.len() - count)
+    }
+}
+
+impl Message {
+    /// How many octets of the text belong to a part.
+    fn end_of(&self, part: Part) -> usize {
+        match part {
+            Part::Whole => self.text.len(),
+            Part::Top(0) => self.header_octets,
+            Part::Top(lines) => {
+                let last = usize::try_from(lines - 1).unwrap_or(usize::MAX);
+                memchr::memchr_iter(b'\n', &self.text[self.header_octets..])
+                    .nth(last)
+                    .map_or(self.text.len(), |end| self.header_octets + end + 1)
+            }
+        }
+    }
+}
+
+/// A part of a message.
+pub(crate) struct Text {
+    message: Arc<Message>,
+    at: usize,
+    end: usize,
+}
+
+/// Octets of a chunk.
+const CHUNK: usize = 64 * 1024;
+
+impl Text {
+    pub(crate) fn read(&mut self, out: &mut Vec<u8>, _: Patience) -> Result<Progress, TextError> {
+        let to = self.end.min(self.at + CHUNK);
+        out.extend_from_slice(&self.message.text[self.at..to]);
+        self.at = to;
+        Ok(match self.at == self.end {
+            true => Progress::End,
+            false => Progress::More,
+        })
+    }
+}

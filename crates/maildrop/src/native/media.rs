@@ -1,0 +1,181 @@
+//! Everything that the native store does to a disk.
+//!
+//! The store is written over these two traits, with static dispatch, so that a simulated disk can
+//! lose, reorder and fail every single call. [`RealDisk`] is the real one. Paths are relative to
+//! the data directory, of the store's own making and never hold anything that a peer sent.
+
+mod real;
+
+use std::io;
+
+pub use real::{RealDisk, RealFile};
+
+/// Which file it is, whatever it is called: device and inode.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct FileId {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+}
+
+/// What the file system knows of a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stat {
+    /// Which file.
+    pub id: FileId,
+    /// Octets.
+    pub len: u64,
+}
+
+/// The locks of a maildrop's file, held between processes.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Lock {
+    /// Byte 0: a session reads and deletes.
+    Session,
+    /// Byte 1: somebody appends or replaces.
+    Append,
+}
+
+/// A directory tree. A path is `""` (the root) or names joined by `/`.
+pub trait Disk: Send + Sync + 'static {
+    /// An open file of this disk.
+    type File: File;
+
+    /// Opens an existing regular file for reading and writing; follows no symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is none.
+    fn open(&self, path: &str) -> io::Result<Self::File>;
+
+    /// Makes a new file, mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if there is something of that name.
+    fn create(&self, path: &str) -> io::Result<Self::File>;
+
+    /// Makes a file without a name in that directory; it is gone when closed, unless linked.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such directory.
+    fn create_unnamed(&self, dir: &str) -> io::Result<Self::File>;
+
+    /// Gives an unnamed file a name.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if the name is taken.
+    fn link(&self, file: &Self::File, path: &str) -> io::Result<()>;
+
+    /// Moves a file over another one, in one step.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a name.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is none.
+    fn unlink(&self, path: &str) -> io::Result<()>;
+
+    /// Makes a directory, mode 0700.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if there is something of that name.
+    fn make_dir(&self, path: &str) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    fn sync_dir(&self, path: &str) -> io::Result<()>;
+
+    /// What a name leads to now.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if it leads nowhere.
+    fn stat(&self, path: &str) -> io::Result<Stat>;
+
+    /// The names in a directory, in no order, without `.` and `..`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such directory.
+    fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+}
+
+/// An open file. Interrupted calls are repeated inside, short writes finished.
+pub trait File: Send + Sync + 'static {
+    /// Which file this is and how long.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    fn stat(&self) -> io::Result<Stat>;
+
+    /// Reads at an offset; less than asked for only at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// As [`File::read_at`], but only from the page cache; none if it does not hold all of it.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    fn read_cached(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
+
+    /// Writes all parts one after the other at an offset.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; any part of it may have been written then.
+    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()>;
+
+    /// Cuts (or lengthens with zeros).
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+
+    /// Makes content and length durable.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says. What was not durable before may be lost then, and a second call
+    /// that succeeds proves nothing.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Makes content and everything else of the file durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::sync_data`].
+    fn sync_all(&self) -> io::Result<()>;
+
+    /// Asks the system to forget what it holds of the file from an offset on, so that the next
+    /// read shows what the disk has. A hint.
+    fn forget_cache(&self, from: u64);
+
+    /// Takes a lock for this opening of the file, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; that somebody else has it is `false`.
+    fn try_lock(&self, lock: Lock) -> io::Result<bool>;
+
+    /// Frees a lock. It is freed anyway when the last user of this opening is gone.
+    fn unlock(&self, lock: Lock);
+}

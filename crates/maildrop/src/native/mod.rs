@@ -1,0 +1,166 @@
+//! The native store: one append-only file a maildrop, text in wire form.
+//!
+//! Only two things ever happen to a file: a record is appended, or the whole file is replaced by
+//! another that says the same. `docs/format.md` has the format octet by octet and the reason why
+//! a crash at any instant loses nothing that was acknowledged.
+//!
+//! - [`media`]: everything that is done to a disk; the store is generic over it.
+//! - `header`, `record`, `bytes`: the format.
+//! - `index`, `recover`, `sidecar`: from a file to its list of messages.
+//! - `table`, `append`: locks, and what is done under them.
+//! - `deliver`, `session`, `text`, `tidy`, `verify`: what callers want.
+
+mod append;
+mod bytes;
+mod deliver;
+mod header;
+mod index;
+pub mod media;
+mod record;
+mod recover;
+mod session;
+mod sidecar;
+mod table;
+mod text;
+mod tidy;
+mod verify;
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use media::{Disk, File};
+use table::Table;
+
+pub use session::Session;
+pub use text::Text;
+pub use verify::{Damage, Summary, Verified};
+
+use crate::draft::Draft;
+use crate::id::MaildropId;
+
+/// Octets of memory for indexes of maildrops that nobody uses now.
+const INDEX_BUDGET: usize = 256 * 1024 * 1024;
+
+/// All maildrops below one directory.
+pub struct Store<D: Disk> {
+    disk: Arc<D>,
+    table: Table,
+    /// Directories whose names are known to be durable.
+    anchored: Mutex<HashSet<String>>,
+}
+
+impl<D: Disk> Store<D> {
+    /// The store on a disk. Touches nothing.
+    pub fn new(disk: Arc<D>) -> Self {
+        Self::with_index_budget(disk, INDEX_BUDGET)
+    }
+
+    /// As [`Store::new`], with another bound for what is kept in memory, in octets.
+    pub fn with_index_budget(disk: Arc<D>, octets: usize) -> Self {
+        Self {
+            disk,
+            table: Table::new(octets),
+            anchored: Mutex::default(),
+        }
+    }
+
+    /// A draft that spills to this store's disk.
+    pub fn draft(&self) -> Draft<D> {
+        Draft::new(Some(Arc::clone(&self.disk)))
+    }
+
+    /// The directory of a maildrop's file: 4,096 of them, by the id's first three digits.
+    fn dir_of(drop: MaildropId) -> String {
+        let digits = drop.to_string();
+        format!("d/{}/{}", &digits[..1], &digits[1..3])
+    }
+
+    /// A maildrop's file, relative to the data directory.
+    pub fn path_of(drop: MaildropId) -> String {
+        format!("{}/{drop}.rsm", Self::dir_of(drop))
+    }
+
+    /// Makes the directories of a maildrop, and their names durable. Once for each directory in
+    /// the life of a process: an earlier process may have died between the two.
+    fn anchor_dirs(&self, drop: MaildropId) -> io::Result<()> {
+        let dir = Self::dir_of(drop);
+        let cuts = dir.match_indices('/').map(|(at, _)| at);
+        for end in cuts.chain([dir.len()]) {
+            self.anchor_dir(&dir[..end])?;
+        }
+        Ok(())
+    }
+
+    fn anchor_dir(&self, dir: &str) -> io::Result<()> {
+        let mut anchored = self.anchored.lock().unwrap_or_else(PoisonError::into_inner);
+        if anchored.contains(dir) {
+            return Ok(());
+        }
+        match self.disk.make_dir(dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let above = dir.rsplit_once('/').map_or("", |(above, _)| above);
+        self.disk.sync_dir(above)?;
+        anchored.insert(dir.to_owned());
+        Ok(())
+    }
+
+    /// Keeps a copy of octets that are about to be cut, durably, in `torn/`.
+    fn keep_torn(
+        &self,
+        file: &D::File,
+        drop: MaildropId,
+        file_seq: u64,
+        from: u64,
+        to: u64,
+    ) -> io::Result<()> {
+        self.anchor_dir("torn")?;
+        let name = format!("torn/{drop}-{file_seq}-{from}");
+        let copy = (0..TORN_MAX)
+            .map(|n| match n {
+                0 => self.disk.create(&name),
+                n => self.disk.create(&format!("{name}.{n}")),
+            })
+            .find(
+                |made| !matches!(made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists),
+            )
+            .unwrap_or_else(|| Err(io::Error::other("torn/ holds too many copies of one place")))?;
+        let mut buffer = vec![0; 64 * 1024];
+        let mut at = from;
+        while at < to {
+            let want = usize::try_from(to - at)
+                .unwrap_or(buffer.len())
+                .min(buffer.len());
+            let got = file.read_at(&mut buffer[..want], at)?;
+            if got == 0 {
+                break;
+            }
+            copy.write_at(&[&buffer[..got]], at - from)?;
+            at += got as u64;
+        }
+        copy.sync_all()?;
+        self.disk.sync_dir("torn")
+    }
+}
+
+/// Most copies of torn tails at one offset of one file.
+const TORN_MAX: u32 = 100;
+
+/// Now, µs since 1970.
+fn now_us() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_micros()).ok())
+        .unwrap_or(0)
+}
+
+/// Random octets of the system.
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut octets = [0; N];
+    getrandom::fill(&mut octets).map_err(io::Error::other)?;
+    Ok(octets)
+}

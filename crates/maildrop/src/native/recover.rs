@@ -1,0 +1,104 @@
+//! Reading a maildrop's file up to its end: after a crash, or when another process appended.
+//!
+//! Records are read one after the other. Where one fails, the rest of the file is searched for a
+//! record whose keyed checksum holds. If there is one, or the place was durable before, this is
+//! damage: nothing is cut, the gap is reported, what follows is served. If there is none, it is
+//! the torn tail of a crash: only one record is ever in flight, and it was not acknowledged.
+
+use std::io;
+
+use super::bytes::align;
+use super::header::Header;
+use super::index::{Index, ReadAgain};
+use super::media::File;
+use super::record::{At, Found, Kind, look, search};
+
+/// How a file ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// With a whole record.
+    Whole,
+    /// With octets from here on that are no record and never were acknowledged.
+    Torn(u64),
+}
+
+/// Reads the records from `index.end` to `len` into the index. What lies below `durable` was
+/// durable once, so it is never taken for a torn tail.
+pub(crate) fn read_on(
+    file: &impl File,
+    header: &Header,
+    index: &mut Index,
+    len: u64,
+    durable: u64,
+) -> io::Result<Result<End, ReadAgain>> {
+    loop {
+        let at = align(index.end);
+        if at >= len {
+            // Up to seven octets where the next record would begin are a tail, too.
+            return Ok(Ok(match index.end < len && index.end >= durable {
+                true => End::Torn(index.end),
+                false => End::Whole,
+            }));
+        }
+        let (found, what) = match look(file, &header.salt, at, len)? {
+            At::Record(found) => (Some(found), ""),
+            At::Nothing(what) => (None, what),
+        };
+        let found = match found {
+            Some(found) => found,
+            None => match search(file, &header.salt, at + 8, len)? {
+                Some(next) => {
+                    index.gap(at, next.offset - at, what);
+                    next
+                }
+                None if at >= durable => return Ok(Ok(End::Torn(index.end))),
+                None => {
+                    index.gap(at, len - at, what);
+                    // A record was here, so its uid was given out.
+                    index.next_uid = index.next_uid.saturating_add(1);
+                    index.end = len;
+                    return Ok(Ok(End::Whole));
+                }
+            },
+        };
+        let body = match Body::read(file, &found, len, durable)? {
+            Body::Good(body) => body,
+            Body::Bad if align(found.end) >= len && found.offset >= durable => {
+                return Ok(Ok(End::Torn(index.end)));
+            }
+            Body::Bad => {
+                let len = found.end - found.offset;
+                index.gap(found.offset, len, "the checksum of a commit is wrong");
+                index.last = found.offset;
+                index.end = found.end;
+                continue;
+            }
+        };
+        if let Err(again) = index.apply(&found, &body, header.generation) {
+            return Ok(Err(again));
+        }
+    }
+}
+
+enum Body {
+    Good(Vec<u8>),
+    Bad,
+}
+
+impl Body {
+    /// Verifies what must be known now: commits always, a message only if it is the last record
+    /// and may be torn. Every other message is verified when it is read.
+    fn read(file: &impl File, found: &Found, len: u64, durable: u64) -> io::Result<Self> {
+        if found.record.kind != Kind::Message {
+            return Ok(match found.small_body(file)? {
+                Some(body) => Self::Good(body),
+                None => Self::Bad,
+            });
+        }
+        let may_be_torn = align(found.end) >= len && found.offset >= durable;
+        Ok(match !may_be_torn || found.body_holds(file)? {
+            true => Self::Good(Vec::new()),
+            false => Self::Bad,
+        })
+    }
+}

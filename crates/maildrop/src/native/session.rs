@@ -1,0 +1,224 @@
+//! A session: the session lock and a snapshot; at its end one record that deletes, or nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
+
+use super::append::Purpose;
+use super::index::Entry;
+use super::media::{Disk, File, Lock};
+use super::record::{Counters, Kind, Record, encode_ranges};
+use super::table::Shared;
+use super::text::Text;
+use super::{Store, now_us};
+use crate::error::{CommitError, OpenError, StoreError, TextError};
+use crate::id::MaildropId;
+use crate::unique_id::own;
+
+/// How often to start again because the file was replaced meanwhile.
+const REPLACED_MAX: usize = 16;
+/// Records read at an opening that make a new sidecar worth its while.
+const SIDECAR_RECORDS_MIN: u64 = 512;
+
+/// A maildrop that a session holds. Dropping it deletes nothing and frees the lock.
+pub struct Session<D: Disk> {
+    /// None: the maildrop was empty, so nothing is held.
+    held: Option<Held<D>>,
+    entries: Vec<Entry>,
+    /// Unique-ids that are not our own, by uid.
+    names: BTreeMap<u64, UniqueId>,
+    generation: u64,
+}
+
+/// The session lock, in this process and between processes.
+struct Held<D: Disk> {
+    store: Arc<Store<D>>,
+    drop: MaildropId,
+    shared: Arc<Shared>,
+    file: Option<Arc<D::File>>,
+    salt: [u8; 16],
+}
+
+impl<D: Disk> Drop for Held<D> {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // A text that is still being sent keeps the file open, but must not keep the lock.
+            file.unlock(Lock::Session);
+        }
+        self.shared.release();
+    }
+}
+
+impl<D: Disk> Store<D> {
+    /// Takes the session lock, without waiting, and a snapshot. A maildrop without a file, or
+    /// without messages, is empty and needs no lock.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn open(self: &Arc<Self>, drop: MaildropId) -> Result<Session<D>, OpenError> {
+        let shared = self.table.entry(drop);
+        if !shared.hold() {
+            return Err(OpenError::InUse);
+        }
+        let mut held = Held {
+            store: Arc::clone(self),
+            drop,
+            shared,
+            file: None,
+            salt: [0; 16],
+        };
+        let Some(file) = self.lock_session(drop)? else {
+            return Ok(Session::empty());
+        };
+        held.file = Some(Arc::clone(&file));
+        let mut appending = match self.append_to(drop, &held.shared, Some(&file), Purpose::Read) {
+            Err(StoreError::Missing) => return Ok(Session::empty()),
+            other => other?,
+        };
+        let known = appending.known();
+        let entries: Vec<Entry> = known.index.listed().copied().collect();
+        let names = match known.index.names.is_empty() {
+            true => BTreeMap::new(),
+            false => entries
+                .iter()
+                .filter_map(|entry| Some((entry.uid, known.index.names.get(&entry.uid)?.clone())))
+                .collect(),
+        };
+        let generation = known.header.generation;
+        let salt = known.header.salt;
+        appending.write_sidecar(SIDECAR_RECORDS_MIN);
+        std::mem::drop(appending);
+        held.salt = salt;
+        Ok(Session {
+            held: (!entries.is_empty()).then_some(held),
+            entries,
+            names,
+            generation,
+        })
+    }
+
+    /// The file with its session lock; none if there is no file.
+    pub(crate) fn lock_session(&self, drop: MaildropId) -> Result<Option<Arc<D::File>>, OpenError> {
+        let path = Self::path_of(drop);
+        for _ in 0..REPLACED_MAX {
+            let file = match self.disk.open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                other => other.map_err(OpenError::Unavailable)?,
+            };
+            if !file
+                .try_lock(Lock::Session)
+                .map_err(OpenError::Unavailable)?
+            {
+                return Err(OpenError::InUse);
+            }
+            let named = self.disk.stat(&path).map(|stat| stat.id);
+            let locked = file.stat().map_err(OpenError::Unavailable)?.id;
+            if named.is_ok_and(|named| named == locked) {
+                return Ok(Some(Arc::new(file)));
+            }
+        }
+        Err(OpenError::Unavailable(io::ErrorKind::ResourceBusy.into()))
+    }
+}
+
+impl<D: Disk> Session<D> {
+    fn empty() -> Self {
+        Self {
+            held: None,
+            entries: Vec::new(),
+            names: BTreeMap::new(),
+            generation: 0,
+        }
+    }
+
+    /// Sizes and unique-ids as they were at `open`.
+    pub fn listing(&self) -> ScanListing {
+        let mut listing = ScanListing::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            match self.names.get(&entry.uid) {
+                Some(name) => listing.push(Octets(entry.octets), name),
+                None => listing.push(Octets(entry.octets), &own(self.generation, entry.uid)),
+            }
+        }
+        listing
+    }
+
+    /// A part of a message, to be read chunk by chunk. Touches no disk.
+    ///
+    /// # Errors
+    ///
+    /// When there is no message of that number.
+    pub fn text(&self, number: MessageNumber, part: Part) -> Result<Text<D::File>, TextError> {
+        let held = self.held.as_ref();
+        let file = held.and_then(|held| Some((held.file.as_ref()?, held.salt)));
+        match (file, self.entries.get(number.index())) {
+            (Some((file, salt)), Some(entry)) => {
+                Ok(Text::new(Arc::clone(file), salt, *entry, number, part))
+            }
+            _ => Err(TextError::Damaged {
+                number,
+                what: "there is no such message".into(),
+            }),
+        }
+    }
+
+    /// Deletes durably, all or nothing, and ends the session. Returns the messages of this
+    /// session's listing that stay. When nothing is marked, the disk is not touched.
+    ///
+    /// # Errors
+    ///
+    /// See [`CommitError`]; nothing is deleted then.
+    pub fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {
+        let count = deletions
+            .iter()
+            .take_while(|number| number.index() < self.entries.len())
+            .count();
+        let left = self.entries.len() - count;
+        let Some(held) = self.held.as_ref().filter(|_| count > 0) else {
+            return Ok(left);
+        };
+        let mut appending =
+            held.store
+                .append_to(held.drop, &held.shared, held.file.as_ref(), Purpose::Write)?;
+        let index = &appending.known().index;
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        // A range may run over messages that are gone already, never over one that stays.
+        let (mut joined, mut listed) = (false, 0);
+        let (mut live, mut octets) = (index.live, index.octets);
+        for entry in index.entries.iter().filter(|entry| !entry.is_dead()) {
+            let in_snapshot = self
+                .entries
+                .get(listed)
+                .is_some_and(|it| it.uid == entry.uid);
+            let number = in_snapshot
+                .then(|| MessageNumber::from_index(listed))
+                .flatten();
+            listed += usize::from(in_snapshot);
+            let deleted = number.is_some_and(|number| deletions.contains(number));
+            if deleted {
+                live -= 1;
+                octets = octets.saturating_sub(entry.octets);
+                match ranges.last_mut().filter(|_| joined) {
+                    Some(range) => range.1 = entry.uid,
+                    None => ranges.push((entry.uid, entry.uid)),
+                }
+            }
+            joined = deleted;
+        }
+        let counters = Counters {
+            next_uid: index.next_uid,
+            live,
+            octets,
+        };
+        let body = encode_ranges(counters, &ranges);
+        let record = Record::other(Kind::Delete, index.commits + 1, now_us(), &body);
+        appending
+            .append(record, Vec::new(), &[&body])
+            .map_err(CommitError::Unavailable)?;
+        appending.known().index.pack();
+        Ok(left)
+    }
+}

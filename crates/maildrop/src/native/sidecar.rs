@@ -1,0 +1,170 @@
+//! The sidecar `.rsx`: a large maildrop's index beside its file, so that opening it cold reads
+//! megabytes less.
+//!
+//! A cache, never synced and never needed. It is bound to one file by inode, number and a
+//! checksum keyed with the file's salt; whatever does not match is ignored and made anew.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+
+use pop3::UniqueId;
+
+use super::Store;
+use super::append::Appending;
+use super::bytes::{u32_at, u64_at};
+use super::header::{Header, wide_mac};
+use super::index::{Entry, Index};
+use super::media::{Disk, File, FileId};
+use super::table::Known;
+use crate::id::MaildropId;
+
+const MAGIC: &[u8; 8] = b"RSMINDX\n";
+const VERSION: u32 = 1;
+const HEAD: usize = 128;
+const MAC: usize = 16;
+/// Maildrops with at most this many messages need none: their headers are read in 3 ms.
+const LIVE_MIN: u64 = 512;
+
+fn path_of<D: Disk>(drop: MaildropId) -> String {
+    let path = Store::<D>::path_of(drop);
+    format!("{}x", &path[..path.len() - 1])
+}
+
+impl<D: Disk> Appending<'_, D> {
+    /// Writes the sidecar if the maildrop is large and the one on disk is `behind` records
+    /// behind, or misses a deletion. Best effort.
+    pub(crate) fn write_sidecar(&mut self, behind: u64) {
+        let drop = self.drop;
+        let store = self.store;
+        let known = self.known();
+        // 64 octets is the least that a record takes.
+        let missing = (known.index.end - known.sidecar) / 64;
+        let worth_it = known.index.live > LIVE_MIN
+            && known.index.gaps.is_empty()
+            && known.durable >= known.index.end
+            && (missing > behind.saturating_mul(8) || known.index.commits > known.sidecar_commits);
+        if worth_it && write(&*store.disk, drop, known).is_ok() {
+            known.sidecar = known.index.end;
+            known.sidecar_commits = known.index.commits;
+        }
+    }
+}
+
+fn write<D: Disk>(disk: &D, drop: MaildropId, known: &Known) -> io::Result<()> {
+    let path = path_of::<D>(drop);
+    let dir = Store::<D>::dir_of(drop);
+    let file = disk.create_unnamed(&dir)?;
+    file.write_at(&[&encode(known)], 0)?;
+    match disk.unlink(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    disk.link(&file, &path)
+}
+
+fn encode(known: &Known) -> Vec<u8> {
+    let index = &known.index;
+    let alive = || index.entries.iter().filter(|entry| !entry.is_dead());
+    let mut out = Vec::with_capacity(HEAD + MAC + index.entries.len() * Entry::LEN);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&0_u32.to_le_bytes());
+    let numbers = [
+        known.header.drop.0,
+        known.id.inode,
+        known.header.file_seq,
+        index.end,
+        index.next_uid,
+        index.commits,
+        index.last,
+        alive().count() as u64,
+        index.names.len() as u64,
+    ];
+    for number in numbers {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    out.resize(HEAD, 0);
+    alive().for_each(|entry| entry.encode(&mut out));
+    let id = |id: &UniqueId, out: &mut Vec<u8>| {
+        out.push(id.as_bytes().len() as u8);
+        out.extend_from_slice(id.as_bytes());
+    };
+    for (uid, name) in &index.names {
+        out.extend_from_slice(&uid.to_le_bytes());
+        id(name, &mut out);
+    }
+    // What follows, to the end, are unique-ids that only dead messages have.
+    let named: HashSet<_> = index.names.values().collect();
+    for taken in index.taken().filter(|taken| !named.contains(taken)) {
+        id(taken, &mut out);
+    }
+    let mac = wide_mac(&known.header.salt, &[&out]);
+    out.extend_from_slice(&mac);
+    out
+}
+
+/// The index that the sidecar holds; none if there is no sidecar that belongs to this very file.
+pub(crate) fn load<D: Disk>(
+    disk: &D,
+    drop: MaildropId,
+    header: &Header,
+    id: FileId,
+    len: u64,
+) -> Option<Index> {
+    let file = disk.open(&path_of::<D>(drop)).ok()?;
+    let size = file.stat().ok()?.len;
+    // An entry and its name are smaller than two records; so nothing large is read for nothing.
+    // A maildrop that lost its end may have a larger one, hence the constant.
+    if size > len.saturating_mul(2).saturating_add(1 << 24) {
+        return None;
+    }
+    let mut octets = vec![0; usize::try_from(size).ok()?];
+    let whole = file.read_at(&mut octets, 0).ok()? == octets.len();
+    whole.then(|| decode(&octets, header, id))?
+}
+
+fn decode(octets: &[u8], header: &Header, id: FileId) -> Option<Index> {
+    let (octets, mac) = octets.split_at_checked(octets.len().checked_sub(MAC)?)?;
+    let head = octets.get(..HEAD)?;
+    let belongs = &head[..8] == MAGIC
+        && u32_at(head, 8) == VERSION
+        && u64_at(head, 16) == header.drop.0
+        && u64_at(head, 24) == id.inode
+        && u64_at(head, 32) == header.file_seq
+        && wide_mac(&header.salt, &[octets]) == mac;
+    if !belongs {
+        return None;
+    }
+    let entries = usize::try_from(u64_at(head, 72)).ok()?;
+    let names = u64_at(head, 80);
+    let (entries, mut rest) = octets[HEAD..].split_at_checked(entries.checked_mul(Entry::LEN)?)?;
+    let entries = entries
+        .chunks_exact(Entry::LEN)
+        .map(Entry::decode)
+        .collect();
+    let mut named = BTreeMap::new();
+    let mut taken = HashSet::new();
+    for _ in 0..names {
+        let uid = u64_at(rest.get(..8)?, 0);
+        rest = &rest[8..];
+        let name = take_id(&mut rest)?;
+        taken.insert(name.clone());
+        named.insert(uid, name);
+    }
+    while !rest.is_empty() {
+        taken.insert(take_id(&mut rest)?);
+    }
+    let mut index = Index::restored(entries, named, taken);
+    index.end = u64_at(head, 40);
+    index.next_uid = u64_at(head, 48);
+    index.commits = u64_at(head, 56);
+    index.last = u64_at(head, 64);
+    Some(index)
+}
+
+fn take_id(octets: &mut &[u8]) -> Option<UniqueId> {
+    let (&len, rest) = octets.split_first()?;
+    let (id, rest) = rest.split_at_checked(usize::from(len))?;
+    *octets = rest;
+    UniqueId::new(id.to_vec())
+}

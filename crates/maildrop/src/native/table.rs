@@ -1,0 +1,229 @@
+//! What this process knows of maildrops: who holds them, and what their files say.
+//!
+//! One entry a maildrop: the session lock, the append mutex and, under it, the index of the file.
+//! Entries that nobody uses are forgotten, the longest unused first, when all together exceed a
+//! budget; what they knew is read again from the disk.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::header::{Header, IDENTITY_LEN};
+use super::index::Index;
+use super::media::FileId;
+use crate::id::MaildropId;
+
+/// Who holds the session lock within this process.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Holder {
+    #[default]
+    Nobody,
+    Session,
+    /// Housekeeping, which is short: a login waits for it.
+    Tidying,
+}
+
+/// What is known of a maildrop's file, true while the append lock is held.
+pub(crate) struct Known {
+    pub(crate) id: FileId,
+    pub(crate) header: Header,
+    pub(crate) identity: [u8; IDENTITY_LEN],
+    pub(crate) index: Index,
+    /// Everything below is durable.
+    pub(crate) durable: u64,
+    /// Whether the file's name is durable, too.
+    pub(crate) anchored: bool,
+    /// How far the sidecar on disk goes; 0: there is none.
+    pub(crate) sidecar: u64,
+    /// Number of the last commit that the sidecar knows.
+    pub(crate) sidecar_commits: u64,
+}
+
+/// A record that was refused to its sender and could not be taken off the file yet. Nothing is
+/// shown or appended before that has been done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Poison {
+    pub(crate) id: FileId,
+    /// Length of the file as the failure left it.
+    pub(crate) len: u64,
+    /// Where to cut.
+    pub(crate) cut: u64,
+}
+
+/// What the append mutex guards.
+#[derive(Default)]
+pub(crate) struct Slot {
+    pub(crate) known: Option<Known>,
+    pub(crate) poison: Option<Poison>,
+    /// How far which file was durable once, also when nothing else is known any more.
+    pub(crate) floor: Option<([u8; IDENTITY_LEN], u64)>,
+}
+
+/// One maildrop in this process.
+#[derive(Default)]
+pub(crate) struct Shared {
+    holder: Mutex<Holder>,
+    freed: Condvar,
+    slot: Mutex<Slot>,
+    used: AtomicU64,
+    cost: AtomicUsize,
+}
+
+/// How long a login waits for housekeeping of the same maildrop.
+const TIDYING_WAIT: Duration = Duration::from_secs(5);
+
+impl Shared {
+    /// Takes the session lock of this process; false if a session has it.
+    pub(crate) fn hold(&self) -> bool {
+        let holder = self.holder();
+        let (mut holder, _) = self
+            .freed
+            .wait_timeout_while(holder, TIDYING_WAIT, |holder| *holder == Holder::Tidying)
+            .unwrap_or_else(PoisonError::into_inner);
+        let free = *holder == Holder::Nobody;
+        if free {
+            *holder = Holder::Session;
+        }
+        free
+    }
+
+    /// Takes the session lock for housekeeping; false if anybody has it.
+    pub(crate) fn hold_to_tidy(&self) -> bool {
+        let mut holder = self.holder();
+        let free = *holder == Holder::Nobody;
+        if free {
+            *holder = Holder::Tidying;
+        }
+        free
+    }
+
+    /// Frees the session lock of this process.
+    pub(crate) fn release(&self) {
+        *self.holder() = Holder::Nobody;
+        self.freed.notify_all();
+    }
+
+    fn holder(&self) -> MutexGuard<'_, Holder> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The append mutex.
+    pub(crate) fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(|poisoned| {
+            // Whoever panicked may have left half a thought: read it all again.
+            self.slot.clear_poison();
+            let mut slot = poisoned.into_inner();
+            slot.known = None;
+            slot
+        })
+    }
+}
+
+/// All of them.
+pub(crate) struct Table {
+    drops: Mutex<HashMap<MaildropId, Arc<Shared>>>,
+    clock: AtomicU64,
+    total: AtomicUsize,
+    budget: usize,
+}
+
+/// Octets that an entry costs beside its index.
+const ENTRY_COST: usize = 512;
+
+impl Table {
+    /// A table that keeps about so many octets.
+    pub(crate) fn new(budget: usize) -> Self {
+        Self {
+            drops: Mutex::default(),
+            clock: AtomicU64::new(0),
+            total: AtomicUsize::new(0),
+            budget,
+        }
+    }
+
+    /// The entry of a maildrop, made if there is none.
+    pub(crate) fn entry(&self, id: MaildropId) -> Arc<Shared> {
+        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = drops.entry(id).or_insert_with(|| {
+            let entry = Shared::default();
+            entry.cost.store(ENTRY_COST, Ordering::Relaxed);
+            self.total.fetch_add(ENTRY_COST, Ordering::Relaxed);
+            Arc::new(entry)
+        });
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        entry.used.store(now, Ordering::Relaxed);
+        let entry = Arc::clone(entry);
+        if self.total.load(Ordering::Relaxed) > self.budget {
+            self.forget_some(&mut drops);
+        }
+        entry
+    }
+
+    /// Notes what an entry costs now.
+    pub(crate) fn settle(&self, entry: &Shared, index_cost: usize) {
+        let cost = ENTRY_COST + index_cost;
+        let before = entry.cost.swap(cost, Ordering::Relaxed);
+        self.total.fetch_add(cost, Ordering::Relaxed);
+        self.total.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    /// Forgets the longest unused entries until a quarter of the budget is free again, so that
+    /// the sorting is paid for by many logins.
+    fn forget_some(&self, drops: &mut HashMap<MaildropId, Arc<Shared>>) {
+        let mut idle: Vec<_> = drops
+            .iter()
+            // Nobody can get a second reference while the table is locked.
+            .filter(|(_, entry)| Arc::strong_count(entry) == 1 && entry.slot().poison.is_none())
+            .map(|(&id, entry)| (entry.used.load(Ordering::Relaxed), id))
+            .collect();
+        idle.sort_unstable();
+        for (_, id) in idle {
+            if self.total.load(Ordering::Relaxed) <= self.budget / 4 * 3 {
+                break;
+            }
+            if let Some(entry) = drops.remove(&id) {
+                let cost = entry.cost.load(Ordering::Relaxed);
+                self.total.fetch_sub(cost, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_unused_are_forgotten_and_those_in_use_kept() {
+        let table = Table::new(8 * ENTRY_COST);
+        let held = table.entry(MaildropId(0));
+        assert!(held.hold());
+        for id in 1..100 {
+            table.entry(MaildropId(id));
+        }
+        let drops = table.drops.lock().unwrap();
+        assert!(drops.len() <= 9, "{}", drops.len());
+        assert!(drops.contains_key(&MaildropId(99)));
+        assert!(Arc::ptr_eq(&drops[&MaildropId(0)], &held));
+        assert_eq!(
+            table.total.load(Ordering::Relaxed),
+            drops.len() * ENTRY_COST
+        );
+    }
+
+    #[test]
+    fn one_session_and_housekeeping_gives_way() {
+        let shared = Arc::new(Shared::default());
+        assert!(shared.hold());
+        assert!(!shared.hold());
+        assert!(!shared.hold_to_tidy());
+        shared.release();
+        assert!(shared.hold_to_tidy());
+        let other = Arc::clone(&shared);
+        let login = std::thread::spawn(move || other.hold());
+        std::thread::sleep(Duration::from_millis(20));
+        shared.release();
+        assert!(login.join().unwrap());
+    }
+}

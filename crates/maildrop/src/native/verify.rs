@@ -1,0 +1,218 @@
+//! Reading everything and saying what is wrong with it, changing nothing.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Store;
+use super::append::Purpose;
+use super::bytes::align;
+use super::header::{HEADER_LEN, Header};
+use super::index::Index;
+use super::media::{Disk, File};
+use super::record::{At, Kind, blocks, ext, look, search};
+use crate::error::StoreError;
+use crate::id::MaildropId;
+
+/// What a maildrop holds, without reading any message.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Summary {
+    /// Name of the account, as it was when the file was made.
+    pub account: String,
+    /// Messages.
+    pub messages: u64,
+    /// Their octets as RFC 1939 counts them.
+    pub octets: u64,
+    /// Octets of the file, deleted messages included; 0: there is none.
+    pub file_octets: u64,
+    /// Uid that the next message will get.
+    pub next_uid: u64,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Damage {
+    /// Where in the file.
+    pub offset: u64,
+    /// Which message, if that can be told.
+    pub uid: Option<u64>,
+    /// What.
+    pub what: String,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Verified {
+    /// Name of the account, as it was when the file was made.
+    pub account: String,
+    /// Messages that are there and not deleted, damaged ones included.
+    pub messages: u64,
+    /// Octets of the file that were read.
+    pub octets_read: u64,
+    /// Everything that is wrong, in the order of the file. Deleted messages count, too.
+    pub damages: Vec<Damage>,
+}
+
+/// Directories below `d/` have one digit, those below them two.
+fn is_digits(name: &str, len: usize) -> bool {
+    name.len() == len
+        && name
+            .bytes()
+            .all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl<D: Disk> Store<D> {
+    /// All maildrops that have a file, ascending.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn ids(&self) -> io::Result<Vec<MaildropId>> {
+        let list = |dir: &str| match self.disk.list(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other,
+        };
+        let mut ids = Vec::new();
+        for first in list("d")?.into_iter().filter(|name| is_digits(name, 1)) {
+            let above = format!("d/{first}");
+            for next in list(&above)?.into_iter().filter(|name| is_digits(name, 2)) {
+                let dir = format!("{above}/{next}");
+                for name in list(&dir)? {
+                    if let Some(Ok(id)) = name.strip_suffix(".rsm").map(str::parse)
+                        && Self::dir_of(id) == dir
+                    {
+                        ids.push(id);
+                    }
+                }
+            }
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// What a maildrop holds; nothing if it has no file.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says, or `InvalidData` with what is wrong with the file.
+    pub fn summary(&self, drop: MaildropId) -> io::Result<Summary> {
+        let shared = self.table.entry(drop);
+        let mut appending = match self.append_to(drop, &shared, None, Purpose::Read) {
+            Err(StoreError::Missing) => return Ok(Summary::default()),
+            other => other?,
+        };
+        let file_octets = appending.file.stat()?.len;
+        let known = appending.known();
+        Ok(Summary {
+            account: String::from_utf8_lossy(&known.header.account).into_owned(),
+            messages: known.index.live,
+            octets: known.index.octets,
+            file_octets,
+            next_uid: known.index.next_uid,
+        })
+    }
+
+    /// Reads all of a maildrop's file and reports what is wrong, changing nothing; a session may
+    /// go on meanwhile. `progress` hears how many octets were read since it was last called.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says. A file that cannot be read at all is damage, not an error.
+    pub fn verify(&self, drop: MaildropId, progress: &mut dyn FnMut(u64)) -> io::Result<Verified> {
+        let mut verified = Verified::default();
+        let shared = self.table.entry(drop);
+        let (file, len) = {
+            // A record in flight is whole when the lock is free.
+            let _slot = shared.slot();
+            let file = match self.disk.open(&Self::path_of(drop)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(verified),
+                other => Arc::new(other?),
+            };
+            super::append::lock_append(&*file)?;
+            let len = file.stat()?.len;
+            file.unlock(super::media::Lock::Append);
+            (file, len)
+        };
+        let mut start = vec![0; HEADER_LEN];
+        let got = file.read_at(&mut start, 0)?;
+        let header = match Header::decode(&start[..got]) {
+            Ok(header) if header.drop == drop => header,
+            Ok(header) => {
+                let what = format!("the file belongs to maildrop {}", header.drop);
+                verified.damage(0, None, what);
+                return Ok(verified);
+            }
+            Err(what) => {
+                verified.damage(0, None, what);
+                return Ok(verified);
+            }
+        };
+        verified.account = String::from_utf8_lossy(&header.account).into_owned();
+        let mut index = Index::new(header.next_uid, HEADER_LEN as u64);
+        let mut told = 0;
+        while align(index.end) < len {
+            let at = align(index.end);
+            let found = match look(&*file, &header.salt, at, len)? {
+                At::Record(found) => found,
+                At::Nothing(what) => match search(&*file, &header.salt, at + 8, len)? {
+                    Some(next) => {
+                        let gap = next.offset - at;
+                        let what = format!("{what}; {gap} octets cannot be read");
+                        verified.damage(at, None, what);
+                        next
+                    }
+                    None => {
+                        let rest = len - at;
+                        let what = format!("{what}; the last {rest} octets cannot be read");
+                        verified.damage(at, None, what);
+                        break;
+                    }
+                },
+            };
+            let uid = (found.record.kind == Kind::Message).then_some(found.record.uid);
+            if !found.body_holds(&*file)? {
+                let what = match uid {
+                    Some(_) => "the checksum of the text is wrong",
+                    None => "the checksum of a commit is wrong",
+                };
+                verified.damage(found.offset, uid, what.into());
+            } else if uid.is_some()
+                && found.record.stored_len > super::record::BLOCK as u64
+                && found
+                    .ext(ext::BLOCKS)
+                    .and_then(|value| blocks(value, found.record.stored_len))
+                    .is_none()
+            {
+                let what = "the block checksums are missing";
+                verified.damage(found.offset, uid, what.into());
+            }
+            let body = match uid {
+                Some(_) => Some(Vec::new()),
+                None => found.small_body(&*file)?,
+            };
+            let gaps = index.gaps.len();
+            match body {
+                Some(body) => {
+                    // Nothing was packed, so everything applies.
+                    let _ = index.apply(&found, &body, header.generation);
+                }
+                None => index.end = found.end,
+            }
+            if let Some(gap) = index.gaps.get(gaps) {
+                verified.damage(gap.offset, uid, gap.what.into());
+            }
+            index.end = found.end;
+            progress(index.end - told);
+            told = index.end;
+        }
+        progress(len.saturating_sub(told));
+        verified.messages = index.live;
+        verified.octets_read = len;
+        Ok(verified)
+    }
+}
+
+impl Verified {
+    fn damage(&mut self, offset: u64, uid: Option<u64>, what: String) {
+        self.damages.push(Damage { offset, uid, what });
+    }
+}
