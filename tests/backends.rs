@@ -1,0 +1,458 @@
+//! One suite for every back end: what a maildrop promises, whoever keeps it.
+
+use std::collections::HashSet;
+
+use maildrop::{
+    Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError, OpenMaildrop,
+    Patience, Progress,
+};
+use pop3::{Deletions, MessageNumber, Octets, Part, UniqueId};
+use proptest::prelude::*;
+
+const DROP: MaildropId = MaildropId(0x0123_4567_89ab_cdef);
+
+/// Runs a check on every back end.
+fn every(check: impl Fn(&Maildrops)) {
+    check(&Maildrops::memory());
+    let dir = tempfile::tempdir().unwrap();
+    let settings = NativeSettings {
+        allow_volatile: true,
+    };
+    check(&Maildrops::native(&dir.path().join("data"), &settings).unwrap());
+}
+
+fn measure(stored: &[u8]) -> Measure {
+    let header_octets = stored
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map_or(stored.len(), |at| at + 4) as u64;
+    let starts = stored.starts_with(b"..") as usize;
+    let stuffed = starts + stored.windows(4).filter(|four| four == b"\r\n..").count();
+    Measure {
+        octets: (stored.len() - stuffed) as u64,
+        stuffed: stuffed as u32,
+        header_octets,
+        flags: 0,
+    }
+}
+
+fn deliver(maildrops: &Maildrops, drop: MaildropId, stored: &[u8]) -> Delivered {
+    deliver_with(maildrops, drop, stored, &Envelope::default())
+}
+
+fn deliver_with(
+    maildrops: &Maildrops,
+    drop: MaildropId,
+    stored: &[u8],
+    envelope: &Envelope,
+) -> Delivered {
+    let mut draft = maildrops.draft();
+    for piece in stored.chunks(100_000) {
+        draft.append(piece).unwrap();
+    }
+    assert_eq!(draft.len(), stored.len() as u64);
+    maildrops
+        .deliver(drop, "mrose", &mut draft, &measure(stored), envelope)
+        .unwrap()
+}
+
+fn number(n: u32) -> MessageNumber {
+    MessageNumber::new(n).unwrap()
+}
+
+fn text(session: &OpenMaildrop, n: u32, part: Part) -> Vec<u8> {
+    let mut text = session.text(number(n), part).unwrap();
+    let mut out = Vec::new();
+    loop {
+        let before = out.len();
+        let progress = text.read(&mut out, Patience::CacheOnly).unwrap();
+        let progress = match progress {
+            Progress::Cold => {
+                assert_eq!(out.len(), before);
+                text.read(&mut out, Patience::Wait).unwrap()
+            }
+            other => other,
+        };
+        assert!(out.len() - before <= 64 * 1024);
+        match progress {
+            Progress::More => assert!(out.len() > before),
+            Progress::End => break,
+            Progress::Cold => panic!("cold although we wait"),
+        }
+    }
+    assert_eq!(text.read(&mut out, Patience::Wait).unwrap(), Progress::End);
+    out
+}
+
+fn delete(session: OpenMaildrop, numbers: &[u32]) -> usize {
+    let mut deletions = Deletions::default();
+    for &n in numbers {
+        deletions.mark(number(n));
+    }
+    session.commit(&deletions).unwrap()
+}
+
+/// Lines of a long body, so that TOP has something to cut.
+fn long(octets: usize) -> Vec<u8> {
+    let mut stored = b"Subject: long\r\nX: y\r\n\r\n".to_vec();
+    let mut line = 0;
+    while stored.len() < octets {
+        line += 1;
+        stored.extend_from_slice(format!("line {line} of a long message\r\n").as_bytes());
+    }
+    stored
+}
+
+#[test]
+fn what_was_delivered_is_retrieved() {
+    every(|maildrops| {
+        let texts = [
+            b"Subject: a\r\n\r\nbody\r\n".to_vec(),
+            Vec::new(),
+            b"\r\n".to_vec(),
+            b"..\r\n".to_vec(),
+            b"no header ends here\r\n".to_vec(),
+            b"A: b\r\n\r\n..one\r\ntwo\r\n...\r\n\0\xff\r\r\n".to_vec(),
+            long(60_000),
+            long(65_536),
+            long(65_600),
+            long(300_000),
+            long(1_000_000),
+        ];
+        let delivered: Vec<_> = texts
+            .iter()
+            .map(|text| deliver(maildrops, DROP, text))
+            .collect();
+        let session = maildrops.open(DROP).unwrap();
+        let listing = session.listing();
+        assert_eq!(listing.len(), texts.len());
+        for (n, (stored, delivered)) in (1..).zip(texts.iter().zip(&delivered)) {
+            assert_eq!(text(&session, n, Part::Whole), *stored, "message {n}");
+            assert_eq!(listing.octets(number(n)), Some(delivered.octets));
+            assert_eq!(delivered.octets, Octets(measure(stored).octets));
+            let unique_id = listing.unique_id(number(n)).unwrap();
+            assert_eq!(unique_id, delivered.unique_id.as_bytes());
+        }
+        assert!(session.text(number(99), Part::Whole).is_err());
+    });
+}
+
+#[test]
+fn top_is_the_header_and_so_many_lines() {
+    every(|maildrops| {
+        deliver(maildrops, DROP, b"A: b\r\nC: d\r\n\r\none\r\ntwo\r\nthree\r\n");
+        deliver(maildrops, DROP, b"only: header\r\n");
+        deliver(maildrops, DROP, &long(200_000));
+        let session = maildrops.open(DROP).unwrap();
+        let header = b"A: b\r\nC: d\r\n\r\n".to_vec();
+        for (lines, body) in [
+            (0, &b""[..]),
+            (1, b"one\r\n"),
+            (2, b"one\r\ntwo\r\n"),
+            (3, b"one\r\ntwo\r\nthree\r\n"),
+            (u64::MAX, b"one\r\ntwo\r\nthree\r\n"),
+        ] {
+            let expected = [&header[..], body].concat();
+            assert_eq!(text(&session, 1, Part::Top(lines)), expected, "{lines}");
+        }
+        assert_eq!(text(&session, 2, Part::Top(0)), b"only: header\r\n");
+        let whole = long(200_000);
+        for lines in [0, 1, 2000, 3000, 5000, 1_000_000] {
+            let header = 23;
+            let end = whole[header..]
+                .iter()
+                .enumerate()
+                .filter(|(_, octet)| **octet == b'\n')
+                .map(|(at, _)| header + at + 1)
+                .nth((lines as usize).wrapping_sub(1))
+                .unwrap_or(if lines == 0 { header } else { whole.len() });
+            assert_eq!(text(&session, 3, Part::Top(lines)), &whole[..end], "{lines}");
+        }
+    });
+}
+
+#[test]
+fn prefix_and_sizes_add_up() {
+    every(|maildrops| {
+        let envelope = Envelope {
+            prefix: b"Return-Path: <a@b>\r\n".to_vec(),
+            sender: Some(b"a@b".to_vec()),
+            received_us: Some(17),
+            unique_id: None,
+            origin: Some(b"cur/1:2,S".to_vec()),
+        };
+        for size in [10, 70_000, 400_000] {
+            let drop = MaildropId(size as u64);
+            let stored = long(size);
+            let delivered = deliver_with(maildrops, drop, &stored, &envelope);
+            assert_eq!(delivered.octets.0, (20 + stored.len()) as u64);
+            let session = maildrops.open(drop).unwrap();
+            let expected = [&envelope.prefix[..], &stored].concat();
+            assert_eq!(text(&session, 1, Part::Whole), expected);
+            assert_eq!(text(&session, 1, Part::Top(0)), &expected[..20 + 23]);
+        }
+    });
+}
+
+#[test]
+fn one_draft_for_many_maildrops() {
+    every(|maildrops| {
+        let stored = long(500_000);
+        let mut draft = maildrops.draft();
+        draft.append(&stored).unwrap();
+        for id in 1..4 {
+            let envelope = Envelope {
+                prefix: format!("Delivered-To: {id}\r\n").into_bytes(),
+                ..Envelope::default()
+            };
+            maildrops
+                .deliver(MaildropId(id), "x", &mut draft, &measure(&stored), &envelope)
+                .unwrap();
+        }
+        for id in 1..4 {
+            let session = maildrops.open(MaildropId(id)).unwrap();
+            let expected = [format!("Delivered-To: {id}\r\n").as_bytes(), &stored].concat();
+            assert_eq!(text(&session, 1, Part::Whole), expected);
+        }
+        assert_eq!(
+            maildrops.ids().unwrap(),
+            [MaildropId(1), MaildropId(2), MaildropId(3)]
+        );
+    });
+}
+
+#[test]
+fn one_session_a_maildrop() {
+    every(|maildrops| {
+        // Without messages nothing can be removed, so nothing is held.
+        let empty = maildrops.open(DROP).unwrap();
+        assert!(empty.listing().is_empty());
+        let also = maildrops.open(DROP).unwrap();
+        deliver(maildrops, DROP, b"A: b\r\n\r\n");
+        assert_eq!(also.commit(&Deletions::default()).unwrap(), 0);
+
+        let session = maildrops.open(DROP).unwrap();
+        assert!(matches!(maildrops.open(DROP), Err(OpenError::InUse)));
+        drop(empty);
+        assert!(matches!(maildrops.open(DROP), Err(OpenError::InUse)));
+        // Another maildrop is no matter.
+        deliver(maildrops, MaildropId(1), b"A: b\r\n\r\n");
+        maildrops.open(MaildropId(1)).unwrap();
+        // A text on its way out does not hold the maildrop.
+        let mut sending = session.text(number(1), Part::Whole).unwrap();
+        drop(session);
+        let session = maildrops.open(DROP).unwrap();
+        let mut out = Vec::new();
+        sending.read(&mut out, Patience::Wait).unwrap();
+        assert_eq!(out, b"A: b\r\n\r\n");
+        assert_eq!(session.commit(&Deletions::default()).unwrap(), 1);
+        maildrops.open(DROP).unwrap();
+    });
+}
+
+#[test]
+fn a_snapshot_does_not_move() {
+    every(|maildrops| {
+        deliver(maildrops, DROP, b"A: 1\r\n\r\n");
+        let session = maildrops.open(DROP).unwrap();
+        deliver(maildrops, DROP, b"A: 2\r\n\r\n");
+        assert_eq!(session.listing().len(), 1);
+        assert!(session.text(number(2), Part::Whole).is_err());
+        // All of this session's messages go; the new one stays.
+        assert_eq!(delete(session, &[1]), 0);
+        maildrops.tidy(DROP).unwrap();
+        let session = maildrops.open(DROP).unwrap();
+        assert_eq!(session.listing().len(), 1);
+        assert_eq!(text(&session, 1, Part::Whole), b"A: 2\r\n\r\n");
+    });
+}
+
+#[test]
+fn deletions_are_all_or_nothing_and_only_by_commit() {
+    every(|maildrops| {
+        for n in 0..5 {
+            deliver(maildrops, DROP, format!("N: {n}\r\n\r\n").as_bytes());
+        }
+        let ids = |maildrops: &Maildrops| {
+            let listing = maildrops.open(DROP).unwrap().listing();
+            (1..=listing.len() as u32)
+                .map(|n| listing.unique_id(number(n)).unwrap().to_vec())
+                .collect::<Vec<_>>()
+        };
+        let before = ids(maildrops);
+        // A lost connection: marked, never committed.
+        drop(maildrops.open(DROP).unwrap());
+        assert_eq!(ids(maildrops), before);
+        assert_eq!(delete(maildrops.open(DROP).unwrap(), &[2, 4, 77]), 3);
+        let kept = [0, 2, 4].map(|at: usize| before[at].clone());
+        assert_eq!(ids(maildrops), kept);
+        let session = maildrops.open(DROP).unwrap();
+        assert_eq!(text(&session, 2, Part::Whole), b"N: 2\r\n\r\n");
+    });
+}
+
+#[test]
+fn unique_ids_are_never_used_again() {
+    every(|maildrops| {
+        let mut seen = HashSet::new();
+        for round in 0..20 {
+            for _ in 0..=round % 3 {
+                let delivered = deliver(maildrops, DROP, b"A: b\r\n\r\n");
+                assert!(seen.insert(delivered.unique_id));
+            }
+            let session = maildrops.open(DROP).unwrap();
+            let all: Vec<u32> = (1..=session.listing().len() as u32).collect();
+            delete(session, &all);
+            maildrops.tidy(DROP).unwrap();
+            assert!(maildrops.open(DROP).unwrap().listing().is_empty());
+        }
+        assert_eq!(maildrops.summary(DROP).unwrap().messages, 0);
+        assert!(maildrops.summary(DROP).unwrap().next_uid > seen.len() as u64);
+    });
+}
+
+#[test]
+fn unique_ids_from_elsewhere_are_kept_once() {
+    every(|maildrops| {
+        let named = |id: &[u8]| Envelope {
+            unique_id: UniqueId::new(id.to_vec()),
+            ..Envelope::default()
+        };
+        let first = deliver_with(maildrops, DROP, b"1\r\n", &named(b"UID1-77"));
+        assert_eq!(first.unique_id.as_bytes(), b"UID1-77");
+        let again = deliver_with(maildrops, DROP, b"2\r\n", &named(b"UID1-77"));
+        assert_ne!(again.unique_id, first.unique_id);
+        // One that looks like the one that we would give out next is not kept either.
+        let own = deliver(maildrops, DROP, b"3\r\n").unique_id.to_string();
+        let (generation, _) = own.split_once('.').unwrap();
+        let next = deliver_with(
+            maildrops,
+            DROP,
+            b"4\r\n",
+            &named(format!("{generation}.zzz").as_bytes()),
+        );
+        assert!(!next.unique_id.to_string().ends_with(".zzz"));
+        let listing = maildrops.open(DROP).unwrap().listing();
+        let ids: HashSet<_> = (1..=4).map(|n| listing.unique_id(number(n)).unwrap()).collect();
+        assert_eq!(ids.len(), 4);
+        assert!(ids.contains(&b"UID1-77"[..]));
+    });
+}
+
+#[test]
+fn many_deliver_while_sessions_come_and_go() {
+    every(|maildrops| {
+        let deliverers: Vec<_> = (0..4)
+            .map(|who| {
+                let maildrops = maildrops.clone();
+                std::thread::spawn(move || {
+                    (0..50)
+                        .map(|n| {
+                            let stored = format!("From: {who}\r\n\r\n{n}\r\n");
+                            deliver(&maildrops, DROP, stored.as_bytes()).unique_id
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let mut retrieved = Vec::new();
+        let mut idle = 0;
+        while idle < 2 {
+            let done = deliverers.iter().all(|thread| thread.is_finished());
+            let session = maildrops.open(DROP).unwrap();
+            let listing = session.listing();
+            let all: Vec<u32> = (1..=listing.len() as u32).collect();
+            for &n in &all {
+                let body = text(&session, n, Part::Whole);
+                assert!(body.starts_with(b"From: ") && body.ends_with(b"\r\n"));
+                retrieved.push(listing.unique_id(number(n)).unwrap().to_vec());
+            }
+            delete(session, &all);
+            maildrops.tidy(DROP).unwrap();
+            idle += usize::from(done);
+        }
+        let mut delivered: Vec<_> = deliverers
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .map(|id| id.as_bytes().to_vec())
+            .collect();
+        delivered.sort();
+        retrieved.sort();
+        assert_eq!(retrieved, delivered);
+    });
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Deliver(u16),
+    Delete(u64),
+    Vanish,
+    Tidy,
+    Reopen,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (0_u16..900).prop_map(Operation::Deliver),
+        2 => any::<u64>().prop_map(Operation::Delete),
+        1 => Just(Operation::Vanish),
+        1 => Just(Operation::Tidy),
+        1 => Just(Operation::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Any operations, compared with a list.
+    #[test]
+    fn like_a_list(operations in prop::collection::vec(operation(), 0..30)) {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = NativeSettings { allow_volatile: true };
+        for native in [false, true] {
+            let start = || match native {
+                false => Maildrops::memory(),
+                true => Maildrops::native(dir.path(), &settings).unwrap(),
+            };
+            let mut maildrops = start();
+            let mut model: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+            for operation in &operations {
+                match *operation {
+                    Operation::Deliver(size) => {
+                        let stored = long(usize::from(size) * 200);
+                        let delivered = deliver(&maildrops, DROP, &stored);
+                        model.push((delivered.unique_id.as_bytes().to_vec(), stored));
+                    }
+                    Operation::Delete(bits) => {
+                        let goes = |at: usize| at < 64 && bits >> at & 1 == 1;
+                        let numbers: Vec<u32> = (0..model.len())
+                            .filter(|&at| goes(at))
+                            .map(|at| at as u32 + 1)
+                            .collect();
+                        let left = delete(maildrops.open(DROP).unwrap(), &numbers);
+                        let mut at = 0;
+                        model.retain(|_| {
+                            at += 1;
+                            !goes(at - 1)
+                        });
+                        prop_assert_eq!(left, model.len());
+                    }
+                    Operation::Vanish => drop(maildrops.open(DROP).unwrap()),
+                    Operation::Tidy => maildrops.tidy(DROP).unwrap(),
+                    Operation::Reopen if native => maildrops = start(),
+                    Operation::Reopen => {}
+                }
+            }
+            let session = maildrops.open(DROP).unwrap();
+            let listing = session.listing();
+            prop_assert_eq!(listing.len(), model.len());
+            for (n, (id, stored)) in (1..).zip(&model) {
+                prop_assert_eq!(listing.unique_id(number(n)), Some(&id[..]));
+                prop_assert_eq!(&text(&session, n, Part::Whole), stored);
+            }
+            let verified = maildrops.verify(DROP, &mut |_| {}).unwrap();
+            prop_assert_eq!(verified.damages, []);
+            prop_assert_eq!(verified.messages, model.len() as u64);
+        }
+    }
+}
