@@ -36,7 +36,7 @@ const VALUE_OCTETS_MAX: usize = 900;
 impl Arrival<'_> {
     /// The lines that come before the text in the maildrop of `address`. None begins with a dot,
     /// so they are their own stored form.
-    pub(crate) fn prefix(&self, address: &str) -> Vec<u8> {
+    pub fn prefix(&self, address: &str) -> Vec<u8> {
         let address = printable(address);
         let sender = self.sender.map(printable);
         let path = match (&self.trace, sender) {

@@ -1,0 +1,411 @@
+//! Every file of `transcripts/lmtp`, played three ways: line by line, octet by octet, and all at
+//! once. The same octets must come out, and the same messages must lie in the maildrops.
+//!
+//! A transcript begins with `#` lines that say what it shows. Then, one a line:
+//!
+//! ```text
+//! account bob: bob@dobbs.org bob      an account and the addresses that reach it
+//! disabled joe: joe@dobbs.org         an account that is disabled
+//! away ann: ann@dobbs.org             the accounts cannot be asked for these
+//! nospace full: full@dobbs.org        delivering to it fails; also: damaged, unavailable
+//! size 100                            largest message (default 1000000)
+//! recipients 2                        most recipients (default 100)
+//! C: NOOP                             what the client sends, with CRLF
+//! X: NOOP\n                           the same with escapes and without CRLF; \{600 a}: 600 times a
+//! S: 250 2.0.0 OK                     what the server says, with CRLF
+//! end closed                          the server has closed (default: it has not)
+//! = bob 1 of 2                        the first of bob's two messages as it is stored
+//! | Return-Path: <>                   a line of it, with CRLF
+//! > a\rb\r\n                          the same with escapes, without CRLF
+//! = bob 0 of 0                        bob has none
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::{fs, io, mem};
+
+use delivery::lmtp::{Client, Message, Next, Recipient, RecipientRefusal, Session, Settings};
+use delivery::{Arrival, Trace};
+use maildrop::{DeliverError, Delivered, MaildropId};
+use pop3::{Octets, UniqueId};
+
+/// Mon, 23 Nov 2026 08:24:39 +0000.
+const AT_US: i64 = 1_795_422_279_000_000;
+
+/// How an account behaves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Sound,
+    Disabled,
+    Away,
+    NoSpace,
+    Damaged,
+    Unavailable,
+}
+
+/// A file, read.
+#[derive(Debug)]
+struct Transcript {
+    settings: Arc<Settings>,
+    accounts: BTreeMap<String, (Kind, Vec<String>)>,
+    /// What is said, in order.
+    lines: Vec<Line>,
+    /// Account → stored texts, of those that are spoken of.
+    maildrops: BTreeMap<String, Vec<Vec<u8>>>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Line {
+    Client(Vec<u8>),
+    Server(Vec<u8>),
+}
+
+/// What came of playing one.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Outcome {
+    out: Vec<u8>,
+    maildrops: BTreeMap<String, Vec<Vec<u8>>>,
+    closed: bool,
+}
+
+impl Transcript {
+    fn read(text: &str) -> Self {
+        assert!(text.starts_with("# "), "says what it shows");
+        let mut settings = Settings {
+            hostname: "mailgate.dobbs.org".into(),
+            message_octets_max: 1_000_000,
+            recipients_max: 100,
+        };
+        let (mut accounts, mut lines) = (BTreeMap::new(), Vec::new());
+        let (mut maildrops, mut closed) = (BTreeMap::<String, Vec<Vec<u8>>>::new(), false);
+        let mut shown = String::new();
+        for line in text.lines() {
+            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+            let kind = match key {
+                "account" => Some(Kind::Sound),
+                "disabled" => Some(Kind::Disabled),
+                "away" => Some(Kind::Away),
+                "nospace" => Some(Kind::NoSpace),
+                "damaged" => Some(Kind::Damaged),
+                "unavailable" => Some(Kind::Unavailable),
+                _ => None,
+            };
+            match key {
+                _ if kind.is_some() => {
+                    let (name, addresses) = value.split_once(':').unwrap();
+                    let addresses = addresses.split_whitespace().map(String::from).collect();
+                    accounts.insert(name.to_owned(), (kind.unwrap(), addresses));
+                }
+                "size" => settings.message_octets_max = value.parse().unwrap(),
+                "recipients" => settings.recipients_max = value.parse().unwrap(),
+                "C:" => lines.push(Line::Client(format!("{value}\r\n").into())),
+                "X:" => lines.push(Line::Client(unescape(value))),
+                "S:" => lines.push(Line::Server(format!("{value}\r\n").into())),
+                "end" => closed = value == "closed",
+                "=" => {
+                    let [name, number, "of", count] = value.split(' ').collect::<Vec<_>>()[..]
+                    else {
+                        panic!("{line}");
+                    };
+                    shown = name.to_owned();
+                    let texts = maildrops.entry(shown.clone()).or_default();
+                    if number != "0" {
+                        texts.push(Vec::new());
+                    }
+                    assert_eq!(texts.len().to_string(), number, "{line}");
+                    assert!(number.parse::<u32>().unwrap() <= count.parse().unwrap());
+                }
+                "|" | ">" => {
+                    let texts = maildrops.get_mut(&shown).unwrap();
+                    texts.last_mut().unwrap().extend(match key {
+                        "|" => format!("{value}\r\n").into_bytes(),
+                        _ => unescape(value),
+                    });
+                }
+                "" | "#" => {}
+                _ => panic!("not understood: {line}"),
+            }
+        }
+        Self {
+            settings: Arc::new(settings),
+            accounts,
+            lines,
+            maildrops,
+            closed,
+        }
+    }
+
+    fn expected(&self) -> Outcome {
+        let said = self.lines.iter().filter_map(|line| match line {
+            Line::Server(octets) => Some(&octets[..]),
+            Line::Client(_) => None,
+        });
+        Outcome {
+            out: said.collect::<Vec<_>>().concat(),
+            maildrops: self.maildrops.clone(),
+            closed: self.closed,
+        }
+    }
+
+    fn sent(&self) -> Vec<u8> {
+        let sent = self.lines.iter().filter_map(|line| match line {
+            Line::Client(octets) => Some(&octets[..]),
+            Line::Server(_) => None,
+        });
+        sent.collect::<Vec<_>>().concat()
+    }
+
+    /// Line by line: what is expected of the server before a line is sent must have been said.
+    fn play_lines(&self) -> Outcome {
+        let (mut driver, mut expected) = (Driver::new(self), Vec::new());
+        for line in &self.lines {
+            match line {
+                Line::Client(octets) => driver.feed(octets),
+                Line::Server(octets) => {
+                    expected.extend_from_slice(octets);
+                    assert!(
+                        driver.outcome.out.starts_with(&expected),
+                        "expected so far:\n{}\nsaid:\n{}",
+                        show(&expected),
+                        show(&driver.outcome.out)
+                    );
+                }
+            }
+        }
+        driver.end()
+    }
+
+    fn play(&self, octets: usize) -> Outcome {
+        let mut driver = Driver::new(self);
+        for piece in self.sent().chunks(octets) {
+            driver.feed(piece);
+        }
+        driver.end()
+    }
+}
+
+/// The octets that a line with escapes means.
+fn unescape(text: &str) -> Vec<u8> {
+    let (mut octets, mut rest) = (Vec::new(), text);
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        octets.extend_from_slice(plain.as_bytes());
+        let (kind, after) = escape.split_at(1);
+        rest = after;
+        match kind {
+            "r" => octets.push(b'\r'),
+            "n" => octets.push(b'\n'),
+            "0" => octets.push(0),
+            "\\" => octets.push(b'\\'),
+            "x" => {
+                let (digits, after) = rest.split_at(2);
+                octets.push(u8::from_str_radix(digits, 16).unwrap());
+                rest = after;
+            }
+            "{" => {
+                let (inner, after) = rest.split_once('}').unwrap();
+                let (count, what) = inner.split_once(' ').unwrap();
+                octets.extend(unescape(what).repeat(count.parse().unwrap()));
+                rest = after;
+            }
+            _ => panic!("not an escape: {text}"),
+        }
+    }
+    octets.extend_from_slice(rest.as_bytes());
+    octets
+}
+
+/// What the server does around a session, in memory.
+struct Driver<'a> {
+    transcript: &'a Transcript,
+    session: Session,
+    input: Vec<u8>,
+    text: Vec<u8>,
+    draft: Vec<u8>,
+    outcome: Outcome,
+}
+
+impl<'a> Driver<'a> {
+    fn new(transcript: &'a Transcript) -> Self {
+        let client = Client {
+            address: "192.0.2.1".into(),
+        };
+        let session = Session::new(transcript.settings.clone(), client);
+        let mut outcome = Outcome::default();
+        session.greeting(&mut outcome.out);
+        Self {
+            transcript,
+            session,
+            input: Vec::new(),
+            text: Vec::new(),
+            draft: Vec::new(),
+            outcome,
+        }
+    }
+
+    fn feed(&mut self, octets: &[u8]) {
+        self.input.extend_from_slice(octets);
+        while !self.outcome.closed {
+            let out = &mut self.outcome.out;
+            let step = self.session.handle(&self.input, out, &mut self.text);
+            self.input.drain(..step.consumed);
+            self.draft.append(&mut self.text);
+            match step.next {
+                Next::Read => return,
+                Next::Text => {}
+                Next::Discard => self.draft.clear(),
+                Next::Close => self.outcome.closed = true,
+                Next::Resolve(address) => {
+                    let recipient = self.resolve(&address);
+                    self.session.resolved(recipient, &mut self.outcome.out);
+                }
+                Next::Deliver(message) => {
+                    let results = self.deliver(&message);
+                    self.session.delivered(&results, &mut self.outcome.out);
+                }
+            }
+        }
+    }
+
+    fn resolve(&self, address: &str) -> Result<Recipient, RecipientRefusal> {
+        let mut accounts = self.transcript.accounts.iter();
+        let found = accounts.find(|(_, (_, addresses))| addresses.iter().any(|a| a == address));
+        match found {
+            None => Err(RecipientRefusal::Unknown),
+            Some((_, (Kind::Disabled, _))) => Err(RecipientRefusal::Disabled),
+            Some((_, (Kind::Away, _))) => Err(RecipientRefusal::Unavailable),
+            Some((name, _)) => Ok(Recipient {
+                address: address.into(),
+                account: name.clone(),
+                maildrop: MaildropId(1),
+            }),
+        }
+    }
+
+    fn deliver(&mut self, message: &Message) -> Vec<Result<Delivered, DeliverError>> {
+        let text = mem::take(&mut self.draft);
+        let measure = message.measure;
+        assert_eq!(
+            measure.octets + u64::from(measure.stuffed),
+            text.len() as u64
+        );
+        let arrival = Arrival {
+            sender: Some(&message.sender),
+            trace: Trace::Lmtp(&message.received),
+            at_us: AT_US,
+        };
+        let mut results = Vec::new();
+        for recipient in &message.recipients {
+            let disk = || io::Error::other("disk");
+            results.push(match self.transcript.accounts[&recipient.account].0 {
+                Kind::NoSpace => Err(DeliverError::NoSpace(disk())),
+                Kind::Damaged => Err(DeliverError::Damaged("disk".into())),
+                Kind::Unavailable => Err(DeliverError::Unavailable(disk())),
+                Kind::Sound | Kind::Disabled | Kind::Away => {
+                    let stored = [&arrival.prefix(&recipient.address)[..], &text].concat();
+                    let octets = stored.len() as u64 - u64::from(measure.stuffed);
+                    let account = recipient.account.clone();
+                    let texts = self.outcome.maildrops.entry(account).or_default();
+                    texts.push(stored);
+                    let uid = texts.len() as u64;
+                    Ok(Delivered {
+                        uid,
+                        unique_id: UniqueId::new(format!("1.{uid}").into_bytes()).unwrap(),
+                        octets: Octets(octets),
+                    })
+                }
+            });
+        }
+        results
+    }
+
+    fn end(self) -> Outcome {
+        let mut outcome = self.outcome;
+        // Only maildrops that the transcript speaks of.
+        let spoken_of = &self.transcript.maildrops;
+        for name in spoken_of.keys() {
+            outcome.maildrops.entry(name.clone()).or_default();
+        }
+        outcome
+            .maildrops
+            .retain(|name, _| spoken_of.contains_key(name));
+        outcome
+    }
+}
+
+fn show(octets: &[u8]) -> String {
+    let lines = octets.split_inclusive(|&octet| octet == b'\n');
+    lines.fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "  {}", line.escape_ascii());
+        text
+    })
+}
+
+fn compare(how: &str, got: &Outcome, expected: &Outcome) -> Result<(), String> {
+    let mut text = String::new();
+    if got.out != expected.out {
+        let (expected, got) = (show(&expected.out), show(&got.out));
+        let _ = write!(text, "{how}: expected\n{expected}said\n{got}");
+    }
+    for (name, texts) in &expected.maildrops {
+        let show_all = |texts: &[Vec<u8>]| -> String { texts.iter().map(|t| show(t)).collect() };
+        if got.maildrops.get(name) != Some(texts) {
+            let got = got
+                .maildrops
+                .get(name)
+                .map_or(String::new(), |t| show_all(t));
+            let expected = show_all(texts);
+            let _ = write!(
+                text,
+                "{how}: maildrop {name}: expected\n{expected}has\n{got}"
+            );
+        }
+    }
+    if got.closed != expected.closed {
+        let _ = writeln!(text, "{how}: closed is {}", got.closed);
+    }
+    match text.is_empty() {
+        true => Ok(()),
+        false => Err(text),
+    }
+}
+
+#[test]
+fn every_transcript() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts/lmtp");
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 30, "transcripts are missing");
+    let mut failures = String::new();
+    for path in paths {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let transcript = Transcript::read(&fs::read_to_string(&path).unwrap());
+        let expected = transcript.expected();
+        let whole = transcript.sent().len().max(1);
+        let played = std::panic::catch_unwind(|| transcript.play_lines());
+        let outcomes = [
+            (
+                "line by line",
+                played.map_err(|why| why.downcast_ref::<String>().cloned()),
+            ),
+            ("octet by octet", Ok(transcript.play(1))),
+            ("all at once", Ok(transcript.play(whole))),
+        ];
+        for (how, outcome) in outcomes {
+            let result = match outcome {
+                Ok(outcome) => compare(how, &outcome, &expected),
+                Err(why) => Err(format!("{how}: {}", why.unwrap_or_default())),
+            };
+            if let Err(why) = result {
+                let _ = writeln!(failures, "{name}: {why}");
+                break;
+            }
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
