@@ -3,11 +3,18 @@
 mod args;
 mod check;
 mod config;
+mod date;
+mod deliver;
+mod demo;
 mod failure;
 mod log;
+mod maildrop;
 mod output;
 mod pages;
 mod rights;
+mod serve;
+mod stock;
+mod user;
 
 use std::process::ExitCode;
 
@@ -30,9 +37,13 @@ fn run() -> Result<(), Failure> {
     };
     let config = arguments.config.as_deref();
     match arguments.command {
+        Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Serve => serve::serve(config),
+        Command::Check => check::check(config),
+        Command::User(command) => user::user(config, command),
+        Command::Deliver(arguments) => deliver::deliver(config, arguments),
+        Command::Maildrop(command) => maildrop::maildrop(config, command),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { directory } => pages::man(&directory),
-        Command::Check => check::check(config),
-        _ => config::load(config).map(|_| ()),
     }
 }

@@ -18,13 +18,18 @@ pub(crate) fn write(text: fmt::Arguments<'_>) -> Result<(), Failure> {
     stdout
         .write_fmt(text)
         .and_then(|()| stdout.flush())
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::silent(Code::InputOutput),
-            _ => Failure::new(
-                Code::InputOutput,
-                format!("standard output cannot be written: {}", plain(&error)),
-            ),
-        })
+        .map_err(|error| unwritten(&error))
+}
+
+/// Standard output could not be written: a quiet failure when the reader is gone.
+pub(crate) fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::silent(Code::InputOutput),
+        _ => Failure::new(
+            Code::InputOutput,
+            format!("standard output cannot be written: {}", plain(error)),
+        ),
+    }
 }
 
 /// Writes a note to standard error; when nobody reads it, nothing is lost.
@@ -51,16 +56,27 @@ pub(crate) use {note, say};
 
 /// An I/O error as people say it: `permission denied`, not `Permission denied (os error 13)`.
 pub(crate) fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
+    let text = without_numbers(&error.to_string());
     let mut letters = text.chars();
     match letters.next() {
         // An abbreviation at the front stays as it is.
         Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
             first.to_lowercase().chain(letters).collect()
         }
-        _ => text.to_owned(),
+        _ => text,
     }
+}
+
+/// A text without the error numbers that the standard library puts behind the system's words.
+pub(crate) fn without_numbers(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        plain.push_str(before);
+        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    plain.push_str(rest);
+    plain
 }
 
 /// A number of octets for people: `320 octets`, `1.5 MiB`.

@@ -56,6 +56,19 @@ pub(crate) fn become_owner(config: &Config) -> Result<(), Failure> {
         })
 }
 
+/// Makes the data directory if it is not there, and gives it to the configured user.
+///
+/// # Errors
+///
+/// When it cannot be made, or the user does not exist.
+pub(crate) fn prepare(config: &Config) -> Result<(), Failure> {
+    match fs::metadata(&config.data) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(config),
+        Err(error) => Err(unusable(&config.data, &error)),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// The user of the configuration.
 ///
 /// # Errors

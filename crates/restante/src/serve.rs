@@ -1,0 +1,156 @@
+//! `restante serve`: bind, give up rights, run (design decisions 16 to 18 and 20).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use auth::Authenticator;
+use nix::unistd;
+use sd_notify::NotifyState;
+use server::{Controller, Services, Stage, StartError, sandbox};
+use tracing::{error, warn};
+
+use crate::config::{self, Config, Level};
+use crate::failure::{Code, Failure};
+use crate::output;
+use crate::{log, rights, stock};
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+///
+/// When the server cannot start; what has been bound is free again then.
+pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
+    let config = config::load(named)?;
+    if config.server.listeners.is_empty() {
+        // The warning has said it, and what to do.
+        return Err(Failure::silent(Code::Config));
+    }
+    if unistd::geteuid().is_root() && config.user.is_none() {
+        return Err(from_text(Code::Config, &sandbox::SandboxError::Root.to_string()));
+    }
+    log::start(config.log);
+    rights::prepare(&config)?;
+    let bound = server::bind(&config.server)?;
+    sandbox::become_user(config.user.as_deref())
+        .map_err(|error| from_text(Code::NoPermission, &error.to_string()))?;
+    let services = services(&config)?;
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let (controller, control) = server::control();
+        let again = config.clone();
+        let signals = server::signals(controller.clone(), move || reload(&again))
+            .map_err(|error| system("signals cannot be caught", &error))?;
+        tokio::spawn(signals);
+        tokio::spawn(tell_service_manager(controller));
+        server::run(bound, services, control).await?;
+        Ok(())
+    })
+}
+
+/// What the server serves from.
+///
+/// # Errors
+///
+/// When accounts or maildrops cannot be used.
+pub(crate) fn services(config: &Config) -> Result<Services, Failure> {
+    let auth = Authenticator::open(auth::Settings {
+        data: config.data.clone(),
+        scram: config.scram,
+        scram_iterations: config.scram_iterations,
+        refusal_delay: config.refusal_delay,
+    })?;
+    Ok(Services {
+        auth: Arc::new(auth),
+        maildrops: stock::maildrops(config)?,
+    })
+}
+
+/// The runtime that sessions run on.
+///
+/// # Errors
+///
+/// When the system gives no threads.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| system("the server cannot start its threads", &error))
+}
+
+fn system(what: &str, error: &std::io::Error) -> Failure {
+    Failure::new(Code::System, format!("{what}: {}", output::plain(error)))
+}
+
+/// Tells systemd what stage the server is in, if it asks.
+async fn tell_service_manager(controller: Controller) {
+    for (stage, state) in [
+        (Stage::Ready, NotifyState::Ready),
+        (Stage::Draining, NotifyState::Stopping),
+    ] {
+        if !controller.reached(stage).await {
+            return;
+        }
+        notify(&[state]);
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "the service manager cannot be told");
+    }
+}
+
+/// The new configuration after SIGHUP, or why the old one stays.
+fn reload(old: &Config) -> Result<server::Config, String> {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        notify(&[NotifyState::Reloading, now]);
+    }
+    let read = config::read(&old.file).map_err(|failure| failure.to_string());
+    // Ready either way: with the new configuration or with the old one.
+    notify(&[NotifyState::Ready]);
+    let (new, problems) = read?;
+    for problem in &problems {
+        let problem_text = problem.to_string();
+        match problem.level {
+            Level::Error => error!(problem = problem_text, "the configuration is wrong"),
+            Level::Warning => warn!(problem = problem_text, "the configuration is doubtful"),
+        }
+    }
+    let new = new.ok_or_else(|| "see the problems above".to_owned())?;
+    for (key, changed) in [
+        ("data", new.data != old.data),
+        ("user", new.user != old.user),
+        ("listener", format!("{:?}", new.server.listeners) != format!("{:?}", old.server.listeners)),
+        ("auth", (new.scram, new.scram_iterations, new.refusal_delay)
+            != (old.scram, old.scram_iterations, old.refusal_delay)),
+        ("log", new.log != old.log),
+    ] {
+        if changed {
+            warn!(key, "a change of this key needs a restart; the old value stays in force");
+        }
+    }
+    Ok(new.server)
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let code = match &error {
+            StartError::Config(_) | StartError::Tls(_) => Code::Config,
+            StartError::Listen { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => Code::NoPermission,
+                _ => Code::Unavailable,
+            },
+            StartError::Descriptors(_) => Code::System,
+        };
+        from_text(code, &error.to_string())
+    }
+}
+
+/// Other crates' errors say what to do after a semicolon or a colon.
+fn from_text(code: Code, text: &str) -> Failure {
+    let text = output::without_numbers(text);
+    match text.split_once("; ").or_else(|| text.split_once(": add ")) {
+        Some((what, remedy)) => Failure::new(code, what).remedy(remedy),
+        None => Failure::new(code, text),
+    }
+}
