@@ -1,1 +1,4 @@
-//! x
+//! The harness of the tests that need more than one crate, or no crate's inside.
+
+pub mod driver;
+pub mod transcript;

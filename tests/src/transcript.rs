@@ -1,0 +1,488 @@
+//! Transcripts: dialogues as the RFCs print them, played against the server's session.
+//!
+//! The first line is a comment that says what is shown and which clause asks for it. Set-up lines
+//! follow, then the dialogue:
+//!
+//! ```text
+//! # DELE hides a message from LIST. RFC 1939 §5.
+//! maildrop mrose: 120 200
+//! S: +OK POP3 server ready <1.2@mailgate.dobbs.org>
+//! C: USER mrose
+//! ```
+//!
+//! | dialogue | |
+//! |---|---|
+//! | `S: TEXT` | a line of the server's, with CRLF |
+//! | `S: <the text of message 1>` | the lines of that message, dot-stuffed |
+//! | `C: TEXT` | a line of the client's, with CRLF |
+//! | `C- TEXT` | octets of the client's, without a line end |
+//! | `* TLS starts` | the handshake; all input up to here was consumed |
+//! | `* closed` | the server closes the connection |
+//! | `* cut` | the server cuts it in the middle of a text |
+//! | `* lost` | the client is gone without QUIT |
+//! | `* left: 1 3` | these messages are in the maildrop, by their numbers at the beginning |
+//!
+//! In every TEXT `\r`, `\n`, `\0`, `\\` and `\xHH` stand for octets and `\(600 a)` for six hundred
+//! times `a`.
+//!
+//! | set-up | what is there without it |
+//! |---|---|
+//! | `maildrop USER: 120 200` | no account; texts of these sizes are made up |
+//! | `message 1:`, then lines `\| TEXT` | the made-up text |
+//! | `message 1 octets: 5000000000` | the size of the text |
+//! | `message 1 fails: SYS/TEMP` | it can be read |
+//! | `message 1 fails after: 40` | it can be read |
+//! | `unique-ids: a b` | `id-1 id-2` and so on |
+//! | `password: TEXT` | `secret` |
+//! | `digest: HEX` | no APOP |
+//! | `opening fails: IN-USE` | the maildrop can be opened |
+//! | `commit fails: SYS/TEMP` | messages can be deleted |
+//! | `channel: tls` | plain |
+//! | `passwords: after tls` | accepted |
+//! | `stls: offered` | not offered |
+//! | `timestamp: <…>` | `<1.2@mailgate.dobbs.org>` |
+//! | `command octets: 255` | 512 |
+//! | `crlf only` | played with bare LF too |
+//!
+//! What belongs to an account or a message belongs to the last `maildrop` line before it. Each
+//! transcript is played line by line, octet by octet, all at once, split in two at every octet,
+//! with bare LF, and with little room for output; the octets that come back must be the same.
+//! All at once ends at each `*` line, since what follows STLS must wait for the handshake
+//! (RFC 2595 §4).
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use pop3::reply::Refusal;
+use pop3::server::{Channel, Connection, Passwords, Settings, Stls};
+use pop3::{UniqueId, wire};
+use sasl::Secret;
+
+use crate::driver::{Account, Driver, Message, Reading, Standing};
+
+/// A transcript, read.
+pub struct Transcript {
+    settings: Settings,
+    connection: Connection,
+    accounts: Vec<Account>,
+    crlf_only: bool,
+    steps: Vec<Step>,
+}
+
+enum Step {
+    Server(Vec<u8>),
+    Client { octets: Vec<u8>, is_line: bool },
+    Mark(Mark),
+}
+
+#[derive(Clone, Debug)]
+enum Mark {
+    TlsStarts,
+    Closed,
+    Cut,
+    Lost,
+    Left(Vec<usize>),
+}
+
+/// In which pieces the client's octets come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Pieces {
+    Lines,
+    LinesWithBareLf,
+    Octets,
+    AtOnce,
+    /// Two, each segment between marks split here.
+    Split(usize),
+}
+
+impl Transcript {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and on which line.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        Self::parse(&text)
+    }
+
+    /// Reads the text of a transcript.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and on which line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let first = text.lines().next().unwrap_or_default();
+        if !first.starts_with("# ") || !first.contains("RFC ") || !first.ends_with('.') {
+            return Err("line 1: must say what is shown and which clause of an RFC asks".into());
+        }
+        let mut transcript = Self {
+            settings: Settings {
+                name: "dewey".into(),
+                command_octets_max: 512,
+                output_octets_max: 65_536,
+            },
+            connection: Connection {
+                channel: Channel::Plain,
+                passwords: Passwords::Accepted,
+                stls: Stls::NotOffered,
+                timestamp: "<1.2@mailgate.dobbs.org>".into(),
+            },
+            accounts: Vec::new(),
+            crlf_only: false,
+            steps: Vec::new(),
+        };
+        let mut lines = text.lines().enumerate().peekable();
+        while let Some((index, line)) = lines.next() {
+            // The text of a message is on the lines after its set-up line.
+            let mut text = Vec::new();
+            while let Some((_, line)) = lines.next_if(|(_, line)| line.starts_with('|')) {
+                let line = &line[1..];
+                unescape(line.strip_prefix(' ').unwrap_or(line), &mut text)
+                    .ok_or_else(|| format!("line {}: escape", index + 2))?;
+                text.extend_from_slice(b"\r\n");
+            }
+            transcript
+                .line(line, text)
+                .ok_or_else(|| format!("line {}: not understood: {line}", index + 1))?;
+        }
+        Ok(transcript)
+    }
+
+    fn line(&mut self, line: &str, text: Vec<u8>) -> Option<()> {
+        if line.is_empty() || line.starts_with('#') {
+            return Some(());
+        }
+        if let Some(line) = line.strip_prefix("S:") {
+            let line = line.strip_prefix(' ').unwrap_or(line);
+            let mut octets = Vec::new();
+            match line.strip_prefix("<the text of message ") {
+                Some(rest) => {
+                    let number: usize = rest.strip_suffix('>')?.parse().ok()?;
+                    let message = self.accounts.last()?.messages.get(number.checked_sub(1)?)?;
+                    wire::stuff(&message.text, &mut octets);
+                }
+                None => {
+                    unescape(line, &mut octets)?;
+                    octets.extend_from_slice(b"\r\n");
+                }
+            }
+            self.steps.push(Step::Server(octets));
+            return Some(());
+        }
+        if let Some(line) = line.strip_prefix("C:") {
+            let mut octets = Vec::new();
+            unescape(line.strip_prefix(' ').unwrap_or(line), &mut octets)?;
+            octets.extend_from_slice(b"\r\n");
+            let is_line = true;
+            self.steps.push(Step::Client { octets, is_line });
+            return Some(());
+        }
+        if let Some(line) = line.strip_prefix("C- ") {
+            let mut octets = Vec::new();
+            unescape(line, &mut octets)?;
+            let is_line = false;
+            self.steps.push(Step::Client { octets, is_line });
+            return Some(());
+        }
+        if let Some(mark) = line.strip_prefix("* ") {
+            self.steps.push(Step::Mark(match mark {
+                "TLS starts" => Mark::TlsStarts,
+                "closed" => Mark::Closed,
+                "cut" => Mark::Cut,
+                "lost" => Mark::Lost,
+                _ => Mark::Left(
+                    mark.strip_prefix("left:")?
+                        .split_whitespace()
+                        .map(|number| number.parse().ok())
+                        .collect::<Option<_>>()?,
+                ),
+            }));
+            return Some(());
+        }
+        self.steps.is_empty().then_some(())?;
+        self.set_up(line, text)
+    }
+
+    fn set_up(&mut self, line: &str, text: Vec<u8>) -> Option<()> {
+        let (key, value) = match line.split_once(':') {
+            Some((key, value)) => (key, value.strip_prefix(' ').unwrap_or(value)),
+            None => (line, ""),
+        };
+        let words: Vec<&str> = key.split(' ').collect();
+        match words[..] {
+            ["maildrop", user] => {
+                let messages = value
+                    .split_whitespace()
+                    .enumerate()
+                    .map(|(index, octets)| {
+                        let octets = octets.parse().ok()?;
+                        Some(Message {
+                            text: made_up(index + 1, octets)?,
+                            octets: octets as u64,
+                            unique_id: UniqueId::new(format!("id-{}", index + 1).into_bytes())?,
+                            reading: Reading::Works,
+                        })
+                    })
+                    .collect::<Option<_>>()?;
+                self.accounts.push(Account {
+                    user: user.to_owned(),
+                    password: Secret::new("secret"),
+                    digest: None,
+                    opening: None,
+                    committing: None,
+                    messages,
+                });
+            }
+            ["message", number, ref rest @ ..] => {
+                let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+                let message = self.accounts.last_mut()?.messages.get_mut(index)?;
+                match *rest {
+                    [] => {
+                        message.octets = text.len() as u64;
+                        message.text = text;
+                    }
+                    ["octets"] => message.octets = value.parse().ok()?,
+                    ["fails"] => message.reading = Reading::Fails(refusal(value)?),
+                    ["fails", "after"] => {
+                        message.reading = Reading::FailsAfter(value.parse().ok()?);
+                    }
+                    _ => return None,
+                }
+            }
+            ["unique-ids"] => {
+                let messages = &mut self.accounts.last_mut()?.messages;
+                for (message, id) in messages.iter_mut().zip(value.split_whitespace()) {
+                    message.unique_id = UniqueId::new(id.as_bytes())?;
+                }
+            }
+            ["password"] => {
+                let mut password = Vec::new();
+                unescape(value, &mut password)?;
+                self.accounts.last_mut()?.password = Secret::new(password);
+            }
+            ["digest"] => {
+                let digest = u128::from_str_radix(value, 16).ok()?.to_be_bytes();
+                self.accounts.last_mut()?.digest = Some(digest);
+            }
+            ["opening", "fails"] => self.accounts.last_mut()?.opening = Some(refusal(value)?),
+            ["commit", "fails"] => self.accounts.last_mut()?.committing = Some(refusal(value)?),
+            ["channel"] if value == "tls" => self.connection.channel = Channel::Tls,
+            ["passwords"] if value == "after tls" => {
+                self.connection.passwords = Passwords::AfterTls;
+            }
+            ["stls"] if value == "offered" => self.connection.stls = Stls::Offered,
+            ["timestamp"] => self.connection.timestamp = value.to_owned(),
+            ["command", "octets"] => self.settings.command_octets_max = value.parse().ok()?,
+            ["crlf", "only"] => self.crlf_only = true,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Plays it every way. Returns how often that was.
+    ///
+    /// # Errors
+    ///
+    /// What came back that should not have, or did not that should have.
+    pub fn play(&self) -> Result<usize, String> {
+        let mut pieces = vec![Pieces::Lines, Pieces::Octets, Pieces::AtOnce];
+        if !self.crlf_only {
+            pieces.push(Pieces::LinesWithBareLf);
+        }
+        let longest = self.longest_segment();
+        // Every octet of an ordinary dialogue; every so many of one with very long lines.
+        let stride = longest.div_ceil(600).max(1);
+        pieces.extend((1..longest).step_by(stride).map(Pieces::Split));
+        for &pieces in &pieces {
+            self.play_in(pieces, self.settings.output_octets_max)
+                .map_err(|what| format!("{pieces:?}: {what}"))?;
+        }
+        self.play_in(Pieces::AtOnce, 0)
+            .map_err(|what| format!("AtOnce, little output: {what}"))?;
+        Ok(pieces.len() + 1)
+    }
+
+    fn play_in(&self, pieces: Pieces, output_octets_max: usize) -> Result<(), String> {
+        let settings = Settings {
+            output_octets_max,
+            ..self.settings.clone()
+        };
+        let mut driver = Driver::new(settings, self.connection.clone(), self.accounts.clone());
+        let (mut sent, mut expected) = (Vec::new(), Vec::new());
+        for step in &self.steps {
+            match step {
+                Step::Server(octets) => expected.extend_from_slice(octets),
+                Step::Client { octets, is_line } => match pieces {
+                    Pieces::AtOnce | Pieces::Split(_) => sent.extend_from_slice(octets),
+                    Pieces::Lines | Pieces::LinesWithBareLf | Pieces::Octets => {
+                        compare(&driver.said(), &std::mem::take(&mut expected))?;
+                        if pieces == Pieces::LinesWithBareLf && *is_line {
+                            driver.receive(&octets[..octets.len() - 2]);
+                            driver.receive(b"\n");
+                        } else if pieces == Pieces::Octets {
+                            for octet in octets {
+                                driver.receive(&[*octet]);
+                            }
+                        } else {
+                            driver.receive(octets);
+                        }
+                    }
+                },
+                Step::Mark(mark) => {
+                    receive(&mut driver, &std::mem::take(&mut sent), pieces);
+                    compare(&driver.said(), &std::mem::take(&mut expected))?;
+                    self.check(mark, &mut driver)?;
+                }
+            }
+        }
+        receive(&mut driver, &sent, pieces);
+        compare(&driver.said(), &expected)
+    }
+
+    fn check(&self, mark: &Mark, driver: &mut Driver) -> Result<(), String> {
+        let standing = driver.standing();
+        let fits = match mark {
+            Mark::TlsStarts if standing == Standing::BeforeTls => {
+                driver.start_tls();
+                true
+            }
+            Mark::TlsStarts => false,
+            Mark::Closed => standing == Standing::Closed,
+            Mark::Cut => standing == Standing::Cut,
+            Mark::Lost => standing == Standing::Open,
+            Mark::Left(numbers) => {
+                let before = self.accounts.last().map_or(&[][..], |a| &a.messages);
+                let after = driver.accounts().last().map_or(&[][..], |a| &a.messages);
+                let expected: Vec<_> = numbers
+                    .iter()
+                    .filter_map(|number| before.get(number - 1))
+                    .map(|message| &message.unique_id)
+                    .collect();
+                let found: Vec<_> = after.iter().map(|message| &message.unique_id).collect();
+                numbers.len() == expected.len() && found == expected
+            }
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(format!("{mark:?} expected; the connection is {standing:?}")),
+        }
+    }
+
+    /// Octets of the longest piece that may be sent at once.
+    fn longest_segment(&self) -> usize {
+        let (mut longest, mut octets) = (0, 0);
+        for step in &self.steps {
+            match step {
+                Step::Server(_) => {}
+                Step::Client { octets: more, .. } => octets += more.len(),
+                Step::Mark(_) => octets = 0,
+            }
+            longest = longest.max(octets);
+        }
+        longest
+    }
+
+    /// Every line that the server is expected to say.
+    pub fn server_lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Server(octets) => Some(&octets[..]),
+            _ => None,
+        })
+    }
+}
+
+/// Feeds what is sent at once, or in two.
+fn receive(driver: &mut Driver, sent: &[u8], pieces: Pieces) {
+    match pieces {
+        Pieces::Split(place) => {
+            let (first, second) = sent.split_at(place.min(sent.len()));
+            driver.receive(first);
+            driver.receive(second);
+        }
+        _ => driver.receive(sent),
+    }
+}
+
+fn compare(found: &[u8], expected: &[u8]) -> Result<(), String> {
+    if found == expected {
+        return Ok(());
+    }
+    let mut what = String::from("not the same octets\n");
+    let found: Vec<_> = found.split_inclusive(|&octet| octet == b'\n').collect();
+    let expected: Vec<_> = expected.split_inclusive(|&octet| octet == b'\n').collect();
+    let differing = (0..)
+        .find(|&index| found.get(index) != expected.get(index))
+        .unwrap_or(0);
+    for (name, lines) in [("expected", &expected), ("found", &found)] {
+        let line = lines
+            .get(differing)
+            .map_or_else(|| "nothing".into(), |line| line.escape_ascii().to_string());
+        let _ = writeln!(what, "{name:>8}, line {}: {line}", differing + 1);
+    }
+    Err(what)
+}
+
+/// The response code's refusal.
+fn refusal(code: &str) -> Option<Refusal> {
+    match code {
+        "AUTH" => Some(Refusal::Credentials),
+        "IN-USE" => Some(Refusal::InUse),
+        "SYS/TEMP" => Some(Refusal::Unavailable),
+        "SYS/PERM" => Some(Refusal::Damaged),
+        _ => None,
+    }
+}
+
+/// A text of exactly so many octets, in lines; nothing of a single octet is one.
+pub fn made_up(number: usize, octets: usize) -> Option<Vec<u8>> {
+    let mut text = format!("Subject: message {number}\r\n\r\n").into_bytes();
+    if octets < text.len() {
+        text.clear();
+    }
+    while text.len() < octets {
+        let left = octets - text.len();
+        // No line may leave a single octet over, which could not be a line.
+        let line = match left {
+            1 => return None,
+            73 => 40,
+            _ => left.min(72),
+        };
+        text.extend((0..line - 2).map(|place| b'a' + (place % 26) as u8));
+        text.extend_from_slice(b"\r\n");
+    }
+    Some(text)
+}
+
+fn unescape(text: &str, out: &mut Vec<u8>) -> Option<()> {
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        if *first != b'\\' {
+            out.push(*first);
+            rest = after;
+            continue;
+        }
+        let (octet, after) = match after {
+            [b'r', after @ ..] => (b'\r', after),
+            [b'n', after @ ..] => (b'\n', after),
+            [b'0', after @ ..] => (0, after),
+            [b'\\', after @ ..] => (b'\\', after),
+            [b'x', high, low, after @ ..] => {
+                let digits = [*high, *low];
+                let digits = str::from_utf8(&digits).ok()?;
+                (u8::from_str_radix(digits, 16).ok()?, after)
+            }
+            [b'(', after @ ..] => {
+                let end = after.iter().position(|&octet| octet == b')')?;
+                let (count, what) = str::from_utf8(&after[..end]).ok()?.split_once(' ')?;
+                out.extend_from_slice(what.repeat(count.parse().ok()?).as_bytes());
+                rest = &after[end + 1..];
+                continue;
+            }
+            _ => return None,
+        };
+        out.push(octet);
+        rest = after;
+    }
+    Some(())
+}

@@ -1,0 +1,84 @@
+//! Every transcript, played every way (the format is in `src/transcript.rs`).
+
+use std::path::PathBuf;
+
+use restante_tests::transcript::Transcript;
+
+/// The transcripts below a folder of `transcripts/`, in order.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("transcripts")
+        .join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_server_says_what_the_transcripts_say() {
+    let (mut failures, mut plays) = (Vec::new(), 0);
+    let files = files("server");
+    for file in &files {
+        let name = file.file_name().unwrap().to_string_lossy();
+        match Transcript::read(file).and_then(|transcript| transcript.play()) {
+            Ok(ways) => plays += ways,
+            Err(what) => failures.push(format!("{name}: {what}")),
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(files.len() >= 60, "only {} transcripts", files.len());
+    println!("{} transcripts, played {plays} times", files.len());
+}
+
+#[test]
+fn no_reply_has_a_bracket_that_is_not_a_response_code() {
+    for file in files("server") {
+        let transcript = Transcript::read(&file).unwrap();
+        for line in transcript.server_lines() {
+            let text = line
+                .strip_prefix(b"+OK ")
+                .or_else(|| line.strip_prefix(b"-ERR "));
+            let Some(text) = text.filter(|text| text.starts_with(b"[")) else {
+                continue;
+            };
+            let codes = [
+                &b"[AUTH] "[..],
+                b"[IN-USE] ",
+                b"[SYS/TEMP] ",
+                b"[SYS/PERM] ",
+            ];
+            assert!(
+                codes.iter().any(|code| text.starts_with(code)),
+                "{}: {}",
+                file.display(),
+                line.escape_ascii()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_transcript_that_does_not_hold_is_noticed() {
+    let head = "# A transcript that is wrong. RFC 1939 §4.\n";
+    for (dialogue, way) in [
+        ("S: +OK POP3 server ready\n", "Lines"),
+        (
+            "S: +OK POP3 server ready <1.2@mailgate.dobbs.org>\nC: QUIT\n",
+            "Lines",
+        ),
+        (
+            "S: +OK POP3 server ready <1.2@mailgate.dobbs.org>\n* closed\n",
+            "Closed",
+        ),
+    ] {
+        let transcript = Transcript::parse(&format!("{head}{dialogue}")).unwrap();
+        let what = transcript.play().unwrap_err();
+        assert!(what.contains(way), "{what}");
+    }
+    for text in ["", "no comment\n", "# x. RFC 1.\nnonsense\n"] {
+        assert!(Transcript::parse(text).is_err());
+    }
+}
