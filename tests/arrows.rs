@@ -17,14 +17,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bench", &["pop3", "sasl"]),
     (
         "restante",
-        &["server", "bench", "delivery", "maildrop", "auth", "pop3", "sasl"],
+        &[
+            "server", "bench", "delivery", "maildrop", "auth", "pop3", "sasl",
+        ],
     ),
 ];
 
 /// What does no I/O and reads no clock must not link what does.
 const PURE: &[&str] = &["sasl", "pop3"];
 const NOT_PURE: &[&str] = &[
-    "tokio", "rustix", "nix", "socket2", "rustls", "tokio-rustls", "rusqlite", "getrandom", "tracing",
+    "tokio",
+    "rustix",
+    "nix",
+    "socket2",
+    "rustls",
+    "tokio-rustls",
+    "rusqlite",
+    "getrandom",
+    "tracing",
 ];
 
 fn metadata() -> Metadata {
@@ -59,16 +69,29 @@ fn linked(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
 fn every_crate_uses_only_what_the_table_allows() {
     let linked = linked(&metadata());
     let ours: BTreeSet<&str> = linked.keys().map(String::as_str).collect();
-    let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).chain(["tests"]).collect();
-    assert_eq!(ours, known, "a crate is missing in the table of arrows, or gone");
+    let known: BTreeSet<&str> = ARROWS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["tests"])
+        .collect();
+    assert_eq!(
+        ours, known,
+        "a crate is missing in the table of arrows, or gone"
+    );
     for (name, allowed) in ARROWS {
         for used in &linked[*name] {
             let forbidden = ours.contains(used.as_str()) && !allowed.contains(&used.as_str());
-            assert!(!forbidden, "{name} must not use {used}: see the table in ARCHITECTURE.md");
+            assert!(
+                !forbidden,
+                "{name} must not use {used}: see the table in ARCHITECTURE.md"
+            );
         }
     }
     for (name, uses) in &linked {
-        assert!(!uses.contains("tests"), "{name} depends on the crate of the tests");
+        assert!(
+            !uses.contains("tests"),
+            "{name} depends on the crate of the tests"
+        );
     }
 }
 
@@ -89,7 +112,10 @@ fn the_protocol_crates_do_no_io() {
     let linked = linked(&metadata());
     for name in PURE {
         for foreign in NOT_PURE {
-            assert!(!linked[*name].contains(*foreign), "{name} must not link {foreign}");
+            assert!(
+                !linked[*name].contains(*foreign),
+                "{name} must not link {foreign}"
+            );
         }
     }
 }
@@ -115,17 +141,31 @@ fn the_table_in_the_architecture_is_the_same() {
 
 /// The licences that `deny.toml` allows.
 fn allowed() -> BTreeSet<String> {
-    let file: toml::Table = include_str!("../deny.toml").parse().expect("deny.toml is TOML");
-    let allow = file["licenses"]["allow"].as_array().expect("licenses.allow is a list");
-    allow.iter().map(|licence| licence.as_str().expect("a licence is a string").to_owned()).collect()
+    let file: toml::Table = include_str!("../deny.toml")
+        .parse()
+        .expect("deny.toml is TOML");
+    let allow = file["licenses"]["allow"]
+        .as_array()
+        .expect("licenses.allow is a list");
+    allow
+        .iter()
+        .map(|licence| licence.as_str().expect("a licence is a string").to_owned())
+        .collect()
 }
 
 #[test]
 fn every_linked_crate_has_a_licence_that_we_may_use() {
     let allowed = allowed();
     for package in &metadata().packages {
-        let licence = package.license.as_deref().unwrap_or_else(|| panic!("{} names no licence", package.name));
-        assert!(may_use(licence, &allowed), "{} is under {licence}", package.name);
+        let licence = package
+            .license
+            .as_deref()
+            .unwrap_or_else(|| panic!("{} names no licence", package.name));
+        assert!(
+            may_use(licence, &allowed),
+            "{} is under {licence}",
+            package.name
+        );
     }
 }
 
@@ -141,9 +181,12 @@ fn may_use(expression: &str, allowed: &BTreeSet<String>) -> bool {
     };
     // With parentheses, `A AND (B OR C)`: every conjunct needs one allowed alternative.
     if expression.contains('(') {
-        return expression
-            .split(" AND ")
-            .all(|conjunct| conjunct.trim_matches(['(', ')', ' ']).split(" OR ").any(all));
+        return expression.split(" AND ").all(|conjunct| {
+            conjunct
+                .trim_matches(['(', ')', ' '])
+                .split(" OR ")
+                .any(all)
+        });
     }
     expression.split(" OR ").any(all)
 }
@@ -165,10 +208,14 @@ fn conformance_names_files_that_exist() {
     let mut named = 0;
     for word in text.split('`').skip(1).step_by(2) {
         let path = word.split("::").next().unwrap_or(word);
-        let is_path = path.contains('/') && (path.ends_with(".rs") || path.ends_with(".txt") || path.ends_with(".py"));
+        let is_path = path.contains('/')
+            && (path.ends_with(".rs") || path.ends_with(".txt") || path.ends_with(".py"));
         if is_path && !path.contains('*') {
             named += 1;
-            assert!(std::path::Path::new(root).join(path).exists(), "conformance.md names {path}");
+            assert!(
+                std::path::Path::new(root).join(path).exists(),
+                "conformance.md names {path}"
+            );
         }
     }
     assert!(named > 20, "conformance.md names {named} files only");

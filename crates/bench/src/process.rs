@@ -28,7 +28,11 @@ impl Process {
     pub fn cpu_time(self) -> Option<Duration> {
         let clock = clock_getcpuclockid(Pid::from_raw(self.0)).ok()?;
         let own = Duration::from(clock_gettime(clock).ok()?);
-        Some(self.children().filter_map(Self::cpu_time).fold(own, |sum, time| sum + time))
+        Some(
+            self.children()
+                .filter_map(Self::cpu_time)
+                .fold(own, |sum, time| sum + time),
+        )
     }
 
     /// Memory of the process and its living descendants; none if it is gone or not ours to read.
@@ -39,19 +43,31 @@ impl Process {
             proportional: kibibytes(&rollup, "Pss:")?,
             page_tables: kibibytes(&status, "VmPTE:")?,
         };
-        Some(self.children().filter_map(Self::memory).fold(own, |sum, memory| Memory {
-            proportional: sum.proportional + memory.proportional,
-            page_tables: sum.page_tables + memory.page_tables,
-        }))
+        Some(
+            self.children()
+                .filter_map(Self::memory)
+                .fold(own, |sum, memory| Memory {
+                    proportional: sum.proportional + memory.proportional,
+                    page_tables: sum.page_tables + memory.page_tables,
+                }),
+        )
     }
 
     fn children(self) -> impl Iterator<Item = Self> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.0)).into_iter().flatten().flatten();
-        let lists: Vec<String> =
-            tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok()).collect();
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.0))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let lists: Vec<String> = tasks
+            .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+            .collect();
         lists
             .into_iter()
-            .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<i32>>())
+            .flat_map(|list| {
+                list.split_whitespace()
+                    .filter_map(|id| id.parse().ok())
+                    .collect::<Vec<i32>>()
+            })
             .map(Self)
     }
 }
@@ -85,7 +101,10 @@ mod tests {
         let before = this().memory().unwrap();
         let touched = std::hint::black_box(vec![1_u8; 32 << 20]);
         let after = this().memory().unwrap();
-        assert!(after.proportional >= before.proportional + (24 << 20), "{before:?} {after:?}");
+        assert!(
+            after.proportional >= before.proportional + (24 << 20),
+            "{before:?} {after:?}"
+        );
         drop(touched);
     }
 

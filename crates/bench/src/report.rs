@@ -17,25 +17,33 @@ pub struct Latency {
     pub max_ms: f64,
 }
 
+/// What took longer than an hour counts as an hour.
+const MICROSECONDS_MAX: u64 = 3_600_000_000;
+
 /// A histogram of durations in microseconds, to three digits.
 pub(crate) struct Durations(Histogram<u64>);
 
 impl Durations {
     pub(crate) fn new() -> Self {
-        Self(Histogram::new(3).expect("three digits are allowed"))
+        Self(Histogram::new_with_bounds(1, MICROSECONDS_MAX, 3).expect("the bounds are allowed"))
     }
 
     pub(crate) fn record(&mut self, duration: Duration) {
-        self.0.saturating_record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+        self.0
+            .saturating_record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("both histograms resize");
+        self.0.add(&other.0).expect("both have the same bounds");
     }
 
     pub(crate) fn latency(&self) -> Latency {
         let ms = |quantile| self.0.value_at_quantile(quantile) as f64 / 1000.0;
-        Latency { p50_ms: ms(0.5), p99_ms: ms(0.99), max_ms: self.0.max() as f64 / 1000.0 }
+        Latency {
+            p50_ms: ms(0.5),
+            p99_ms: ms(0.99),
+            max_ms: self.0.max() as f64 / 1000.0,
+        }
     }
 }
 
@@ -77,7 +85,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}, {} at once)", self.workload, self.transport, self.connections)?;
+        write!(
+            f,
+            "{} ({}, {} at once)",
+            self.workload, self.transport, self.connections
+        )?;
         for Figure { name, value, unit } in &self.figures {
             let digits = if *value >= 100.0 { 0 } else { 3 };
             write!(f, "\n  {name:<28} {value:>12.digits$} {unit}")?;
@@ -104,7 +116,12 @@ mod tests {
 
     #[test]
     fn a_report_reads_as_a_table() {
-        let mut report = Report { workload: "poll", transport: "plain", connections: 8, figures: Vec::new() };
+        let mut report = Report {
+            workload: "poll",
+            transport: "plain",
+            connections: 8,
+            figures: Vec::new(),
+        };
         report.push("sessions", 1234.5, "/s");
         assert_eq!(
             report.to_string(),

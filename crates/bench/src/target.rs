@@ -33,13 +33,18 @@ impl Transport {
     ///
     /// When the file cannot be read, or holds no certificate, or the name is not one.
     pub fn tls(roots: &Path, name: &str) -> Result<Self, BenchError> {
-        let unreadable = |why: String| BenchError::Roots { file: roots.to_owned(), why };
+        let unreadable = |why: String| BenchError::Roots {
+            file: roots.to_owned(),
+            why,
+        };
         let mut store = RootCertStore::empty();
         let certificates =
             CertificateDer::pem_file_iter(roots).map_err(|error| unreadable(error.to_string()))?;
         for certificate in certificates {
             let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-            store.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+            store
+                .add(certificate)
+                .map_err(|error| unreadable(error.to_string()))?;
         }
         if store.is_empty() {
             return Err(unreadable("it holds no certificate".to_owned()));
@@ -52,7 +57,8 @@ impl Transport {
             .with_no_client_auth();
         config.resumption = rustls::client::Resumption::disabled();
         config.alpn_protocols = vec![b"pop3".to_vec()];
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| BenchError::ServerName(name.to_owned()))?;
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| BenchError::ServerName(name.to_owned()))?;
         Ok(Self::Tls(Arc::new(config), name))
     }
 }
@@ -78,7 +84,11 @@ impl Target {
     /// When it stands for none.
     pub fn resolve(host_and_port: &str) -> Result<SocketAddr, BenchError> {
         let unknown = || BenchError::Address(host_and_port.to_owned());
-        host_and_port.to_socket_addrs().map_err(|_| unknown())?.next().ok_or_else(unknown)
+        host_and_port
+            .to_socket_addrs()
+            .map_err(|_| unknown())?
+            .next()
+            .ok_or_else(unknown)
     }
 
     /// Connects, and shakes hands if the transport is TLS.
@@ -89,8 +99,8 @@ impl Target {
         match &self.transport {
             Transport::Plain => Ok(Stream::Plain(socket)),
             Transport::Tls(config, name) => {
-                let connection =
-                    ClientConnection::new(Arc::clone(config), name.clone()).map_err(io::Error::other)?;
+                let connection = ClientConnection::new(Arc::clone(config), name.clone())
+                    .map_err(io::Error::other)?;
                 Ok(Stream::Tls(Box::new(StreamOwned::new(connection, socket))))
             }
         }
