@@ -54,9 +54,6 @@ def retrieve(
 _HEADERLESS = re.compile(
     rb"\AFrom: FETCHMAIL-DAEMON\r\nTo: [^\r\n]+\r\nSubject: Headerless mail from [^\r\n]+\r\n"
 )
-_MBOX_FROM = re.compile(rb"\AFrom [^\r\n]*\r\n")
-_BLANK_FIRST_LINE = re.compile(rb"\A\r*\n")
-
 # fetchmail reads lines into a buffer of this many octets, and puts stray octets where it tears longer ones.
 LINE_OCTETS_MAX = 8191
 
@@ -65,11 +62,16 @@ def expected(stored: bytes) -> bytes | None:
     """What fetchmail makes of a stored message; None if it cannot keep it whole."""
     if any(len(line) > LINE_OCTETS_MAX for line in stored.split(b"\n")):
         return None
-    # A separator line of mbox at the start is not of the message.
-    stored = _MBOX_FROM.sub(b"", stored)
-    # Without header, the blank line stays alone (`_HEADERLESS` stood before it); it is there even if
-    # nothing follows the header.
-    stored = _BLANK_FIRST_LINE.sub(b"\r\n", stored)
-    if b"\r\n\r\n" not in stored and not stored.startswith(b"\r\n"):
-        stored += b"\r\n"
-    return stored
+    # What is left of a message without header begins with its blank line (`_HEADERLESS` stood before it).
+    header, rest = b"", stored
+    while rest:
+        line, end, rest = rest.partition(b"\n")
+        if not line.strip(b"\r"):
+            return header + b"\r\n" + rest
+        # Separator lines of mbox are dropped, wherever they stand in the header.
+        if line.startswith(b"From "):
+            continue
+        # A header line that begins with a dot keeps the dot that RETR doubled, but not the first line.
+        header += (b"." if line.startswith(b".") and header else b"") + line + end
+    # The blank line is there even if nothing follows the header.
+    return header + b"\r\n"
