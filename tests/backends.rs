@@ -140,7 +140,11 @@ fn what_was_delivered_is_retrieved() {
 #[test]
 fn top_is_the_header_and_so_many_lines() {
     every(|maildrops| {
-        deliver(maildrops, DROP, b"A: b\r\nC: d\r\n\r\none\r\ntwo\r\nthree\r\n");
+        deliver(
+            maildrops,
+            DROP,
+            b"A: b\r\nC: d\r\n\r\none\r\ntwo\r\nthree\r\n",
+        );
         deliver(maildrops, DROP, b"only: header\r\n");
         deliver(maildrops, DROP, &long(200_000));
         let session = maildrops.open(DROP).unwrap();
@@ -166,7 +170,11 @@ fn top_is_the_header_and_so_many_lines() {
                 .map(|(at, _)| header + at + 1)
                 .nth((lines as usize).wrapping_sub(1))
                 .unwrap_or(if lines == 0 { header } else { whole.len() });
-            assert_eq!(text(&session, 3, Part::Top(lines)), &whole[..end], "{lines}");
+            assert_eq!(
+                text(&session, 3, Part::Top(lines)),
+                &whole[..end],
+                "{lines}"
+            );
         }
     });
 }
@@ -206,7 +214,13 @@ fn one_draft_for_many_maildrops() {
                 ..Envelope::default()
             };
             maildrops
-                .deliver(MaildropId(id), "x", &mut draft, &measure(&stored), &envelope)
+                .deliver(
+                    MaildropId(id),
+                    "x",
+                    &mut draft,
+                    &measure(&stored),
+                    &envelope,
+                )
                 .unwrap();
         }
         for id in 1..4 {
@@ -333,7 +347,9 @@ fn unique_ids_from_elsewhere_are_kept_once() {
         );
         assert!(!next.unique_id.to_string().ends_with(".zzz"));
         let listing = maildrops.open(DROP).unwrap().listing();
-        let ids: HashSet<_> = (1..=4).map(|n| listing.unique_id(number(n)).unwrap()).collect();
+        let ids: HashSet<_> = (1..=4)
+            .map(|n| listing.unique_id(number(n)).unwrap())
+            .collect();
         assert_eq!(ids.len(), 4);
         assert!(ids.contains(&b"UID1-77"[..]));
     });

@@ -1,4 +1,3 @@
-//! The harness of the tests that need more than one crate, or no crate's inside.
+//! What the tests of the whole share.
 
-pub mod driver;
-pub mod transcript;
+pub mod media;

@@ -1,0 +1,367 @@
+//! The power goes, or a call fails, at every call of the disk: nothing acknowledged is lost,
+//! nothing deleted comes back, no unique-id changes or is used again.
+//!
+//! One script of everything that a maildrop lives through runs again and again, each time with
+//! the fault one call later, and each time a model of what was promised judges what is there.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use maildrop::{DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store};
+use pop3::{Deletions, MessageNumber, Part};
+use restante_tests::media::{Loss, Plan, SimDisk};
+
+const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
+
+/// What was promised so far.
+#[derive(Clone, Default)]
+struct Model {
+    /// Acknowledged and not deleted: unique-id and text.
+    kept: Vec<(Vec<u8>, Vec<u8>)>,
+    /// A text whose delivery was not answered.
+    maybe_delivered: Option<Vec<u8>>,
+    /// Unique-ids whose deletion was not answered: all or none.
+    maybe_deleted: BTreeSet<Vec<u8>>,
+    /// Every unique-id that anybody ever saw.
+    seen: BTreeSet<Vec<u8>>,
+    /// Unique-ids whose deletion was acknowledged.
+    deleted: BTreeSet<Vec<u8>>,
+}
+
+fn body(name: &str, octets: usize) -> Vec<u8> {
+    let mut text = format!("Subject: {name}\r\n\r\n").into_bytes();
+    while text.len() < octets {
+        text.extend_from_slice(format!("{name} {}\r\n", text.len()).as_bytes());
+    }
+    text
+}
+
+fn deliver(store: &Store<SimDisk>, text: &[u8]) -> Result<Vec<u8>, DeliverError> {
+    let mut draft = store.draft();
+    for piece in text.chunks(50_000) {
+        draft.append(piece)?;
+    }
+    let measure = Measure {
+        octets: text.len() as u64,
+        header_octets: 10,
+        ..Measure::default()
+    };
+    let delivered = store.deliver(DROP, "mrose", &draft, &measure, &Envelope::default())?;
+    Ok(delivered.unique_id.as_bytes().to_vec())
+}
+
+/// Unique-ids and texts of a maildrop.
+fn retrieve(store: &Arc<Store<SimDisk>>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, OpenError> {
+    let session = store.open(DROP)?;
+    let listing = session.listing();
+    let mut all = Vec::new();
+    for index in 0..listing.len() {
+        let number = MessageNumber::from_index(index).unwrap();
+        let mut out = Vec::new();
+        let mut text = session.text(number, Part::Whole).unwrap();
+        while text
+            .read(&mut out, Patience::Wait)
+            .map_err(|error| OpenError::Unavailable(io::Error::other(error)))?
+            != Progress::End
+        {}
+        assert_eq!(listing.octets(number).unwrap().0, out.len() as u64);
+        all.push((listing.unique_id(number).unwrap().to_vec(), out));
+    }
+    Ok(all)
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Deliver(&'static str, usize),
+    /// Positions in the listing.
+    Delete(&'static [usize]),
+    Look,
+    Tidy,
+    /// The program starts anew.
+    Restart,
+}
+
+/// Everything that a maildrop lives through.
+const SCRIPT: &[Step] = &[
+    Step::Deliver("first", 100),
+    Step::Deliver("blocks", 70_000),
+    Step::Deliver("spilled", 300_000),
+    Step::Look,
+    Step::Delete(&[1]),
+    Step::Tidy,
+    Step::Deliver("fourth", 3000),
+    Step::Restart,
+    Step::Deliver("fifth", 700),
+    Step::Delete(&[0, 1, 2, 3]),
+    Step::Tidy,
+    Step::Deliver("second life", 5000),
+    Step::Look,
+    Step::Restart,
+    Step::Delete(&[0]),
+    Step::Tidy,
+    Step::Deliver("third life", 200),
+];
+
+/// Runs the script until something fails, and keeps account of what was promised.
+/// With `go_on`, a failed step is an answered one, and the script goes on.
+fn run(disk: &SimDisk, model: &mut Model, go_on: bool) {
+    let mut store = Arc::new(Store::new(Arc::new(disk.clone())));
+    for step in SCRIPT {
+        let ok = match *step {
+            Step::Deliver(name, octets) => {
+                let text = body(name, octets);
+                match deliver(&store, &text) {
+                    Ok(id) => {
+                        assert!(!model.deleted.contains(&id));
+                        assert!(model.kept.iter().all(|(kept, _)| *kept != id));
+                        model.kept.push((id, text));
+                        true
+                    }
+                    Err(_) => {
+                        model.maybe_delivered = Some(text);
+                        false
+                    }
+                }
+            }
+            Step::Delete(positions) => delete(&store, model, positions),
+            Step::Look => match retrieve(&store) {
+                Ok(found) => {
+                    model.seen.extend(found.iter().map(|(id, _)| id.clone()));
+                    if !go_on {
+                        assert_eq!(found, model.kept);
+                    }
+                    true
+                }
+                Err(_) => false,
+            },
+            Step::Tidy => store.tidy(DROP).is_ok(),
+            Step::Restart => {
+                store = Arc::new(Store::new(Arc::new(disk.clone())));
+                true
+            }
+        };
+        match (ok, go_on) {
+            (false, false) => return,
+            (false, true) => {
+                // Answered with a refusal: nothing of it may be there.
+                model.maybe_delivered = None;
+                model.maybe_deleted.clear();
+            }
+            _ => {}
+        }
+    }
+}
+
+fn delete(store: &Arc<Store<SimDisk>>, model: &mut Model, positions: &[usize]) -> bool {
+    let Ok(session) = store.open(DROP) else {
+        return false;
+    };
+    let listing = session.listing();
+    let mut deletions = Deletions::default();
+    let mut ids = BTreeSet::new();
+    for &position in positions {
+        let number = MessageNumber::from_index(position).unwrap();
+        if let Some(id) = listing.unique_id(number) {
+            ids.insert(id.to_vec());
+            deletions.mark(number);
+        }
+    }
+    match session.commit(&deletions) {
+        Ok(left) => {
+            assert_eq!(left, listing.len() - ids.len());
+            model.kept.retain(|(id, _)| !ids.contains(id));
+            model.deleted.extend(ids);
+            true
+        }
+        Err(_) => {
+            model.maybe_deleted = ids;
+            false
+        }
+    }
+}
+
+/// Compares what is there with what was promised, then goes on living.
+fn judge(disk: &SimDisk, model: &Model, what: &str) {
+    let store = Arc::new(Store::new(Arc::new(disk.clone())));
+    let found = retrieve(&store).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let ids: BTreeSet<_> = found.iter().map(|(id, _)| id.clone()).collect();
+    assert_eq!(ids.len(), found.len(), "{what}: a unique-id twice");
+    let gone: Vec<_> = model
+        .kept
+        .iter()
+        .map(|(id, _)| id.clone())
+        .filter(|id| !ids.contains(id))
+        .collect();
+    assert!(
+        gone.is_empty() || gone.iter().cloned().collect::<BTreeSet<_>>() == model.maybe_deleted,
+        "{what}: lost {gone:?}"
+    );
+    let mut strangers = 0;
+    for (id, text) in &found {
+        assert!(!model.deleted.contains(id), "{what}: {id:?} came back");
+        match model.kept.iter().find(|(kept, _)| kept == id) {
+            Some((_, kept)) => assert!(kept == text, "{what}: another text"),
+            None => {
+                strangers += 1;
+                assert!(!model.seen.contains(id), "{what}: a unique-id used again");
+                assert_eq!(Some(text), model.maybe_delivered.as_ref(), "{what}");
+            }
+        }
+    }
+    assert!(strangers <= 1, "{what}: delivered twice");
+    // Life goes on, and what was seen now stays.
+    let text = body("after", 1234);
+    let id = deliver(&store, &text).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let known = model.deleted.iter().chain(&model.seen).chain(&ids);
+    assert!(
+        known.into_iter().all(|known| *known != id),
+        "{what}: {id:?}"
+    );
+    let mut expected = found;
+    expected.push((id, text));
+    let later = disk.reboot(Loss::Everything);
+    let store = Arc::new(Store::new(Arc::new(later)));
+    assert!(retrieve(&store).unwrap() == expected, "{what}: not lasting");
+    let verified = store.verify(DROP, &mut |_| {}).unwrap();
+    assert_eq!(verified.damages, [], "{what}");
+}
+
+/// Calls of the script when nothing goes wrong.
+fn calls() -> u64 {
+    let disk = SimDisk::default();
+    disk.plan(Plan::Calm);
+    let mut model = Model::default();
+    run(&disk, &mut model, false);
+    assert_eq!(model.kept.len(), 1);
+    let calls = disk.calls();
+    judge(&disk, &model, "calm");
+    assert!(calls > 100);
+    calls
+}
+
+#[test]
+fn power_cut_at_every_call() {
+    let losses = [Loss::Everything, Loss::Nothing]
+        .into_iter()
+        .chain((1..=6).map(Loss::Some));
+    let losses: Vec<_> = losses.collect();
+    for n in 0..calls() {
+        let disk = SimDisk::default();
+        disk.plan(Plan::Crash(n));
+        let mut model = Model::default();
+        run(&disk, &mut model, false);
+        for &loss in &losses {
+            let loss = match loss {
+                Loss::Some(seed) => Loss::Some(seed * 1_000_003 + n),
+                other => other,
+            };
+            judge(&disk.reboot(loss), &model, &format!("call {n}, {loss:?}"));
+        }
+    }
+}
+
+/// The process dies at every call; another one goes on at once, promises more, and only then the
+/// power goes. What the dead one left unsynced must not take the promises of the living along.
+#[test]
+fn kill_at_every_call_then_power_cut() {
+    for n in 0..calls() {
+        for loss in [Loss::Everything, Loss::Some(n), Loss::Some(n + 1_000_000)] {
+            let disk = SimDisk::default();
+            disk.plan(Plan::Crash(n));
+            let mut model = Model::default();
+            run(&disk, &mut model, false);
+            disk.kill();
+            let store = Arc::new(Store::new(Arc::new(disk.clone())));
+            let text = body("between", 900);
+            let id = deliver(&store, &text).unwrap();
+            // What it shows is there for good.
+            let mut shown = BTreeSet::new();
+            for (id, text) in retrieve(&store).unwrap() {
+                shown.insert(id.clone());
+                if Some(&text) == model.maybe_delivered.as_ref() {
+                    model.maybe_delivered = None;
+                    model.kept.push((id, text));
+                }
+            }
+            if model.maybe_deleted.iter().all(|id| !shown.contains(id)) {
+                let gone = std::mem::take(&mut model.maybe_deleted);
+                model.kept.retain(|(id, _)| !gone.contains(id));
+            }
+            model.maybe_deleted.clear();
+            model.maybe_delivered = None;
+            assert!(shown.contains(&id));
+            model.seen.extend(shown);
+            if !model.kept.iter().any(|(kept, _)| *kept == id) {
+                model.kept.push((id, text));
+            }
+            judge(&disk.reboot(loss), &model, &format!("kill {n}, {loss:?}"));
+        }
+    }
+}
+
+/// One call fails and is answered with a refusal: nothing of it is there, everything else is, at
+/// once and after a power cut.
+#[test]
+fn one_failure_at_every_call() {
+    let failures = [
+        |n| Plan::Fail(n, io::ErrorKind::Other),
+        |n| Plan::Fail(n, io::ErrorKind::StorageFull),
+        |n| Plan::ShortWrite(n),
+    ];
+    for n in 0..calls() {
+        for failure in failures {
+            let plan = failure(n);
+            let disk = SimDisk::default();
+            disk.plan(plan);
+            let mut model = Model::default();
+            run(&disk, &mut model, true);
+            disk.plan(Plan::Calm);
+            let what = format!("{plan:?}");
+            judge(&disk.reboot(Loss::Everything), &model, &what);
+            judge(&disk.reboot(Loss::Nothing), &model, &what);
+            judge(&disk, &model, &what);
+        }
+    }
+}
+
+/// From one call on nothing can be written any more: what is there can still be read, everything
+/// else is refused, and when there is room again life goes on.
+#[test]
+fn full_disk_from_every_call_on() {
+    for n in 0..calls() {
+        let disk = SimDisk::default();
+        disk.plan(Plan::FailFrom(n, io::ErrorKind::StorageFull));
+        let mut model = Model::default();
+        run(&disk, &mut model, true);
+        disk.plan(Plan::Calm);
+        let what = format!("full from {n}");
+        // The store that met the failures is gone; what it could not take back may be there.
+        model.maybe_delivered = None;
+        let store = Arc::new(Store::new(Arc::new(disk.clone())));
+        let found = retrieve(&store).unwrap();
+        for kept in &model.kept {
+            assert!(found.contains(kept), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_small_delivery_costs_one_sync() {
+    let disk = SimDisk::default();
+    let store = Arc::new(Store::new(Arc::new(disk.clone())));
+    deliver(&store, &body("first", 100)).unwrap();
+    disk.plan(Plan::Calm);
+    deliver(&store, &body("second", 4096)).unwrap();
+    assert_eq!(disk.syncs(), 1);
+    // open, lock, stat of name and file twice, first octets, write, sync.
+    assert!(disk.calls() <= 8, "{}", disk.calls());
+    disk.plan(Plan::Calm);
+    drop(store.open(DROP).unwrap());
+    assert_eq!(disk.syncs(), 0);
+    // Nothing marked: QUIT touches no disk.
+    let session = store.open(DROP).unwrap();
+    disk.plan(Plan::Calm);
+    session.commit(&Deletions::default()).unwrap();
+    assert_eq!(disk.calls(), 0);
+}
