@@ -12,7 +12,10 @@ pub(crate) fn moment(time: SystemTime) -> String {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
     };
-    let (days, second) = (seconds.div_euclid(DAY.cast_signed()), seconds.rem_euclid(DAY.cast_signed()));
+    let (days, second) = (
+        seconds.div_euclid(DAY.cast_signed()),
+        seconds.rem_euclid(DAY.cast_signed()),
+    );
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
@@ -80,8 +83,19 @@ mod tests {
         }
         let moment_ = UNIX_EPOCH + Duration::from_secs(1_795_422_279);
         assert_eq!(moment(moment_), "2026-11-23T08:24:39Z");
-        assert_eq!(moment(UNIX_EPOCH - Duration::from_secs(1)), "1969-12-31T23:59:59Z");
-        for wrong in ["", "2026", "2026-13-01", "2026-02-30", "2025-02-29", "+026-01-01", "1969-12-31"] {
+        assert_eq!(
+            moment(UNIX_EPOCH - Duration::from_secs(1)),
+            "1969-12-31T23:59:59Z"
+        );
+        for wrong in [
+            "",
+            "2026",
+            "2026-13-01",
+            "2026-02-30",
+            "2025-02-29",
+            "+026-01-01",
+            "1969-12-31",
+        ] {
             assert_eq!(day(wrong), None, "{wrong}");
         }
     }

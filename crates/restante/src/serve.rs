@@ -26,7 +26,10 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
         return Err(Failure::silent(Code::Config));
     }
     if unistd::geteuid().is_root() && config.user.is_none() {
-        return Err(from_text(Code::Config, &sandbox::SandboxError::Root.to_string()));
+        return Err(from_text(
+            Code::Config,
+            &sandbox::SandboxError::Root.to_string(),
+        ));
     }
     log::start(config.log);
     rights::prepare(&config)?;
@@ -120,13 +123,22 @@ fn reload(old: &Config) -> Result<server::Config, String> {
     for (key, changed) in [
         ("data", new.data != old.data),
         ("user", new.user != old.user),
-        ("listener", format!("{:?}", new.server.listeners) != format!("{:?}", old.server.listeners)),
-        ("auth", (new.scram, new.scram_iterations, new.refusal_delay)
-            != (old.scram, old.scram_iterations, old.refusal_delay)),
+        (
+            "listener",
+            format!("{:?}", new.server.listeners) != format!("{:?}", old.server.listeners),
+        ),
+        (
+            "auth",
+            (new.scram, new.scram_iterations, new.refusal_delay)
+                != (old.scram, old.scram_iterations, old.refusal_delay),
+        ),
         ("log", new.log != old.log),
     ] {
         if changed {
-            warn!(key, "a change of this key needs a restart; the old value stays in force");
+            warn!(
+                key,
+                "a change of this key needs a restart; the old value stays in force"
+            );
         }
     }
     Ok(new.server)

@@ -1,29 +1,26 @@
 //! The client of the demo: plays the session of RFC 1939 §10 over TCP and prints every line.
 //!
-//! It prints what really travels. The lines of a message are printed as they are on the wire, so
-//! a dot that was stuffed would be seen doubled.
+//! It prints what really travels: the lines of a message are printed as they are on the wire, so a
+//! dot that was stuffed would be seen doubled.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+use pop3::client::{Event, Follows, Session, Status};
+use pop3::wire::Form;
+use pop3::{Command, MessageNumber};
+use sasl::Secret;
 
 use super::letters::{ACCOUNT, PASSWORD};
 use crate::failure::{Code, Failure};
 use crate::output::{self, say};
 
-/// Longest line of a reply; RFC 2449 §4 allows 512 octets, RFC 5322 §2.1.1 1000 in a message.
-const LINE_OCTETS_MAX: u64 = 1000;
-
 /// Nothing on this machine takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How a reply ends.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Reply {
-    OneLine,
-    /// With a line that holds a single dot (RFC 1939 §3).
-    MultiLine,
-}
+/// So much is read at once.
+const PIECE_OCTETS: usize = 4096;
 
 /// Plays the session and prints it.
 ///
@@ -31,28 +28,30 @@ enum Reply {
 ///
 /// When the connection fails, or when the server refuses anything.
 pub(super) fn play(server: SocketAddr) -> Result<(), Failure> {
-    let mut client = Client::connect(server).map_err(lost)?;
-    client.reply(Reply::OneLine)?;
-    for (command, reply) in [
-        (format!("USER {ACCOUNT}"), Reply::OneLine),
-        (format!("PASS {PASSWORD}"), Reply::OneLine),
-        ("STAT".to_owned(), Reply::OneLine),
-        ("LIST".to_owned(), Reply::MultiLine),
-        ("RETR 1".to_owned(), Reply::MultiLine),
-        ("DELE 1".to_owned(), Reply::OneLine),
-        ("RETR 2".to_owned(), Reply::MultiLine),
-        ("DELE 2".to_owned(), Reply::OneLine),
-        ("QUIT".to_owned(), Reply::OneLine),
+    let mut client = Client::connect(server).map_err(|error| lost(&error))?;
+    client.listen()?;
+    let message = |number| MessageNumber::new(number).ok_or_else(|| failed("0 is no message"));
+    for command in [
+        Command::User(ACCOUNT.to_owned()),
+        Command::Pass(Secret::new(PASSWORD)),
+        Command::Stat,
+        Command::List(None),
+        Command::Retr(message(1)?),
+        Command::Dele(message(1)?),
+        Command::Retr(message(2)?),
+        Command::Dele(message(2)?),
+        Command::Quit,
     ] {
-        say!("C: {command}")?;
-        client.send(&command).map_err(lost)?;
-        client.reply(reply)?;
+        client.say(&command)?;
+        client.listen()?;
     }
     Ok(())
 }
 
 struct Client {
-    connection: BufReader<TcpStream>,
+    connection: TcpStream,
+    session: Session,
+    input: Vec<u8>,
 }
 
 impl Client {
@@ -62,49 +61,98 @@ impl Client {
         connection.set_write_timeout(Some(PATIENCE))?;
         connection.set_nodelay(true)?;
         Ok(Self {
-            connection: BufReader::new(connection),
+            connection,
+            session: Session::new(Form::Stuffed),
+            input: Vec::new(),
         })
     }
 
-    fn send(&mut self, command: &str) -> io::Result<()> {
-        self.connection.get_mut().write_all(format!("{command}\r\n").as_bytes())
+    /// Prints a command and sends it.
+    fn say(&mut self, command: &Command) -> Result<(), Failure> {
+        let mut line = Vec::new();
+        self.session
+            .send(command, &mut line)
+            .map_err(|error| failed(&error.to_string()))?;
+        say!("C: {}", String::from_utf8_lossy(&line).trim_end())?;
+        self.connection
+            .write_all(&line)
+            .map_err(|error| lost(&error))
     }
 
-    /// Reads and prints one reply.
-    fn reply(&mut self, reply: Reply) -> Result<(), Failure> {
-        let status = self.line().map_err(lost)?;
-        say!("S: {status}")?;
-        if !status.starts_with("+OK") {
-            return Err(Failure::new(
-                Code::Software,
-                "the demo's own server refused its client",
-            )
-            .remedy("please report this, with the lines above"));
-        }
-        while reply == Reply::MultiLine {
-            let line = self.line().map_err(lost)?;
-            say!("S: {line}")?;
-            if line == "." {
-                break;
+    /// Reads and prints what the server says, to the end of one reply.
+    fn listen(&mut self) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        loop {
+            let read = self
+                .session
+                .read(&self.input, &mut text)
+                .map_err(|error| failed(&error.to_string()))?;
+            let complete = match &read.event {
+                None => None,
+                Some(Event::Greeting(status)) => Some(told(status, Follows::Nothing)?),
+                Some(Event::Reply {
+                    status, follows, ..
+                }) => Some(told(status, *follows)?),
+                Some(Event::Line(line)) => {
+                    say!("S: {}", String::from_utf8_lossy(line))?;
+                    Some(false)
+                }
+                Some(Event::Text) => Some(false),
+                Some(Event::End) => {
+                    for line in String::from_utf8_lossy(&text).lines() {
+                        say!("S: {line}")?;
+                    }
+                    say!("S: .")?;
+                    Some(true)
+                }
+                Some(Event::Challenge(_)) => return Err(failed("it was not asked to challenge")),
+            };
+            self.input.drain(..read.consumed);
+            match complete {
+                Some(true) => return Ok(()),
+                Some(false) => {}
+                None => self.more()?,
             }
         }
-        Ok(())
     }
 
-    fn line(&mut self) -> io::Result<String> {
-        let mut line = Vec::new();
-        (&mut self.connection).take(LINE_OCTETS_MAX).read_until(b'\n', &mut line)?;
-        match line.strip_suffix(b"\r\n") {
-            Some(line) => Ok(String::from_utf8_lossy(line).into_owned()),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
+    fn more(&mut self) -> Result<(), Failure> {
+        let mut piece = [0; PIECE_OCTETS];
+        match self.connection.read(&mut piece) {
+            Ok(0) => Err(lost(&io::ErrorKind::UnexpectedEof.into())),
+            Ok(octets) => {
+                self.input.extend_from_slice(&piece[..octets]);
+                Ok(())
+            }
+            Err(error) => Err(lost(&error)),
         }
     }
 }
 
-fn lost(error: io::Error) -> Failure {
+/// Prints a status line; whether the reply is complete with it.
+fn told(status: &Status, follows: Follows) -> Result<bool, Failure> {
+    say!("S: {status}")?;
+    match status.is_ok() {
+        true => Ok(follows == Follows::Nothing),
+        false => Err(failed("it refused")),
+    }
+}
+
+fn failed(why: &str) -> Failure {
     Failure::new(
         Code::Software,
-        format!("the demo's client lost its server: {}", output::plain(&error)),
+        format!("the demo's own server does not play along: {why}"),
+    )
+    .remedy("please report this, with the lines above")
+}
+
+fn lost(error: &io::Error) -> Failure {
+    Failure::new(
+        Code::Software,
+        format!(
+            "the demo's client lost its server: {}",
+            output::plain(error)
+        ),
     )
     .remedy("please report this, with the lines above")
 }

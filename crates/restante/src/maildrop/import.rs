@@ -36,7 +36,11 @@ pub(super) fn import(config: &Config, account: &str, from: &Path) -> Result<(), 
     let unreadable = |error: io::Error| {
         Failure::new(
             Code::NoInput,
-            format!("{} cannot be read: {}", from.display(), output::plain(&error)),
+            format!(
+                "{} cannot be read: {}",
+                from.display(),
+                output::plain(&error)
+            ),
         )
         .remedy(match error.kind() {
             io::ErrorKind::PermissionDenied => {
@@ -97,7 +101,10 @@ pub(super) fn import(config: &Config, account: &str, from: &Path) -> Result<(), 
         0 => Ok(()),
         number => Err(Failure::new(
             Code::Data,
-            format!("{} left out; see above", count(number, "file was", "files were")),
+            format!(
+                "{} left out; see above",
+                count(number, "file was", "files were")
+            ),
         )
         .remedy("mend them and run this again: what is there already is skipped")),
     }

@@ -52,7 +52,9 @@ struct Owned {
 
 impl Owned {
     fn name(&self) -> String {
-        self.account.clone().unwrap_or_else(|| format!("({})", self.id))
+        self.account
+            .clone()
+            .unwrap_or_else(|| format!("({})", self.id))
     }
 }
 
@@ -76,8 +78,11 @@ fn owned(config: &Config, account: Option<&str>) -> Result<(Vec<Owned>, Maildrop
         })
         .collect();
     let maildrops = stock::maildrops(config)?;
-    let removed: HashMap<_, _> =
-        accounts.removed()?.into_iter().map(|gone| (gone.maildrop, gone.name)).collect();
+    let removed: HashMap<_, _> = accounts
+        .removed()?
+        .into_iter()
+        .map(|gone| (gone.maildrop, gone.name))
+        .collect();
     for id in maildrops.ids().map_err(|error| store(&error))? {
         if all.iter().all(|owned| owned.id != id) {
             let account = removed.get(&id.0).map(|name| format!("{name} (removed)"));
@@ -89,7 +94,11 @@ fn owned(config: &Config, account: Option<&str>) -> Result<(Vec<Owned>, Maildrop
 
 fn list(config: &Config, json: bool) -> Result<(), Failure> {
     let (all, maildrops) = owned(config, None)?;
-    let width = all.iter().map(|owned| owned.name().len()).max().unwrap_or(0);
+    let width = all
+        .iter()
+        .map(|owned| owned.name().len())
+        .max()
+        .unwrap_or(0);
     let mut damaged = 0;
     for owned in &all {
         let name = owned.name();
@@ -162,7 +171,10 @@ fn show(config: &Config, account: &str, wanted: &str) -> Result<(), Failure> {
         .ok_or_else(|| {
             Failure::new(
                 Code::Data,
-                format!("the maildrop of {} has no message {wanted:?}", owned[0].name()),
+                format!(
+                    "the maildrop of {} has no message {wanted:?}",
+                    owned[0].name()
+                ),
             )
             .remedy(format!("see what it has: restante maildrop list {account}"))
         })?;
@@ -172,7 +184,9 @@ fn show(config: &Config, account: &str, wanted: &str) -> Result<(), Failure> {
     read(&open, number, |stored| {
         plain.clear();
         reader.read(stored, &mut plain);
-        stdout.write_all(&plain).map_err(|error| output::unwritten(&error))
+        stdout
+            .write_all(&plain)
+            .map_err(|error| output::unwritten(&error))
     })?;
     // The reader keeps back what might be the beginning of the terminator line.
     plain.clear();
@@ -194,9 +208,16 @@ fn verify(config: &Config, account: Option<&str>) -> Result<(), Failure> {
         messages += verified.messages;
         damages += verified.damages.len() as u64;
         for damage in &verified.damages {
-            let uid = damage.uid.map_or_else(String::new, |uid| format!(", message uid {uid}"));
+            let uid = damage
+                .uid
+                .map_or_else(String::new, |uid| format!(", message uid {uid}"));
             bar.suspend(|| {
-                note!("{}: byte {}{uid}: {}", owned.name(), damage.offset, damage.what);
+                note!(
+                    "{}: byte {}{uid}: {}",
+                    owned.name(),
+                    damage.offset,
+                    damage.what
+                );
             });
         }
     }

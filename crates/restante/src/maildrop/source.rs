@@ -42,7 +42,9 @@ pub(crate) struct Scan {
 
 /// Whether the directory is a Maildir.
 pub(crate) fn is_maildir(directory: &Path) -> bool {
-    ["new", "cur"].iter().all(|part| directory.join(part).is_dir())
+    ["new", "cur"]
+        .iter()
+        .all(|part| directory.join(part).is_dir())
 }
 
 /// Looks through a directory.
@@ -61,7 +63,8 @@ pub(crate) fn scan(directory: &Path) -> io::Result<Scan> {
     }
     scan.messages.sort();
     // A program that moved a message from new/ to cur/ while we looked showed it to us twice.
-    scan.messages.dedup_by(|later, first| later.origin == first.origin);
+    scan.messages
+        .dedup_by(|later, first| later.origin == first.origin);
     Ok(scan)
 }
 
@@ -84,8 +87,10 @@ fn collect(directory: &Path, kind: Kind, scan: &mut Scan) -> io::Result<()> {
         let path = entry.path();
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => {
-                let modified =
-                    metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1_000);
+                let modified = metadata
+                    .mtime()
+                    .saturating_mul(1_000_000)
+                    .saturating_add(metadata.mtime_nsec() / 1_000);
                 let (received_us, origin) = match kind {
                     Kind::Maildir => (arrival(name).unwrap_or(modified), base(name)),
                     Kind::Eml => (modified, name),
@@ -120,7 +125,10 @@ fn base(name: &[u8]) -> &[u8] {
 fn arrival(name: &[u8]) -> Option<i64> {
     let name = std::str::from_utf8(base(name)).ok()?;
     let (seconds, rest) = name.split_once('.')?;
-    let seconds: i64 = seconds.parse().ok().filter(|seconds| (1..1 << 40).contains(seconds))?;
+    let seconds: i64 = seconds
+        .parse()
+        .ok()
+        .filter(|seconds| (1..1 << 40).contains(seconds))?;
     let microseconds = rest
         .split(|letter: char| letter.is_ascii_uppercase())
         .nth(1)
@@ -138,7 +146,10 @@ fn arrival(name: &[u8]) -> Option<i64> {
 /// Those of opening; a file of another kind.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(io::Error::other("not a regular file")),
@@ -152,7 +163,10 @@ mod tests {
     #[test]
     fn a_maildir_name_tells_the_arrival() {
         for (name, expected) in [
-            (&b"1700000000.M123456P42Q1.host,S=120:2,S"[..], Some(1_700_000_000_123_456)),
+            (
+                &b"1700000000.M123456P42Q1.host,S=120:2,S"[..],
+                Some(1_700_000_000_123_456),
+            ),
             (b"1700000000.42_1.host", Some(1_700_000_000_000_000)),
             (b"1700000000.P42M7.host", Some(1_700_000_000_000_000)),
             (b"1700000000.M9999999P1.host", Some(1_700_000_000_000_000)),
@@ -173,7 +187,11 @@ mod tests {
             fs::create_dir(directory.path().join(part)).unwrap();
         }
         for name in [
-            "new/20.M2P1.h", "new/20.M1P1.h", "cur/10.P1.h:2,S", "tmp/5.P1.h", "new/.hidden",
+            "new/20.M2P1.h",
+            "new/20.M1P1.h",
+            "cur/10.P1.h:2,S",
+            "tmp/5.P1.h",
+            "new/.hidden",
             "cur/20.M1P1.h:2,S",
         ] {
             fs::write(directory.path().join(name), b"x").unwrap();
@@ -181,7 +199,11 @@ mod tests {
         fs::create_dir(directory.path().join("cur/30.P1.h")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", directory.path().join("new/40.P1.h")).unwrap();
         let scan = scan(directory.path()).unwrap();
-        let origins: Vec<_> = scan.messages.iter().map(|found| found.origin.as_slice()).collect();
+        let origins: Vec<_> = scan
+            .messages
+            .iter()
+            .map(|found| found.origin.as_slice())
+            .collect();
         assert_eq!(origins, [&b"10.P1.h"[..], b"20.M1P1.h", b"20.M2P1.h"]);
         assert_eq!(scan.bad.len(), 2);
         assert!(open(&directory.path().join("new/40.P1.h")).is_err());

@@ -3,18 +3,19 @@
 mod import;
 mod password;
 
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::time::SystemTime;
 
-use auth::{Account, Accounts, Change, Password, State};
+use auth::{Account, Change, Password, State};
+use maildrop::{MaildropId, Maildrops, Summary};
 use serde_json::{Value, json};
 
 use crate::args;
 use crate::config::{self, Config};
 use crate::date;
 use crate::failure::{Code, Failure};
-use crate::output::{count, note, say};
+use crate::output::{self, count, note, say};
 use crate::stock;
 
 /// Does what is asked for.
@@ -53,7 +54,10 @@ pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Fai
         args::User::Import { file, apop } => import::import(&config, &file, apop),
         args::User::Rename { account, new_name } => {
             let account = stock::accounts(&config)?.rename(&account, &new_name)?;
-            say!("The account is {} now; its maildrop is the same.", account.name)
+            say!(
+                "The account is {} now; its maildrop is the same.",
+                account.name
+            )
         }
     }
 }
@@ -67,7 +71,11 @@ fn add(
     // Before root's rights are given up: the file may be root's.
     let given = password::given(source)?;
     let accounts = stock::accounts(config)?;
-    if accounts.list()?.iter().any(|account| account.name.eq_ignore_ascii_case(name)) {
+    if accounts
+        .list()?
+        .iter()
+        .any(|account| account.name.eq_ignore_ascii_case(name))
+    {
         // Before anybody is asked for a password in vain.
         return Err(auth::AccountsError::Exists(name.to_ascii_lowercase()).into());
     }
@@ -93,7 +101,10 @@ fn passwd(
     match apop {
         true => {
             accounts.set_apop(name, &secret)?;
-            say!("The APOP secret of {} is set; its password is the same.", account.name)
+            say!(
+                "The APOP secret of {} is set; its password is the same.",
+                account.name
+            )
         }
         false => {
             accounts.set_password(name, &Password::Clear(secret))?;
@@ -113,15 +124,24 @@ fn apop_warning() {
 fn list(config: &Config, json: bool) -> Result<(), Failure> {
     let accounts = stock::accounts(config)?.list()?;
     if json {
-        return accounts.iter().try_for_each(|account| say!("{}", object(account)));
+        return accounts
+            .iter()
+            .try_for_each(|account| say!("{}", object(account)));
     }
     if accounts.is_empty() {
         note!("There is no account yet; make one: restante user add NAME");
     }
-    let width = accounts.iter().map(|account| account.name.len()).max().unwrap_or(0);
+    let width = accounts
+        .iter()
+        .map(|account| account.name.len())
+        .max()
+        .unwrap_or(0);
     for account in &accounts {
         let remarks = remarks(account).join(", ");
-        say!("{}", format!("{:<width$}  {remarks}", account.name).trim_end())?;
+        say!(
+            "{}",
+            format!("{:<width$}  {remarks}", account.name).trim_end()
+        )?;
     }
     Ok(())
 }
@@ -132,7 +152,10 @@ fn remarks(account: &Account) -> Vec<&'static str> {
     if account.state == State::Disabled {
         remarks.push("disabled");
     }
-    if account.expires.is_some_and(|expires| expires <= SystemTime::now()) {
+    if account
+        .expires
+        .is_some_and(|expires| expires <= SystemTime::now())
+    {
         remarks.push("expired");
     }
     if account.password.is_none() {
@@ -154,10 +177,28 @@ fn describe(account: &Account) -> Result<(), Failure> {
             State::Disabled => "disabled",
         },
     )?;
-    row("expires", &account.expires.map_or_else(|| "never".to_owned(), date::moment))?;
-    row("from", &networks(account).map_or_else(|| "everywhere".to_owned(), |all| all.join(", ")))?;
-    row("password", account.password.map_or("none", auth::Scheme::name))?;
-    row("SCRAM", if account.scram { "verifier stored" } else { "no" })?;
+    row(
+        "expires",
+        &account
+            .expires
+            .map_or_else(|| "never".to_owned(), date::moment),
+    )?;
+    row(
+        "from",
+        &networks(account).map_or_else(|| "everywhere".to_owned(), |all| all.join(", ")),
+    )?;
+    row(
+        "password",
+        account.password.map_or("none", auth::Scheme::name),
+    )?;
+    row(
+        "SCRAM",
+        if account.scram {
+            "verifier stored"
+        } else {
+            "no"
+        },
+    )?;
     row("APOP", if account.apop { "secret stored" } else { "no" })?;
     row("maildrop", &format!("{:016x}", account.maildrop))?;
     row("made", &date::moment(account.created))
@@ -188,7 +229,10 @@ fn set(config: &Config, name: &str, asked: &args::Change) -> Result<(), Failure>
         None => None,
         Some("never") => Some(None),
         Some(day) => Some(Some(date::day(day).ok_or_else(|| {
-            wrong(format!("{day:?} is not a day"), "give one such as 2027-01-31, or never")
+            wrong(
+                format!("{day:?} is not a day"),
+                "give one such as 2027-01-31, or never",
+            )
         })?)),
     };
     let networks = match asked.networks.as_slice() {
@@ -232,11 +276,88 @@ fn remove(config: &Config, name: &str, delete_mail: bool, yes: bool) -> Result<(
         );
     }
     let maildrops = stock::maildrops(config)?;
-    let id = maildrop::MaildropId(account.maildrop);
+    let id = MaildropId(account.maildrop);
+    let summary = maildrops
+        .summary(id)
+        .map_err(|error| unreadable(&account, &error))?;
     if !yes {
-        confirm(&account, &maildrops)?;
+        confirm(&account, &summary)?;
     }
-    // The account first: whatever happens then, nobody can log in and no mail comes in.
-    remove_with_mail(&accounts, &maildrops, name, id)?;
-    say!("Account {} and its mail are deleted.", account.name)
+    // The account first: from now on nobody can log in, and no mail comes in.
+    accounts.remove(name)?;
+    erase(&maildrops, id).map_err(|why| {
+        Failure::new(
+            Code::Temporary,
+            format!(
+                "account {} is removed, but its mail is not deleted yet: {why}",
+                account.name
+            ),
+        )
+        .remedy("it will be deleted with the other removed accounts after 30 days")
+    })?;
+    accounts.purge(account.maildrop)?;
+    say!(
+        "Account {} and its mail ({}) are deleted.",
+        account.name,
+        count(summary.messages, "message", "messages")
+    )
+}
+
+/// Deletes all mail of a maildrop as a session would, then its file.
+fn erase(maildrops: &Maildrops, id: MaildropId) -> Result<(), String> {
+    let open = maildrops.open(id).map_err(|error| error.to_string())?;
+    let mut all = pop3::Deletions::default();
+    for index in 0..open.listing().len() {
+        if let Some(number) = pop3::MessageNumber::from_index(index) {
+            all.mark(number);
+        }
+    }
+    open.commit(&all).map_err(|error| error.to_string())?;
+    for file in maildrops
+        .path(id)
+        .iter()
+        .flat_map(|path| [path.clone(), path.with_extension("rsx")])
+    {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(output::plain(&error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(account: &Account, error: &io::Error) -> Failure {
+    Failure::new(
+        Code::InputOutput,
+        format!(
+            "the maildrop of {} cannot be read: {}",
+            account.name,
+            output::plain(error)
+        ),
+    )
+    .remedy("restante maildrop verify tells more")
+}
+
+fn confirm(account: &Account, summary: &Summary) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(
+            Code::Usage,
+            "there is no terminal to ask whether mail shall be deleted",
+        )
+        .remedy("add --yes"));
+    }
+    note!(
+        "This deletes {} and {} for ever. Type the account's name to go on:",
+        account.name,
+        count(summary.messages, "message", "messages"),
+    );
+    let mut answer = String::new();
+    // A name has at most 255 octets.
+    let read = io::stdin().lock().take(300).read_line(&mut answer);
+    match read.is_ok() && answer.trim() == account.name {
+        true => Ok(()),
+        false => Err(Failure::new(Code::Usage, "nothing was deleted")),
+    }
 }

@@ -14,17 +14,21 @@ use crate::output;
 /// Longest password in octets: what fits a PASS line of 512 octets.
 const OCTETS_MAX: usize = 504;
 
-/// Reads a password.
+/// The password that standard input or a file gives, if one of them shall.
 ///
 /// # Errors
 ///
 /// When there is none, when it can never be sent, or when its source cannot be read.
-pub(crate) fn read(source: &PasswordSource, account: &str) -> Result<Secret, Failure> {
+pub(super) fn given(source: &PasswordSource) -> Result<Option<Secret>, Failure> {
     let octets = if let Some(file) = &source.password_file {
         let open = File::open(file).map_err(|error| {
             Failure::new(
                 Code::NoInput,
-                format!("{} cannot be read: {}", file.display(), output::plain(&error)),
+                format!(
+                    "{} cannot be read: {}",
+                    file.display(),
+                    output::plain(&error)
+                ),
             )
             .remedy("name a file whose first line is the password")
         })?;
@@ -32,9 +36,21 @@ pub(crate) fn read(source: &PasswordSource, account: &str) -> Result<Secret, Fai
     } else if source.stdin {
         first_line(io::stdin().lock())?
     } else {
-        prompt(account)?
+        return Ok(None);
     };
-    usable(octets)
+    usable(octets).map(Some)
+}
+
+/// The password that was given; if none was, the terminal is asked, twice.
+///
+/// # Errors
+///
+/// When there is no terminal, when the two differ, or when what was typed is no password.
+pub(super) fn or_asked_for(given: Option<Secret>, account: &str) -> Result<Secret, Failure> {
+    match given {
+        Some(secret) => Ok(secret),
+        None => usable(prompt(account)?),
+    }
 }
 
 fn first_line(source: impl Read) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -70,7 +86,10 @@ fn prompt(account: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
             .map_err(|error| {
                 Failure::new(
                     Code::InputOutput,
-                    format!("the password cannot be asked for: {}", output::plain(&error)),
+                    format!(
+                        "the password cannot be asked for: {}",
+                        output::plain(&error)
+                    ),
                 )
                 .remedy("give it by --stdin or --password-file FILE")
             })

@@ -1,0 +1,93 @@
+//! `restante user import`: accounts from lines `name:{SCHEME}secret`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use auth::Apop;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::failure::{Code, Failure};
+use crate::output::{self, count, note, say};
+use crate::stock;
+
+/// Larger than the accounts of ten million people.
+const FILE_OCTETS_MAX: u64 = 2 << 30;
+
+/// Reads the file, and adds its accounts if every line is right.
+///
+/// # Errors
+///
+/// When the file cannot be read, when a line is wrong (every wrong line is named), and when the
+/// accounts cannot be written.
+pub(super) fn import(config: &Config, file: &Path, apop: bool) -> Result<(), Failure> {
+    // Before root's rights are given up: the file may be root's.
+    let text = read(file)?;
+    let lines = auth::parse_import(&text).map_err(|errors| {
+        for error in &errors {
+            note!("{}: {error}", file.display());
+        }
+        Failure::new(
+            Code::Data,
+            format!(
+                "{}; nothing was imported",
+                count(errors.len() as u64, "line is wrong", "lines are wrong")
+            ),
+        )
+        .remedy("correct them, or take them out, and try again")
+    })?;
+    let keep = match apop {
+        true => Apop::Keep,
+        false => Apop::Skip,
+    };
+    let accounts = stock::accounts(config)?;
+    // Hidden by itself when standard error is no terminal.
+    let bar = ProgressBar::with_draw_target(Some(lines.len() as u64), ProgressDrawTarget::stderr());
+    let report = accounts.import(&lines, keep, |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    for (line, name) in &report.existing {
+        note!(
+            "{}: line {line}: {name} exists already and stays as it is",
+            file.display()
+        );
+    }
+    if report.with_apop > 0 {
+        note!(
+            "warning: {} can be read back by whoever has the data directory",
+            count(report.with_apop as u64, "APOP secret", "APOP secrets")
+        );
+    }
+    say!(
+        "{} imported, {} there already.",
+        count(report.added as u64, "account", "accounts"),
+        report.existing.len()
+    )
+}
+
+fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failure = |error: io::Error| {
+        Failure::new(
+            Code::NoInput,
+            format!(
+                "{} cannot be read: {}",
+                file.display(),
+                output::plain(&error)
+            ),
+        )
+        .remedy("name a file of lines `name:{SCHEME}secret`, or - for standard input")
+    };
+    let mut text = Zeroizing::new(Vec::new());
+    let read = match file.as_os_str() == "-" {
+        true => io::stdin()
+            .lock()
+            .take(FILE_OCTETS_MAX)
+            .read_to_end(&mut text),
+        false => {
+            File::open(file).and_then(|open| open.take(FILE_OCTETS_MAX).read_to_end(&mut text))
+        }
+    };
+    read.map_err(failure)?;
+    Ok(text)
+}
