@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use crate::accounts::apop_key::ApopKey;
 use crate::accounts::row::{Directory, Row};
 use crate::accounts::{Accounts, AccountsError};
-use crate::cache::{Credential, Credentials};
+use crate::cache::Credentials;
 use crate::hash::{self, PasswordHash};
 use crate::identity::Identity;
 use crate::name::AccountName;
@@ -335,14 +335,14 @@ impl Shared {
     fn upgrade(&self, row: &Row, secret: &Secret) {
         let account = row.name.as_str();
         match self.accounts.upgrade(row, secret) {
-            Ok(Some(version)) => {
+            Ok(Some(upgrade)) => {
                 // The row has a new version, but the password is the one that was verified.
-                let credential: Credential = self.credentials.credential(row.id, version, secret);
+                let credential = self.credentials.credential(row.id, upgrade.version, secret);
                 self.credentials.insert(credential);
-                if row.password.as_ref().is_some_and(PasswordHash::is_legacy) {
+                if upgrade.rehashed {
                     info!(account, "password rehashed");
                 }
-                if !row.has_scram && self.accounts.stores_scram() {
+                if upgrade.scram {
                     info!(account, "SCRAM verifier stored");
                 }
             }
@@ -377,3 +377,6 @@ async fn blocking<T: Send + 'static>(
         .await
         .map_err(|why| Denied::Unavailable(why.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

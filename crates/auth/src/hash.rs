@@ -349,3 +349,6 @@ fn check_bcrypt(text: &str) -> Result<(), HashError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

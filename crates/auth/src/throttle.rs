@@ -186,6 +186,12 @@ impl Throttle {
         }
     }
 
+    /// Failures of an address that still count.
+    #[cfg(test)]
+    pub(crate) fn address_failures(&self, peer: Peer) -> u32 {
+        self.arrive("", peer).address_failures
+    }
+
     fn delay(&self, failures: u32) -> Duration {
         let max = REFUSAL_DELAY_MAX.max(self.refusal_delay);
         self.refusal_delay

@@ -64,6 +64,17 @@ struct Stored {
     scram: Option<Verifier>,
 }
 
+/// What an account got after a login.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Upgrade {
+    /// The row's version now.
+    pub(crate) version: i64,
+    /// Whether the password has a new hash.
+    pub(crate) rehashed: bool,
+    /// Whether there is a SCRAM verifier now.
+    pub(crate) scram: bool,
+}
+
 impl Accounts {
     /// Opens or makes `accounts.db` in the data directory, which is made if it is missing.
     ///
@@ -223,12 +234,12 @@ impl Accounts {
 
     /// Stores what an account lacks, now that a password has proved right: a better hash if its own
     /// is a legacy one, a SCRAM verifier if it has none. Changes nothing if the row is not the one
-    /// that was checked. Returns the row's version if it was changed.
+    /// that was checked.
     pub(crate) fn upgrade(
         &self,
         row: &row::Row,
         password: &Secret,
-    ) -> Result<Option<i64>, AccountsError> {
+    ) -> Result<Option<Upgrade>, AccountsError> {
         let hash = match row.password.as_ref().is_some_and(PasswordHash::is_legacy) {
             true => Some(PasswordHash::new(password).map_err(AccountsError::io(&self.data))?),
             false => None,
@@ -259,16 +270,20 @@ impl Accounts {
                 scram.as_ref().map(|v| v.server_key),
             ],
         )?;
-        let version = match changed {
+        let upgrade = match changed {
             0 => None,
-            _ => Some(transaction.query_row(
-                "SELECT version FROM account WHERE id = ?1",
-                [row.id],
-                |found| found.get(0),
-            )?),
+            _ => Some(Upgrade {
+                version: transaction.query_row(
+                    "SELECT version FROM account WHERE id = ?1",
+                    [row.id],
+                    |found| found.get(0),
+                )?,
+                rehashed: hash.is_some(),
+                scram: scram.is_some(),
+            }),
         };
         transaction.commit()?;
-        Ok(version)
+        Ok(upgrade)
     }
 
     /// Whether a verifier is stored when a password is seen.

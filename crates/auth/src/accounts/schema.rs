@@ -5,7 +5,7 @@
 //! overwritten and not only forgotten. The file has mode 0600, which SQLite gives to its `-wal` and
 //! `-shm` too. `user_version` counts the schema's steps; there is only forward.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -98,6 +98,13 @@ fn directory(data: &Path) -> Result<PathBuf, AccountsError> {
             .recursive(true)
             .mode(0o700)
             .create(data)
+            .map_err(io())?;
+        // Or the whole directory may be gone after a power cut.
+        let parent = data
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or_else(|| Path::new(".")))
+            .and_then(|parent| parent.sync_all())
             .map_err(io())?;
     }
     let mode = data.metadata().map_err(io())?.permissions().mode();

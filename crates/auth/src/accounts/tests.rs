@@ -1,1 +1,398 @@
+//! What the program does with accounts, from the outside.
 
+use std::sync::Arc;
+
+use super::*;
+use crate::hash::Scheme;
+
+const BCRYPT: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+fn accounts(dir: &tempfile::TempDir) -> Accounts {
+    Accounts::open(dir.path())
+        .unwrap()
+        .scram(Some(4096))
+        .unwrap()
+}
+
+fn clear(text: &str) -> Password {
+    Password::Clear(Secret::new(text))
+}
+
+fn hashed() -> Password {
+    Password::Hash(PasswordHash::parse(Scheme::BlfCrypt, BCRYPT).unwrap())
+}
+
+#[test]
+fn an_account_is_added_shown_and_listed_without_its_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let bob = accounts.add("Bob", &clear("redqueen")).unwrap();
+    assert_eq!((bob.name.as_str(), bob.version), ("bob", 1));
+    assert_eq!(bob.password, Some(Scheme::Argon2id));
+    assert!(bob.scram && !bob.apop);
+    assert_eq!(bob.state, State::Enabled);
+    assert_eq!(accounts.show("BOB").unwrap(), bob);
+    let alice = accounts.add("alice@example.org", &hashed()).unwrap();
+    assert_eq!(
+        (alice.password, alice.scram),
+        (Some(Scheme::BlfCrypt), false)
+    );
+    assert_ne!(alice.maildrop, bob.maildrop);
+    assert_eq!(accounts.list().unwrap(), [alice, bob.clone()]);
+    let printed = format!("{bob:?} {:?} {:?}", clear("redqueen"), hashed());
+    assert!(
+        !printed.contains("redqueen") && !printed.contains('$'),
+        "{printed}"
+    );
+}
+
+#[test]
+fn what_cannot_be_added_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    accounts.add("bob", &clear("redqueen")).unwrap();
+    for (name, password, told) in [
+        (
+            "BOB",
+            "x",
+            "there is an account bob already; change it with `user passwd` or `user set`",
+        ),
+        ("../bob", "x", "an account name must not contain '/'"),
+        ("eve", "", "a password has 1 to 512 octets"),
+        ("eve", "a\r\nb", "a password has 1 to 512 octets"),
+        ("eve", "a\0b", "a password has 1 to 512 octets"),
+        ("eve", &"x".repeat(513), "a password has 1 to 512 octets"),
+    ] {
+        let error = accounts
+            .add(name, &clear(password))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(told), "{error}");
+    }
+    for error in [
+        accounts.show("eve").unwrap_err(),
+        accounts.set_password("eve", &clear("x")).unwrap_err(),
+        accounts.set_apop("eve", &Secret::new("x")).unwrap_err(),
+        accounts.clear_apop("Eve").unwrap_err(),
+        accounts.set("eve", &Change::default()).unwrap_err(),
+        accounts.rename("eve", "adam").unwrap_err(),
+        accounts.remove("eve").unwrap_err(),
+    ] {
+        assert_eq!(
+            error.to_string(),
+            "there is no account eve; `user list` shows all"
+        );
+    }
+}
+
+#[test]
+fn too_few_iterations_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = Accounts::open(dir.path()).unwrap().scram(Some(4095));
+    assert!(matches!(refused, Err(AccountsError::ScramIterations(4095))));
+}
+
+#[test]
+fn no_password_is_in_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    accounts.add("bob", &clear("redqueen")).unwrap();
+    accounts.set_apop("bob", &Secret::new("tanstaaf")).unwrap();
+    for file in dir.path().read_dir().unwrap() {
+        let octets = std::fs::read(file.unwrap().path()).unwrap();
+        for secret in [b"redqueen", b"tanstaaf"] {
+            assert!(!octets.windows(8).any(|window| window == secret));
+        }
+    }
+}
+
+#[test]
+fn a_new_password_leaves_nothing_of_the_old_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let bob = accounts.add("bob", &clear("redqueen")).unwrap();
+    accounts.set_password("BOB", &hashed()).unwrap();
+    let changed = accounts.show("bob").unwrap();
+    assert_eq!(changed.password, Some(Scheme::BlfCrypt));
+    assert!(
+        !changed.scram,
+        "the old password's verifier would still log in"
+    );
+    assert_eq!((changed.version, changed.maildrop), (2, bob.maildrop));
+    accounts.set_password("bob", &clear("caterpillar")).unwrap();
+    assert!(accounts.show("bob").unwrap().scram);
+}
+
+#[test]
+fn without_scram_no_verifier_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir).scram(None).unwrap();
+    assert!(!accounts.add("bob", &clear("redqueen")).unwrap().scram);
+}
+
+#[test]
+fn a_password_that_saslprep_refuses_has_no_verifier_but_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let bob = accounts(&dir)
+        .add("bob", &Password::Clear(Secret::new(vec![0xff])))
+        .unwrap();
+    assert_eq!((bob.password, bob.scram), (Some(Scheme::Argon2id), false));
+}
+
+#[test]
+fn an_apop_secret_is_set_and_cleared() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    accounts.add("bob", &clear("redqueen")).unwrap();
+    accounts.set_apop("bob", &Secret::new("tanstaaf")).unwrap();
+    assert!(accounts.show("bob").unwrap().apop);
+    accounts.clear_apop("bob").unwrap();
+    assert!(!accounts.show("bob").unwrap().apop);
+}
+
+#[test]
+fn settings_change_one_by_one_and_each_raises_the_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let bob = accounts.add("bob", &hashed()).unwrap();
+    let end = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+    let networks: Vec<_> = ["192.0.2.0/24", "2001:db8::/32"]
+        .map(|n| n.parse().unwrap())
+        .into();
+    let disabled = Change {
+        state: Some(State::Disabled),
+        ..Change::default()
+    };
+    let changed = accounts.set("bob", &disabled).unwrap();
+    assert_eq!(
+        (changed.state, changed.version),
+        (State::Disabled, bob.version + 1)
+    );
+    let limited = Change {
+        expires: Some(Some(end)),
+        networks: Some(networks.clone()),
+        ..Change::default()
+    };
+    let changed = accounts.set("bob", &limited).unwrap();
+    assert_eq!(changed.state, State::Disabled);
+    assert_eq!((changed.expires, &changed.networks), (Some(end), &networks));
+    assert!(changed.version > bob.version + 1);
+    let free = Change {
+        state: Some(State::Enabled),
+        expires: Some(None),
+        networks: Some(vec![]),
+    };
+    let changed = accounts.set("bob", &free).unwrap();
+    let version = changed.version;
+    assert_eq!(changed, Account { version, ..bob });
+    assert_eq!(
+        accounts.set("bob", &Change::default()).unwrap().version,
+        version
+    );
+}
+
+#[test]
+fn a_renamed_account_keeps_its_maildrop() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let bob = accounts.add("bob", &hashed()).unwrap();
+    let robert = accounts.rename("Bob", "Robert").unwrap();
+    assert_eq!(
+        (robert.name.as_str(), robert.maildrop),
+        ("robert", bob.maildrop)
+    );
+    accounts.add("bob", &hashed()).unwrap();
+    assert!(
+        matches!(accounts.rename("robert", "BOB"), Err(AccountsError::Exists(name)) if name == "bob")
+    );
+    assert_eq!(accounts.show("robert").unwrap().maildrop, bob.maildrop);
+}
+
+#[test]
+fn a_removed_account_is_gone_but_its_maildrop_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let first = accounts.add("bob", &hashed()).unwrap();
+    let removed = accounts.remove("Bob").unwrap();
+    assert_eq!(
+        (removed.name.as_str(), removed.maildrop),
+        ("bob", first.maildrop)
+    );
+    assert_eq!(removed.purge_due, removed.removed + REMOVED_KEPT);
+    assert!(accounts.show("bob").is_err());
+    assert_eq!(accounts.list().unwrap(), []);
+    assert_eq!(accounts.recipient("bob", "h", &[]).unwrap(), None);
+    // A new account of the old name never sees the old mail.
+    let second = accounts.add("bob", &hashed()).unwrap();
+    assert_ne!(second.maildrop, first.maildrop);
+    assert!(matches!(
+        accounts.restore(first.maildrop),
+        Err(AccountsError::Exists(_))
+    ));
+    assert!(matches!(
+        accounts.purge(second.maildrop),
+        Err(AccountsError::NotRemoved(_))
+    ));
+    accounts.remove("bob").unwrap();
+    let kept: Vec<_> = accounts
+        .removed()
+        .unwrap()
+        .iter()
+        .map(|r| r.maildrop)
+        .collect();
+    assert_eq!(kept, [first.maildrop, second.maildrop]);
+    let restored = accounts.restore(first.maildrop).unwrap();
+    assert_eq!(
+        (restored.name.as_str(), restored.maildrop),
+        ("bob", first.maildrop)
+    );
+    accounts.purge(second.maildrop).unwrap();
+    assert!(matches!(
+        accounts.restore(second.maildrop),
+        Err(AccountsError::NotRemoved(_))
+    ));
+    assert_eq!(accounts.removed().unwrap(), []);
+}
+
+#[test]
+fn an_id_is_never_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let id = |name: &str| id_of(&accounts.lock(), &AccountName::parse(name).unwrap()).unwrap();
+    accounts.add("bob", &hashed()).unwrap();
+    let first = id("bob");
+    let removed = accounts.remove("bob").unwrap();
+    accounts.purge(removed.maildrop).unwrap();
+    accounts.add("bob", &hashed()).unwrap();
+    assert!(id("bob") > first);
+}
+
+#[test]
+fn recipients() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    for name in ["bob", "alice@dobbs.org", "alice", "carol@example.org"] {
+        accounts.add(name, &hashed()).unwrap();
+    }
+    let domains = ["dobbs.org".to_string(), "Dobbs.NET".to_string()];
+    for (address, account) in [
+        ("bob", Some("bob")),
+        ("BOB", Some("bob")),
+        ("bob@mailgate.dobbs.org", Some("bob")),
+        ("bob@MAILGATE.dobbs.ORG", Some("bob")),
+        ("bob@dobbs.org", Some("bob")),
+        ("bob@dobbs.net", Some("bob")),
+        ("bob@example.org", None),
+        ("bob@sub.dobbs.org", None),
+        // The full address comes first.
+        ("alice@dobbs.org", Some("alice@dobbs.org")),
+        ("Alice@Dobbs.Net", Some("alice")),
+        ("alice", Some("alice")),
+        // An account's domain need not be one of ours.
+        ("carol@example.org", Some("carol@example.org")),
+        ("carol", None),
+        ("carol@dobbs.org", None),
+        ("bob+lists@dobbs.org", None),
+        ("dave@dobbs.org", None),
+        ("", None),
+        ("@dobbs.org", None),
+        ("bob@", None),
+        ("bob@@dobbs.org", None),
+        ("bob@dobbs.org@dobbs.org", None),
+        ("../bob", None),
+        ("\"bob\"@dobbs.org", None),
+        ("bøb@dobbs.org", None),
+    ] {
+        let found = accounts
+            .recipient(address, "mailgate.dobbs.org", &domains)
+            .unwrap();
+        assert_eq!(
+            found.as_ref().map(|r| r.account.as_str()),
+            account,
+            "{address}"
+        );
+        if let Some(found) = found {
+            assert_eq!(
+                found.maildrop,
+                accounts.show(&found.account).unwrap().maildrop
+            );
+            assert_eq!(found.state, State::Enabled);
+        }
+    }
+    let disabled = Change {
+        state: Some(State::Disabled),
+        ..Change::default()
+    };
+    accounts.set("bob", &disabled).unwrap();
+    let found = accounts
+        .recipient("bob@dobbs.org", "x", &domains)
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.state, State::Disabled);
+}
+
+#[test]
+fn many_connections_write_at_once_and_every_name_is_added_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let added: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let path = dir.path();
+                scope.spawn(move || {
+                    let accounts = Accounts::open(path).unwrap();
+                    (0..25)
+                        .filter(|n| match accounts.add(&format!("user{n}"), &hashed()) {
+                            Ok(_) => true,
+                            Err(AccountsError::Exists(_)) => false,
+                            Err(error) => panic!("{error}"),
+                        })
+                        .count()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
+    });
+    assert_eq!(added, 25);
+    let accounts = Arc::new(accounts(&dir));
+    let list = accounts.list().unwrap();
+    let drops: std::collections::HashSet<_> = list.iter().map(|a| a.maildrop).collect();
+    assert_eq!((list.len(), drops.len()), (25, 25));
+}
+
+#[test]
+fn an_upgrade_that_comes_after_a_change_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    accounts.add("bob", &hashed()).unwrap();
+    let name = AccountName::parse("bob").unwrap();
+    let row = row::Directory::open(dir.path())
+        .unwrap()
+        .read(&name)
+        .unwrap()
+        .unwrap();
+    accounts.set_password("bob", &clear("caterpillar")).unwrap();
+    let before = accounts.show("bob").unwrap();
+    assert_eq!(accounts.upgrade(&row, &Secret::new("U*U")).unwrap(), None);
+    assert_eq!(accounts.show("bob").unwrap(), before);
+}
+
+#[test]
+fn there_is_a_secret_for_false_salts_and_it_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = || -> Vec<u8> {
+        let accounts = accounts(&dir);
+        let connection = accounts.lock();
+        connection
+            .query_row(
+                "SELECT octets FROM secret WHERE name = 'scram salts'",
+                [],
+                |r| r.get(0),
+            )
+            .unwrap()
+    };
+    assert_eq!(secret().len(), 32);
+    assert_eq!(secret(), secret());
+}

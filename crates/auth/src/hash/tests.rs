@@ -1,0 +1,239 @@
+//! Vectors of the schemes' own authors and of libxcrypt, and what is refused.
+
+use super::*;
+
+fn hash(scheme: Scheme, text: &str) -> PasswordHash {
+    PasswordHash::parse(scheme, text).unwrap()
+}
+
+fn is(scheme: Scheme, text: &str, password: impl Into<Vec<u8>>) -> bool {
+    hash(scheme, text).verify(&Secret::new(password))
+}
+
+/// From the reference implementation's tests.
+#[test]
+fn argon2id_vectors() {
+    for text in [
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+        "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
+    ] {
+        assert!(is(Scheme::Argon2id, text, "password"), "{text}");
+        assert!(!is(Scheme::Argon2id, text, "passwore"), "{text}");
+        assert!(!is(Scheme::Argon2id, text, ""), "{text}");
+    }
+}
+
+/// From Drepper's "Unix crypt using SHA-256 and SHA-512", and libxcrypt for odd lengths.
+#[test]
+fn sha512_crypt_vectors() {
+    let salted = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
+    let rounds = "$6$rounds=10000$saltstringsaltst$OW1/O6BYHV6BcXZu8QVeXbDWra3Oeqh0sbHbbMCVNSnCM/UrjmM0Dp8vOuZeHBy/YTBmSK6H9qs/y3RnOaw5v.";
+    for (text, password) in [
+        (salted, "Hello world!".to_string()),
+        (rounds, "Hello world!".to_string()),
+        (
+            "$6$rounds=1000$x$MJIcXS1kfA/kPs33.THLC42/9GY7dX0E7LdTBIDSgwg8zsY7Kt2j0qkfjJBB2KAbbgucY4Ao3buFt3XTTOnub1",
+            "redqueen".to_string(),
+        ),
+        (
+            "$6$rounds=1000$xyz$I.JYKjyHoxjhfin7OAgISsNHDh7FqHw5PhkiRvkzvs3bcqp6HW/hPUXH1bR9Y/PACmhrN05iHhToyQFaOl3lM0",
+            "a".repeat(64),
+        ),
+        (
+            "$6$rounds=1000$xyz$JawGQd0ti6/FvDRPueVHNvlbGViGyavFw89G/cpGXPgXH7TpeyOlpIvPENNpd3xY4B8XR62uSWzHLpofWasEn0",
+            "äöü".repeat(30),
+        ),
+    ] {
+        assert!(is(Scheme::Sha512Crypt, text, password.as_str()), "{text}");
+        assert!(!is(Scheme::Sha512Crypt, text, format!("{password}x")));
+    }
+}
+
+/// From crypt_blowfish, and libxcrypt for the prefix `$2b$` and a password beyond 72 octets.
+#[test]
+fn bcrypt_vectors() {
+    for version in ["2a", "2b", "2y"] {
+        for (rest, password) in [
+            (
+                "$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+                "U*U",
+            ),
+            (
+                "$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK",
+                "U*U*",
+            ),
+            (
+                "$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
+                "U*U*U",
+            ),
+            (
+                "$04$abcdefghijklmnopqrstuuHSdjSaoUy3bxM.n7mzYMJSaTlOOcYBi",
+                "redqueen",
+            ),
+            (
+                "$04$......................snhkfOsPMCE4R5KAMWT6icZLjqgPE0i",
+                &"ÿ€".repeat(30),
+            ),
+        ] {
+            let text = format!("${version}{rest}");
+            assert!(is(Scheme::BlfCrypt, &text, password), "{text}");
+            assert!(!is(Scheme::BlfCrypt, &text, "another"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn our_own_hashes_are_argon2id_of_19_mib() {
+    let secret = Secret::new("redqueen");
+    let own = PasswordHash::new(&secret).unwrap();
+    assert!(own.text().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    assert!(own.verify(&secret));
+    assert!(!own.verify(&Secret::new("redqueeN")));
+    assert!(!own.is_legacy());
+    assert_ne!(own, PasswordHash::new(&secret).unwrap());
+    assert_eq!(PasswordHash::stored(own.text()), Ok(own));
+}
+
+#[test]
+fn what_is_worth_a_better_hash() {
+    for (scheme, text, legacy) in [
+        (
+            Scheme::BlfCrypt,
+            "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            true,
+        ),
+        (
+            Scheme::Argon2id,
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            true,
+        ),
+        (
+            Scheme::Argon2id,
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            false,
+        ),
+    ] {
+        assert_eq!(hash(scheme, text).is_legacy(), legacy, "{text}");
+    }
+}
+
+#[test]
+fn absurd_costs_are_refused_before_anything_is_computed() {
+    let tail = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    for (scheme, text, told) in [
+        (
+            Scheme::Argon2id,
+            format!("$argon2id$v=19$m=4194304,t=1,p=1${tail}"),
+            "the ARGON2ID hash costs too much to check: m=4194304 KiB; at most m=65536 is accepted",
+        ),
+        (
+            Scheme::Argon2id,
+            format!("$argon2id$v=19$m=65536,t=4000000,p=1${tail}"),
+            "the ARGON2ID hash costs too much to check: m=65536 KiB with t=4000000; at most m × t = 786432 is accepted",
+        ),
+        (
+            Scheme::Sha512Crypt,
+            format!("$6$rounds=999999999$salt${}", "a".repeat(86)),
+            "the SHA512-CRYPT hash costs too much to check: rounds=999999999; at most rounds=500000 is accepted",
+        ),
+        (
+            Scheme::Sha512Crypt,
+            format!("$6$rounds=10$salt${}", "a".repeat(86)),
+            "the SHA512-CRYPT hash is too weak: rounds=10",
+        ),
+        (
+            Scheme::BlfCrypt,
+            "$2y$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_string(),
+            "the BLF-CRYPT hash costs too much to check: cost 31; at most cost 14 is accepted",
+        ),
+        (
+            Scheme::BlfCrypt,
+            "$2y$03$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_string(),
+            "the BLF-CRYPT hash is too weak: cost 3",
+        ),
+    ] {
+        let error = PasswordHash::parse(scheme, &text).unwrap_err();
+        assert_eq!(error.to_string(), told);
+    }
+}
+
+#[test]
+fn what_is_no_hash_is_refused() {
+    let out = "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    let digits = "a".repeat(86);
+    for (scheme, text) in [
+        (Scheme::Argon2id, String::new()),
+        (Scheme::Argon2id, "redqueen".into()),
+        (
+            Scheme::Argon2id,
+            format!("$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ${out}"),
+        ),
+        (
+            Scheme::Argon2id,
+            format!("$argon2id$v=20$m=256,t=2,p=1$c29tZXNhbHQ${out}"),
+        ),
+        (
+            Scheme::Argon2id,
+            format!("$argon2id$v=19$m=256,t=0,p=1$c29tZXNhbHQ${out}"),
+        ),
+        (
+            Scheme::Argon2id,
+            format!("$argon2id$v=19$m=256,t=2,p=0$c29tZXNhbHQ${out}"),
+        ),
+        (
+            Scheme::Argon2id,
+            format!("$argon2id$v=19$m=256,t=2,p=1$${out}"),
+        ),
+        (
+            Scheme::Argon2id,
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ".into(),
+        ),
+        (
+            Scheme::Argon2id,
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$CTFhFQ".into(),
+        ),
+        (Scheme::Sha512Crypt, format!("$5$salt${digits}")),
+        (Scheme::Sha512Crypt, format!("$6$salt${digits}a")),
+        (Scheme::Sha512Crypt, format!("$6$${digits}")),
+        (
+            Scheme::Sha512Crypt,
+            format!("$6$saltsaltsaltsalts${digits}"),
+        ),
+        (Scheme::Sha512Crypt, format!("$6$rounds=x$salt${digits}")),
+        (Scheme::Sha512Crypt, format!("$6$sälz${digits}")),
+        (
+            Scheme::BlfCrypt,
+            "$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".into(),
+        ),
+        (
+            Scheme::BlfCrypt,
+            "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOe".into(),
+        ),
+        (
+            Scheme::BlfCrypt,
+            "$2y$xx$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".into(),
+        ),
+    ] {
+        let refused = PasswordHash::parse(scheme, &text);
+        assert_eq!(refused, Err(HashError::Malformed { scheme }), "{text}");
+    }
+}
+
+/// SHA-512-crypt would hash half a megabyte of password for minutes.
+#[test]
+fn an_overlong_password_is_wrong_and_costs_no_more_than_any() {
+    let text = format!("$6$rounds=500000$salt${}", "a".repeat(86));
+    let begin = std::time::Instant::now();
+    assert!(!is(Scheme::Sha512Crypt, &text, vec![b'x'; 500_000]));
+    assert!(begin.elapsed() < std::time::Duration::from_secs(2));
+}
+
+#[test]
+fn a_hash_is_not_printed() {
+    let own = hash(
+        Scheme::BlfCrypt,
+        "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+    );
+    assert_eq!(format!("{own:?}"), "PasswordHash(BLF-CRYPT)");
+}
