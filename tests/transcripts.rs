@@ -1,5 +1,7 @@
 //! Every transcript, played every way (the format is in `src/transcript.rs`).
 
+#![allow(clippy::unwrap_used, reason = "what fails here is a test")]
+
 use std::path::PathBuf;
 
 use restante_tests::transcript::Transcript;

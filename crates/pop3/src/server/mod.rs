@@ -39,6 +39,8 @@
 //! ```
 
 mod authorization;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod update;
 

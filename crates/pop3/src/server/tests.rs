@@ -1,0 +1,289 @@
+//! What transcripts cannot show: limits, promises to the driver, and what is kept.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::{Octets, UniqueId};
+
+fn session(command_octets_max: usize, output_octets_max: usize) -> Session {
+    let settings = Settings {
+        name: "dewey".into(),
+        command_octets_max,
+        output_octets_max,
+    };
+    let connection = Connection {
+        channel: Channel::Plain,
+        passwords: Passwords::Accepted,
+        stls: Stls::Offered,
+        timestamp: "<1.2@mailgate.dobbs.org>".into(),
+    };
+    Session::new(Arc::new(settings), connection)
+}
+
+fn listing(messages: usize) -> ScanListing {
+    let mut listing = ScanListing::with_capacity(messages);
+    for index in 0..messages {
+        let id = UniqueId::new(format!("0123456789abcdef.{index}").into_bytes()).unwrap();
+        listing.push(Octets(2000 + index as u64), &id);
+    }
+    listing
+}
+
+/// A session in the TRANSACTION state.
+fn logged_in(messages: usize, output_octets_max: usize) -> Session {
+    let mut session = session(512, output_octets_max);
+    let mut out = Vec::new();
+    let step = session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
+    assert!(matches!(step.next, Next::Authenticate(_)));
+    session.opened(listing(messages), &mut out);
+    session
+}
+
+fn one(session: &mut Session, line: &[u8]) -> (String, Next) {
+    let mut out = Vec::new();
+    let step = session.handle(line, &mut out);
+    assert_eq!(step.consumed, line.len());
+    (String::from_utf8(out).unwrap(), step.next)
+}
+
+#[test]
+fn a_long_listing_stops_at_the_limit_of_the_output_and_goes_on() {
+    let limit = 10_000;
+    let mut session = logged_in(5000, limit);
+    let mut all = Vec::new();
+    let mut writes = 0;
+    let mut input = &b"LIST\r\nUIDL\r\nNOOP\r\n"[..];
+    loop {
+        let mut out = Vec::new();
+        let step = session.handle(input, &mut out);
+        input = &input[step.consumed..];
+        // Over the limit by less than one line.
+        assert!(out.len() < limit + 100);
+        all.extend_from_slice(&out);
+        match step.next {
+            Next::Write => writes += 1,
+            Next::Read => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(input.is_empty());
+    assert!(writes >= all.len() / (limit + 100));
+    let mut expected = String::from("+OK 5000 messages (22497500 octets)\r\n");
+    for index in 0..5000 {
+        expected += &format!("{} {}\r\n", index + 1, 2000 + index);
+    }
+    expected += ".\r\n+OK 5000 messages\r\n";
+    for index in 0..5000 {
+        expected += &format!("{} 0123456789abcdef.{index}\r\n", index + 1);
+    }
+    expected += ".\r\n+OK\r\n";
+    assert_eq!(String::from_utf8(all).unwrap(), expected);
+}
+
+#[test]
+fn a_listing_of_a_hundred_thousand_takes_milliseconds() {
+    let mut session = logged_in(100_000, 65_536);
+    let start = Instant::now();
+    let (mut octets, mut out) = (0, Vec::new());
+    let mut input = &b"LIST\r\nUIDL\r\n"[..];
+    loop {
+        out.clear();
+        let step = session.handle(input, &mut out);
+        input = &input[step.consumed..];
+        octets += out.len();
+        if let Next::Read = step.next {
+            break;
+        }
+    }
+    assert!(octets > 4_000_000);
+    // Without optimisation, on a loaded machine; what is meant is a few milliseconds.
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_line_without_end_is_consumed_as_it_comes() {
+    let mut session = logged_in(1, 65_536);
+    let mut out = Vec::new();
+    for _ in 0..1000 {
+        let step = session.handle(&[b'x'; 4096], &mut out);
+        assert_eq!(step.consumed, 4096);
+        assert!(matches!(step.next, Next::Read));
+        assert!(out.is_empty());
+    }
+    let step = session.handle(b"x\r\nNOOP\r\n", &mut out);
+    assert_eq!(step.consumed, 9);
+    assert_eq!(out, b"-ERR line is too long\r\n+OK\r\n");
+}
+
+#[test]
+fn what_waits_in_the_input_is_bounded() {
+    let mut session = session(512, 65_536);
+    let mut out = Vec::new();
+    assert_eq!(session.handle(&[b'x'; 511], &mut out).consumed, 0);
+    assert_eq!(session.handle(&[b'x'; 512], &mut out).consumed, 512);
+    out.clear();
+    session.handle(b"\nAUTH PLAIN\r\n", &mut out);
+    assert_eq!(out, b"-ERR line is too long\r\n+ \r\n");
+    let line = vec![b'A'; SASL_OCTETS_MAX];
+    assert_eq!(session.handle(&line[1..], &mut out).consumed, 0);
+    assert_eq!(session.handle(&line, &mut out).consumed, line.len());
+}
+
+#[test]
+fn a_limit_that_is_too_small_is_not_kept() {
+    let mut session = session(0, 0);
+    let line = format!("USER {}\r\n", "x".repeat(200));
+    let (said, next) = one(&mut session, line.as_bytes());
+    assert_eq!(said, "+OK\r\n");
+    assert!(matches!(next, Next::Read));
+}
+
+#[test]
+fn the_status_line_of_a_text_is_taken_back() {
+    let mut session = logged_in(2, 65_536);
+    let mut out = Vec::new();
+    let step = session.handle(b"NOOP\r\nRETR 1\r\nNOOP\r\n", &mut out);
+    assert!(matches!(step.next, Next::Send(number, Part::Whole) if number.get() == 1));
+    assert_eq!(step.consumed, 14);
+    assert_eq!(out, b"+OK\r\n+OK 2000 octets\r\n");
+    session.refused(Refusal::Unavailable, &mut out);
+    let expected = format!("+OK\r\n-ERR {}\r\n", Refusal::Unavailable.text());
+    assert_eq!(out, expected.as_bytes());
+    assert_eq!(session.summary().messages_retrieved, 0);
+}
+
+#[test]
+fn a_status_line_that_has_left_cannot_be_taken_back_so_the_session_ends() {
+    let mut session = logged_in(2, 65_536);
+    let (said, _) = one(&mut session, b"RETR 1\r\n");
+    assert_eq!(said, "+OK 2000 octets\r\n");
+    let mut out = Vec::new();
+    session.refused(Refusal::Unavailable, &mut out);
+    assert!(out.is_empty());
+    let step = session.handle(b"NOOP\r\n", &mut out);
+    assert!(matches!(step.next, Next::Close));
+    assert!(out.is_empty());
+}
+
+#[test]
+fn nothing_is_handled_while_the_driver_owes_an_answer() {
+    let mut session = session(512, 65_536);
+    let mut out = Vec::new();
+    session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
+    out.clear();
+    let step = session.handle(b"QUIT\r\n", &mut out);
+    assert_eq!((step.consumed, out.len()), (0, 0));
+    session.opened(listing(1), &mut out);
+    session.handle(b"RETR 1\r\n", &mut out);
+    out.clear();
+    let step = session.handle(b"QUIT\r\n", &mut out);
+    assert_eq!((step.consumed, out.len()), (0, 0));
+    session.sent(&mut out);
+    assert_eq!(out, b".\r\n");
+    let step = session.handle(b"QUIT\r\nNOOP\r\n", &mut out);
+    assert!(matches!(step.next, Next::Commit(_)));
+    assert_eq!(step.consumed, 6);
+    assert_eq!(session.handle(b"NOOP\r\n", &mut out).consumed, 0);
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_does_nothing() {
+    let mut out = Vec::new();
+    let mut before = session(512, 65_536);
+    before.opened(listing(1), &mut out);
+    before.refused(Refusal::Credentials, &mut out);
+    before.sent(&mut out);
+    before.committed(1, &mut out);
+    assert!(out.is_empty());
+    assert!(!before.is_logged_in());
+    assert_eq!(one(&mut before, b"STAT\r\n").0, "-ERR log in first\r\n");
+
+    let mut after = logged_in(1, 65_536);
+    after.opened(listing(7), &mut out);
+    after.refused(Refusal::Damaged, &mut out);
+    after.sent(&mut out);
+    after.committed(0, &mut out);
+    assert!(out.is_empty());
+    assert_eq!(one(&mut after, b"STAT\r\n").0, "+OK 1 2000\r\n");
+}
+
+#[test]
+fn the_marks_go_to_the_driver_and_the_summary_tells_the_rest() {
+    let mut session = logged_in(4, 65_536);
+    assert!(session.is_logged_in());
+    one(&mut session, b"DELE 2\r\nDELE 3\r\nRETR 1\r\n");
+    session.sent(&mut Vec::new());
+    one(&mut session, b"TOP 1 0\r\n");
+    session.sent(&mut Vec::new());
+    let before = Summary {
+        user: Some("bob".into()),
+        messages_retrieved: 1,
+        octets_retrieved: 2000,
+        messages_deleted: 0,
+        messages_left: 4,
+        octets_left: 8006,
+    };
+    assert_eq!(*session.summary(), before);
+    let (_, next) = one(&mut session, b"QUIT\r\n");
+    let Next::Commit(deletions) = next else {
+        panic!("QUIT enters UPDATE")
+    };
+    let numbers: Vec<_> = deletions.iter().map(MessageNumber::get).collect();
+    assert_eq!(numbers, [2, 3]);
+    // One more has been delivered since the maildrop was opened.
+    let mut out = Vec::new();
+    session.committed(3, &mut out);
+    assert_eq!(
+        out,
+        b"+OK dewey POP3 server signing off (3 messages left)\r\n"
+    );
+    let after = Summary {
+        messages_deleted: 2,
+        messages_left: 3,
+        octets_left: 4003,
+        ..before
+    };
+    assert_eq!(*session.summary(), after);
+    let step = session.handle(b"", &mut out);
+    assert!(matches!(step.next, Next::Close));
+}
+
+#[test]
+fn a_failed_update_deletes_nothing_and_ends_the_session() {
+    let mut session = logged_in(2, 65_536);
+    one(&mut session, b"DELE 1\r\nQUIT\r\n");
+    let mut out = Vec::new();
+    session.refused(Refusal::Unavailable, &mut out);
+    let expected = format!("-ERR {}\r\n", Refusal::NotDeletedNow.text());
+    assert_eq!(out, expected.as_bytes());
+    assert_eq!(session.summary().messages_deleted, 0);
+    assert_eq!(session.summary().messages_left, 2);
+    assert!(matches!(session.handle(b"", &mut out).next, Next::Close));
+}
+
+#[test]
+fn nothing_after_stls_is_handled() {
+    let mut session = session(512, 65_536);
+    let mut out = Vec::new();
+    let input = b"STLS\r\nUSER bob\r\nPASS redqueen\r\n";
+    let step = session.handle(input, &mut out);
+    assert!(matches!(step.next, Next::StartTls));
+    assert_eq!(step.consumed, 6);
+    assert_eq!(out, b"+OK begin TLS\r\n");
+    // The driver closes when it sees the rest; a driver that forgets gets nothing more.
+    let step = session.handle(&input[6..], &mut out);
+    assert!(matches!(step.next, Next::Close));
+    assert_eq!(step.consumed, 0);
+}
+
+#[test]
+fn secrets_are_not_printed_with_the_session() {
+    let mut session = session(512, 65_536);
+    let mut out = Vec::new();
+    let step = session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
+    let printed = format!("{session:?} {step:?}");
+    assert!(
+        printed.contains("bob") && !printed.contains("redqueen"),
+        "{printed}"
+    );
+}
