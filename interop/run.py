@@ -8,7 +8,7 @@ everything on free ports of 127.0.0.1, ends all that it started, and writes only
 import sys
 import time
 
-from checks import channels, deleting, delivering, retrieving
+from checks import channels, deleting, delivering, demo, retrieving
 from harness import paths
 from harness.program import Program
 from harness.report import Report
@@ -23,6 +23,7 @@ def main() -> int:
     retrieving.all_clients(report, program, drops)
     deleting.all_checks(report, program)
     channels.all_checks(report, program)
+    demo.all_checks(report)
     report.check("SIGTERM ends the server", lambda: _ends(program))
     report.check("no secret and no panic in the log", lambda: _log_is_clean(program))
     print(f"  {time.monotonic() - began:.0f} s in all")

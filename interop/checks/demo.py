@@ -1,0 +1,111 @@
+"""The demo: the session of the README word for word, and every line that it suggests works when pasted."""
+
+import re
+import subprocess
+
+from harness.paths import PROGRAM, scratch
+from harness.processes import Process, run, wait_for
+from harness.report import Report
+
+_SESSION = """\
+S: +OK POP3 server ready <TIMESTAMP@mailgate.dobbs.org>
+C: USER bob
+S: +OK bob
+C: PASS redqueen
+S: +OK bob's maildrop has 2 messages (320 octets)
+C: STAT
+S: +OK 2 320
+C: LIST
+S: +OK 2 messages (320 octets)
+S: 1 120
+S: 2 200
+S: .
+C: RETR 1
+S: +OK 120 octets
+TEXT
+S: .
+C: DELE 1
+S: +OK message 1 deleted
+C: RETR 2
+S: +OK 200 octets
+TEXT
+S: .
+C: DELE 2
+S: +OK message 2 deleted
+C: QUIT
+S: +OK dewey POP3 server signing off (maildrop empty)
+"""
+
+#: What each suggested command must print, by how it begins.
+_SUGGESTIONS = {
+    "curl -u bob:redqueen pop3://": b"",
+    "curl -u bob:redqueen --cacert": b"",
+    "openssl": b"+OK",
+    "mpop": b"",
+    "deliver bob": b"",
+    "telnet": b"250 ",
+    "maildrop list": b"",
+}
+
+
+def all_checks(report: Report) -> None:
+    """Starts the demo once and tries everything that it says."""
+    directory = scratch("demo")
+    output = directory / "output"
+    with output.open("wb") as file:
+        demo = Process(
+            [PROGRAM, "demo", "--free-ports"], cwd=directory, stdin=subprocess.DEVNULL, stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        commands: list[str] = []
+
+        def session():
+            wait_for("the demo", lambda: not demo.alive() or b"maildrop list bob" in output.read_bytes(), 60)
+            said = output.read_text()
+            if not demo.alive():
+                raise AssertionError(f"the demo has ended: {said[-2000:]}")
+            _same_session(said)
+            commands.extend(line.strip() for line in said.splitlines() if _is_command(line))
+
+        if report.check("demo plays the session word for word", session):
+            report.check("demo makes suggestions", lambda: _some(commands))
+            for command in commands:
+                report.check(f"as suggested: {_short(command)}", lambda: _pasted(command, directory))
+    finally:
+        demo.stop()
+
+
+def _same_session(said: str) -> None:
+    """Holds the printed session against the RFC's, apart from the timestamp and the texts of the messages."""
+    lines = [line.strip() for line in said.splitlines() if re.match(r"\s*[SC]: ", line)]
+    lines = [re.sub(r"<[!-~]+@mailgate", "<TIMESTAMP@mailgate", line) for line in lines]
+    text = "\n".join(lines) + "\n"
+    pattern = re.escape(_SESSION).replace("TEXT\\\n", r"(?:S: ?.*\n)+?")
+    if not re.match(pattern, text):
+        raise AssertionError(f"the session is not the one of RFC 1939 §10:\n{text}")
+
+
+def _is_command(line: str) -> bool:
+    return re.match(r"\s+(curl|printf|openssl|mpop|\S*restante) ", line) is not None
+
+
+def _some(commands: list[str]) -> str:
+    for word in ("curl", "openssl", "mpop"):
+        if not any(word in command for command in commands):
+            raise AssertionError(f"no {word} among {commands}")
+    return f"{len(commands)} commands"
+
+
+def _short(command: str) -> str:
+    return command if len(command) <= 70 else command[:67] + "…"
+
+
+def _pasted(command: str, directory) -> None:
+    done = run(["sh", "-c", command], cwd=directory, stdin=subprocess.DEVNULL, patience=30)
+    output = done.stdout + done.stderr
+    if done.returncode != 0 or b"-ERR" in output:
+        raise AssertionError(f"status {done.returncode}: {output.decode(errors='replace')[-800:]}")
+    for part, wanted in _SUGGESTIONS.items():
+        if part in command and wanted not in output:
+            raise AssertionError(f"no {wanted!r} in {output!r}")
