@@ -20,6 +20,11 @@
 //! = bob 0 of 0                        bob has none
 //! ```
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a transcript that cannot be read fails the test"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
