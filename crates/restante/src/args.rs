@@ -50,6 +50,11 @@ pub(crate) enum Command {
     /// Maildrops: where messages wait
     #[command(subcommand)]
     Maildrop(Maildrop),
+    /// Measure a POP3 server
+    ///
+    /// Every answer is checked while it is measured; the first wrong one ends the run. Messages
+    /// are retrieved and never deleted.
+    Bench(Bench),
     /// Print completions for a shell
     Completions {
         /// Which shell.
@@ -162,7 +167,8 @@ pub(crate) enum User {
     /// Make accounts from lines `name:{SCHEME}secret`
     ///
     /// Schemes: PLAIN, ARGON2ID, SHA512-CRYPT, BLF-CRYPT. Fields after the secret (as in Dovecot's
-    /// passwd-file) are ignored. Either every line is taken or none.
+    /// passwd-file) are ignored. Nothing is imported while a line is wrong; accounts that exist
+    /// already stay as they are.
     Import {
         /// The file; `-` is standard input.
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -180,19 +186,80 @@ pub(crate) enum User {
     },
 }
 
-/// What `user set` changes: exactly one thing.
+/// What `user set` changes; what is not named stays as it is.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 pub(crate) struct Change {
-    /// May log in and receive
+    /// May log in
     #[arg(long)]
     pub(crate) enable: bool,
-    /// May neither log in nor receive
-    #[arg(long)]
+    /// May not log in
+    #[arg(long, conflicts_with = "enable")]
     pub(crate) disable: bool,
+    /// May not log in from this day on (2027-01-31, UTC), or never
+    #[arg(long, value_name = "DAY")]
+    pub(crate) expires: Option<String>,
+    /// May log in from this network only (192.0.2.0/24; may be repeated), or from everywhere
+    #[arg(long = "from", value_name = "NETWORK")]
+    pub(crate) networks: Vec<String>,
     /// Forget the APOP secret
     #[arg(long)]
     pub(crate) no_apop: bool,
+}
+
+/// `restante bench`.
+#[derive(Args, Debug)]
+pub(crate) struct Bench {
+    /// What is done to the server
+    #[arg(value_enum)]
+    pub(crate) workload: Workload,
+    /// Where the server listens
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1110")]
+    pub(crate) server: String,
+    /// An account to log in with; with several, connections take them in turn
+    #[arg(long = "user", value_name = "NAME", required = true)]
+    pub(crate) users: Vec<String>,
+    #[command(flatten)]
+    pub(crate) password: PasswordSource,
+    /// Speak TLS from the first octet on, and trust the certificates of this PEM file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tls: Option<PathBuf>,
+    /// The name that the server's certificate must have
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "localhost",
+        requires = "tls"
+    )]
+    pub(crate) tls_name: String,
+    /// Connections at once
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) connections: usize,
+    /// How long to measure, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) seconds: u64,
+    /// Commands sent ahead of their replies (retrieve)
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) window: usize,
+    /// The server's process on this machine: its CPU time and memory are measured too
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<i32>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `restante bench` does to a server.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Workload {
+    /// Connect, log in, STAT, QUIT, again and again
+    Poll,
+    /// Retrieve all messages again and again
+    Retrieve,
+    /// Hold sessions that say nothing
+    Idle,
+    /// Log in, STAT, LIST, UIDL, QUIT, again and again
+    List,
 }
 
 /// `restante maildrop`.

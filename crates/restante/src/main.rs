@@ -1,6 +1,7 @@
 //! Restante, the program: a command line becomes a function call, and its result an exit code.
 
 mod args;
+mod bench_command;
 mod check;
 mod config;
 mod date;
@@ -43,6 +44,7 @@ fn run() -> Result<(), Failure> {
         Command::User(command) => user::user(config, command),
         Command::Deliver(arguments) => deliver::deliver(config, arguments),
         Command::Maildrop(command) => maildrop::maildrop(config, command),
+        Command::Bench(arguments) => bench_command::bench(arguments),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { directory } => pages::man(&directory),
     }

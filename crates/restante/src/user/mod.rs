@@ -1,7 +1,7 @@
 //! `restante user`: accounts, while the server runs or not.
 
 mod import;
-mod password;
+pub(crate) mod password;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;

@@ -19,7 +19,7 @@ const OCTETS_MAX: usize = 504;
 /// # Errors
 ///
 /// When there is none, when it can never be sent, or when its source cannot be read.
-pub(super) fn given(source: &PasswordSource) -> Result<Option<Secret>, Failure> {
+pub(crate) fn given(source: &PasswordSource) -> Result<Option<Secret>, Failure> {
     let octets = if let Some(file) = &source.password_file {
         let open = File::open(file).map_err(|error| {
             Failure::new(
