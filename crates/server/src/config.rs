@@ -407,3 +407,96 @@ fn proxy_protocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::E
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IntoDeserializer as _;
+    use serde::de::value::{Error, MapDeserializer};
+
+    use super::*;
+
+    fn listener(keys: &[(&str, &str)]) -> Result<Listener, String> {
+        let keys = keys.iter().copied();
+        let map = MapDeserializer::<_, Error>::new(keys);
+        Listener::deserialize(map).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_listener_has_safe_defaults() {
+        let read = listener(&[("protocol", "pop3"), ("address", "[::]:110")]).unwrap();
+        assert_eq!(read.protocol, Protocol::Pop3);
+        assert_eq!(read.address, Address::Tcp("[::]:110".to_owned()));
+        assert_eq!(read.plaintext_login, PlaintextLogin::Never);
+        assert_eq!(read.mode, 0o660);
+    }
+
+    #[test]
+    fn what_is_not_built_and_what_does_not_exist_is_refused() {
+        for (key, value, words) in [
+            ("protocol", "admin", "not available in this version"),
+            ("protocol", "imap", "unknown protocol"),
+            ("address", "systemd:pop3", "not available in this version"),
+            ("address", "::1:110", "is not an address"),
+            ("address", "localhost", "is not an address"),
+            ("address", "localhost:99999", "is not an address"),
+            ("address", "unix:", "names no path"),
+            ("mode", "rw", "octal"),
+            ("mode", "1777", "octal"),
+            ("plaintext_login", "sometimes", "unknown variant"),
+            ("colour", "red", "unknown field"),
+        ] {
+            let mut keys = vec![("protocol", "pop3"), ("address", "127.0.0.1:110")];
+            keys.retain(|(name, _)| *name != key);
+            keys.push((key, value));
+            let error = listener(&keys).unwrap_err();
+            assert!(error.contains(words), "{key} = {value}: {error}");
+        }
+        let networks: MapDeserializer<'_, _, Error> =
+            MapDeserializer::new([("proxy_protocol", vec!["10.0.0.0/8"])].into_iter());
+        let error = Listener::deserialize(networks).unwrap_err().to_string();
+        assert!(error.contains("not available in this version"), "{error}");
+    }
+
+    #[test]
+    fn limits_are_read_by_name_and_unknown_ones_refused() {
+        let read = |key: &'static str, value: &'static str| {
+            Limits::deserialize(MapDeserializer::<_, Error>::new(
+                [(key, value)]
+                    .into_iter()
+                    .map(|(k, v)| (k, v.into_deserializer())),
+            ))
+        };
+        let limits: Limits = read("idle_timeout", "20m").unwrap();
+        assert_eq!(limits.idle_timeout, Duration::from_secs(1200));
+        assert_eq!(limits.session_count_max, 10_000);
+        let limits = read("message_octets_max", "1 GiB").unwrap();
+        assert_eq!(limits.message_octets_max, 1 << 30);
+        assert!(read("idle_timeout", "20").is_err());
+        assert!(read("idle_time", "20m").is_err());
+    }
+
+    #[test]
+    fn a_configuration_that_would_end_every_session_is_a_fault() {
+        let mut config = Config {
+            listeners: vec![Listener::new(
+                Protocol::Lmtp,
+                "127.0.0.1:24".parse().unwrap(),
+            )],
+            ..Config::default()
+        };
+        assert_eq!(config.faults(), Vec::<String>::new());
+        assert_eq!(config.remarks(), Vec::<String>::new());
+        config.limits.idle_timeout = Duration::ZERO;
+        config.limits.command_octets_max = 100;
+        config.hostname = "two words".to_owned();
+        let faults = config.faults().join("; ");
+        for words in [
+            "idle_timeout is 0",
+            "RFC 2449 §4",
+            "hostname is \"two words\"",
+        ] {
+            assert!(faults.contains(words), "{faults}");
+        }
+        assert!(config.remarks().join("; ").contains("RFC 1939 §3"));
+    }
+}

@@ -278,3 +278,22 @@ impl Spare {
 
 /// A pause before accepting again when the system lacks something.
 const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What every connection costs, whether or not anybody speaks: the task that waits for it.
+    fn task_octets<T, F: Future>(_: impl FnOnce(Socket, T) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_waiting_connection_is_small() {
+        async fn session(socket: Socket, visit: &'static Visit) {
+            converse(socket, visit).await;
+        }
+        let octets = task_octets(session);
+        assert!(octets <= 6 * 1024, "{octets} octets for each connection");
+    }
+}

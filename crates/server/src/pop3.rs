@@ -17,7 +17,7 @@ use pop3::server::{Channel, Next, Passwords, Session, Stls};
 use pop3::{Deletions, MessageNumber, Part, ScanListing};
 use sasl::Login;
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use crate::config::PlaintextLogin;
 use crate::connection::{Connection, cut, draining};
@@ -43,6 +43,7 @@ pub(crate) async fn serve(
             connection: &mut connection,
             session,
             open: None,
+            maildrop: None,
             visit,
             summary,
             started,
@@ -84,6 +85,8 @@ struct Driver<'a> {
     session: Session,
     /// The maildrop, while the session is in TRANSACTION.
     open: Option<OpenMaildrop>,
+    /// Which one it is or was.
+    maildrop: Option<MaildropId>,
     visit: &'a Visit,
     summary: &'a mut Summary,
     /// When the connection came in; the time limit of AUTHORIZATION counts from here.
@@ -125,6 +128,7 @@ impl Driver<'_> {
                         false => End::Refused,
                     };
                     self.connection.flush().await?;
+                    self.tidy().await?;
                     return Ok(Stop::Close(end));
                 }
             }
@@ -183,6 +187,7 @@ impl Driver<'_> {
                     "maildrop opened"
                 );
                 self.summary.account = Some(identity.account().to_owned());
+                self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);
                 self.session.opened(listing, output);
             }
@@ -292,6 +297,23 @@ impl Driver<'_> {
         }
         Ok(())
     }
+
+    /// After UPDATE, when the client has its answer: what the store has put off until now. That it
+    /// fails hurts nobody, and the next session tries again.
+    async fn tidy(&self) -> Result<(), End> {
+        let Some(id) = self.maildrop else {
+            return Ok(());
+        };
+        let done = self.session.summary();
+        if done.messages_deleted == 0 && done.messages_left < TIDY_MESSAGES_MIN {
+            return Ok(());
+        }
+        let maildrops = self.visit.server.maildrops.clone();
+        if let Err(cause) = blocking(move || maildrops.tidy(id)).await? {
+            warn!(maildrop = %id, %cause, "maildrop not tidied");
+        }
+        Ok(())
+    }
 }
 
 /// Opens the maildrop of somebody who has proved who they are: the only way to one.
@@ -392,6 +414,9 @@ fn log_text_error(why: &TextError) {
 
 /// Replies and text beyond this are written before more are made.
 pub(crate) const OUTPUT_OCTETS_MAX: usize = 32 << 10;
+
+/// A maildrop of so many messages is tidied even if nothing was deleted: its index may be due.
+const TIDY_MESSAGES_MIN: usize = 512;
 
 /// First pause before a maildrop that is held is asked for again; doubled each time.
 const LOCK_PAUSE_MIN: Duration = Duration::from_millis(20);

@@ -137,3 +137,73 @@ fn system<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> SandboxEr
         source: error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Runs one of the tests below in a process of its own, since rights do not come back.
+    fn in_a_child(test: &str) {
+        let ran = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "--test-threads=1"])
+            .arg(format!("sandbox::tests::{test}"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    fn status(key: &str) -> String {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+        line[key.len()..].trim().to_owned()
+    }
+
+    #[test]
+    fn rights_are_gone_for_ever() {
+        match geteuid().is_root() {
+            true => in_a_child("as_root"),
+            false => in_a_child("as_somebody"),
+        }
+    }
+
+    #[test]
+    #[ignore = "run by rights_are_gone_for_ever, in a process of its own"]
+    fn as_root() {
+        assert!(matches!(become_user(None), Err(SandboxError::Root)));
+        let error = become_user(Some("no-such-user")).unwrap_err().to_string();
+        assert!(error.contains("no-such-user"), "{error}");
+        become_user(Some("nobody")).unwrap();
+        let nobody = find("nobody").unwrap();
+        let ids = [nobody.uid; 4].map(|uid| uid.to_string()).join("\t");
+        assert_eq!(status("Uid:"), ids);
+        assert_eq!(status("Groups:"), nobody.gid.to_string());
+        locked_down();
+        assert!(setuid(Uid::from_raw(0)).is_err());
+        // Once more changes nothing; another user is out of reach now.
+        become_user(Some("nobody")).unwrap();
+        let error = become_user(Some("root")).unwrap_err();
+        assert!(matches!(error, SandboxError::NotRoot { .. }), "{error}");
+    }
+
+    #[test]
+    #[ignore = "run by rights_are_gone_for_ever, in a process of its own"]
+    fn as_somebody() {
+        become_user(None).unwrap();
+        locked_down();
+        let error = become_user(Some("root")).unwrap_err();
+        assert!(matches!(error, SandboxError::NotRoot { .. }), "{error}");
+    }
+
+    fn locked_down() {
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            assert_eq!(status(set), "0000000000000000", "{set}");
+        }
+        assert_eq!(status("NoNewPrivs:"), "1");
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (0, 0));
+        let dumpable = rustix::process::dumpable_behavior().unwrap();
+        assert_eq!(dumpable, DumpableBehavior::NotDumpable);
+    }
+}

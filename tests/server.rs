@@ -1,0 +1,21 @@
+//! The running server over real sockets: what a client sees, and what is in the maildrop after.
+//!
+//! Every test starts servers of its own inside this process, on ports that the system chooses.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+#[path = "server/harness.rs"]
+mod harness;
+
+#[path = "server/delivery.rs"]
+mod delivery;
+#[path = "server/end.rs"]
+mod end;
+#[path = "server/limits.rs"]
+mod limits;
+#[path = "server/log.rs"]
+mod log;
+#[path = "server/session.rs"]
+mod session;
+#[path = "server/tls.rs"]
+mod tls;

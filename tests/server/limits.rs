@@ -1,0 +1,170 @@
+//! Limits: of sessions, of addresses, of time.
+
+use std::time::{Duration, Instant};
+
+use server::Protocol;
+
+use crate::harness::{PASSWORD, Setup, wait_until};
+
+#[test]
+fn an_address_gets_so_many_sessions_and_no_more() {
+    let setup = Setup::new().with(|config| config.limits.sessions_per_address_max = 2);
+    let server = setup.start();
+    let first = server.plain();
+    let _second = server.plain();
+    let mut third = server.connect(Protocol::Pop3);
+    third.expect("-ERR [SYS/TEMP]");
+    assert_eq!(third.rest(), b"");
+    // Inside TLS there is nobody yet to say it to.
+    assert_eq!(server.connect(Protocol::Pop3s).rest(), b"");
+    // Deliveries do not count.
+    server.deliver("bob", "Subject: x\r\n\r\n");
+    drop(first);
+    wait_until("a place is free", || {
+        server.connect(Protocol::Pop3).line().starts_with("+OK")
+    });
+}
+
+#[test]
+fn a_full_server_says_so() {
+    let setup = Setup::new().with(|config| {
+        config.limits.session_count_max = 2;
+        config.limits.lmtp_session_count_max = 1;
+    });
+    let server = setup.start();
+    let _held = (server.plain(), server.plain());
+    server.connect(Protocol::Pop3).expect("-ERR [SYS/TEMP]");
+    let _delivery = server.lmtp();
+    server.connect(Protocol::Lmtp).expect("421 4.3.2");
+}
+
+#[test]
+fn a_slow_stranger_does_not_stay() {
+    let setup = Setup::new().with(|config| {
+        config.limits.authorization_timeout = Duration::from_millis(400);
+    });
+    let server = setup.start();
+    let mut client = server.plain();
+    let start = Instant::now();
+    // One octet at a time keeps nobody in: the time counts from the connection.
+    while client.try_send(b"N").is_ok() && start.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(start.elapsed() < Duration::from_secs(2));
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn time_is_shorter_while_the_server_is_crowded() {
+    let setup = Setup::new().with(|config| {
+        config.limits.session_count_max = 5;
+        config.limits.authorization_timeout = Duration::from_secs(60);
+        config.limits.authorization_timeout_crowded = Duration::from_millis(300);
+    });
+    let server = setup.start();
+    let mut clients: Vec<_> = (0..4).map(|_| server.plain()).collect();
+    std::thread::sleep(Duration::from_millis(400));
+    for client in &mut clients {
+        client.ask("CAPA", "+OK");
+        client.text();
+    }
+    // One more makes it crowded, and one of those who have been here for long has to go.
+    let mut last = server.plain();
+    wait_until("a place is free", || {
+        clients.iter_mut().any(|client| client.closed())
+    });
+    last.ask("CAPA", "+OK");
+}
+
+#[test]
+fn silence_ends_a_session_without_a_word_and_deletes_nothing() {
+    let setup = Setup::new().with(|config| {
+        config.limits.idle_timeout = Duration::from_millis(300);
+    });
+    let server = setup.start();
+    server.deliver("bob", "Subject: x\r\n\r\n");
+    for tls in [false, true] {
+        let mut client = match tls {
+            true => server.tls(),
+            false => server.plain(),
+        };
+        client.log_in("bob");
+        client.ask("DELE 1", "+OK");
+        let start = Instant::now();
+        assert_eq!(
+            client.rest(),
+            b"",
+            "closed without a response (RFC 1939 §3)"
+        );
+        assert!(start.elapsed() >= Duration::from_millis(290));
+        assert_eq!(server.messages("bob"), 1);
+    }
+}
+
+#[test]
+fn every_command_starts_the_idle_time_anew() {
+    let setup = Setup::new().with(|config| {
+        config.limits.idle_timeout = Duration::from_millis(400);
+    });
+    let server = setup.start();
+    let mut client = server.plain().logged_in("bob");
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(200));
+        client.ask("NOOP", "+OK");
+    }
+}
+
+#[test]
+fn a_client_that_stops_reading_gives_the_maildrop_back() {
+    let setup = Setup::new().with(|config| {
+        config.limits.write_timeout = Duration::from_millis(300);
+    });
+    let server = setup.start();
+    let big = format!("Subject: b\r\n\r\n{}", "0123456789\r\n".repeat(1_000_000));
+    server.deliver("bob", &big);
+    let mut stuck = server.plain().logged_in("bob");
+    stuck.send(b"DELE 1\r\nRSET\r\nRETR 1\r\nRETR 1\r\nDELE 1\r\n");
+    wait_until("the maildrop is free", || {
+        server.maildrops.open(server.maildrop("bob")).is_ok()
+    });
+    assert!(
+        !stuck
+            .rest()
+            .ends_with(b"\r\n.\r\n+OK message 1 deleted\r\n")
+    );
+    assert_eq!(server.messages("bob"), 1);
+}
+
+#[test]
+fn a_silent_delivery_is_told_and_closed() {
+    let setup = Setup::new().with(|config| {
+        config.limits.lmtp_timeout = Duration::from_millis(300);
+    });
+    let server = setup.start();
+    let mut client = server.lmtp();
+    client.expect("421 4.4.2");
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn hundreds_of_stalled_strangers_do_not_hold_up_a_login() {
+    let setup = Setup::new().with(|config| {
+        config.limits.session_count_max = 2_000;
+        config.limits.sessions_per_address_max = 0;
+    });
+    let server = setup.start();
+    // The first login fills the cache of verified credentials.
+    server.plain().logged_in("bob").ask("QUIT", "+OK");
+    let strangers: Vec<_> = (0..400)
+        .map(|number| match number % 2 {
+            0 => server.connect(Protocol::Pop3),
+            _ => server.connect(Protocol::Pop3s),
+        })
+        .collect();
+    let start = Instant::now();
+    let mut client = server.plain();
+    client.send(format!("USER bob\r\nPASS {PASSWORD}\r\nQUIT\r\n").as_bytes());
+    assert!(client.rest().ends_with(b"signing off (maildrop empty)\r\n"));
+    assert!(start.elapsed() < Duration::from_secs(2));
+    drop(strangers);
+}

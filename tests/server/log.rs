@@ -1,0 +1,132 @@
+//! The log: one line for each session, and never a secret.
+//!
+//! The log is the process's, so this is one test, and it tells its sessions by their users.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::harness::{PASSWORD, Server, wait_until};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    /// Waits for a line with all of these words.
+    fn find(&self, words: &[&str]) -> String {
+        let mut found = None;
+        wait_until(&format!("a line with {words:?}"), || {
+            let text = self.text();
+            let mut lines = text.lines();
+            found = lines
+                .find(|line| words.iter().all(|word| line.contains(word)))
+                .map(ToOwned::to_owned);
+            found.is_some()
+        });
+        found.unwrap()
+    }
+}
+
+#[test]
+fn one_line_tells_a_session_and_no_line_a_secret() {
+    let lines = Lines::default();
+    // Everything, at every level.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .init();
+    let server = Server::start();
+    for user in ["logged", "other"] {
+        let password = auth::Password::Clear(sasl::Secret::new("s3cr3t-Pass"));
+        server.auth.accounts().add(user, &password).unwrap();
+        server.deliver(user, "Subject: private words\r\n\r\nmore private words\r\n");
+    }
+
+    let mut client = server.tls();
+    client.ask("USER Logged", "+OK");
+    client.ask("PASS s3cr3t-Pass", "+OK");
+    client.ask("RETR 1", "+OK");
+    let octets = client.text().len();
+    client.ask("DELE 1", "+OK");
+    client.ask("QUIT", "+OK");
+    let line = lines.find(&["session ended", "user=\"logged\""]);
+    for words in [
+        "session{id=",
+        "listener=\"pop3s 127.0.0.1:",
+        "peer=\"127.0.0.1:",
+        "tls=\"TLSv1_3\"",
+        "cipher=\"TLS13_",
+        "messages=1",
+        &format!("octets={octets}"),
+        "deleted=1",
+        "left=0",
+        "seconds=",
+        "why=\"quit\"",
+    ] {
+        assert!(line.contains(words), "{words} in {line}");
+    }
+
+    let mut client = server.plain();
+    client.ask("USER other", "+OK");
+    client.ask("PASS s3cr3t-Pass", "+OK");
+    drop(client);
+    let line = lines.find(&["session ended", "user=\"other\""]);
+    assert!(
+        line.contains("left=1") && line.contains("why=\"lost\""),
+        "{line}"
+    );
+
+    // Names that would forge or colour the log, and passwords that are wrong, or in wrong places.
+    let mut client = server.plain();
+    client.say("USER \x1b[31mroot\u{202e}\nINFO all is well");
+    client.line();
+    client.say("PASS s3cr3t-Pass1");
+    client.line();
+    client.say("PASS s3cr3t-Pass2");
+    client.line();
+    client.say("AUTH PLAIN AGJvYgBzM2NyM3QtUGFzczM=");
+    client.line();
+    client.say("XAUTH s3cr3t-Pass4");
+    client.line();
+    drop(client);
+    let line = lines.find(&["login refused", "bob"]);
+    assert!(line.contains("INFO"), "{line}");
+
+    let text = lines.text();
+    assert!(!text.contains("s3cr3t-Pass"), "a password in the log");
+    assert!(!text.contains("AGJvYgBz"), "a SASL response in the log");
+    assert!(
+        !text.contains("private words"),
+        "a message's text in the log"
+    );
+    assert!(!text.contains(PASSWORD));
+    assert!(!text.contains('\x1b') && !text.contains('\u{202e}'));
+    for line in text.lines() {
+        assert!(!line.starts_with("INFO all is well"), "{line}");
+    }
+}

@@ -1,0 +1,184 @@
+//! TLS: injection around STLS, ALPN, what a handshake leaves behind, new certificates.
+
+use std::time::Duration;
+
+use server::Protocol;
+
+use crate::harness::{PASSWORD, Server, Setup, Stream, certificate, tls_client, wait_until};
+
+#[test]
+fn octets_behind_stls_close_the_connection() {
+    let server = Server::start();
+    let injected = format!("STLS\r\nUSER bob\r\nPASS {PASSWORD}\r\nSTAT\r\n");
+    let pipelined = format!("CAPA\r\n{injected}");
+    for octets in [injected.as_str(), "STLS\r\n\r\n", "STLS\r\nQ", &pipelined] {
+        let mut client = server.plain();
+        client.send(octets.as_bytes());
+        let said = String::from_utf8(client.rest()).unwrap();
+        let last = said.lines().last().unwrap();
+        assert!(last.starts_with("+OK"), "{said}");
+        assert!(!said.contains("+OK bob"), "{said}");
+        assert!(!said.contains("maildrop"), "{said}");
+    }
+}
+
+#[test]
+fn octets_in_a_segment_of_their_own_are_no_commands_either() {
+    let server = Server::start();
+    for split in 1..6 {
+        let mut client = server.plain();
+        let octets = format!("STLS\r\nUSER bob\r\nPASS {PASSWORD}\r\n");
+        let (first, second) = octets.as_bytes().split_at(split);
+        client.send(first);
+        std::thread::sleep(Duration::from_millis(20));
+        client.send(second);
+        let said = client.rest();
+        assert!(!said.windows(7).any(|window| window == b"+OK bob"));
+    }
+    let mut client = server.plain();
+    client.ask("STLS", "+OK");
+    // Not TLS: the handshake fails, and nothing is executed.
+    let _ = client.try_send(format!("USER bob\r\nPASS {PASSWORD}\r\n").as_bytes());
+    let said = client.rest();
+    assert!(!said.windows(3).any(|window| window == b"+OK"));
+}
+
+#[test]
+fn nothing_from_before_the_handshake_counts_inside() {
+    let server = Server::start();
+    let mut client = server.plain();
+    client.ask("USER bob", "+OK bob");
+    client.ask("STLS", "+OK");
+    let mut client = client.start_tls(&server);
+    client.ask(&format!("PASS {PASSWORD}"), "-ERR");
+    client.ask("STLS", "-ERR");
+    client.log_in("bob");
+    client.ask("STLS", "-ERR");
+}
+
+#[test]
+fn alpn_is_pop3_or_nothing() {
+    let server = Server::start();
+    let certificate = &server.config.tls.as_ref().unwrap().certificate;
+    for (offered, accepted) in [
+        (&[][..], true),
+        (&[&b"pop3"[..]][..], true),
+        (&[&b"http/1.1"[..], b"pop3"][..], true),
+        (&[&b"http/1.1"[..]][..], false),
+        (&[&b"h2"[..], b"imap"][..], false),
+    ] {
+        for stls in [false, true] {
+            let client = match stls {
+                true => {
+                    let mut client = server.plain();
+                    client.ask("STLS", "+OK");
+                    client
+                }
+                false => server.connect(Protocol::Pop3s),
+            };
+            let answer = client.start_tls_with(tls_client(certificate, offered));
+            match answer {
+                Ok(mut client) if accepted => {
+                    if !stls {
+                        client.expect("+OK");
+                    }
+                    client.ask("QUIT", "+OK");
+                }
+                Err(alert) if !accepted => {
+                    assert!(alert.contains("NoApplicationProtocol"), "{alert}");
+                }
+                Ok(_) => panic!("{offered:?} accepted"),
+                Err(alert) => panic!("{offered:?} refused: {alert}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn tls_ends_with_close_notify() {
+    let server = Server::start();
+    let mut client = server.tls();
+    client.ask("QUIT", "+OK");
+    let Stream::Tls(stream) = &mut client.stream else {
+        panic!("a TLS stream");
+    };
+    // rustls tells a close without notice as an error.
+    assert_eq!(std::io::Read::read(stream, &mut [0; 10]).unwrap(), 0);
+}
+
+#[test]
+fn a_stalled_handshake_is_ended() {
+    let setup = Setup::new().with(|config| {
+        config.limits.handshake_timeout = Duration::from_millis(200);
+    });
+    let server = setup.start();
+    let mut silent = server.connect(Protocol::Pop3s);
+    assert_eq!(silent.rest(), b"");
+    let mut stls = server.plain();
+    stls.ask("STLS", "+OK");
+    stls.send(&[0x16, 3, 1]);
+    assert_eq!(stls.rest(), b"");
+}
+
+#[test]
+fn a_reload_brings_the_new_certificate_to_new_connections() {
+    let server = Server::start();
+    let old = server.config.tls.clone().unwrap();
+    let mut open = server.tls();
+    let mut config = server.config.clone();
+    config.tls = Some(certificate(server.dir.path(), "second"));
+    config.name = "huey".to_owned();
+    let new = config.tls.clone().unwrap();
+    let serves = |tls: &server::Tls| {
+        let client = server.connect(Protocol::Pop3s);
+        client
+            .start_tls_with(tls_client(&tls.certificate, &[]))
+            .is_ok()
+    };
+    assert!(serves(&old) && !serves(&new));
+    server.reload(config.clone());
+    wait_until("the new certificate is served", || serves(&new));
+    assert!(!serves(&old));
+    // The session that was there keeps what it started with.
+    open.ask("QUIT", "+OK dewey");
+
+    // A broken one changes nothing, nor does a configuration that cannot be served.
+    std::fs::write(&new.key, "no key").unwrap();
+    let mut broken = config.clone();
+    broken.name = "louie".to_owned();
+    server.reload(broken);
+    let mut without = config.clone();
+    without.tls = None;
+    server.reload(without);
+    let mut last = config;
+    last.tls = Some(old.clone());
+    last.name = "donald".to_owned();
+    server.reload(last);
+    wait_until("the last configuration counts", || serves(&old));
+    server.tls().ask("QUIT", "+OK donald");
+}
+
+#[test]
+fn a_session_resumes_by_ticket() {
+    let server = Server::start();
+    let tls = server.config.tls.clone().unwrap();
+    let config = tls_client(&tls.certificate, &[b"pop3"]);
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let client = server.connect(Protocol::Pop3s);
+        let mut client = client.start_tls_with(config.clone()).unwrap();
+        client.expect("+OK");
+        client.ask("QUIT", "+OK");
+        let Stream::Tls(stream) = &client.stream else {
+            panic!("a TLS stream");
+        };
+        kinds.push(stream.conn.handshake_kind());
+    }
+    assert_eq!(
+        kinds,
+        [
+            Some(rustls::HandshakeKind::Full),
+            Some(rustls::HandshakeKind::Resumed)
+        ]
+    );
+}
