@@ -1,0 +1,218 @@
+//! Two stores on one directory behave like two processes: locks belong to an opening of a file,
+//! and each store knows only what it read. On the real disk.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use maildrop::{
+    DeliverError, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError,
+};
+use pop3::{Deletions, MessageNumber};
+
+const DROP: MaildropId = MaildropId(0x1234_5678_9abc_def0);
+const ANY: NativeSettings = NativeSettings {
+    allow_volatile: true,
+};
+
+fn try_deliver(maildrops: &Maildrops, text: &[u8]) -> Result<Delivered, DeliverError> {
+    let mut draft = maildrops.draft();
+    draft.append(text)?;
+    let measure = Measure {
+        octets: text.len() as u64,
+        header_octets: text.len() as u64,
+        ..Measure::default()
+    };
+    maildrops.deliver(DROP, "mrose", &mut draft, &measure, &Envelope::default())
+}
+
+fn deliver(maildrops: &Maildrops, text: &[u8]) -> Delivered {
+    try_deliver(maildrops, text).unwrap()
+}
+
+fn all(count: usize) -> Deletions {
+    let mut deletions = Deletions::default();
+    for index in 0..count {
+        deletions.mark(MessageNumber::from_index(index).unwrap());
+    }
+    deletions
+}
+
+#[test]
+fn one_session_between_processes() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = [0, 1].map(|_| Maildrops::native(dir.path(), &ANY).unwrap());
+    deliver(&one, b"A: 1\r\n\r\n");
+    let session = one.open(DROP).unwrap();
+    assert!(matches!(two.open(DROP), Err(OpenError::InUse)));
+    // Delivery needs no session lock, and both see what the other did.
+    assert_eq!(deliver(&two, b"A: 2\r\n\r\n").uid, 2);
+    assert_eq!(deliver(&one, b"A: 3\r\n\r\n").uid, 3);
+    assert_eq!(session.commit(&all(1)).unwrap(), 0);
+    let session = two.open(DROP).unwrap();
+    assert_eq!(session.listing().len(), 2);
+    // Housekeeping of one gives way to the session of the other.
+    one.tidy(DROP).unwrap();
+    assert_eq!(session.commit(&all(2)).unwrap(), 0);
+    two.tidy(DROP).unwrap();
+    // The file was replaced behind the first one's back.
+    assert_eq!(deliver(&one, b"A: 4\r\n\r\n").uid, 4);
+    assert_eq!(two.open(DROP).unwrap().listing().len(), 1);
+    assert_eq!(one.verify(DROP, &mut |_| {}).unwrap().damages, []);
+}
+
+/// Four processes deliver, four take the mail away and have the file replaced all the time.
+#[test]
+fn replacing_races_with_delivering() {
+    let dir = tempfile::tempdir().unwrap();
+    let each: usize = 150;
+    let deliverers: Vec<_> = (0..4)
+        .map(|who| {
+            let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+            std::thread::spawn(move || {
+                (0..each)
+                    .map(|n| {
+                        let text = format!("From: {who}\r\nN: {n}\r\n\r\n");
+                        deliver(&maildrops, text.as_bytes()).unique_id
+                    })
+                    .map(|id| id.as_bytes().to_vec())
+                    .collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let take = |maildrops: &Maildrops| match maildrops.open(DROP) {
+        Ok(session) => {
+            let listing = session.listing();
+            let ids: Vec<_> = (0..listing.len())
+                .filter_map(MessageNumber::from_index)
+                .filter_map(|number| listing.unique_id(number))
+                .map(<[u8]>::to_vec)
+                .collect();
+            session.commit(&all(ids.len())).unwrap();
+            maildrops.tidy(DROP).unwrap();
+            ids
+        }
+        Err(OpenError::InUse) => Vec::new(),
+        Err(other) => panic!("{other:?}"),
+    };
+    let takers: Vec<_> = (0..4)
+        .map(|_| {
+            let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+            std::thread::spawn(move || (0..100).flat_map(|_| take(&maildrops)).collect::<Vec<_>>())
+        })
+        .collect();
+    let delivered: Vec<_> = deliverers
+        .into_iter()
+        .flat_map(|thread| thread.join().unwrap())
+        .collect();
+    let mut taken: Vec<_> = takers
+        .into_iter()
+        .flat_map(|thread| thread.join().unwrap())
+        .collect();
+    taken.extend(take(&Maildrops::native(dir.path(), &ANY).unwrap()));
+    assert_eq!(delivered.len(), 4 * each);
+    assert_eq!(taken.len(), delivered.len(), "each message once");
+    let taken: HashSet<_> = taken.into_iter().collect();
+    assert_eq!(taken, delivered.into_iter().collect::<HashSet<_>>());
+}
+
+#[test]
+fn a_volatile_file_system_is_refused() {
+    let shm = Path::new("/dev/shm");
+    let is_tmpfs = fs::read_to_string("/proc/mounts")
+        .is_ok_and(|mounts| mounts.lines().any(|line| line.contains(" /dev/shm tmpfs ")));
+    if !is_tmpfs {
+        eprintln!("SKIPPED: /dev/shm is no tmpfs here");
+        return;
+    }
+    let dir = tempfile::tempdir_in(shm).unwrap();
+    let strict = NativeSettings::default();
+    let Err(refused) = Maildrops::native(dir.path(), &strict) else {
+        panic!("tmpfs was taken");
+    };
+    assert_eq!(refused.kind(), std::io::ErrorKind::Unsupported);
+    assert!(refused.to_string().contains("tmpfs"), "{refused}");
+    let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+    deliver(&maildrops, b"A: b\r\n\r\n");
+    assert_eq!(maildrops.open(DROP).unwrap().listing().len(), 1);
+}
+
+/// Whoever can write below the data directory cannot make the store leave it, or hang.
+#[test]
+fn links_and_pipes_are_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+    let file = maildrops.path(DROP).unwrap();
+    assert_eq!(file, dir.path().join("d/1/23/123456789abcdef0.rsm"));
+    deliver(&maildrops, b"A: b\r\n\r\n");
+    let outside = elsewhere.path().join("x");
+    fs::rename(&file, &outside).unwrap();
+
+    symlink(&outside, &file).unwrap();
+    assert!(matches!(
+        maildrops.open(DROP),
+        Err(OpenError::Unavailable(_))
+    ));
+    assert!(try_deliver(&maildrops, b"A: c\r\n\r\n").is_err());
+    fs::remove_file(&file).unwrap();
+
+    fs::create_dir(&file).unwrap();
+    assert!(matches!(
+        maildrops.open(DROP),
+        Err(OpenError::Unavailable(_))
+    ));
+    fs::remove_dir(&file).unwrap();
+
+    nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(matches!(
+        maildrops.open(DROP),
+        Err(OpenError::Unavailable(_))
+    ));
+    assert!(try_deliver(&maildrops, b"A: c\r\n\r\n").is_err());
+    fs::remove_file(&file).unwrap();
+
+    let above = file.parent().unwrap();
+    fs::remove_dir_all(above).unwrap();
+    symlink(elsewhere.path(), above).unwrap();
+    assert!(try_deliver(&maildrops, b"A: c\r\n\r\n").is_err());
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn names_of_all_maildrops() {
+    let dir = tempfile::tempdir().unwrap();
+    let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+    assert_eq!(maildrops.ids().unwrap(), []);
+    deliver(&maildrops, b"A: b\r\n\r\n");
+    fs::write(dir.path().join("d/1/23/1234000000000000.rsm.new"), b"").unwrap();
+    fs::write(dir.path().join("d/1/23/9994000000000000.rsm"), b"").unwrap();
+    fs::create_dir_all(dir.path().join("d/zz/q")).unwrap();
+    assert_eq!(maildrops.ids().unwrap(), [DROP]);
+    let summary = maildrops.summary(DROP).unwrap();
+    assert_eq!((summary.messages, summary.octets), (1, 8));
+    assert_eq!(summary.account, "mrose");
+    assert_eq!(summary.file_octets, 4096 + 64 + 8);
+    assert_eq!(maildrops.summary(MaildropId(5)).unwrap().file_octets, 0);
+    let mut heard = 0;
+    maildrops
+        .verify(DROP, &mut |octets| heard += octets)
+        .unwrap();
+    assert_eq!(heard, summary.file_octets);
+}
+
+/// An emptied file does not grow for ever although nobody tidies.
+#[test]
+fn an_emptied_file_is_replaced_before_it_grows() {
+    let dir = tempfile::tempdir().unwrap();
+    let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+    let text = vec![b'x'; 600_000];
+    for _ in 0..10 {
+        deliver(&maildrops, &text);
+        let session = maildrops.open(DROP).unwrap();
+        session.commit(&all(1)).unwrap();
+    }
+    let len = fs::metadata(maildrops.path(DROP).unwrap()).unwrap().len();
+    assert!(len < 2_000_000, "{len}");
+}
