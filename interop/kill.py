@@ -12,6 +12,7 @@ machine's scheduler does in between is not repeated. A log of all acknowledgemen
 """
 
 import argparse
+import functools
 import poplib
 import random
 import re
@@ -42,10 +43,11 @@ _GONE = (OSError, EOFError, smtplib.SMTPServerDisconnected)
 _MARK = re.compile(rb"X-Rig: (\d+)\r\n")
 
 
+@functools.lru_cache(maxsize=1000)
 def message(seed: int, number: int) -> bytes:
     """The text of a message: the same for the same seed and number; its first line says which it is."""
     dice = random.Random(f"{seed} message {number}")
-    octets = dice.choice((0, 100, 1000, 4000, 4000, 30_000, 65_536, 400_000))
+    octets = dice.choice((0, 100, 1000, 1000, 4000, 4000, 30_000, 70_000, 70_000, 400_000))
     pieces = dice.randbytes(dice.randint(0, octets) // 2).hex().encode()
     lines = [pieces[at : at + 72] for at in range(0, len(pieces), 72)]
     if dice.random() < 0.3:
@@ -121,7 +123,7 @@ class Rig:
         ]
         for thread in threads:
             thread.start()
-        if self._strike.wait(patience if self._moments == 0 else 0.5):
+        if self._strike.wait(patience if self._moments == 0 else 0.3):
             time.sleep(delay)
         self.program.server.kill()
         self._stop.set()
@@ -297,7 +299,7 @@ class Rig:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--rounds", type=int, default=200)
-    arguments.add_argument("--seconds", type=float, default=120)
+    arguments.add_argument("--seconds", type=float, default=300)
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options = arguments.parse_args()
     print(f"  seed {options.seed} (again: interop/kill.py --seed {options.seed})", flush=True)
