@@ -9,7 +9,6 @@ need() { # need PROGRAM PACKAGE
     command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 need cc build-essential
-need cmake cmake
 need /usr/bin/python3 python3
 need curl curl
 need openssl openssl

@@ -4,6 +4,7 @@ import smtplib
 from pathlib import Path
 
 from . import wire
+from .peers import require
 from .processes import run
 
 
@@ -78,6 +79,7 @@ class Smtp(_Exact, smtplib.SMTP):
 
 def swaks(place: int | Path, sender: str, recipient: str, text: bytes, scratch: Path) -> None:
     """Delivers one message by swaks over LMTP; raises with its transcript if it is not accepted."""
+    require("swaks")
     file = scratch / "swaks"
     # With --no-data-fixup swaks sends the file as it is, so the end of data must be in it.
     file.write_bytes(wire.stuffed(text) + b".\r\n")

@@ -3,6 +3,7 @@
 A mail server that is installed would conflict with the contributor's own; unpacked it is only files.
 """
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,12 @@ from .processes import run
 
 class Unavailable(Exception):
     """A peer cannot be had on this machine; the text is the reason, for the line SKIPPED."""
+
+
+def require(program: str) -> None:
+    """Raises Unavailable unless this client is installed."""
+    if shutil.which(program) is None:
+        raise Unavailable(f"{program} is not installed (make test says how)")
 
 
 def unpack(package: str) -> Path:
@@ -26,7 +33,11 @@ def unpack(package: str) -> Path:
             raise Unavailable(f"{program} is missing: {package} can be unpacked on Debian only")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    fetched = run(["apt-get", "-q", "download", package], patience=300, cwd=place)
+    fetched = _download(package, place)
+    if fetched.returncode != 0 and os.geteuid() == 0:
+        # A fresh machine has no package lists, or lists that are too old.
+        run(["apt-get", "-q", "update"], patience=300)
+        fetched = _download(package, place)
     if fetched.returncode != 0:
         raise Unavailable(f"apt-get download {package}: {_last_line(fetched.stderr)}")
     for archive in place.glob("*.deb"):
@@ -34,6 +45,10 @@ def unpack(package: str) -> Path:
         archive.unlink()
     done.touch()
     return place
+
+
+def _download(package: str, place: Path) -> subprocess.CompletedProcess:
+    return run(["apt-get", "-q", "download", package], patience=300, cwd=place)
 
 
 def missing_with(package: str) -> list[str]:

@@ -4,13 +4,16 @@ A check that cannot run is SKIPPED with its reason; `skips.toml` says which skip
 """
 
 import os
+import shutil
 import time
 import tomllib
 import traceback
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .peers import Unavailable
+from .processes import run
 
 _ALLOWED = Path(__file__).resolve().parents[1] / "skips.toml"
 
@@ -18,8 +21,18 @@ _ALLOWED = Path(__file__).resolve().parents[1] / "skips.toml"
 _CONDITIONS: dict[str, Callable[[], bool]] = {
     "always": lambda: True,
     "not root": lambda: os.geteuid() != 0,
+    "cannot install": lambda: not _can_install(),
     "not Debian": lambda: not Path("/etc/debian_version").exists(),
 }
+
+
+def _can_install() -> bool:
+    """Whether `needs.sh` could have installed what is missing."""
+    if shutil.which("apt-get") is None:
+        return False
+    if os.geteuid() == 0:
+        return True
+    return shutil.which("sudo") is not None and run(["sudo", "-n", "true"]).returncode == 0
 
 
 class Skip(Exception):
@@ -75,4 +88,4 @@ class Report:
 def allowed(name: str) -> bool:
     """Whether `skips.toml` lets this check be skipped on this machine."""
     entries = tomllib.loads(_ALLOWED.read_text())["skip"]
-    return any(entry["check"] == name and _CONDITIONS[entry["when"]]() for entry in entries)
+    return any(fnmatchcase(name, entry["check"]) and _CONDITIONS[entry["when"]]() for entry in entries)

@@ -6,6 +6,7 @@ It changes one thing: it takes the CRLF before the final dot as part of the text
 
 from pathlib import Path
 
+from ..peers import require
 from ..processes import run
 from .endpoint import Channel, Endpoint, Login
 
@@ -35,6 +36,7 @@ def command(server: Endpoint, channel: Channel, login: Login, path: str, request
 
 
 def _run(server: Endpoint, channel: Channel, login: Login, path: str, *options) -> bytes:
+    require(NAME)
     scheme = "pop3s" if channel is Channel.TLS else "pop3"
     url = f"{scheme}://{server.host}:{server.port(channel)}{path}"
     arguments = ["curl", "-q", "-sS", "-4", "--cacert", server.authority, "-u", f"{login.user}:{login.password}"]

@@ -7,6 +7,7 @@ Received is added. What it changes all the same is in `expected`.
 import re
 from pathlib import Path
 
+from ..peers import require
 from ..processes import run
 from .endpoint import Channel, Endpoint, Login
 
@@ -23,6 +24,7 @@ def retrieve(
     server: Endpoint, channel: Channel, login: Login, count: int, directory: Path, keep: bool = True
 ) -> list[bytes]:
     """All messages in the order of the scan listing; with `keep=False` they are deleted too."""
+    require(NAME)
     inbox = directory / "inbox"
     inbox.mkdir()
     agent = directory / "agent"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..peers import require
 from ..processes import run
 from .endpoint import Channel, Endpoint, Login
 
@@ -12,6 +13,7 @@ def retrieve(
     server: Endpoint, channel: Channel, login: Login, count: int, directory: Path, keep: bool = True
 ) -> list[bytes]:
     """All messages, in the order of the scan listing; with `keep=False` they are deleted too."""
+    require(NAME)
     maildir = directory / "Maildir"
     for name in ("cur", "new", "tmp"):
         (maildir / name).mkdir(parents=True)
