@@ -51,7 +51,7 @@ fn suggestions(config: &Config, addresses: &Addresses) -> Vec<(&'static str, Str
             format!(
                 "mpop --host={ip} --port={port} --tls=on --tls-starttls=off --tls-trust-file={certificate} \
                  --auth=user --user={ACCOUNT} --passwordeval='echo {PASSWORD}' --keep=on \
-                 --uidls-file=/dev/null --delivery=mbox,bob.mbox",
+                 --uidls-file=bob.uidls --delivery=mbox,bob.mbox",
                 ip = "localhost",
                 port = pop3s.port(),
             ),
