@@ -1,7 +1,10 @@
 //! Limits: of sessions, of addresses, of time.
 
+use std::fs::File;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use server::Protocol;
 
 use crate::harness::{PASSWORD, Setup, wait_until};
@@ -167,4 +170,41 @@ fn hundreds_of_stalled_strangers_do_not_hold_up_a_login() {
     assert!(client.rest().ends_with(b"signing off (maildrop empty)\r\n"));
     assert!(start.elapsed() < Duration::from_secs(2));
     drop(strangers);
+}
+
+#[test]
+fn a_server_without_descriptors_says_so_and_recovers() {
+    // In a process of its own: other tests need descriptors too.
+    let ran = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--test-threads=1"])
+        .arg("limits::without_descriptors")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "run by a_server_without_descriptors_says_so_and_recovers, in a process of its own"]
+fn without_descriptors() {
+    let server = Setup::new().start();
+    let mut held = server.plain();
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, 200, hard).unwrap();
+    let mut fillers = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        fillers.push(file);
+    }
+    // One descriptor for the client, none for the server.
+    for _ in 0..3 {
+        fillers.pop();
+        let mut client = server.connect(Protocol::Pop3);
+        client.expect("-ERR [SYS/TEMP]");
+        assert_eq!(client.rest(), b"");
+        drop(client);
+        fillers.push(File::open("/dev/null").unwrap());
+    }
+    held.ask("CAPA", "+OK");
+    drop(fillers);
+    server.plain().log_in("bob");
 }

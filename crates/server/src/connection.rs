@@ -451,6 +451,27 @@ mod tests {
         assert_eq!(flushed, Err(End::Cut));
     }
 
+    #[tokio::test]
+    async fn a_dead_peer_is_noticed_within_the_time_limit() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (stream, _) = listener.accept().await.unwrap();
+        let limits = Limits::default();
+        let socket = Socket::Tcp(stream);
+        socket.tune(&limits).unwrap();
+        let Socket::Tcp(stream) = &socket else {
+            panic!("a TCP socket");
+        };
+        let options = SockRef::from(stream);
+        assert!(options.tcp_nodelay().unwrap() && options.keepalive().unwrap());
+        let dead = limits.dead_peer_timeout;
+        assert_eq!(options.tcp_user_timeout().unwrap(), Some(dead));
+        let probes =
+            options.tcp_keepalive_interval().unwrap() * options.tcp_keepalive_retries().unwrap();
+        assert!(options.tcp_keepalive_time().unwrap() + probes <= dead);
+        drop(peer);
+    }
+
     #[test]
     fn the_pool_keeps_a_bounded_number_of_bounded_buffers() {
         let buffers = Buffers::default();

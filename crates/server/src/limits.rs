@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::config::{Limits, Protocol};
 
@@ -116,8 +117,15 @@ impl Admission {
 
     fn tell(&self, taken: usize, session_count_max: usize) {
         let crowded = taken > session_count_max / 5 * 4 + session_count_max % 5 * 4 / 5;
-        self.crowded
+        let changed = self
+            .crowded
             .send_if_modified(|now| std::mem::replace(now, crowded) != crowded);
+        if changed && crowded {
+            warn!(
+                taken,
+                session_count_max, "more than 80 % of the places are taken"
+            );
+        }
     }
 }
 

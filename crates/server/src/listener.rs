@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ impl Accepting {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
+                // An IPv4 client of a dual-stack socket is named as everybody knows it.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 Ok((Socket::Tcp(stream), peer.to_string()))
             }
             Self::Unix(listener, _) => {
@@ -147,7 +149,12 @@ impl Door {
     fn turn_away(&self, socket: &Socket) {
         match self.protocol {
             Protocol::Pop3s => {}
-            Protocol::Lmtp => socket.say(b"421 4.3.2 too many connections, try again later\r\n"),
+            Protocol::Lmtp => {
+                let hostname = &self.live.borrow().config.hostname;
+                let line =
+                    format!("421 4.3.2 {hostname} too many connections, try again later\r\n");
+                socket.say(line.as_bytes());
+            }
             Protocol::Pop3 => {
                 let mut line = Vec::new();
                 Refusal::TooManySessions.print(&mut line);
@@ -169,10 +176,15 @@ impl Door {
             | Errno::EHOSTDOWN
             | Errno::EHOSTUNREACH => debug!(%error, "connection lost before it was accepted"),
             Errno::EMFILE | Errno::ENFILE => {
-                warn!(listener = self.name, %error, "no descriptor for a new connection");
+                // The system wants a descriptor even to say that nobody is waiting, so this may be
+                // about nobody: only who comes while there is still none is turned away.
                 spare.release();
                 let accepted = tokio::time::timeout(PAUSE, socket.accept()).await;
-                if let Ok(Ok((socket, _))) = accepted {
+                if let Ok(Ok((socket, peer))) = accepted {
+                    if spare.regain() {
+                        return self.admit(socket, peer);
+                    }
+                    warn!(listener = self.name, peer, %error, "no descriptor for a connection");
                     self.turn_away(&socket);
                 }
                 if !spare.regain() {

@@ -8,7 +8,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use auth::Recipient;
+use auth::{Recipient, State};
 use delivery::RecipientRefusal;
 use delivery::lmtp::{Message, Next, Session};
 use maildrop::{DeliverError, Draft, MaildropId};
@@ -109,12 +109,16 @@ impl Driver<'_> {
             }
         };
         let read = self.connection.read(over).await;
-        let farewell: &[u8] = match read {
-            Err(End::Idle) => b"421 4.4.2 too long without a command\r\n",
-            Err(End::Drained) => b"421 4.3.2 shutting down\r\n",
+        let (code, why) = match read {
+            Err(End::Idle) => ("4.4.2", "silent for too long, closing"),
+            Err(End::Drained) => ("4.3.2", "shutting down, closing"),
             read => return read,
         };
-        self.connection.output.extend_from_slice(farewell);
+        let hostname = &visit.live.config.hostname;
+        let farewell = format!("421 {code} {hostname} {why}\r\n");
+        self.connection
+            .output
+            .extend_from_slice(farewell.as_bytes());
         self.connection.flush().await?;
         read
     }
@@ -176,7 +180,13 @@ impl Driver<'_> {
         })
         .await?;
         Ok(match found {
-            Ok(Some(Recipient { account, maildrop })) => Ok(delivery::Recipient {
+            Ok(Some(Recipient {
+                state: State::Disabled,
+                ..
+            })) => Err(RecipientRefusal::Disabled),
+            Ok(Some(Recipient {
+                account, maildrop, ..
+            })) => Ok(delivery::Recipient {
                 address,
                 account,
                 maildrop: MaildropId(maildrop),
