@@ -1,0 +1,175 @@
+//! A whole session with a stranger: whatever comes, in whatever pieces, the same octets go back,
+//! all of them well-formed, nothing waits without limit, and only QUIT deletes.
+#![no_main]
+
+use std::sync::Arc;
+
+use libfuzzer_sys::fuzz_target;
+use pop3::reply::Refusal;
+use pop3::server::{
+    Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Session, Settings, Stls,
+};
+use pop3::{Octets, Part, ScanListing, UniqueId, wire};
+
+/// Texts as the store keeps them.
+const TEXTS: [&[u8]; 3] = [
+    b"Subject: a\r\n\r\n..one\r\ntwo\r\n",
+    b"",
+    b"\r\n..\r\n\xff\0[x]\r\n",
+];
+
+/// What the driver is told to do, from the first octet of the input.
+#[derive(Clone, Copy)]
+struct Conduct(u8);
+
+impl Conduct {
+    fn connection(self) -> Connection {
+        let choose = |bit: u8| self.0 & bit != 0;
+        Connection {
+            channel: if choose(1) {
+                Channel::Tls
+            } else {
+                Channel::Plain
+            },
+            passwords: if choose(2) {
+                Passwords::AfterTls
+            } else {
+                Passwords::Accepted
+            },
+            stls: if choose(4) {
+                Stls::Offered
+            } else {
+                Stls::NotOffered
+            },
+            timestamp: "<1.2@mailgate.dobbs.org>".into(),
+        }
+    }
+}
+
+/// What came of a session.
+#[derive(Debug, Eq, PartialEq)]
+struct Outcome {
+    said: Vec<u8>,
+    deleted: Option<usize>,
+    ended: bool,
+}
+
+fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) -> Outcome {
+    let settings = Arc::new(Settings {
+        name: "dewey".into(),
+        command_octets_max: 255,
+        output_octets_max,
+    });
+    let mut session = Session::new(settings, conduct.connection());
+    let (mut waiting, mut out) = (Vec::new(), Vec::new());
+    let mut outcome = Outcome {
+        said: Vec::new(),
+        deleted: None,
+        ended: false,
+    };
+    session.greeting(&mut out);
+    'pieces: for octets in input.chunks(piece) {
+        waiting.extend_from_slice(octets);
+        loop {
+            let step = session.handle(&waiting, &mut out);
+            waiting.drain(..step.consumed);
+            // One reply of one line at most, beyond the limit.
+            match step.next {
+                Next::Read => {
+                    outcome.said.append(&mut out);
+                    break;
+                }
+                Next::Write => {
+                    assert!(!out.is_empty());
+                    outcome.said.append(&mut out);
+                }
+                Next::Authenticate(login) => match login.user().len() {
+                    0 => panic!("a login has a name"),
+                    1 => session.refused(Refusal::Credentials, &mut out),
+                    2 => session.refused(Refusal::InUse, &mut out),
+                    _ => {
+                        let mut listing = ScanListing::default();
+                        for (index, text) in TEXTS.iter().enumerate() {
+                            let id = UniqueId::new(vec![b'a' + index as u8]).expect("a letter");
+                            listing.push(Octets(text.len() as u64), &id);
+                        }
+                        session.opened(listing, &mut out);
+                    }
+                },
+                Next::Send(number, _) if conduct.0 & 8 != 0 && number.get() == 2 => {
+                    session.refused(Refusal::Damaged, &mut out);
+                }
+                Next::Send(number, part) => {
+                    let text = TEXTS[number.index()];
+                    let octets = match part {
+                        Part::Whole => text.len(),
+                        Part::Top(lines) => {
+                            let header = text.windows(4).position(|w| w == b"\r\n\r\n");
+                            let header = header.map_or(text.len(), |end| end + 4);
+                            header + wire::TopCut::new(lines).cut(&text[header..])
+                        }
+                    };
+                    out.extend_from_slice(&text[..octets]);
+                    session.sent(&mut out);
+                }
+                Next::Commit(deletions) => {
+                    assert!(deletions.iter().all(|number| number.index() < TEXTS.len()));
+                    assert!(outcome.deleted.is_none(), "one session, one UPDATE");
+                    if conduct.0 & 16 != 0 {
+                        session.refused(Refusal::Unavailable, &mut out);
+                    } else {
+                        outcome.deleted = Some(deletions.len());
+                        session.committed(TEXTS.len() - deletions.len(), &mut out);
+                    }
+                }
+                Next::StartTls => {
+                    assert!(conduct.connection().channel == Channel::Plain);
+                    outcome.ended = true;
+                }
+                Next::Close => outcome.ended = true,
+            }
+            if outcome.ended {
+                outcome.said.append(&mut out);
+                break 'pieces;
+            }
+        }
+        assert!(
+            waiting.len() < SASL_OCTETS_MAX,
+            "the session lets input wait"
+        );
+    }
+    outcome
+}
+
+fuzz_target!(|data: &[u8]| {
+    let [conduct, piece, input @ ..] = data else {
+        return;
+    };
+    let conduct = Conduct(*conduct);
+    let whole = play(conduct, input, usize::MAX, 65_536);
+    let pieces = play(conduct, input, usize::from(*piece).max(1), 0);
+    assert_eq!(whole, pieces);
+
+    // Every line is a status line, a challenge, or stands in a multi-line reply.
+    assert!(whole.said.ends_with(b"\r\n"));
+    let mut in_text = false;
+    for line in whole.said.split_inclusive(|&octet| octet == b'\n') {
+        let line = line.strip_suffix(b"\r\n").expect("our lines end with CRLF");
+        if in_text {
+            in_text = line != b".";
+            continue;
+        }
+        let ok = line == b"+OK" || line.starts_with(b"+OK ");
+        assert!(ok || line.starts_with(b"-ERR ") || line.starts_with(b"+ "));
+        assert!(line.len() <= 510 && line.iter().all(|octet| (0x20..0x7f).contains(octet)));
+        assert!(!line.starts_with(b"+OK ["));
+        let text = line.strip_prefix(b"+OK ").unwrap_or_default();
+        let opens = |end: &[u8]| text.ends_with(end);
+        in_text = opens(b" follow")
+            || opens(b" follows")
+            || (opens(b" octets") && text[0].is_ascii_digit())
+            || (text.first().is_some_and(u8::is_ascii_digit)
+                && (opens(b" messages") || opens(b" message") || opens(b" octets)")));
+    }
+    assert!(!in_text, "a multi-line reply without its end");
+});
