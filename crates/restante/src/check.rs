@@ -215,7 +215,7 @@ fn tcp(address: &str, findings: &mut Findings) {
 }
 
 fn unix(path: &Path, findings: &mut Findings) {
-    let directory = path.parent().unwrap_or(Path::new("/"));
+    let directory = path.parent().unwrap_or_else(|| Path::new("/"));
     if !directory.is_dir() {
         findings.error(
             format!(

@@ -20,7 +20,7 @@ use crate::{log, rights, stock};
 ///
 /// When the server cannot start; what has been bound is free again then.
 pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
-    let config = config::load(named)?;
+    let config = config::load_to_serve(named)?;
     if config.server.listeners.is_empty() {
         // The warning has said it, and what to do.
         return Err(Failure::silent(Code::Config));

@@ -76,17 +76,35 @@ pub(crate) fn read(file: &Path) -> Result<(Option<Config>, Vec<Problem>), Failur
     Ok(read::read(file, &text))
 }
 
-/// The configuration, if it can be used; warnings are printed, mistakes are the failure.
+/// The configuration, if it can be used. What is doubtful about it is for `serve` and `check` to
+/// tell, not for every command.
 ///
 /// # Errors
 ///
-/// EX_CONFIG, with every mistake printed.
+/// EX_CONFIG, with everything printed that is wrong.
 pub(crate) fn load(named: Option<&Path>) -> Result<Config, Failure> {
     let (config, problems) = read(&file(named))?;
-    for problem in &problems {
+    config.ok_or_else(|| {
+        tell(&problems);
+        Failure::silent(Code::Config)
+    })
+}
+
+/// The configuration as the server loads it: what is doubtful is printed, too.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) fn load_to_serve(named: Option<&Path>) -> Result<Config, Failure> {
+    let (config, problems) = read(&file(named))?;
+    tell(&problems);
+    config.ok_or_else(|| Failure::silent(Code::Config))
+}
+
+fn tell(problems: &[Problem]) {
+    for problem in problems {
         note!("{problem}");
     }
-    config.ok_or_else(|| Failure::silent(Code::Config))
 }
 
 fn text(file: &Path) -> Result<String, Failure> {

@@ -42,18 +42,18 @@ fn suggestions(config: &Config, addresses: &Addresses) -> Vec<(&'static str, Str
         (
             "by hand, inside TLS",
             format!(
-                "printf 'USER {ACCOUNT}\\r\\nPASS {PASSWORD}\\r\\nUIDL\\r\\nQUIT\\r\\n' | \
-                 openssl s_client -quiet -verify_quiet -CAfile {certificate} -connect {pop3s}"
+                "printf 'USER {ACCOUNT}\\nPASS {PASSWORD}\\nUIDL\\nQUIT\\n' | \
+                 openssl s_client -quiet -crlf -CAfile {certificate} -verify_quiet -connect localhost:{}",
+                pop3s.port()
             ),
         ),
         (
             "all of it into a file, by a mail program, leaving it here",
             format!(
-                "mpop --host={ip} --port={port} --tls=on --tls-starttls=off --tls-trust-file={certificate} \
-                 --auth=user --user={ACCOUNT} --passwordeval='echo {PASSWORD}' --keep=on \
-                 --uidls-file=bob.uidls --delivery=mbox,bob.mbox",
-                ip = "localhost",
-                port = pop3s.port(),
+                "mpop --host=localhost --port={} --tls=on --tls-starttls=off --tls-trust-file={certificate} \
+                 --user={ACCOUNT} --passwordeval='echo {PASSWORD}' --keep=on --uidls-file=/dev/null \
+                 --delivery=mbox,bob.mbox",
+                pop3s.port(),
             ),
         ),
         (

@@ -1,5 +1,12 @@
 //! The binary as a user sees it: what it prints, what it answers, how it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say so")]
+
+mod accounts;
 mod configuration;
+mod delivery;
+mod demonstration;
+mod maildrops;
 mod pages;
 mod run;
+mod serving;

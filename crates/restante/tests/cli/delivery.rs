@@ -1,0 +1,139 @@
+//! `restante deliver`.
+
+use std::fs;
+use std::process::Command;
+
+use crate::accounts::with_bob;
+use crate::run::{CONFIGURATION, Site};
+
+#[test]
+fn a_message_is_delivered_and_comes_out_as_it_went_in() {
+    let site = with_bob();
+    let ended = site
+        .run(&["deliver", "bob"], b"Subject: hello\n\n.dot\nlast")
+        .with(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+    let shown = site
+        .run(&["maildrop", "show", "bob", "1"], b"")
+        .with(0)
+        .stdout;
+    assert_eq!(shown, "Subject: hello\r\n\r\n.dot\r\nlast\r\n");
+}
+
+#[test]
+fn recipients_are_accounts_and_addresses_of_our_domains() {
+    let site = with_bob();
+    for recipient in ["bob", "BOB", "bob@dobbs.org", "bob@mailgate.dobbs.org"] {
+        site.run(&["deliver", recipient], b"x\n").with(0);
+    }
+    for recipient in ["eve", "bob@example.org", "", "../bob", "bob@"] {
+        let ended = site.run(&["deliver", recipient], b"x\n").with(67);
+        assert!(
+            ended.stderr.contains("no such account"),
+            "{recipient}: {}",
+            ended.stderr
+        );
+    }
+    // One unknown recipient of two: nobody gets it.
+    let ended = site.run(&["deliver", "bob", "eve"], b"x\n").with(67);
+    assert_eq!(ended.stderr, "eve: no such account\n");
+    let list = site.run(&["maildrop", "list"], b"").with(0).stdout;
+    assert_eq!(list, "bob  4 messages      12 octets\n");
+}
+
+#[test]
+fn the_sender_and_the_from_line_are_options() {
+    let site = with_bob();
+    let text = b"From somebody Mon Nov 23 08:00:00 2026\nSubject: x\n\n";
+    site.run(
+        &[
+            "deliver",
+            "-f",
+            "eve@example.org",
+            "--from-line",
+            "bob@dobbs.org",
+        ],
+        text,
+    )
+    .with(0);
+    site.run(&["deliver", "-f", "", "bob"], b"").with(0);
+    let shown = site
+        .run(&["maildrop", "show", "bob", "1"], b"")
+        .with(0)
+        .stdout;
+    assert_eq!(
+        shown,
+        "Return-Path: <eve@example.org>\r\nDelivered-To: bob@dobbs.org\r\nSubject: x\r\n\r\n"
+    );
+    let shown = site
+        .run(&["maildrop", "show", "bob", "2"], b"")
+        .with(0)
+        .stdout;
+    assert_eq!(shown, "Return-Path: <>\r\nDelivered-To: bob\r\n");
+}
+
+#[test]
+fn an_empty_message_is_a_message() {
+    let site = with_bob();
+    site.run(&["deliver", "bob"], b"").with(0);
+    let list = site.run(&["maildrop", "list", "bob"], b"").with(0).stdout;
+    assert!(list.starts_with("     1             0  "), "{list}");
+}
+
+#[test]
+fn a_message_that_is_too_large_is_refused_for_good() {
+    let limit = "\n[limits]\nmessage_octets_max = \"64 KiB\"\n";
+    let site = Site::with(&format!("{CONFIGURATION}{limit}"));
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    let ended = site.run(&["deliver", "bob"], &vec![b'x'; 70_000]).with(65);
+    assert_eq!(
+        ended.stderr,
+        "deliver: message is larger than 65536 octets\n"
+    );
+    site.run(&["deliver", "bob"], &[b'x'; 60_000]).with(0);
+}
+
+#[test]
+fn what_the_operator_must_mend_waits_at_the_sender() {
+    let site = with_bob();
+    fs::write(site.config(), "nonsense = 1\n").unwrap();
+    site.run(&["deliver", "bob"], b"x").with(75);
+    let ended = crate::run::run(&["-c", "/nonexistent", "deliver", "bob"], b"x").with(75);
+    assert!(ended.stderr.contains("/nonexistent cannot be read"));
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(place.path())
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: a full disk needs a small tmpfs, and mounting one needs root");
+        return;
+    }
+    let unmount = Unmount(place.path().to_owned());
+    let data = place.path().join("data");
+    let site = Site::with(&CONFIGURATION.replace("DIR/data", data.to_str().unwrap()));
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    site.run(&["deliver", "bob"], b"first\n").with(0);
+    let ended = site.run(&["deliver", "bob"], &vec![b'x'; 4 << 20]).with(75);
+    assert!(ended.stderr.contains("no space left"), "{}", ended.stderr);
+    // What was there is there, nothing of the other is, and a small one still fits.
+    site.run(&["deliver", "bob"], b"second\n").with(0);
+    let list = site.run(&["maildrop", "list"], b"").with(0).stdout;
+    assert_eq!(list, "bob  2 messages      15 octets\n");
+    site.run(&["maildrop", "verify"], b"").with(0);
+    drop(unmount);
+}
+
+struct Unmount(std::path::PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}

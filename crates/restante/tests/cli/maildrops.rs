@@ -1,0 +1,177 @@
+//! `restante maildrop`.
+
+use std::fs;
+use std::path::Path;
+
+use crate::accounts::with_bob;
+use crate::run::Site;
+
+#[test]
+fn messages_are_listed_and_shown_by_number_and_unique_id() {
+    let site = with_bob();
+    for text in ["Subject: 1\n\none\n", "Subject: 2\n\ntwo\n"] {
+        site.run(&["deliver", "bob"], text.as_bytes()).with(0);
+    }
+    let list = site.run(&["maildrop", "list", "bob"], b"").with(0).stdout;
+    let lines: Vec<Vec<_>> = list
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!((lines[0][0], lines[0][1]), ("1", "19"));
+    let unique_id = lines[1][2];
+    let shown = site
+        .run(&["maildrop", "show", "bob", unique_id], b"")
+        .with(0)
+        .stdout;
+    assert_eq!(shown, "Subject: 2\r\n\r\ntwo\r\n");
+    let json = site
+        .run(&["maildrop", "list", "bob", "--json"], b"")
+        .with(0)
+        .stdout;
+    let json: serde_json::Value = serde_json::from_str(json.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(json["unique_id"], unique_id);
+    assert_eq!(json["octets"], 19);
+    let ended = site.run(&["maildrop", "show", "bob", "3"], b"").with(65);
+    assert_eq!(
+        ended.stderr,
+        "restante: the maildrop of bob has no message \"3\"\n  see what it has: restante maildrop list bob\n"
+    );
+    let ended = site.run(&["maildrop", "list", "eve"], b"").with(67);
+    assert!(ended.stderr.contains("there is no account eve"));
+}
+
+#[test]
+fn damage_is_found_and_not_handed_out() {
+    let site = with_bob();
+    for text in ["Subject: 1\n\none\n", "Subject: 2\n\ntwo\n"] {
+        site.run(&["deliver", "bob"], text.as_bytes()).with(0);
+    }
+    let ended = site.run(&["maildrop", "verify", "bob"], b"").with(0);
+    assert_eq!(
+        ended.stdout,
+        "2 messages in 1 maildrop read: every octet is as it was delivered.\n"
+    );
+    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
+    let path = path
+        .trim()
+        .replace("DIR", &site.path().display().to_string());
+    let mut octets = fs::read(&path).unwrap();
+    let place = octets
+        .windows(3)
+        .position(|octets| octets == b"one")
+        .unwrap();
+    octets[place] ^= 1;
+    fs::write(&path, octets).unwrap();
+    let ended = site.run(&["maildrop", "verify"], b"").with(65);
+    assert!(ended.stderr.contains("bob: byte "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 damage found"), "{}", ended.stderr);
+    site.run(&["maildrop", "show", "bob", "1"], b"").with(65);
+    let shown = site
+        .run(&["maildrop", "show", "bob", "2"], b"")
+        .with(0)
+        .stdout;
+    assert_eq!(shown, "Subject: 2\r\n\r\ntwo\r\n");
+}
+
+fn maildir(site: &Site) -> std::path::PathBuf {
+    let directory = site.path().join("Maildir");
+    for part in ["new", "cur", "tmp"] {
+        fs::create_dir_all(directory.join(part)).unwrap();
+    }
+    for (name, text) in [
+        ("new/1700000002.M2P1.host", "Subject: third\n\n.\n"),
+        ("new/1700000002.M1P1.host,S=16", "Subject: second\n"),
+        ("cur/1700000001.P1.host:2,S", "Subject: first\r\n\r\nno end"),
+        ("cur/1700000003.P1.host:2,", ""),
+        ("tmp/1700000000.P1.host", "not delivered yet"),
+    ] {
+        fs::write(directory.join(name), text).unwrap();
+    }
+    directory
+}
+
+fn import(site: &Site, directory: &Path) -> crate::run::Ended {
+    site.run(
+        &["maildrop", "import", "bob", directory.to_str().unwrap()],
+        b"",
+    )
+}
+
+#[test]
+fn a_maildir_comes_in_in_order_and_only_once() {
+    let site = with_bob();
+    let directory = maildir(&site);
+    let ended = import(&site, &directory).with(0);
+    assert_eq!(
+        ended.stdout,
+        "4 messages imported into the maildrop of bob, 0 there already.\n"
+    );
+    assert_eq!(ended.stderr, "");
+    let show = |number| {
+        site.run(&["maildrop", "show", "bob", number], b"")
+            .with(0)
+            .stdout
+    };
+    assert_eq!(show("1"), "Subject: first\r\n\r\nno end\r\n");
+    assert_eq!(show("2"), "Subject: second\r\n");
+    assert_eq!(show("3"), "Subject: third\r\n\r\n.\r\n");
+    assert_eq!(show("4"), "");
+
+    // Again, with a message more, one that is the same as another, and one that has moved.
+    fs::write(
+        directory.join("new/1700000009.P1.host"),
+        "Subject: second\n",
+    )
+    .unwrap();
+    fs::rename(
+        directory.join("new/1700000002.M2P1.host"),
+        directory.join("cur/1700000002.M2P1.host:2,S"),
+    )
+    .unwrap();
+    let ended = import(&site, &directory).with(0);
+    assert_eq!(
+        ended.stdout,
+        "1 message imported into the maildrop of bob, 4 there already.\n"
+    );
+    assert_eq!(show("5"), "Subject: second\r\n");
+}
+
+#[test]
+fn a_directory_of_eml_files_comes_in_and_what_is_none_is_named() {
+    let site = with_bob();
+    let directory = site.path().join("mail");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("a.eml"), "Subject: a\n\n").unwrap();
+    fs::write(directory.join("b.EML"), "Subject: b\n\n").unwrap();
+    fs::write(directory.join("notes.txt"), "no message").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", directory.join("evil.eml")).unwrap();
+    let ended = import(&site, &directory).with(65);
+    assert_eq!(
+        ended.stdout,
+        "2 messages imported into the maildrop of bob, 0 there already.\n"
+    );
+    assert_eq!(
+        ended.stderr,
+        "DIR/mail/evil.eml: not a regular file; left out
+restante: 1 file was left out; see above
+  mend them and run this again: what is there already is skipped
+"
+    );
+}
+
+#[test]
+fn what_cannot_be_imported_is_told() {
+    let site = with_bob();
+    let ended = import(&site, Path::new("/nonexistent")).with(66);
+    assert_eq!(
+        ended.stderr,
+        "restante: /nonexistent cannot be read: no such file or directory
+  name a Maildir (with new/ and cur/), or a directory of .eml files
+"
+    );
+    import(&site, &site.config()).with(66);
+    let directory = maildir(&site);
+    let arguments = ["maildrop", "import", "eve", directory.to_str().unwrap()];
+    site.run(&arguments, b"").with(67);
+}
