@@ -138,6 +138,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
             "the session lets input wait"
         );
     }
+    outcome.said.append(&mut out);
     outcome
 }
 
