@@ -10,7 +10,7 @@ use crate::{MessageNumber, Octets};
 /// Why a command is refused; each has its response code and wording here and nowhere else.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// Wrong user name, password or digest, or the account may not log in: `[AUTH]` (RFC 3206 §4).
+    /// Wrong user name, password or digest, or the account may not log in: `[AUTH]` (RFC 3206 §5).
     Credentials,
     /// Another session holds the maildrop: `[IN-USE]` (RFC 2449 §8.1.2).
     InUse,
@@ -24,7 +24,7 @@ pub enum Refusal {
     NotDeletedNow,
     /// UPDATE failed and needs an operator: `[SYS/PERM]`. Nothing was deleted (RFC 1939 §6).
     NotDeleted,
-    /// A login on behalf of somebody else: `[AUTH]` (RFC 3206 §4).
+    /// A login on behalf of somebody else: `[AUTH]` (RFC 3206 §5).
     OtherIdentity,
     /// No such keyword.
     UnknownCommand,
