@@ -281,7 +281,7 @@ impl<D: Disk> Appending<'_, D> {
 
     /// Appends a NOTE that raises the next uid.
     fn note_next_uid(&mut self, next_uid: u64) -> io::Result<()> {
-        let number = self.known().index.commits + 1;
+        let number = self.known().index.commits.saturating_add(1);
         let mut tlvs = Vec::new();
         tlv(ext::NEXT_UID, &next_uid.to_le_bytes(), &mut tlvs);
         let record = Record::other(Kind::Note, number, now_us(), &[]);

@@ -156,6 +156,10 @@ impl<D: Disk> Appending<'_, D> {
         let name = envelope.unique_id.as_ref().filter(|id| self.is_free(id));
         let known = self.known();
         let uid = known.index.next_uid;
+        if uid == u64::MAX {
+            // Only a file that somebody made on purpose gets here.
+            return Err(io::Error::other("the maildrop has used up its uids"));
+        }
 
         let mut tlvs = Vec::with_capacity(128 + Sums::ext_len(stored_len));
         if let Some(name) = name {

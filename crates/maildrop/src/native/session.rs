@@ -214,7 +214,12 @@ impl<D: Disk> Session<D> {
             octets,
         };
         let body = encode_ranges(counters, &ranges);
-        let record = Record::other(Kind::Delete, index.commits + 1, now_us(), &body);
+        let record = Record::other(
+            Kind::Delete,
+            index.commits.saturating_add(1),
+            now_us(),
+            &body,
+        );
         appending
             .append(record, Vec::new(), &[&body])
             .map_err(CommitError::Unavailable)?;

@@ -66,7 +66,7 @@ impl<D: Disk> Store<D> {
             return Ok(());
         }
         let header = Header {
-            file_seq: known.header.file_seq + 1,
+            file_seq: known.header.file_seq.saturating_add(1),
             next_uid: known.index.next_uid,
             salt: random()?,
             ..known.header.clone()
