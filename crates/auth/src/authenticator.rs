@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use crate::accounts::apop_key::ApopKey;
 use crate::accounts::row::{Directory, Row};
 use crate::accounts::{Accounts, AccountsError};
-use crate::cache::Credentials;
+use crate::cache::{Credential, Credentials};
 use crate::hash::{self, PasswordHash};
 use crate::identity::Identity;
 use crate::name::AccountName;
@@ -94,8 +94,17 @@ struct Shared {
 
 /// What came of a login.
 enum Verdict {
-    Right { row: Arc<Row>, cached: bool },
+    Right(Arc<Row>, Proof),
     Wrong(Refused),
+}
+
+/// How a right login was found right.
+enum Proof {
+    /// Its credential was verified a short time ago.
+    Cached,
+    /// The password's hash was computed.
+    Hash(Credential, Secret),
+    Apop,
 }
 
 /// Why, for the log, and what the throttle may know of it.
@@ -160,11 +169,17 @@ impl Authenticator {
     pub async fn verify(&self, login: Login, peer: Peer) -> Result<Identity, Denied> {
         let attempt = self.throttle.arrive(login.user(), peer);
         match self.check(login, peer, &attempt).await? {
-            Verdict::Right { row, cached } => {
-                let held = self.throttle.success_instant(&attempt, cached);
-                self.throttle.succeeded(&attempt);
-                if let Some(instant) = held {
+            Verdict::Right(row, proof) => {
+                let cached = matches!(proof, Proof::Cached);
+                if let Some(instant) = self.throttle.success_instant(&attempt, cached) {
                     sleep_until(instant).await;
+                }
+                // Remembered only now: who does not wait for the answer must not find, at a second
+                // try, that it comes at once.
+                self.throttle.succeeded(&attempt);
+                if let Proof::Hash(credential, secret) = proof {
+                    self.shared.credentials.insert(credential);
+                    self.upgrade(&row, secret);
                 }
                 Ok(Identity::new(row.name.clone(), row.maildrop))
             }
@@ -217,10 +232,7 @@ impl Authenticator {
         if let (Some(row), Some(credential)) = (&account, &credential)
             && shared.credentials.contains(credential)
         {
-            return Ok(Verdict::Right {
-                row: Arc::clone(row),
-                cached: true,
-            });
+            return Ok(Verdict::Right(Arc::clone(row), Proof::Cached));
         }
         let (checked, password) = (account.clone(), secret.clone());
         let right = self
@@ -238,9 +250,7 @@ impl Authenticator {
             .map_err(|why| Denied::Unavailable(why.to_string()))?;
         match (account, credential) {
             (Some(row), Some(credential)) if right => {
-                shared.credentials.insert(credential);
-                self.upgrade(&row, secret);
-                Ok(Verdict::Right { row, cached: false })
+                Ok(Verdict::Right(row, Proof::Hash(credential, secret)))
             }
             _ => Ok(Verdict::Wrong(Refused {
                 why: obstacle.unwrap_or("wrong password"),
@@ -275,10 +285,9 @@ impl Authenticator {
         let owner = Arc::clone(account);
         let secret = blocking(move || shared.apop_secret(&owner)).await?;
         match secret {
-            Ok(secret) if apop::proves(digest, timestamp, &secret) => Ok(Verdict::Right {
-                row: Arc::clone(account),
-                cached: false,
-            }),
+            Ok(secret) if apop::proves(digest, timestamp, &secret) => {
+                Ok(Verdict::Right(Arc::clone(account), Proof::Apop))
+            }
             Ok(_) => wrong("wrong APOP digest", row),
             // An operator must see to it; to the client it looks like any refusal, since only an
             // account that exists can get here.

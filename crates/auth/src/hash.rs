@@ -309,7 +309,8 @@ fn check_sha512(text: &str) -> Result<(), HashError> {
     if salt.is_empty() || salt.len() > 16 || hash.len() != 86 {
         return Err(malformed());
     }
-    if !salt.chars().chain(hash.chars()).all(is_digit) {
+    // 86 digits of 6 bits hold the 512 of the hash and 4 more, which must be 0.
+    if !salt.chars().chain(hash.chars()).all(is_digit) || !hash.ends_with(['.', '/', '0', '1']) {
         return Err(malformed());
     }
     if rounds > SHA512_ROUNDS_MAX {

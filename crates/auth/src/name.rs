@@ -148,4 +148,18 @@ mod tests {
             assert_eq!(AccountName::parse(text), Err(why), "{text:?}");
         }
     }
+
+    proptest::proptest! {
+        /// Whatever is accepted is one plain path component at most, folded, and itself a name.
+        #[test]
+        fn no_name_is_a_path(text in "(\\PC|[a-zA-Z0-9.@/_+-]|\0|\n){0,40}") {
+            if let Ok(name) = AccountName::parse(&text) {
+                let name = name.as_str();
+                proptest::prop_assert!(name.eq_ignore_ascii_case(&text));
+                proptest::prop_assert!(!name.contains(['/', '\\', '\0', '\n', ':', '%', '$']));
+                proptest::prop_assert!(name != "." && name != ".." && !name.starts_with('-'));
+                proptest::prop_assert_eq!(AccountName::parse(name).unwrap().as_str(), name);
+            }
+        }
+    }
 }

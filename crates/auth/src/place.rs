@@ -166,4 +166,23 @@ mod tests {
             Peer::Address("192.0.2.1".parse().unwrap())
         ));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_network_is_what_it_prints(bits: u128, length in 0_u8..=128, v4: u32, short in 0_u8..=32) {
+            for text in [
+                format!("{}/{length}", Ipv6Addr::from_bits(bits)),
+                format!("{}/{short}", Ipv4Addr::from_bits(v4)),
+            ] {
+                let network = network(&text);
+                proptest::prop_assert_eq!(network, network_again(network));
+            }
+            proptest::prop_assert!(network(&format!("{}/{short}", Ipv4Addr::from_bits(v4)))
+                .contains(Ipv4Addr::from_bits(v4).into()));
+        }
+    }
+
+    fn network_again(network: Network) -> Network {
+        network.to_string().parse().unwrap()
+    }
 }

@@ -285,7 +285,7 @@ mod tests {
             "# from the old server\r\n\nbob:{{PLAIN}}red queen\r\nAlice@Example.org:{{blf-crypt}}{BCRYPT}::1000:1000::/home/alice\n\
              carol:{{SHA512-CRYPT}}$6$x${digits}\ndave:{{PLAIN}}{{x}}::::::\n\
              erin:{{ARGON2ID}}$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
-            digits = "a".repeat(86)
+            digits = "a".repeat(85) + "."
         );
         let lines = parse_import(text.as_bytes()).unwrap();
         let numbers: Vec<_> = lines.iter().map(|l| (l.line, l.name.as_str())).collect();
@@ -390,6 +390,22 @@ mod tests {
         for (told, expected) in told.iter().zip(expected) {
             assert!(told.starts_with(expected), "{told}");
             assert!(!told.contains("secret1") && !told.contains("$1$"), "{told}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Any octets get an answer: accounts, or what is wrong with which line.
+        #[test]
+        fn any_text_is_answered(
+            text in proptest::collection::vec(
+                proptest::sample::select(&b"bob:{}PLAIN$2y6rounds=argon2id,m\n\r\0\xff\xc3#@./"[..]),
+                0..200,
+            )
+        ) {
+            if let Err(errors) = parse_import(&text) {
+                proptest::prop_assert!(!errors.is_empty());
+                proptest::prop_assert!(errors.is_sorted_by_key(|error| error.line));
+            }
         }
     }
 }

@@ -283,6 +283,34 @@ async fn strangers_do_not_lock_the_owner_out() {
     );
 }
 
+/// A guesser who hangs up instead of waiting learns nothing, not even at a second try.
+#[tokio::test(start_paused = true)]
+async fn a_right_guess_whose_answer_nobody_waited_for_is_not_remembered() {
+    let Setting { auth, dir: _dir } = setting();
+    for n in 0..3 {
+        hasty(&auth, password("bob", &format!("guess{n}")), peer(n)).await;
+    }
+    let right = auth.verify(password("bob", "redqueen"), peer(9));
+    let mut right = Box::pin(right);
+    let begin = RealInstant::now();
+    while begin.elapsed() < Duration::from_millis(300) {
+        let polled = poll_fn(|cx| Poll::Ready(right.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(right);
+    assert!(!auth.is_cached("bob", "redqueen"));
+    let late = (true, Duration::from_secs(15));
+    assert_eq!(
+        timed(&auth, password("bob", "redqueen"), peer(9)).await,
+        late
+    );
+    assert_eq!(
+        timed(&auth, password("bob", "redqueen"), peer(9)).await,
+        AT_ONCE
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_verified_credential_spares_the_hash() {
     let Setting { auth, dir: _dir } = setting();

@@ -6,6 +6,11 @@ fn hash(scheme: Scheme, text: &str) -> PasswordHash {
     PasswordHash::parse(scheme, text).unwrap()
 }
 
+/// The hash of some password.
+fn digits() -> String {
+    format!("{}.", "a".repeat(85))
+}
+
 fn is(scheme: Scheme, text: &str, password: impl Into<Vec<u8>>) -> bool {
     hash(scheme, text).verify(&Secret::new(password))
 }
@@ -134,12 +139,12 @@ fn absurd_costs_are_refused_before_anything_is_computed() {
         ),
         (
             Scheme::Sha512Crypt,
-            format!("$6$rounds=999999999$salt${}", "a".repeat(86)),
+            format!("$6$rounds=999999999$salt${}", digits()),
             "the SHA512-CRYPT hash costs too much to check: rounds=999999999; at most rounds=500000 is accepted",
         ),
         (
             Scheme::Sha512Crypt,
-            format!("$6$rounds=10$salt${}", "a".repeat(86)),
+            format!("$6$rounds=10$salt${}", digits()),
             "the SHA512-CRYPT hash is too weak: rounds=10",
         ),
         (
@@ -161,7 +166,7 @@ fn absurd_costs_are_refused_before_anything_is_computed() {
 #[test]
 fn what_is_no_hash_is_refused() {
     let out = "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-    let digits = "a".repeat(86);
+    let digits = digits();
     for (scheme, text) in [
         (Scheme::Argon2id, String::new()),
         (Scheme::Argon2id, "redqueen".into()),
@@ -195,6 +200,7 @@ fn what_is_no_hash_is_refused() {
         ),
         (Scheme::Sha512Crypt, format!("$5$salt${digits}")),
         (Scheme::Sha512Crypt, format!("$6$salt${digits}a")),
+        (Scheme::Sha512Crypt, format!("$6$salt${}", "a".repeat(86))),
         (Scheme::Sha512Crypt, format!("$6$${digits}")),
         (
             Scheme::Sha512Crypt,
@@ -220,10 +226,20 @@ fn what_is_no_hash_is_refused() {
     }
 }
 
+/// A hash that passes must also be computed: one that fails early would tell that it is special.
+#[test]
+fn a_wrong_password_costs_a_full_hash() {
+    let text = format!("$6$rounds=100000$salt${}", digits());
+    let begin = std::time::Instant::now();
+    assert!(!is(Scheme::Sha512Crypt, &text, "wrong"));
+    // 100,000 rounds take some 100 ms; not computing them takes microseconds.
+    assert!(begin.elapsed() > std::time::Duration::from_millis(5));
+}
+
 /// SHA-512-crypt would hash half a megabyte of password for minutes.
 #[test]
 fn an_overlong_password_is_wrong_and_costs_no_more_than_any() {
-    let text = format!("$6$rounds=500000$salt${}", "a".repeat(86));
+    let text = format!("$6$rounds=500000$salt${}", digits());
     let begin = std::time::Instant::now();
     assert!(!is(Scheme::Sha512Crypt, &text, vec![b'x'; 500_000]));
     assert!(begin.elapsed() < std::time::Duration::from_secs(2));
@@ -236,4 +252,24 @@ fn a_hash_is_not_printed() {
         "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
     );
     assert_eq!(format!("{own:?}"), "PasswordHash(BLF-CRYPT)");
+}
+
+proptest::proptest! {
+    /// A hash with any octet changed is refused, or another hash of bounded cost; never a panic.
+    #[test]
+    fn damaged_hashes_are_answered(which in 0_usize..3, at: proptest::sample::Index, with: char) {
+        let (scheme, text) = [
+            (Scheme::Argon2id, "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"),
+            (Scheme::Sha512Crypt, "$6$rounds=1000$x$MJIcXS1kfA/kPs33.THLC42/9GY7dX0E7LdTBIDSgwg8zsY7Kt2j0qkfjJBB2KAbbgucY4Ao3buFt3XTTOnub1"),
+            (Scheme::BlfCrypt, "$2b$04$abcdefghijklmnopqrstuuHSdjSaoUy3bxM.n7mzYMJSaTlOOcYBi"),
+        ][which];
+        let mut octets: Vec<char> = text.chars().collect();
+        let at = at.index(octets.len());
+        octets[at] = with;
+        let damaged: String = octets.into_iter().collect();
+        match PasswordHash::parse(scheme, &damaged) {
+            Ok(hash) => proptest::prop_assert_eq!(PasswordHash::stored(hash.text()), Ok(hash.clone())),
+            Err(error) => proptest::prop_assert!(!error.to_string().contains("$2b$04$abc")),
+        }
+    }
 }
