@@ -165,12 +165,14 @@ fuzz_target!(|data: &[u8]| {
         assert!(line.len() <= 510 && line.iter().all(|octet| (0x20..0x7f).contains(octet)));
         assert!(!line.starts_with(b"+OK ["));
         let text = line.strip_prefix(b"+OK ").unwrap_or_default();
-        let opens = |end: &[u8]| text.ends_with(end);
-        in_text = opens(b" follow")
-            || opens(b" follows")
-            || (opens(b" octets") && text[0].is_ascii_digit())
-            || (text.first().is_some_and(u8::is_ascii_digit)
-                && (opens(b" messages") || opens(b" message") || opens(b" octets)")));
+        // Only a counted reply begins with a number; a user's name is followed by "'s".
+        let counts = text
+            .split(|&octet| octet == b' ')
+            .next()
+            .is_some_and(|word| !word.is_empty() && word.iter().all(u8::is_ascii_digit));
+        let ends = |ends: &[&[u8]]| ends.iter().any(|end| text.ends_with(end));
+        in_text = ends(&[b" follow", b" follows"])
+            || (counts && ends(&[b" octets", b" octets)", b" messages", b" message"]));
     }
     assert!(!in_text, "a multi-line reply without its end");
 });
