@@ -1,3 +1,5 @@
-//! What the tests of the whole share.
+//! The harness of the tests that need more than one crate, or no crate's inside.
 
+pub mod driver;
 pub mod media;
+pub mod transcript;
