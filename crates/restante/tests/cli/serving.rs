@@ -201,7 +201,7 @@ fn the_service_manager_is_told() {
     manager
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
-    let mut told = || {
+    let told = || {
         let mut buffer = [0; 256];
         let octets = manager.recv(&mut buffer).unwrap();
         String::from_utf8_lossy(&buffer[..octets]).into_owned()
