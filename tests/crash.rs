@@ -4,6 +4,8 @@
 //! One script of everything that a maildrop lives through runs again and again, each time with
 //! the fault one call later, and each time a model of what was promised judges what is there.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
 #[derive(Clone, Default)]
 struct Model {
     /// Acknowledged and not deleted: unique-id and text.
-    kept: Vec<(Vec<u8>, Vec<u8>)>,
+    kept: Vec<Message>,
     /// A text whose delivery was not answered.
     maybe_delivered: Option<Vec<u8>>,
     /// Unique-ids whose deletion was not answered: all or none.
@@ -51,8 +53,11 @@ fn deliver(store: &Store<SimDisk>, text: &[u8]) -> Result<Vec<u8>, DeliverError>
     Ok(delivered.unique_id.as_bytes().to_vec())
 }
 
-/// Unique-ids and texts of a maildrop.
-fn retrieve(store: &Arc<Store<SimDisk>>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, OpenError> {
+/// A message as a client gets it: unique-id and text.
+type Message = (Vec<u8>, Vec<u8>);
+
+/// What a maildrop holds.
+fn retrieve(store: &Arc<Store<SimDisk>>) -> Result<Vec<Message>, OpenError> {
     let session = store.open(DROP)?;
     let listing = session.listing();
     let mut all = Vec::new();
