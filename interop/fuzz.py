@@ -42,7 +42,7 @@ def main() -> int:
     triple = _host()
     # With a target triple, build scripts and macros are built without the flags.
     subprocess.run(
-        [*_CARGO, "build", "--release", "--manifest-path", _FUZZ / "Cargo.toml", "--target", triple]
+        [*_CARGO, "build", "--locked", "--release", "--manifest-path", _FUZZ / "Cargo.toml", "--target", triple]
         + ["--target-dir", TARGET / "fuzz"],
         env=os.environ | {"RUSTFLAGS": _FLAGS},
         check=True,
