@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import peers, wire
 from .paths import PEERS
-from .processes import Process, free_port, listens, run, wait_for
+from .processes import Process, free_port, has_namespaces, listens, wait_for
 
 # Of the range that systemd keeps for users that exist for a while; nobody on the host has them.
 _POSTFIX_ID = 61190
@@ -180,10 +180,8 @@ exec chroot "$0" /usr/lib/postfix/sbin/master -c /etc/postfix -i
 
 def _root() -> Path:
     """Postfix's root directory: its package, the libraries it loads, and a passwd file."""
-    if os.geteuid() != 0:
-        raise peers.Unavailable("Postfix needs root (chroot, and users of its own)")
-    if run(["unshare", "--mount", "--pid", "--fork", "true"]).returncode != 0:
-        raise peers.Unavailable("namespaces cannot be made here")
+    if not has_namespaces():
+        raise peers.Unavailable("Postfix needs root and namespaces (chroot, and users of its own)")
     root = PEERS / "postfix-root"
     if (root / ".complete").exists():
         return root

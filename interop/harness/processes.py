@@ -92,6 +92,11 @@ def run(arguments: list, patience: float = 60, **options) -> subprocess.Complete
     )
 
 
+def has_namespaces() -> bool:
+    """Whether this process may make mount and process namespaces: root may, but not in every container."""
+    return os.geteuid() == 0 and run(["unshare", "--mount", "--pid", "--fork", "true"]).returncode == 0
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
