@@ -26,6 +26,7 @@ _HERE = Path(__file__).resolve().parent
 _SUM = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
 _CARGO_SUM = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
 _CARGO_IGNORED = re.compile(r"^test (\S.*) \.\.\. ignored(?:, (.*))?$", re.MULTILINE)
+_CARGO_OUTPUT = re.compile(r"^---- (\S+) stdout ----$")
 _UNITTEST_SUM = re.compile(r"^Ran (\d+) tests?", re.MULTILINE)
 
 
@@ -98,14 +99,14 @@ def _static() -> Result:
 
 
 def _tests() -> Result:
-    status, output = _run([*_CARGO, "test", "--workspace", "--locked", "--no-fail-fast"])
+    status, output = _run([*_CARGO, "test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"])
     result = Result()
     for passed, failed, _ in _CARGO_SUM.findall(output):
         result.passed += int(passed)
         result.failed += int(failed)
-    for name, reason in _CARGO_IGNORED.findall(output):
+    for name, reason in [*_ignored(output), *_said(output)]:
         result.skipped += 1
-        result.notes.append(f"SKIPPED {name}: {reason or 'ignored'}")
+        result.notes.append(f"SKIPPED {name}: {reason}")
         _forbid(result, f"tests: {name}")
     if status != 0:
         # A part that does not build has no failed test, and has failed all the same.
@@ -114,6 +115,26 @@ def _tests() -> Result:
         result.notes += [line for line in lines if re.match(r"(test .* FAILED|error|---- .* stdout)", line)][:40]
         result.notes += _tail(output, 30)
     return result
+
+
+def _ignored(output: str) -> list[tuple[str, str]]:
+    """Tests that carry `#[ignore]`, and why; not those that another test runs, nor measurements."""
+    return [
+        (name, reason or "ignored")
+        for name, reason in _CARGO_IGNORED.findall(output)
+        if not reason.startswith(("run by ", "a measurement"))
+    ]
+
+
+def _said(output: str) -> list[tuple[str, str]]:
+    """Tests that found that they cannot run (all of) what they check: a line `SKIPPED: why`."""
+    found, name = [], ""
+    for line in output.splitlines():
+        if header := _CARGO_OUTPUT.match(line):
+            name = header[1]
+        elif line.startswith("SKIPPED: "):
+            found.append((name, line.removeprefix("SKIPPED: ")))
+    return found
 
 
 def _harness() -> Result:
