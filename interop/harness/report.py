@@ -20,6 +20,7 @@ _ALLOWED = Path(__file__).resolve().parents[1] / "skips.toml"
 #: The words that `when` of a skip may have.
 _CONDITIONS: dict[str, Callable[[], bool]] = {
     "always": lambda: True,
+    "not root": lambda: os.geteuid() != 0,
     "no namespaces": lambda: not has_namespaces(),
     "cannot install": lambda: not _can_install(),
     "not Debian": lambda: not Path("/etc/debian_version").exists(),
