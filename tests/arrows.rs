@@ -201,22 +201,65 @@ fn licences_are_read_right() {
     assert!(!may_use("MIT AND GPL-3.0", &allowed));
 }
 
-#[test]
-fn conformance_names_files_that_exist() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let text = include_str!("../docs/conformance.md");
-    let mut named = 0;
-    for word in text.split('`').skip(1).step_by(2) {
+/// The files that a document names, up to `::` if it names a test in one of them.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2).filter_map(|word| {
         let path = word.split("::").next().unwrap_or(word);
-        let is_path = path.contains('/')
-            && (path.ends_with(".rs") || path.ends_with(".txt") || path.ends_with(".py"));
-        if is_path && !path.contains('*') {
-            named += 1;
+        let is_file = [".rs", ".txt", ".py", ".md"]
+            .iter()
+            .any(|end| path.ends_with(end));
+        (is_file && path.contains('/') && !path.contains('*')).then_some(path)
+    })
+}
+
+#[test]
+fn the_documents_name_files_that_exist() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for (document, text, files_min) in [
+        (
+            "conformance.md",
+            include_str!("../docs/conformance.md"),
+            100,
+        ),
+        (
+            "vulnerabilities.md",
+            include_str!("../docs/vulnerabilities.md"),
+            20,
+        ),
+        ("format.md", include_str!("../docs/format.md"), 0),
+    ] {
+        for path in named(text) {
+            assert!(root.join(path).exists(), "{document} names {path}");
+        }
+        let files = named(text).count();
+        assert!(files >= files_min, "{document} names {files} files only");
+    }
+}
+
+#[test]
+fn every_transcript_is_named_in_conformance() {
+    let text = include_str!("../docs/conformance.md");
+    for side in ["server", "lmtp"] {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts").to_owned() + "/" + side;
+        for file in std::fs::read_dir(folder)
+            .expect("the folder is there")
+            .flatten()
+        {
+            let name = file.file_name().into_string().expect("names are ASCII");
+            let named = text.contains(&format!("{side}/{name}"))
+                || text.contains(&format!("{side}/{}_*.txt", family(&name)));
             assert!(
-                std::path::Path::new(root).join(path).exists(),
-                "conformance.md names {path}"
+                named,
+                "conformance.md does not name transcripts/{side}/{name}"
             );
         }
     }
-    assert!(named > 20, "conformance.md names {named} files only");
+}
+
+/// What the names of a family of transcripts begin with, as in `every_command_*.txt`.
+fn family(name: &str) -> &str {
+    ["every_command", "smuggling"]
+        .into_iter()
+        .find(|family| name.starts_with(family))
+        .unwrap_or(name)
 }
