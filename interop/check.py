@@ -101,19 +101,20 @@ def _static() -> Result:
 def _tests() -> Result:
     status, output = _run([*_CARGO, "test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"])
     result = Result()
+    said, output = _apart(output)
     for passed, failed, _ in _CARGO_SUM.findall(output):
         result.passed += int(passed)
         result.failed += int(failed)
-    for name, reason in [*_ignored(output), *_said(output)]:
+    for name, reason in [*_ignored(output), *_skipping(said)]:
         result.skipped += 1
         result.notes.append(f"SKIPPED {name}: {reason}")
         _forbid(result, f"tests: {name}")
     if status != 0:
         # A part that does not build has no failed test, and has failed all the same.
         result.failed = max(result.failed, 1)
-        lines = output.splitlines()
-        result.notes += [line for line in lines if re.match(r"(test .* FAILED|error|---- .* stdout)", line)][:40]
-        result.notes += _tail(output, 30)
+        result.notes += [line for line in output.splitlines() if re.match(r"test .* FAILED|error", line)][:40]
+        for name in re.findall(r"^test (\S+).* FAILED$", output, re.MULTILINE)[:10]:
+            result.notes += [f"---- {name}", *said.get(name, [])[:40]]
     return result
 
 
@@ -126,15 +127,31 @@ def _ignored(output: str) -> list[tuple[str, str]]:
     ]
 
 
-def _said(output: str) -> list[tuple[str, str]]:
-    """Tests that found that they cannot run (all of) what they check: a line `SKIPPED: why`."""
-    found, name = [], ""
+def _apart(output: str) -> tuple[dict[str, list[str]], str]:
+    """What each test printed, and what cargo itself said without that."""
+    said: dict[str, list[str]] = {}
+    rest, lines = [], None
     for line in output.splitlines():
         if header := _CARGO_OUTPUT.match(line):
-            name = header[1]
-        elif line.startswith("SKIPPED: "):
-            found.append((name, line.removeprefix("SKIPPED: ")))
-    return found
+            lines = said.setdefault(header[1], [])
+        elif line in ("successes:", "failures:"):
+            # So does the output of a test that runs tests itself; what it says then counts too.
+            lines = None
+        if lines is None:
+            rest.append(line)
+        else:
+            lines.append(line)
+    return said, "\n".join(rest)
+
+
+def _skipping(said: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Tests that found that they cannot run (all of) what they check: a line `SKIPPED: why`."""
+    return [
+        (name, line.removeprefix("SKIPPED: "))
+        for name, lines in said.items()
+        for line in lines
+        if line.startswith("SKIPPED: ")
+    ]
 
 
 def _harness() -> Result:
