@@ -81,11 +81,10 @@ pub(super) fn of_name(
     name: &AccountName,
 ) -> Result<Account, AccountsError> {
     connection
-        .query_row(
-            &format!("SELECT {COLUMNS} FROM account WHERE name = ?1 AND removed IS NULL"),
-            [name.as_str()],
-            read,
-        )
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM account WHERE name = ?1 AND removed IS NULL"
+        ))?
+        .query_row([name.as_str()], read)
         .optional()?
         .ok_or_else(|| AccountsError::Unknown(name.to_string()))
 }

@@ -51,9 +51,15 @@ use apop_key::ApopKey;
 /// PBKDF2-HMAC-SHA-256.
 pub const SCRAM_ITERATIONS: u32 = 600_000;
 
+/// How long an upgrade waits for another process that writes.
+const UPGRADE_WAIT: Duration = Duration::from_millis(100);
+
 /// The accounts of a single machine, in `accounts.db`.
 pub struct Accounts {
     connection: Mutex<Connection>,
+    /// Looks recipients up. In WAL a reader waits for no writer, but who shares its connection with
+    /// one does: for as long as that one waits for another process.
+    reader: Mutex<Connection>,
     data: PathBuf,
     scram_iterations: Option<u32>,
 }
@@ -85,6 +91,7 @@ impl Accounts {
         let (connection, data) = schema::open(data)?;
         Ok(Self {
             connection: Mutex::new(connection),
+            reader: Mutex::new(schema::connect_to_read(&data)?),
             data,
             scram_iterations: Some(SCRAM_ITERATIONS),
         })
@@ -252,38 +259,12 @@ impl Accounts {
             return Ok(None);
         }
         let mut connection = self.lock();
-        let transaction = begin(&mut connection)?;
-        let changed = transaction.execute(
-            "UPDATE account SET password = coalesce(?3, password),
-                scram_salt = coalesce(?4, scram_salt),
-                scram_iterations = coalesce(?5, scram_iterations),
-                scram_stored_key = coalesce(?6, scram_stored_key),
-                scram_server_key = coalesce(?7, scram_server_key)
-             WHERE id = ?1 AND version = ?2 AND removed IS NULL",
-            params![
-                row.id,
-                row.version,
-                hash.as_ref().map(PasswordHash::text),
-                scram.as_ref().map(|v| &v.salt),
-                scram.as_ref().map(|v| v.iterations),
-                scram.as_ref().map(|v| v.stored_key),
-                scram.as_ref().map(|v| v.server_key),
-            ],
-        )?;
-        let upgrade = match changed {
-            0 => None,
-            _ => Some(Upgrade {
-                version: transaction.query_row(
-                    "SELECT version FROM account WHERE id = ?1",
-                    [row.id],
-                    |found| found.get(0),
-                )?,
-                rehashed: hash.is_some(),
-                scram: scram.is_some(),
-            }),
-        };
-        transaction.commit()?;
-        Ok(upgrade)
+        // The threads that do this hash for those who log in: they must not wait here for long while
+        // another process writes. What is not stored now is stored at the next login.
+        connection.busy_timeout(UPGRADE_WAIT)?;
+        let upgrade = write_upgrade(&mut connection, row, hash.as_ref(), scram.as_ref());
+        connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+        upgrade
     }
 
     /// Whether a verifier is stored when a password is seen.
@@ -347,6 +328,10 @@ impl Accounts {
         Ok(())
     }
 
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic between two statements leaves a transaction that its drop has rolled back.
         self.connection
@@ -358,6 +343,46 @@ impl Accounts {
 /// Takes the write lock at once, so that what is read in the transaction is still so at its end.
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn write_upgrade(
+    connection: &mut Connection,
+    row: &row::Row,
+    hash: Option<&PasswordHash>,
+    scram: Option<&Verifier>,
+) -> Result<Option<Upgrade>, AccountsError> {
+    let transaction = begin(connection)?;
+    let changed = transaction.execute(
+        "UPDATE account SET password = coalesce(?3, password),
+            scram_salt = coalesce(?4, scram_salt),
+            scram_iterations = coalesce(?5, scram_iterations),
+            scram_stored_key = coalesce(?6, scram_stored_key),
+            scram_server_key = coalesce(?7, scram_server_key)
+         WHERE id = ?1 AND version = ?2 AND removed IS NULL",
+        params![
+            row.id,
+            row.version,
+            hash.map(PasswordHash::text),
+            scram.map(|v| &v.salt),
+            scram.map(|v| v.iterations),
+            scram.map(|v| v.stored_key),
+            scram.map(|v| v.server_key),
+        ],
+    )?;
+    let upgrade = match changed {
+        0 => None,
+        _ => Some(Upgrade {
+            version: transaction.query_row(
+                "SELECT version FROM account WHERE id = ?1",
+                [row.id],
+                |found| found.get(0),
+            )?,
+            rehashed: hash.is_some(),
+            scram: scram.is_some(),
+        }),
+    };
+    transaction.commit()?;
+    Ok(upgrade)
 }
 
 fn insert(

@@ -50,7 +50,7 @@ impl Accounts {
     }
 
     fn named(&self, name: &AccountName) -> Result<Option<Recipient>, AccountsError> {
-        match account::of_name(&self.lock(), name) {
+        match account::of_name(&self.reader(), name) {
             Ok(Account {
                 name,
                 maildrop,

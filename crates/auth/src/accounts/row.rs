@@ -59,10 +59,8 @@ struct Inner {
 
 impl Directory {
     pub(crate) fn open(data: &Path) -> Result<Self, AccountsError> {
-        let connection = schema::connect(data)?;
-        connection.pragma_update(None, "query_only", true)?;
         Ok(Self(Mutex::new(Inner {
-            connection,
+            connection: schema::connect_to_read(data)?,
             rows: LruCache::new(ROWS_MAX),
         })))
     }

@@ -17,7 +17,7 @@ use super::AccountsError;
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "accounts.db";
 
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Step n brings `user_version` from n to n + 1. A released step is never changed.
 const STEPS: &[&str] = &[
@@ -81,13 +81,20 @@ pub(super) fn open(data: &Path) -> Result<(Connection, PathBuf), AccountsError> 
     Ok((connection, data))
 }
 
-/// One more connection to a database that is there.
-pub(crate) fn connect(data: &Path) -> Result<Connection, AccountsError> {
+/// A connection to a database that is there.
+fn connect(data: &Path) -> Result<Connection, AccountsError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(data.join(FILE), flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+/// One more connection that cannot write.
+pub(crate) fn connect_to_read(data: &Path) -> Result<Connection, AccountsError> {
+    let connection = connect(data)?;
+    connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 

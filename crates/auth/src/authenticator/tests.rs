@@ -602,3 +602,48 @@ async fn a_cached_login_is_cheap() {
     println!("a cached login takes {each:?}");
     assert!(each < Duration::from_millis(2), "{each:?}");
 }
+
+/// Another process holds the write lock for long: logins are answered, better hashes wait for the
+/// next one, and recipients are found.
+#[tokio::test]
+async fn a_writer_that_stays_holds_up_neither_logins_nor_recipients() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        hash_threads: NonZeroUsize::MIN,
+        ..Limits::default()
+    };
+    let auth = Authenticator::with_limits(settings(&dir, false), &limits).unwrap();
+    let names = ["alice", "bob", "carol", "dave"];
+    for name in names {
+        auth.accounts().add(name, &bcrypt()).unwrap();
+    }
+    let other = rusqlite::Connection::open(dir.path().join("accounts.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let begin = RealInstant::now();
+    for name in names {
+        auth.verify(password(name, "U*U"), peer(1)).await.unwrap();
+        assert!(
+            auth.accounts()
+                .recipient(name, "localhost", &[])
+                .unwrap()
+                .is_some()
+        );
+    }
+    assert!(
+        begin.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begin.elapsed()
+    );
+    other.execute_batch("ROLLBACK").unwrap();
+    while !auth.shared.upgrading.lock().unwrap().is_empty() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // A new version of the row, so that the next login is hashed again.
+    let change = Change {
+        state: Some(State::Enabled),
+        ..Change::default()
+    };
+    auth.accounts().set("bob", &change).unwrap();
+    auth.verify(password("bob", "U*U"), peer(1)).await.unwrap();
+    auth.until("bob", |bob| bob.password == Some(Scheme::Argon2id));
+}
