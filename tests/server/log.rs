@@ -113,6 +113,12 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     client.line();
     client.say("XAUTH s3cr3t-Pass4");
     client.line();
+    client.say("USER s3cr3t-Pass5");
+    client.line();
+    client.say("PASS bob");
+    // One more reply than there were lines: the first of them was two.
+    client.line();
+    client.line();
     drop(client);
     let line = lines.find(&["login refused", "bob"]);
     assert!(line.contains("INFO"), "{line}");

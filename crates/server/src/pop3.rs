@@ -22,7 +22,7 @@ use tracing::{debug, error, info, warn};
 use crate::config::PlaintextLogin;
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
-use crate::log::{End, Escaped, Summary};
+use crate::log::{End, Summary};
 
 /// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
 /// back, if it can still be closed in good order.
@@ -161,7 +161,6 @@ impl Driver<'_> {
     /// Checks a login and opens the maildrop that it is for.
     async fn authenticate(&mut self, login: Login) -> Result<(), End> {
         let visit = self.visit;
-        let claimed = login.user().to_owned();
         let entered = async {
             match visit.server.auth.verify(login, visit.peer).await {
                 Ok(identity) => enter(visit, &identity)
@@ -169,7 +168,8 @@ impl Driver<'_> {
                     .map(|entered| entered.map(|(open, listing)| (identity, open, listing))),
                 Err(Denied::Credentials) => Ok(Err(Refusal::Credentials)),
                 Err(Denied::Unavailable(why)) => {
-                    error!(why, "logins cannot be checked");
+                    // A full queue is no fault; what is one is logged where it happened.
+                    warn!(why, "logins cannot be checked");
                     Ok(Err(Refusal::Unavailable))
                 }
             }
@@ -177,6 +177,8 @@ impl Driver<'_> {
         let entered = tokio::select! {
             entered = entered => entered?,
             () = draining(&visit.phase) => return Err(End::Drained),
+            // Logins that were sent ahead of their answers would keep a stranger here for hours.
+            () = login_overdue(visit, self.started) => return Err(End::LoginTimeout),
         };
         let output = &mut self.connection.output;
         match entered {
@@ -192,7 +194,9 @@ impl Driver<'_> {
                 self.session.opened(listing, output);
             }
             Err(why) => {
-                info!(user = %Escaped(&claimed), ?why, "login refused");
+                // Not the name that was sent: people type passwords as names. The name of an
+                // account that exists is logged where its password was found wrong.
+                info!(?why, "login refused");
                 self.session.refused(why, output);
             }
         }
