@@ -22,7 +22,7 @@ use tracing::{debug, error, info, warn};
 use crate::config::PlaintextLogin;
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
-use crate::log::{End, Escaped, Summary};
+use crate::log::{End, Summary};
 
 /// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
 /// back, if it can still be closed in good order.
@@ -180,7 +180,6 @@ impl Driver<'_> {
     /// Checks a login and opens the maildrop that it is for.
     async fn authenticate(&mut self, login: Login) -> Result<(), End> {
         let visit = self.visit;
-        let claimed = login.user().to_owned();
         let entered = async {
             match visit.server.auth.verify(login, visit.peer).await {
                 Ok(identity) => enter(visit, &identity)
@@ -211,8 +210,9 @@ impl Driver<'_> {
                 self.open = Some(open);
                 self.session.opened(listing, output);
             }
+            // Who was refused is logged where it is known whether the name is one: people type
+            // passwords as names.
             Err(why) => {
-                info!(user = %Escaped(&claimed), ?why, "login refused");
                 self.session.refused(why, output);
                 // The next refusal of a batch is seconds away, and a client that is gone must not
                 // have all of them computed.
@@ -364,7 +364,10 @@ async fn enter(
                 sleep(pause).await;
                 pause = (pause * 2).min(LOCK_PAUSE_MAX);
             }
-            Err(OpenError::InUse) => return Ok(Err(Refusal::InUse)),
+            Err(OpenError::InUse) => {
+                info!(account = identity.account(), maildrop = %id, "maildrop in use");
+                return Ok(Err(Refusal::InUse));
+            }
             Err(OpenError::Unavailable(cause)) => {
                 error!(account = identity.account(), maildrop = %id, %cause, "maildrop unavailable");
                 return Ok(Err(Refusal::Unavailable));
