@@ -125,6 +125,12 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     let line = lines.find(&["login refused", "bob"]);
     assert!(line.contains("INFO"), "{line}");
 
+    let mut client = server.lmtp();
+    client.send(b"NOOP\n");
+    client.reply("421 4.5.2");
+    drop(client);
+    lines.find(&["delivery session ended", "why=\"refused\""]);
+
     let text = lines.text();
     assert!(!text.contains("s3cr3t-Pass"), "a password in the log");
     assert!(!text.contains("AGJvYgBz"), "a SASL response in the log");

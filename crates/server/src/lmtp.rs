@@ -18,6 +18,7 @@ use tracing::{debug, error};
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
 use crate::log::{End, Escaped, Summary};
+use crate::pop3::last_line;
 
 /// Serves one LMTP connection, from the greeting to the reason why it ended.
 pub(crate) async fn serve(
@@ -82,8 +83,12 @@ impl Driver<'_> {
                     self.draft = None;
                 }
                 Next::Close => {
+                    let end = match last_line(&self.connection.output).starts_with(b"221") {
+                        true => End::Quit,
+                        false => End::Refused,
+                    };
                     self.connection.flush().await?;
-                    return Ok(End::Quit);
+                    return Ok(end);
                 }
             }
             if self.connection.output.len() >= OUTPUT_OCTETS_MAX {

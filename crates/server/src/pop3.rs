@@ -429,7 +429,7 @@ async fn login_overdue(visit: &Visit, started: Instant) {
 }
 
 /// The last line of the replies: it tells whether a session that closes says goodbye or refuses.
-fn last_line(replies: &[u8]) -> &[u8] {
+pub(crate) fn last_line(replies: &[u8]) -> &[u8] {
     let before_end = replies.len().saturating_sub(2);
     let start = replies[..before_end]
         .iter()
