@@ -28,7 +28,11 @@ impl Command {
     ///
     /// The refusal to answer with.
     pub(super) fn parse(line: &[u8]) -> Result<Self, Refusal> {
-        let line = line.trim_ascii_end();
+        // White space at the end is forgiven (RFC 5321 §4.1.1), but a CR is no white space: what is a
+        // line end to one program and none to another is how commands are smuggled.
+        let trailing = |octet: &u8| matches!(octet, b' ' | b'\t');
+        let octets = line.iter().rposition(|octet| !trailing(octet));
+        let line = &line[..octets.map_or(0, |last| last + 1)];
         let (verb, argument) = match line.iter().position(|&octet| octet == b' ') {
             Some(space) => (&line[..space], line[space..].trim_ascii_start()),
             None => (line, &line[line.len()..]),
@@ -271,7 +275,10 @@ mod tests {
             ("", Err(Refusal::UnknownCommand)),
             (" NOOP", Err(Refusal::UnknownCommand)),
             ("NOOPS", Err(Refusal::UnknownCommand)),
+            ("NOOP \t ", Ok(Command::Noop)),
             ("NOOP\tx", Err(Refusal::LineOctets)),
+            ("DATA\r", Err(Refusal::LineOctets)),
+            ("QUIT \u{c}", Err(Refusal::LineOctets)),
             ("NO\0OP", Err(Refusal::LineOctets)),
             ("NOOP \u{7f}", Err(Refusal::LineOctets)),
             ("NOOP é", Err(Refusal::LineOctets)),
