@@ -56,8 +56,9 @@ pub struct Limits {
     /// Hashes that are computed at once; each takes 19 MiB (64 at most, for imported ones) meanwhile.
     /// Default: the number of cores.
     pub hash_threads: NonZeroUsize,
-    /// Logins that wait for a hash; one address holds a quarter of them at most. More are told to try
-    /// again later. Default 512: some 6 s of two cores.
+    /// Logins that wait for a hash; one address holds a quarter of them at most. A quarter more may
+    /// wait from addresses that logged in to the account within a day. Others are told to try again
+    /// later. Default 512: some 6 s of two cores.
     pub hash_queue_max: usize,
     /// Better hashes and SCRAM verifiers that wait to be made. Default 256.
     pub upgrade_queue_max: usize,
@@ -160,15 +161,22 @@ impl Authenticator {
     }
 
     /// Checks a login. A refusal comes at a fixed instant after the call: 2 s by default, more for an
-    /// address or an account that has failed before. Dropping the future gives up its place in the
-    /// queue.
+    /// address or an account that has failed before. That it cannot be checked now is told no sooner
+    /// than the first refusal. Dropping the future gives up its place in the queue.
     ///
     /// # Errors
     ///
     /// See [`Denied`].
     pub async fn verify(&self, login: Login, peer: Peer) -> Result<Identity, Denied> {
         let attempt = self.throttle.arrive(login.user(), peer);
-        match self.check(login, peer, &attempt).await? {
+        let verdict = match self.check(login, peer, &attempt).await {
+            Ok(verdict) => verdict,
+            Err(unavailable) => {
+                sleep_until(self.throttle.unavailable_instant(&attempt)).await;
+                return Err(unavailable);
+            }
+        };
+        match verdict {
             Verdict::Right(row, proof) => {
                 let cached = matches!(proof, Proof::Cached);
                 if let Some(instant) = self.throttle.success_instant(&attempt, cached) {
@@ -237,7 +245,7 @@ impl Authenticator {
         let (checked, password) = (account.clone(), secret.clone());
         let right = self
             .pool
-            .run(attempt.asker, move || {
+            .run(attempt.asker, attempt.standing, move || {
                 match checked.as_ref().and_then(|row| row.password.as_ref()) {
                     Some(hash) => hash.verify(&password),
                     None => {
@@ -323,13 +331,15 @@ impl Authenticator {
             return;
         }
         let (shared, account) = (Arc::clone(&self.shared), Arc::clone(row));
-        let taken = self.pool.background(move || {
+        let begun = Upgrading {
+            shared: Arc::clone(&self.shared),
+            id: row.id,
+        };
+        // Too much of it: then `begun` is dropped here, and the next login brings it back.
+        let _taken = self.pool.background(move || {
             shared.upgrade(&account, &secret);
-            shared.end_upgrade(account.id);
+            drop(begun);
         });
-        if !taken {
-            self.shared.end_upgrade(row.id);
-        }
     }
 }
 
@@ -375,6 +385,19 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         upgrading.remove(&id);
+    }
+}
+
+/// An account's upgrade that waits or runs; the next may begin when this is dropped, even if that is
+/// because of a panic.
+struct Upgrading {
+    shared: Arc<Shared>,
+    id: i64,
+}
+
+impl Drop for Upgrading {
+    fn drop(&mut self) {
+        self.shared.end_upgrade(self.id);
     }
 }
 

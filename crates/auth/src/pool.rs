@@ -2,7 +2,8 @@
 //!
 //! Hashing must not starve what else the server does, nor take memory without limit: so many hashes
 //! run at once as there are threads, so many wait as the queue has places, and one address holds a
-//! quarter of the places at most. Work whose asker has gone gives its place back at once.
+//! quarter of the places at most. There is a quarter more for those who logged in lately, so that
+//! strangers from many addresses do not shut them out. Work whose asker has gone gives its place back at once.
 //! Background work (a better hash for an account that has just logged in) runs when nobody waits,
 //! on one thread at a time, and is dropped when there is too much of it: the next login brings it back.
 
@@ -22,6 +23,13 @@ pub(crate) struct Pool {
     shared: Arc<Shared>,
     queue_max: usize,
     background_max: usize,
+}
+
+/// Whether whoever asks has logged in to the account from the same place lately.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Standing {
+    Known,
+    Stranger,
 }
 
 /// Why work was not done.
@@ -86,11 +94,13 @@ impl Pool {
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         asker: u64,
+        standing: Standing,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let (sender, receiver) = oneshot::channel();
         let place = self.place(
             asker,
+            standing,
             Box::new(move || {
                 // Nobody may be waiting any more.
                 let _ = sender.send(work());
@@ -120,10 +130,14 @@ impl Pool {
         self.shared.lock().waiting.len()
     }
 
-    fn place(&self, asker: u64, job: Job) -> Result<Place<'_>, PoolError> {
+    fn place(&self, asker: u64, standing: Standing, job: Job) -> Result<Place<'_>, PoolError> {
         let mut queue = self.shared.lock();
         let held = queue.held.get(&asker).copied().unwrap_or_default();
-        if queue.waiting.len() >= self.queue_max || held >= self.queue_max.div_ceil(4) {
+        let places = match standing {
+            Standing::Known => self.queue_max + self.queue_max.div_ceil(4),
+            Standing::Stranger => self.queue_max,
+        };
+        if queue.waiting.len() >= places || held >= self.queue_max.div_ceil(4) {
             return Err(PoolError::Full);
         }
         let ticket = queue.next_ticket;
@@ -241,6 +255,7 @@ mod tests {
         let place = pool
             .place(
                 u64::MAX,
+                Standing::Stranger,
                 Box::new(move || {
                     begun.send(()).unwrap();
                     let _ = wait.recv();
@@ -254,7 +269,13 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_done_and_its_result_comes_back() {
-        assert_eq!(pool(2, 4).run(1, || 6 * 7).await.unwrap(), 42);
+        assert_eq!(
+            pool(2, 4)
+                .run(1, Standing::Stranger, || 6 * 7)
+                .await
+                .unwrap(),
+            42
+        );
     }
 
     #[tokio::test]
@@ -262,24 +283,48 @@ mod tests {
         let pool = pool(1, 4);
         let go = block(&pool).await;
         let places: Vec<_> = (0..4)
-            .map(|asker| pool.place(asker, Box::new(|| ())).unwrap())
+            .map(|asker| {
+                pool.place(asker, Standing::Stranger, Box::new(|| ()))
+                    .unwrap()
+            })
             .collect();
-        assert!(matches!(pool.run(9, || ()).await, Err(PoolError::Full)));
+        assert!(matches!(
+            pool.run(9, Standing::Stranger, || ()).await,
+            Err(PoolError::Full)
+        ));
         drop(places);
         drop(go);
-        pool.run(9, || ()).await.unwrap();
+        pool.run(9, Standing::Stranger, || ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn there_are_places_for_those_who_are_known_when_strangers_fill_the_queue() {
+        let pool = pool(1, 8);
+        let _go = block(&pool).await;
+        let stranger = |asker| pool.place(asker, Standing::Stranger, Box::new(|| ()));
+        let places: Vec<_> = (0..8).map(|asker| stranger(asker).unwrap()).collect();
+        assert!(matches!(stranger(8), Err(PoolError::Full)));
+        let known = |asker| pool.place(asker, Standing::Known, Box::new(|| ()));
+        let _first = known(9).unwrap();
+        let _second = known(10).unwrap();
+        assert!(matches!(known(11), Err(PoolError::Full)));
+        drop(places);
+        assert!(stranger(8).is_ok());
     }
 
     #[tokio::test]
     async fn one_asker_holds_a_quarter_at_most() {
         let pool = pool(1, 8);
         let _go = block(&pool).await;
-        let first = pool.place(7, Box::new(|| ())).unwrap();
-        let _second = pool.place(7, Box::new(|| ())).unwrap();
-        assert!(matches!(pool.run(7, || ()).await, Err(PoolError::Full)));
-        let _other = pool.place(8, Box::new(|| ())).unwrap();
+        let first = pool.place(7, Standing::Stranger, Box::new(|| ())).unwrap();
+        let _second = pool.place(7, Standing::Stranger, Box::new(|| ())).unwrap();
+        assert!(matches!(
+            pool.run(7, Standing::Stranger, || ()).await,
+            Err(PoolError::Full)
+        ));
+        let _other = pool.place(8, Standing::Stranger, Box::new(|| ())).unwrap();
         drop(first);
-        let _third = pool.place(7, Box::new(|| ())).unwrap();
+        let _third = pool.place(7, Standing::Stranger, Box::new(|| ())).unwrap();
     }
 
     #[tokio::test]
@@ -287,7 +332,7 @@ mod tests {
         let pool = pool(1, 1);
         let go = block(&pool).await;
         for _ in 0..100 {
-            let waits = pool.run(1, || panic!("must not run"));
+            let waits = pool.run(1, Standing::Stranger, || panic!("must not run"));
             assert!(
                 tokio::time::timeout(Duration::from_millis(1), waits)
                     .await
@@ -299,15 +344,17 @@ mod tests {
             assert!(queue.waiting.is_empty() && queue.held.is_empty());
         }
         drop(go);
-        pool.run(1, || ()).await.unwrap();
+        pool.run(1, Standing::Stranger, || ()).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_panic_costs_no_thread() {
         let pool = pool(1, 4);
-        let failed = pool.run(1, || panic!("on purpose")).await;
+        let failed = pool
+            .run(1, Standing::Stranger, || panic!("on purpose"))
+            .await;
         assert!(matches!(failed, Err(PoolError::Failed)));
-        pool.run(1, || ()).await.unwrap();
+        pool.run(1, Standing::Stranger, || ()).await.unwrap();
     }
 
     #[tokio::test]
@@ -322,7 +369,7 @@ mod tests {
         }
         let seen = Arc::clone(&order);
         let login = move || seen.lock().unwrap().push(100);
-        let _place = pool.place(1, Box::new(login)).unwrap();
+        let _place = pool.place(1, Standing::Stranger, Box::new(login)).unwrap();
         go.send(()).unwrap();
         while order.lock().unwrap().len() < 3 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -336,7 +383,10 @@ mod tests {
         let go = block(&pool).await;
         let shared = Arc::clone(&pool.shared);
         let (sender, receiver) = oneshot::channel::<()>();
-        std::mem::forget(pool.place(1, Box::new(move || drop(sender))).unwrap());
+        std::mem::forget(
+            pool.place(1, Standing::Stranger, Box::new(move || drop(sender)))
+                .unwrap(),
+        );
         drop(pool);
         assert!(receiver.await.is_err());
         assert!(shared.lock().closed);

@@ -23,6 +23,7 @@ use hashlink::LruCache;
 use tokio::time::Instant;
 
 use crate::place::{Peer, mapped};
+use crate::pool::Standing;
 
 /// Longest time that a refusal takes.
 pub const REFUSAL_DELAY_MAX: Duration = Duration::from_secs(15);
@@ -69,11 +70,12 @@ struct AddressFailures {
 pub(crate) struct Attempt {
     /// Whom a place in the queue of the hashing pool counts for.
     pub(crate) asker: u64,
+    /// Strangers do not get all of that queue.
+    pub(crate) standing: Standing,
     arrived: Instant,
     address: Option<u64>,
     account: u64,
     pair: u64,
-    known: bool,
     address_failures: u32,
     account_failures: u32,
 }
@@ -114,7 +116,10 @@ impl Throttle {
             address,
             account,
             pair,
-            known,
+            standing: match known {
+                true => Standing::Known,
+                false => Standing::Stranger,
+            },
             address_failures: address
                 .and_then(|address| tables.addresses.get(&address))
                 .map_or(0, |entry| entry.failures.now(second)),
@@ -158,9 +163,9 @@ impl Throttle {
     /// When a refusal is answered: at `arrived` plus the delay, or, if the work took longer, at the
     /// next whole `refusal_delay` after that.
     pub(crate) fn refusal_instant(&self, attempt: &Attempt) -> Instant {
-        let account = match attempt.known {
-            true => 0,
-            false => attempt.account_failures,
+        let account = match attempt.standing {
+            Standing::Known => 0,
+            Standing::Stranger => attempt.account_failures,
         };
         let mut instant = attempt.arrived + self.delay(account.max(attempt.address_failures));
         let now = Instant::now();
@@ -170,13 +175,20 @@ impl Throttle {
         instant
     }
 
+    /// When a login is answered that cannot be checked now: not at once, or whoever asks again
+    /// without a pause would get each place that becomes free.
+    pub(crate) fn unavailable_instant(&self, attempt: &Attempt) -> Instant {
+        attempt.arrived + self.refusal_delay
+    }
+
     /// When a right login is answered; none: at once.
     pub(crate) fn success_instant(&self, attempt: &Attempt, cached: bool) -> Option<Instant> {
-        let account = match attempt.known || cached {
+        let known = attempt.standing == Standing::Known;
+        let account = match known || cached {
             true => 0,
             false => attempt.account_failures,
         };
-        let address = match attempt.known && cached {
+        let address = match known && cached {
             true => 0,
             false => attempt.address_failures,
         };
@@ -325,7 +337,8 @@ mod tests {
         assert_eq!(wait(&throttle, &abroad), 15);
         // A day later the address is as strange as any other.
         tokio::time::advance(KNOWN + FORGET).await;
-        assert!(!throttle.arrive("bob", peer("192.0.2.1")).known);
+        let later = throttle.arrive("bob", peer("192.0.2.1"));
+        assert_eq!(later.standing, Standing::Stranger);
     }
 
     #[tokio::test(start_paused = true)]
