@@ -5,6 +5,8 @@
 //! without their files' octets, octets without their file's name. A failed sync is as bad as on
 //! Linux: what was not durable stays visible and counts as clean, until the cache is forgotten.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -361,6 +363,17 @@ impl SimDisk {
         inode.changes.clear();
     }
 
+    /// As [`SimDisk::rot`], with every file that has no name.
+    pub fn rot_unnamed(&self, change: impl Fn(&mut Vec<u8>)) {
+        let mut state = self.state();
+        let named: Vec<_> = state.names.values().copied().collect();
+        for (number, inode) in &mut state.inodes {
+            if !named.contains(&Node::File(*number)) {
+                change(&mut inode.seen);
+            }
+        }
+    }
+
     fn opened(&self, state: &mut State, inode: u64) -> SimFile {
         SimFile {
             state: Arc::clone(&self.state),
@@ -501,8 +514,10 @@ impl SimFile {
         let inode = state.inodes.get_mut(&self.inode).expect("open files exist");
         match fate {
             Fate::Go => {
-                inode.durable = inode.seen.clone();
-                inode.changes.clear();
+                // Not what is seen: what a failed sync lost looks clean and is never written.
+                for change in std::mem::take(&mut inode.changes) {
+                    change.apply(&mut inode.durable);
+                }
                 state.syncs += 1;
                 Ok(())
             }
