@@ -71,6 +71,8 @@ pub struct Draft<D: Disk = RealDisk> {
     spilled: Option<D::File>,
     /// Octets in the file.
     on_disk: u64,
+    /// Their checksum. The file is never synced, so what it gives back may be something else.
+    on_disk_crc: u32,
 }
 
 /// Octets of a draft that stay in memory; beyond, they are written out in pieces of this size.
@@ -83,6 +85,7 @@ impl<D: Disk> Draft<D> {
             memory: Vec::new(),
             spilled: None,
             on_disk: 0,
+            on_disk_crc: 0,
         }
     }
 
@@ -101,6 +104,8 @@ impl<D: Disk> Draft<D> {
             };
             file.write_at(&[&self.memory, stored], self.on_disk)?;
             self.on_disk += (self.memory.len() + stored.len()) as u64;
+            let crc = crc32c::crc32c_append(self.on_disk_crc, &self.memory);
+            self.on_disk_crc = crc32c::crc32c_append(crc, stored);
             self.memory.clear();
             self.spilled = Some(file);
         } else {
@@ -124,11 +129,12 @@ impl<D: Disk> Draft<D> {
         (self.on_disk == 0).then_some(&self.memory)
     }
 
-    /// Hands out the text in pieces of at most [`MEMORY_MAX`] octets.
+    /// Hands out the text in pieces of at most [`MEMORY_MAX`] octets. An error at the end may mean
+    /// that they were not what had been appended.
     pub(crate) fn pieces(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         if let Some(file) = &self.spilled {
             let mut buffer = vec![0; MEMORY_MAX];
-            let mut at = 0;
+            let (mut at, mut crc) = (0, 0);
             while at < self.on_disk {
                 let want = usize::try_from(self.on_disk - at)
                     .unwrap_or(MEMORY_MAX)
@@ -136,8 +142,13 @@ impl<D: Disk> Draft<D> {
                 if file.read_at(&mut buffer[..want], at)? != want {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
+                crc = crc32c::crc32c_append(crc, &buffer[..want]);
                 each(&buffer[..want])?;
                 at += want as u64;
+            }
+            if crc != self.on_disk_crc {
+                let what = "the disk has changed a text that was on its way in";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
         }
         match self.memory.is_empty() {
