@@ -186,24 +186,35 @@ impl<D: Disk> Session<D> {
         let index = &appending.known().index;
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         // A range may run over messages that are gone already, never over one that stays.
-        let (mut joined, mut listed) = (false, 0);
+        let mut joined = false;
         let (mut live, mut octets) = (index.live, index.octets);
-        for entry in index.entries.iter().filter(|entry| !entry.is_dead()) {
-            let in_snapshot = self
-                .entries
-                .get(listed)
-                .is_some_and(|it| it.uid == entry.uid);
-            let number = in_snapshot
-                .then(|| MessageNumber::from_index(listed))
-                .flatten();
-            listed += usize::from(in_snapshot);
+        let mut present = index
+            .entries
+            .iter()
+            .filter(|entry| !entry.is_dead())
+            .peekable();
+        let mut listed = self.entries.iter().enumerate().peekable();
+        loop {
+            // Both ascend by uid. What only the file has is new, or hidden. What only this session
+            // has cannot be read any more, but its deletion is promised all the same.
+            let uid = match (listed.peek(), present.peek()) {
+                (Some((_, listed)), Some(present)) => listed.uid.min(present.uid),
+                (Some((_, entry)), None) | (None, Some(entry)) => entry.uid,
+                (None, None) => break,
+            };
+            let number = listed
+                .next_if(|(_, entry)| entry.uid == uid)
+                .and_then(|(position, _)| MessageNumber::from_index(position));
+            let present = present.next_if(|entry| entry.uid == uid);
             let deleted = number.is_some_and(|number| deletions.contains(number));
             if deleted {
-                live -= 1;
-                octets = octets.saturating_sub(entry.octets);
+                if let Some(entry) = present {
+                    live -= 1;
+                    octets = octets.saturating_sub(entry.octets);
+                }
                 match ranges.last_mut().filter(|_| joined) {
-                    Some(range) => range.1 = entry.uid,
-                    None => ranges.push((entry.uid, entry.uid)),
+                    Some(range) => range.1 = uid,
+                    None => ranges.push((uid, uid)),
                 }
             }
             joined = deleted;
