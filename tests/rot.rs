@@ -1,11 +1,16 @@
 //! Bits that flip, files that end too soon, bodies that imitate records: nothing wrong ever
 //! leaves, nothing forged is ever believed, and what is whole stays readable.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::sync::Arc;
 
-use maildrop::{Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store, TextError};
+use maildrop::native::media::Disk as _;
+use maildrop::{
+    DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store, TextError,
+};
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
-use restante_tests::media::{Loss, SimDisk};
+use restante_tests::media::{Loss, Plan, SimDisk};
 
 const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
 
@@ -20,8 +25,12 @@ fn path() -> String {
 }
 
 fn deliver(store: &Shared, text: &[u8]) -> UniqueId {
+    try_deliver(store, text).unwrap()
+}
+
+fn try_deliver(store: &Shared, text: &[u8]) -> Result<UniqueId, DeliverError> {
     let mut draft = store.draft();
-    draft.append(text).unwrap();
+    draft.append(text)?;
     let measure = Measure {
         octets: text.len() as u64,
         header_octets: text.len().min(8) as u64,
@@ -31,8 +40,8 @@ fn deliver(store: &Shared, text: &[u8]) -> UniqueId {
         sender: Some(b"a@b".to_vec()),
         ..Envelope::default()
     };
-    let delivered = store.deliver(DROP, "mrose", &draft, &measure, &envelope);
-    delivered.unwrap().unique_id
+    let delivered = store.deliver(DROP, "mrose", &draft, &measure, &envelope)?;
+    Ok(delivered.unique_id)
 }
 
 /// What a client gets: unique-ids with texts, or none where a text is refused.
@@ -265,7 +274,7 @@ fn a_sidecar_is_never_trusted_blindly() {
     let octets = disk.octets(&sidecar).expect("more than 512 messages");
     let good = retrieve(&shop).unwrap();
     let calls = |disk: &SimDisk| {
-        disk.plan(restante_tests::media::Plan::Calm);
+        disk.plan(Plan::Calm);
         let shop = store(disk);
         drop(shop.open(DROP).unwrap());
         disk.calls()
@@ -315,4 +324,193 @@ fn a_store_that_forgets_everything() {
     let found = retrieve(&shop).unwrap();
     assert_eq!(found.len(), 20);
     assert_eq!(retrieve(&store(&disk)).unwrap(), found);
+}
+
+/// A drop whose last message was shown once and has rotted since, so that it looks torn to a
+/// program that starts now.
+fn rotten_end() -> (SimDisk, Retrieved) {
+    let (disk, shown) = small_drop();
+    disk.rot(&path(), |octets| {
+        let end = octets.len();
+        octets[end - 1] ^= 1;
+    });
+    (disk, shown)
+}
+
+/// A tail is being cut, and any call of that fails or is the last one: its uid is never used
+/// again, and what lies before it is there.
+#[test]
+fn whatever_fails_while_a_tail_is_cut() {
+    let (rotten, shown) = rotten_end();
+    let plans = [
+        Plan::Crash,
+        |n| Plan::Fail(n, std::io::ErrorKind::Other),
+        |n| Plan::FailFrom(n, std::io::ErrorKind::StorageFull),
+        Plan::ShortWrite,
+    ];
+    for n in 0..40 {
+        for plan in plans {
+            let disk = rotten.reboot(Loss::Nothing);
+            disk.plan(plan(n));
+            let shop = store(&disk);
+            if let Ok(session) = shop.open(DROP) {
+                assert_eq!(session.listing().len(), 2, "{:?}", plan(n));
+            }
+            let _ = try_deliver(&shop, b"N: 8\r\n\r\n");
+            let what = format!("{:?}", plan(n));
+            let losses = [Loss::Everything, Loss::Nothing, Loss::Some(n)];
+            let later = losses.map(|loss| disk.reboot(loss));
+            for disk in later.iter() {
+                let shop = store(disk);
+                let id = deliver(&shop, b"N: 9\r\n\r\n");
+                assert!(
+                    shown.iter().all(|(known, _)| known != id.as_bytes()),
+                    "{what}: {id:?} was the name of another message"
+                );
+                let found = retrieve(&shop).unwrap();
+                assert_eq!(found[..2], shown[..2], "{what}");
+                assert_eq!(found.last().unwrap().0, id.as_bytes(), "{what}");
+            }
+            // The store that met the failure goes on as well.
+            if !matches!(plan(n), Plan::Crash(_)) {
+                disk.plan(Plan::Calm);
+                let id = deliver(&shop, b"N: 9\r\n\r\n");
+                assert!(
+                    shown.iter().all(|(known, _)| known != id.as_bytes()),
+                    "{what}: {id:?} was the name of another message"
+                );
+                assert_eq!(retrieve(&shop).unwrap(), retrieve(&store(&disk)).unwrap());
+            }
+        }
+    }
+}
+
+/// While the disk is full, every sender tries again and again. When there is room, mail flows.
+#[test]
+fn a_torn_tail_waits_for_room_as_long_as_it_takes() {
+    let (rotten, _) = rotten_end();
+    for n in 0..30 {
+        let disk = rotten.reboot(Loss::Nothing);
+        let shop = store(&disk);
+        for _ in 0..120 {
+            disk.plan(Plan::FailFrom(n, std::io::ErrorKind::StorageFull));
+            let _ = try_deliver(&shop, b"N: 8\r\n\r\n");
+        }
+        disk.plan(Plan::Calm);
+        deliver(&shop, b"N: 9\r\n\r\n");
+        let copies = disk.list("torn").unwrap();
+        assert!(!copies.is_empty(), "full from {n}");
+    }
+}
+
+/// Another process took the last record for torn, having read it from a spoilt disk, and went on.
+/// What it was told is safe must not be cut by one that remembers the file as it was.
+#[test]
+fn what_another_process_cut_is_not_remembered() {
+    for octets in [10, 60, 100, 500] {
+        let (disk, _) = small_drop();
+        let shop = store(&disk);
+        let shown = retrieve(&shop).unwrap();
+        disk.rot(&path(), |octets| {
+            let end = octets.len();
+            octets[end - 1] ^= 1;
+        });
+        let mut text = b"N: 8\r\n\r\n".to_vec();
+        text.resize(text.len() + octets, b'b');
+        let theirs = deliver(&store(&disk), &text);
+        let ours = deliver(&shop, b"N: 9\r\n\r\n");
+        let expected = [
+            shown[0].clone(),
+            shown[1].clone(),
+            (theirs.as_bytes().to_vec(), Some(text)),
+            (ours.as_bytes().to_vec(), Some(b"N: 9\r\n\r\n".to_vec())),
+        ];
+        for shop in [shop, store(&disk)] {
+            assert_eq!(retrieve(&shop).unwrap(), expected, "{octets}");
+        }
+    }
+}
+
+/// As above, with a sidecar as the memory.
+#[test]
+fn a_sidecar_of_what_was_cut_is_not_believed() {
+    let disk = SimDisk::default();
+    let shop = store(&disk);
+    for n in 0..600 {
+        deliver(&shop, format!("N: {n}\r\n\r\n").as_bytes());
+    }
+    shop.tidy(DROP).unwrap();
+    let sidecar = format!("{}x", path().strip_suffix('m').unwrap());
+    // It could not be opened for a moment, and just then the last record could not be read.
+    disk.rename(&sidecar, "away").unwrap();
+    disk.rot(&path(), |octets| {
+        let end = octets.len();
+        octets[end - 1] ^= 1;
+    });
+    let text = [b'b'; 400];
+    let theirs = deliver(&store(&disk), &text);
+    disk.rename("away", &sidecar).unwrap();
+    let found = retrieve(&store(&disk)).unwrap();
+    assert_eq!(found.len(), 600);
+    assert_eq!(
+        found[599],
+        (theirs.as_bytes().to_vec(), Some(text.to_vec()))
+    );
+}
+
+/// A message of the session cannot be found in the file any more: the others are deleted as
+/// promised all the same.
+#[test]
+fn deletions_beside_a_message_that_is_gone() {
+    for marked in [&[2][..], &[1, 2], &[1]] {
+        let (disk, _) = small_drop();
+        let shop = store(&disk);
+        let before = retrieve(&shop).unwrap();
+        let session = shop.open(DROP).unwrap();
+        disk.rot(&path(), |octets| octets[4096 + 20] ^= 1);
+        // Deliveries that fail one call later each: when a sync failed, all is read again.
+        let new: Vec<_> = (0..16)
+            .filter_map(|n| {
+                disk.plan(Plan::Fail(n, std::io::ErrorKind::Other));
+                try_deliver(&shop, b"N: 9\r\n\r\n").ok()
+            })
+            .map(|id| (id.as_bytes().to_vec(), Some(b"N: 9\r\n\r\n".to_vec())))
+            .collect();
+        disk.plan(Plan::Calm);
+        let mut deletions = Deletions::default();
+        for &number in marked {
+            deletions.mark(MessageNumber::new(number).unwrap());
+        }
+        assert_eq!(session.commit(&deletions).unwrap(), 3 - marked.len());
+        let found = retrieve(&store(&disk)).unwrap();
+        let mut expected = before;
+        if marked.contains(&2) {
+            expected.remove(1);
+        }
+        expected.remove(0);
+        expected.extend(new);
+        assert_eq!(found, expected, "{marked:?}");
+    }
+}
+
+/// A large text waits in a file that is never synced. If that gives back something else, the
+/// message is refused; its checksums must not be made of the wrong octets.
+#[test]
+fn a_draft_that_the_disk_changed_is_refused() {
+    let disk = SimDisk::default();
+    let shop = store(&disk);
+    deliver(&shop, b"N: 1\r\n\r\n");
+    let text = vec![b'y'; 300_000];
+    let mut draft = shop.draft();
+    draft.append(&text).unwrap();
+    disk.rot_unnamed(|octets| octets[150_000..154_096].fill(0));
+    let measure = Measure {
+        octets: text.len() as u64,
+        ..Measure::default()
+    };
+    let envelope = Envelope::default();
+    let refused = shop.deliver(DROP, "mrose", &draft, &measure, &envelope);
+    assert!(matches!(refused, Err(DeliverError::Unavailable(_))));
+    assert_eq!(retrieve(&store(&disk)).unwrap().len(), 1);
+    assert_eq!(retrieve(&shop).unwrap().len(), 1);
 }

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use super::Store;
 use super::bytes::{align, tlv};
-use super::header::{HEADER_LEN, Header};
+use super::header::{HEADER_LEN, Header, IDENTITY_LEN};
 use super::index::{Index, ReadAgain};
 use super::media::{Disk, File, Lock};
 use super::record::{BLOCK, Found, Kind, RECORD_LEN, Record, ext};
@@ -140,6 +140,15 @@ impl<D: Disk> Appending<'_, D> {
             .known
             .as_ref()
             .filter(|known| known.id == stat.id && known.index.end <= stat.len);
+        // Somebody appended, after the last record that is known here; or cut that one as torn,
+        // having read it from a disk that spoilt it.
+        let known = match known {
+            Some(known) if known.index.end < stat.len => known
+                .index
+                .ends_in(&*self.file, &known.header.salt, stat.len)?
+                .then_some(known),
+            other => other,
+        };
         let got = match known {
             // The inode's number may have been given to a new file: the salt tells.
             Some(known) => {
@@ -179,8 +188,10 @@ impl<D: Disk> Appending<'_, D> {
         if let Some(found) = sidecar::load(&*self.store.disk, self.drop, &header, id, len) {
             durable = durable.max(found.end);
             index.next_uid = index.next_uid.max(found.next_uid);
-            // A file that is shorter than its sidecar has lost something: read all of it.
-            if found.end <= len && use_sidecar == Sidecar::Use {
+            // A file that is shorter than its sidecar, or another since, has lost something: read
+            // all of it.
+            let whole = found.end <= len && found.ends_in(&*self.file, &header.salt, len)?;
+            if whole && use_sidecar == Sidecar::Use {
                 (covered, commits) = (found.end, found.commits);
                 index = found;
             }
@@ -223,8 +234,9 @@ impl<D: Disk> Appending<'_, D> {
         known.index.gaps.iter_mut().for_each(|gap| gap.told = true);
         if let End::Torn(at) = end {
             match self.cut_tail(at, len) {
-                // Mail that is there can be read although nothing can be written.
-                Err(error) if purpose == Purpose::Read => {
+                // Mail that is there can be read although nothing can be written; after a failed
+                // sync it must be read from the disk first.
+                Err(error) if purpose == Purpose::Read && self.slot.known.is_some() => {
                     warn!(maildrop = %drop, offset = at, %error, "torn tail not cut yet");
                 }
                 other => other?,
@@ -267,25 +279,37 @@ impl<D: Disk> Appending<'_, D> {
         Ok(())
     }
 
-    /// Copies the torn tail aside, cuts it, and makes sure that its uid is never given out.
+    /// Copies the torn tail aside, makes sure that its uid is never given out, and cuts it.
+    ///
+    /// The NOTE is written over the tail and durable before the rest of the tail goes: whatever
+    /// fails between, the next opening finds a torn tail again, not a file that has forgotten it.
     fn cut_tail(&mut self, at: u64, len: u64) -> io::Result<()> {
         let known = self.known();
         let seq = known.header.file_seq;
+        let number = known.index.commits.saturating_add(1);
         let next_uid = known.index.next_uid.saturating_add(1);
         self.store.keep_torn(&*self.file, self.drop, seq, at, len)?;
-        self.file.truncate(at)?;
-        self.file.sync_all()?;
-        warn!(maildrop = %self.drop, offset = at, octets = len - at, "torn tail cut, copy kept");
-        self.note_next_uid(next_uid)
-    }
-
-    /// Appends a NOTE that raises the next uid.
-    fn note_next_uid(&mut self, next_uid: u64) -> io::Result<()> {
-        let number = self.known().index.commits.saturating_add(1);
         let mut tlvs = Vec::new();
         tlv(ext::NEXT_UID, &next_uid.to_le_bytes(), &mut tlvs);
         let record = Record::other(Kind::Note, number, now_us(), &[]);
-        self.append(record, tlvs, &[])
+        let (head, note) = self.encode(record, tlvs);
+        self.file.write_at(&[&head], note.offset)?;
+        let cut = self.file.sync_data().and_then(|()| match len > note.end {
+            true => {
+                self.file.truncate(note.end)?;
+                self.file.sync_all()
+            }
+            false => Ok(()),
+        });
+        if let Err(error) = cut {
+            // R5: what the cache shows of this range proves nothing any more.
+            self.slot.known = None;
+            self.file.forget_cache(at / BLOCK as u64 * BLOCK as u64);
+            return Err(error);
+        }
+        warn!(maildrop = %self.drop, offset = at, octets = len - at, "torn tail cut, copy kept");
+        self.take_in(&note, &[]);
+        Ok(())
     }
 
     /// Appends one record whose body is at hand, durably, and takes it into the index.
@@ -357,6 +381,12 @@ impl<D: Disk> Appending<'_, D> {
             self.take_back(found.offset, poisoned);
             return Err(error);
         }
+        self.take_in(&found, body);
+        Ok(())
+    }
+
+    /// Takes a durable record of our own making into the index.
+    fn take_in(&mut self, found: &Found, body: &[&[u8]]) {
         let known = self.known();
         let generation = known.header.generation;
         // The index reads the octets of commits only.
@@ -364,17 +394,16 @@ impl<D: Disk> Appending<'_, D> {
             Kind::Message => Vec::new(),
             _ => body.concat(),
         };
-        // A record of our own making always applies: we write no UNDELETE yet.
-        let _ = known.index.apply(&found, &body, generation);
+        // It always applies: we write no UNDELETE yet.
+        let _ = known.index.apply(found, &body, generation);
         known.durable = known.index.end;
         self.slot.floor = Some((self.known().identity, found.end));
-        Ok(())
     }
 
     /// Takes a record off the file that was refused to its sender.
     fn take_back(&mut self, offset: u64, poisoned: bool) {
         let known = self.known();
-        let (id, cut) = (known.id, known.index.end);
+        let (id, identity, cut) = (known.id, known.identity, known.index.end);
         if poisoned {
             // R5: what the cache shows of this range proves nothing any more.
             self.slot.known = None;
@@ -389,7 +418,12 @@ impl<D: Disk> Appending<'_, D> {
             error!(maildrop = %self.drop, offset, %error, "a refused record could not be cut yet");
             let len = self.file.stat().map_or(u64::MAX, |stat| stat.len);
             self.slot.known = None;
-            self.slot.poison = Some(Poison { id, len, cut });
+            self.slot.poison = Some(Poison {
+                id,
+                identity,
+                len,
+                cut,
+            });
         }
     }
 
@@ -399,11 +433,16 @@ impl<D: Disk> Appending<'_, D> {
             return Ok(());
         };
         let stat = self.file.stat()?;
+        let mut identity = [0; IDENTITY_LEN];
+        // The inode's number may have been given to a new file.
+        let same = stat.id == poison.id
+            && self.file.read_at(&mut identity, 0)? == IDENTITY_LEN
+            && identity == poison.identity;
         // If another process went on from there, the record is part of the file for good.
-        if stat.id == poison.id && stat.len == poison.len && stat.len > poison.cut {
+        if same && stat.len == poison.len && stat.len > poison.cut {
             self.file.truncate(poison.cut)?;
         }
-        if stat.id == poison.id {
+        if same {
             self.file.sync_all()?;
         }
         self.slot.poison = None;

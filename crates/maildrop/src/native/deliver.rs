@@ -138,7 +138,11 @@ impl<D: Disk> Store<D> {
         });
         match &named {
             Ok(Some(_)) => appending.known().anchored = true,
-            _ => (appending.slot.known, appending.slot.floor) = (None, None),
+            _ => {
+                // The file has no name and is gone.
+                let slot = &mut *appending.slot;
+                (slot.known, slot.poison, slot.floor) = (None, None, None);
+            }
         }
         Ok(named?)
     }

@@ -4,11 +4,14 @@
 //! until the index is packed, so that a deletion costs a search and not a copy.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io;
 
 use pop3::UniqueId;
 
 use super::bytes::u64_at;
-use super::record::{Found, Kind, decode_flags, decode_ranges, ext};
+use super::header::HEADER_LEN;
+use super::media::File;
+use super::record::{At, Found, Kind, decode_flags, decode_ranges, ext, look};
 use crate::unique_id::own;
 
 /// One message: where its record is, its uid and its size.
@@ -272,6 +275,18 @@ impl Index {
                 told: false,
             });
         }
+    }
+
+    /// Whether the file still holds the last record where this index ends. It does unless
+    /// somebody took it off the file, and then the index is of another file's octets.
+    pub(crate) fn ends_in(&self, file: &impl File, salt: &[u8; 16], len: u64) -> io::Result<bool> {
+        if self.last == 0 {
+            return Ok(self.end <= HEADER_LEN as u64);
+        }
+        Ok(match look(file, salt, self.last, len)? {
+            At::Record(found) => found.end == self.end,
+            At::Nothing(_) => false,
+        })
     }
 
     /// Whether some message of the file has, or had, this unique-id.

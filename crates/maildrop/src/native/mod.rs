@@ -118,16 +118,8 @@ impl<D: Disk> Store<D> {
         to: u64,
     ) -> io::Result<()> {
         self.anchor_dir("torn")?;
-        let name = format!("torn/{drop}-{file_seq}-{from}");
-        let copy = (0..TORN_MAX)
-            .map(|n| match n {
-                0 => self.disk.create(&name),
-                n => self.disk.create(&format!("{name}.{n}")),
-            })
-            .find(
-                |made| !matches!(made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists),
-            )
-            .unwrap_or_else(|| Err(io::Error::other("torn/ holds too many copies of one place")))?;
+        // Without a name until it is whole: an attempt that fails leaves nothing behind.
+        let copy = self.disk.create_unnamed("torn")?;
         let mut buffer = vec![0; 64 * 1024];
         let mut at = from;
         while at < to {
@@ -142,7 +134,22 @@ impl<D: Disk> Store<D> {
             at += got as u64;
         }
         copy.sync_all()?;
-        self.disk.sync_dir("torn")
+        let name = format!("torn/{drop}-{file_seq}-{from}");
+        for n in 0..TORN_MAX {
+            let linked = match n {
+                0 => self.disk.link(&copy, &name),
+                n => self.disk.link(&copy, &format!("{name}.{n}")),
+            };
+            match linked {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => {
+                    other?;
+                    return self.disk.sync_dir("torn");
+                }
+            }
+        }
+        // Of one place there are copies enough; a maildrop must not be lost for one more.
+        Ok(())
     }
 }
 

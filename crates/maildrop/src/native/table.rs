@@ -45,6 +45,7 @@ pub(crate) struct Known {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Poison {
     pub(crate) id: FileId,
+    pub(crate) identity: [u8; IDENTITY_LEN],
     /// Length of the file as the failure left it.
     pub(crate) len: u64,
     /// Where to cut.
