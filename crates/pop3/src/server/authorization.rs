@@ -139,7 +139,7 @@ impl Authorization {
             },
             Command::Quit => {
                 reply::bye(&settings.name, out);
-                After::End(Next::Close)
+                After::SignedOff
             }
             Command::Dele(_)
             | Command::List(_)

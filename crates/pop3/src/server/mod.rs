@@ -160,6 +160,8 @@ pub struct Summary {
     pub messages_left: usize,
     /// Octets of the messages of this session that are left.
     pub octets_left: u64,
+    /// Whether the client said QUIT and was told goodbye: what it deleted is deleted.
+    pub signed_off: bool,
 }
 
 /// One session, from the greeting to its end.
@@ -206,6 +208,8 @@ enum After {
     Wait(Next),
     /// The session is over.
     End(Next),
+    /// QUIT before a login: the client has been told goodbye.
+    SignedOff,
     /// QUIT after a login.
     Update,
 }
@@ -269,6 +273,11 @@ impl Session {
                 After::End(next) => {
                     self.state = State::Closed;
                     break next;
+                }
+                After::SignedOff => {
+                    self.summary.signed_off = true;
+                    self.state = State::Closed;
+                    break Next::Close;
                 }
                 After::Update => {
                     if let State::Transaction(transaction) = self.take_state() {
@@ -336,6 +345,7 @@ impl Session {
             self.summary.messages_left = messages_left;
             self.summary.messages_deleted = update.messages_deleted();
             self.summary.octets_left = update.octets_left();
+            self.summary.signed_off = true;
             self.state = State::Closed;
         }
     }

@@ -222,6 +222,7 @@ fn the_marks_go_to_the_driver_and_the_summary_tells_the_rest() {
         messages_deleted: 0,
         messages_left: 4,
         octets_left: 8006,
+        signed_off: false,
     };
     assert_eq!(*session.summary(), before);
     let (_, next) = one(&mut session, b"QUIT\r\n");
@@ -241,6 +242,7 @@ fn the_marks_go_to_the_driver_and_the_summary_tells_the_rest() {
         messages_deleted: 2,
         messages_left: 3,
         octets_left: 4003,
+        signed_off: true,
         ..before
     };
     assert_eq!(*session.summary(), after);
@@ -258,7 +260,19 @@ fn a_failed_update_deletes_nothing_and_ends_the_session() {
     assert_eq!(out, expected.as_bytes());
     assert_eq!(session.summary().messages_deleted, 0);
     assert_eq!(session.summary().messages_left, 2);
+    assert!(!session.summary().signed_off);
     assert!(matches!(session.handle(b"", &mut out).next, Next::Close));
+}
+
+#[test]
+fn a_goodbye_before_login_is_no_refusal() {
+    let mut polite = session(512, 65_536);
+    assert!(matches!(one(&mut polite, b"QUIT\r\n").1, Next::Close));
+    assert!(polite.summary().signed_off);
+    let mut rude = session(512, 65_536);
+    let (_, next) = one(&mut rude, b"X\r\nX\r\nX\r\n");
+    assert!(matches!(next, Next::Close));
+    assert!(!rude.summary().signed_off);
 }
 
 #[test]
