@@ -153,9 +153,20 @@ fn a_reload_brings_the_new_certificate_to_new_connections() {
     let mut last = config;
     last.tls = Some(old.clone());
     last.name = "donald".to_owned();
-    server.reload(last);
+    server.reload(last.clone());
     wait_until("the last configuration counts", || serves(&old));
     server.tls().ask("QUIT", "+OK donald");
+
+    // A listener that is gone from the file listens on till the restart, with its certificate.
+    last.tls = None;
+    last.name = "louie".to_owned();
+    last.listeners
+        .retain(|listener| listener.protocol != Protocol::Pop3s);
+    server.reload(last);
+    for _ in 0..10 {
+        server.tls().ask("QUIT", "+OK donald");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

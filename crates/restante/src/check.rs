@@ -9,16 +9,13 @@ use std::io;
 use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use server::{Address, PlaintextLogin, Protocol, Tls};
 
 use crate::config::{self, Config, Level, say_duration};
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, octets, say};
-use crate::rights;
+use crate::{rights, stock};
 
 /// What was found wrong so far.
 #[derive(Default)]
@@ -31,6 +28,11 @@ impl Findings {
     fn error(&mut self, what: impl std::fmt::Display, remedy: impl std::fmt::Display) {
         self.errors += 1;
         note!("{what}\n  {remedy}");
+    }
+
+    fn failure(&mut self, failure: &Failure) {
+        self.errors += 1;
+        note!("{}", failure.to_string().trim_end());
     }
 
     fn warning(&mut self, what: impl std::fmt::Display, remedy: impl std::fmt::Display) {
@@ -159,8 +161,7 @@ fn machine(config: &Config, findings: &mut Findings) {
         }
     }
     if let Err(failure) = rights::user(config) {
-        findings.errors += 1;
-        note!("{}", failure.to_string().trim_end());
+        findings.failure(&failure);
     }
     if !config.data.exists() {
         findings.warning(
@@ -171,13 +172,12 @@ fn machine(config: &Config, findings: &mut Findings) {
             "it is made by the first command that needs it, such as: restante user add",
         );
     } else if let Err(failure) = rights::become_owner(config) {
-        findings.errors += 1;
-        note!("{}", failure.to_string().trim_end());
+        findings.failure(&failure);
     } else {
         data(config, findings);
     }
-    if let Some(tls) = &config.server.tls {
-        certificate(tls, findings);
+    if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::check) {
+        findings.failure(&Failure::from_text(Code::Config, &error.to_string()));
     }
 }
 
@@ -262,40 +262,15 @@ fn data(config: &Config, findings: &mut Findings) {
             ),
             remedy(),
         );
-    }
-}
-
-fn certificate(tls: &Tls, findings: &mut Findings) {
-    let mut unreadable = |what: &str, path: &Path, error: rustls::pki_types::pem::Error| {
-        let why = match &error {
-            rustls::pki_types::pem::Error::Io(error) => output::plain(error),
-            error => error.to_string(),
-        };
-        findings.error(
-            format!("the {what} {} cannot be used: {why}", path.display()),
-            "name a PEM file that the server's user can read",
-        );
-    };
-    let chain = CertificateDer::pem_file_iter(&tls.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unreadable("certificate", &tls.certificate, error));
-    let key =
-        PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| unreadable("key", &tls.key, error));
-    let (Ok(chain), Ok(key)) = (chain, key) else {
         return;
-    };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let usable = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
-    if let Err(error) = usable {
-        findings.error(
-            format!("certificate and key do not fit: {error}"),
-            format!(
-                "{} must hold the certificate of the key in {} first, then its chain",
-                tls.certificate.display(),
-                tls.key.display()
-            ),
-        );
+    }
+    // What `serve` would stumble over; what is not there yet is not made by looking.
+    if data.join("accounts.db").exists()
+        && let Err(failure) = stock::accounts(config)
+    {
+        findings.failure(&failure);
+    }
+    if let Err(failure) = stock::maildrops(config) {
+        findings.failure(&failure);
     }
 }

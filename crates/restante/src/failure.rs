@@ -6,6 +6,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::output;
+
 /// Exit codes of sysexits.h.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Code {
@@ -59,6 +61,15 @@ impl Failure {
         }
     }
 
+    /// What another crate's error says: what happened, and after a semicolon what to do.
+    pub(crate) fn from_text(code: Code, text: &str) -> Self {
+        let text = output::without_numbers(text);
+        match text.split_once("; ").or_else(|| text.split_once(": add ")) {
+            Some((what, remedy)) => Self::new(code, what).remedy(remedy),
+            None => Self::new(code, text),
+        }
+    }
+
     /// Everything has been said already; only the exit code is left.
     pub(crate) fn silent(code: Code) -> Self {
         Self {
@@ -72,6 +83,11 @@ impl Failure {
     pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
+    }
+
+    /// The same, with another exit code.
+    pub(crate) fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
     }
 
     /// The exit code.

@@ -26,7 +26,7 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
         return Err(Failure::silent(Code::Config));
     }
     if unistd::geteuid().is_root() && config.user.is_none() {
-        return Err(from_text(
+        return Err(Failure::from_text(
             Code::Config,
             &sandbox::SandboxError::Root.to_string(),
         ));
@@ -35,7 +35,7 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
     rights::prepare(&config)?;
     let bound = server::bind(&config.server)?;
     sandbox::become_user(config.user.as_deref())
-        .map_err(|error| from_text(Code::NoPermission, &error.to_string()))?;
+        .map_err(|error| Failure::from_text(Code::NoPermission, &error.to_string()))?;
     let services = services(&config)?;
     let runtime = runtime()?;
     runtime.block_on(async {
@@ -124,10 +124,6 @@ fn reload(old: &Config) -> Result<server::Config, String> {
         ("data", new.data != old.data),
         ("user", new.user != old.user),
         (
-            "listener",
-            format!("{:?}", new.server.listeners) != format!("{:?}", old.server.listeners),
-        ),
-        (
             "auth",
             (new.scram, new.scram_iterations, new.refusal_delay)
                 != (old.scram, old.scram_iterations, old.refusal_delay),
@@ -147,22 +143,13 @@ fn reload(old: &Config) -> Result<server::Config, String> {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match &error {
-            StartError::Config(_) | StartError::Tls(_) => Code::Config,
+            StartError::NoCertificate(_) | StartError::Tls(_) => Code::Config,
             StartError::Listen { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied => Code::NoPermission,
                 _ => Code::Unavailable,
             },
             StartError::Descriptors(_) => Code::System,
         };
-        from_text(code, &error.to_string())
-    }
-}
-
-/// Other crates' errors say what to do after a semicolon or a colon.
-fn from_text(code: Code, text: &str) -> Failure {
-    let text = output::without_numbers(text);
-    match text.split_once("; ").or_else(|| text.split_once(": add ")) {
-        Some((what, remedy)) => Failure::new(code, what).remedy(remedy),
-        None => Failure::new(code, text),
+        Self::from_text(code, &error.to_string())
     }
 }

@@ -16,16 +16,17 @@ use socket2::{Domain, Socket, Type};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
-use crate::config::{Address, Config, Limits, Listener, Protocol};
+use crate::address::Address;
+use crate::config::{Config, Limits, Listener, Protocol};
 use crate::sandbox::raise_descriptors;
 use crate::tls::{self, TlsError};
 
 /// Why the server cannot start. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration contradicts itself or cannot be served.
-    #[error("the configuration cannot be served: {}", .0.join("; "))]
-    Config(Vec<String>),
+    /// A listener speaks TLS from the first octet, and there is no certificate.
+    #[error("listener pop3s {0} has no certificate; add [tls] with certificate and key")]
+    NoCertificate(Address),
     /// A listener's socket cannot be made.
     #[error("cannot listen on {address} ({protocol}): {source}; {remedy}")]
     Listen {
@@ -122,10 +123,7 @@ impl Bound {
 ///
 /// See [`StartError`]; what was bound is given up again.
 pub fn bind(config: &Config) -> Result<Bound, StartError> {
-    let faults = config.faults();
-    if !faults.is_empty() {
-        return Err(StartError::Config(faults));
-    }
+    certified(config)?;
     let mut config = config.clone();
     fit_descriptors(&mut config.limits).map_err(StartError::Descriptors)?;
     let tls = config.tls.as_ref().map(tls::load).transpose()?;
@@ -166,6 +164,18 @@ pub fn bind(config: &Config) -> Result<Bound, StartError> {
         tls,
         sockets,
     })
+}
+
+/// Whether every listener has the certificate that its protocol cannot do without.
+pub(crate) fn certified(config: &Config) -> Result<(), StartError> {
+    let without = config
+        .listeners
+        .iter()
+        .find(|listener| listener.protocol == Protocol::Pop3s && config.tls.is_none());
+    match without {
+        Some(listener) => Err(StartError::NoCertificate(listener.address.clone())),
+        None => Ok(()),
+    }
 }
 
 /// Raises the limit of descriptors, and lowers the number of sessions if that is not enough.

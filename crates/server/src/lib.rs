@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod address;
 mod bind;
 mod config;
 mod connection;
@@ -42,8 +43,9 @@ mod server;
 mod tls;
 pub mod units;
 
+pub use address::{Address, host_name};
 pub use bind::{Bound, LocalAddress, StartError, bind};
-pub use config::{Address, Config, Limits, Listener, PlaintextLogin, Protocol, Tls};
+pub use config::{Config, Limits, Listener, PlaintextLogin, Protocol, Tls};
 pub use control::{Control, Controller, Stage, control, signals};
 pub use server::{Ended, Services, run};
 pub use tls::TlsError;

@@ -213,7 +213,7 @@ async fn converse(socket: Socket, visit: &Visit) {
     }
     if visit.protocol == Protocol::Pop3s {
         let Some(acceptor) = &visit.live.tls else {
-            // Only a reload that takes the certificate away; it is refused.
+            // `bind` and a reload refuse to take the certificate away.
             return summary.pop3_ended(End::Fault);
         };
         connection = match connection

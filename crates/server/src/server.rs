@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
-use crate::bind::{Bound, ListeningSocket, StartError, fit_descriptors};
+use crate::bind::{Bound, ListeningSocket, StartError, certified, fit_descriptors};
 use crate::config::Config;
 use crate::connection::Buffers;
 use crate::control::{Control, Order, Phase, Stage};
@@ -95,9 +95,6 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         tls,
         sockets,
     } = bound;
-    for remark in config.remarks() {
-        warn!("{remark}");
-    }
     if let Some(Err(error)) = config.tls.as_ref().map(tls::readable) {
         warn!(%error, "a reload will not be able to load a new certificate");
     }
@@ -180,13 +177,14 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
 
 /// Takes a new configuration, or keeps the old one as a whole.
 async fn reload(mut config: Config, live: &watch::Sender<Arc<Live>>) {
-    let faults = config.faults();
-    if !faults.is_empty() {
-        let why = faults.join("; ");
-        return error!(
-            why,
-            "the new configuration is wrong; the old one stays in force"
-        );
+    let old = live.borrow().clone();
+    if config.listeners != old.config.listeners {
+        warn!("listeners have changed: that counts only after a restart");
+        config.listeners.clone_from(&old.config.listeners);
+    }
+    // What listens goes on listening, so it goes on needing its certificate.
+    if let Err(error) = certified(&config) {
+        return error!(%error, "the old configuration and certificate stay in force");
     }
     let loaded = tokio::task::spawn_blocking(move || {
         let tls = config.tls.as_ref().map(tls::load).transpose();
@@ -203,19 +201,6 @@ async fn reload(mut config: Config, live: &watch::Sender<Arc<Live>>) {
         }
         Err(fault) => return error!(%fault, "the old configuration stays in force"),
     };
-    let old = live.borrow().clone();
-    let same = |a: &crate::config::Listener, b: &crate::config::Listener| {
-        a.protocol == b.protocol && a.address == b.address && a.plaintext_login == b.plaintext_login
-    };
-    let listeners = (&config.listeners, &old.config.listeners);
-    if listeners.0.len() != listeners.1.len()
-        || !listeners.0.iter().zip(listeners.1).all(|(a, b)| same(a, b))
-    {
-        warn!("listeners have changed: that counts only after a restart");
-    }
-    for remark in config.remarks() {
-        warn!("{remark}");
-    }
     live.send_replace(Arc::new(Live::new(config, tls)));
     info!("configuration and certificate reloaded: they count for new connections");
 }

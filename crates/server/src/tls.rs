@@ -61,6 +61,17 @@ pub enum TlsError {
     Setup(String),
 }
 
+impl Tls {
+    /// Whether certificate and key can be served, by this process and now.
+    ///
+    /// # Errors
+    ///
+    /// See [`TlsError`].
+    pub fn check(&self) -> Result<(), TlsError> {
+        load(self).map(|_| ())
+    }
+}
+
 /// Reads certificate and key and makes what accepts TLS connections of them.
 pub(crate) fn load(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
     let chain = CertificateDer::pem_file_iter(&tls.certificate)

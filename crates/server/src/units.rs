@@ -12,10 +12,7 @@
 //! assert!(server::units::parse_duration("5").is_err());
 //! ```
 
-use std::fmt;
 use std::time::Duration;
-
-use serde::de::{Deserializer, Error, Visitor};
 
 /// What is wrong with a duration or a size, and what would be right.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -78,50 +75,6 @@ pub fn parse_octets(text: &str) -> Result<u64, UnitError> {
         _ => return Err(error()),
     };
     number.checked_mul(octets).ok_or_else(error)
-}
-
-/// For `#[serde(deserialize_with)]`: a duration from a string.
-///
-/// # Errors
-///
-/// Those of [`parse_duration`].
-pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    struct Reader;
-    impl Visitor<'_> for Reader {
-        type Value = Duration;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a duration with its unit, such as \"5s\" or \"10m\"")
-        }
-        fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
-            parse_duration(text).map_err(E::custom)
-        }
-    }
-    deserializer.deserialize_any(Reader)
-}
-
-/// For `#[serde(deserialize_with)]`: octets from a string with a unit or from a whole number.
-///
-/// # Errors
-///
-/// Those of [`parse_octets`]; a negative number.
-pub fn octets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    struct Reader;
-    impl Visitor<'_> for Reader {
-        type Value = u64;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a size, such as \"50 MiB\" or a whole number of octets")
-        }
-        fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
-            parse_octets(text).map_err(E::custom)
-        }
-        fn visit_u64<E: Error>(self, octets: u64) -> Result<u64, E> {
-            Ok(octets)
-        }
-        fn visit_i64<E: Error>(self, octets: i64) -> Result<u64, E> {
-            u64::try_from(octets).map_err(|_| E::custom("a size is not negative"))
-        }
-    }
-    deserializer.deserialize_any(Reader)
 }
 
 /// The number and the unit behind it, without the spaces between them.

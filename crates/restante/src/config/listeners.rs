@@ -1,6 +1,5 @@
 //! `[[listener]]`: what is spoken where, and what one listener must not say.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 
 use server::{Address, Listener, PlaintextLogin, Protocol};
@@ -24,7 +23,7 @@ pub(super) fn read(document: &mut Document<'_>, tables: &DeArray<'_>, tls: bool)
         };
         let mut section = Section::new("[[listener]]", Some(table));
         let protocol = protocol(document, &mut section, item.span());
-        let address = section.parsed(document, "address", values::address);
+        let address = section.parsed(document, "address", str::parse);
         if section.span("address").is_none() {
             document.error(
                 Some(item.span()),
@@ -97,13 +96,6 @@ fn fits(
     plaintext_login: Option<Range<usize>>,
 ) {
     let unix = matches!(listener.address, Address::Unix(_));
-    let loopback = match &listener.address {
-        Address::Tcp(text) => match text.parse::<SocketAddr>() {
-            Ok(address) => address.ip().to_canonical().is_loopback(),
-            Err(_) => text.starts_with("localhost:"),
-        },
-        Address::Unix(_) => true,
-    };
     match (listener.protocol, listener.plaintext_login) {
         (Protocol::Pop3s, _) if !tls => document.error(
             Some(protocol),
@@ -115,12 +107,12 @@ fn fits(
             "nobody could log in here: passwords may not travel in clear, and there is no certificate",
             "add [tls] with certificate and key, or plaintext_login = \"loopback\"",
         ),
-        (Protocol::Pop3, PlaintextLogin::Always) if !loopback => document.warning(
+        (Protocol::Pop3, PlaintextLogin::Always) if !listener.address.is_local() => document.warning(
             plaintext_login.clone(),
             "passwords may travel in clear over the network",
             "write plaintext_login = \"never\" or \"loopback\" if your users' programs know TLS",
         ),
-        (Protocol::Lmtp, _) if !loopback => document.warning(
+        (Protocol::Lmtp, _) if !listener.address.is_local() => document.warning(
             Some(address.clone()),
             "whoever reaches this address can deliver mail; LMTP asks for no password",
             "use \"unix:PATH\" or a loopback address, or keep others out by a firewall",

@@ -27,7 +27,7 @@ pub(super) fn read(file: &Path, text: &str) -> (Option<Config>, Vec<Problem>) {
 fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Config {
     let mut top = Section::new(TOP, Some(table));
     let hostname = top
-        .parsed(document, "hostname", values::host)
+        .parsed(document, "hostname", server::host_name)
         .map(|hostname| hostname.value)
         .unwrap_or_else(this_machine);
     let name = top
@@ -106,7 +106,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
 fn domains(document: &mut Document<'_>, top: &mut Section<'_, '_>) -> Vec<String> {
     let mut domains = Vec::new();
     for At { value, span } in top.texts(document, "domains").unwrap_or_default() {
-        match values::host(&value) {
+        match server::host_name(&value) {
             Ok(domain) if !domains.contains(&domain) => domains.push(domain),
             Ok(domain) => document.error(
                 Some(span),
@@ -345,7 +345,8 @@ pub(super) fn one_of(given: &str, known: &[&str]) -> String {
 /// What this machine calls itself, if that is a host name.
 fn this_machine() -> String {
     let system = rustix::system::uname();
-    values::host(&system.nodename().to_string_lossy()).unwrap_or_else(|_| "localhost".to_owned())
+    server::host_name(&system.nodename().to_string_lossy())
+        .unwrap_or_else(|_| "localhost".to_owned())
 }
 
 fn first_label(hostname: &str) -> String {

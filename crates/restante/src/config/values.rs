@@ -1,12 +1,11 @@
-//! What the texts of a configuration mean: sizes, durations, addresses, names.
+//! What the texts of a configuration mean: sizes, durations, paths.
 //!
 //! Each function gives the value, or what to write instead.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use server::{Address, units};
+use server::units;
 
 /// A duration: `30s`, `500 ms`, `10 min`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -34,66 +33,6 @@ pub(crate) fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 && !text.starts_with('+') => Ok(mode),
         _ => Err("give permissions in octal, such as \"0660\"".to_owned()),
-    }
-}
-
-/// An address to listen on: `127.0.0.1:110`, `[::]:995`, `localhost:1110`, `unix:/run/restante/lmtp`.
-pub(crate) fn address(text: &str) -> Result<Address, String> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        let path = PathBuf::from(path);
-        // The longest path that fits the kernel's sockaddr_un, with its final NUL.
-        return match (path.is_absolute(), path.as_os_str().len() < 108) {
-            (true, true) => Ok(Address::Unix(path)),
-            (false, _) => {
-                Err("give the socket's whole path: \"unix:/run/restante/lmtp\"".to_owned())
-            }
-            (_, false) => Err("a socket's path has at most 107 octets".to_owned()),
-        };
-    }
-    if text.starts_with("systemd:") {
-        return Err(
-            "sockets from systemd are not available in this version; give host:port or \"unix:PATH\""
-                .to_owned(),
-        );
-    }
-    if text.parse::<SocketAddr>().is_ok() {
-        return Ok(Address::Tcp(text.to_owned()));
-    }
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) => (name, port.parse::<u16>().ok()),
-        None => (text, None),
-    };
-    match (name, port) {
-        ("" | "*", Some(port)) => Err(format!(
-            "write \"[::]:{port}\" for every address of this machine, or \"127.0.0.1:{port}\""
-        )),
-        (name, Some(_)) if host(name).is_ok() => Ok(Address::Tcp(text.to_owned())),
-        (_, Some(_)) => Err("write an IPv6 address in brackets, such as \"[::1]:110\"".to_owned()),
-        (_, None) => {
-            Err("give address and port, such as \"[::]:995\", or \"unix:PATH\"".to_owned())
-        }
-    }
-}
-
-/// A host name or a domain: labels of letters, digits and hyphens (RFC 1123 §2.1).
-///
-/// The greeting's timestamp and the trace headers hold it, so nothing else may be in it.
-pub(crate) fn host(text: &str) -> Result<String, String> {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
-    };
-    if text.len() <= 253 && text.split('.').all(label) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err(
-            "give a name of letters, digits, hyphens and dots, such as \"mail.example.org\""
-                .to_owned(),
-        )
     }
 }
 
@@ -162,33 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses() {
-        assert!(matches!(address("[::]:995"), Ok(Address::Tcp(_))));
-        assert!(matches!(address("localhost:1110"), Ok(Address::Tcp(_))));
-        assert!(matches!(address("unix:/run/r/lmtp"), Ok(Address::Unix(_))));
-        for wrong in [
-            "",
-            ":110",
-            "*:110",
-            "110",
-            "::1:110",
-            "unix:x",
-            "systemd:pop3",
-            "[::]:65536",
-        ] {
-            assert!(address(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn names() {
-        assert_eq!(
-            host("MailGate.dobbs.org"),
-            Ok("mailgate.dobbs.org".to_owned())
-        );
-        for wrong in ["", "a b", "a..b", "-a", "a<b", "a\r\nb", "ä.org", "a."] {
-            assert!(host(wrong).is_err(), "{wrong:?}");
-        }
         assert!(sign_off("dewey").is_ok());
         assert!(sign_off("a\nb").is_err());
         assert!(path("var").is_err());
