@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::AccountsError;
 
 /// The key's name in the data directory.
-const FILE: &str = "accounts.key";
+pub(super) const FILE: &str = "accounts.key";
 const NONCE: usize = 12;
 
 pub(crate) struct ApopKey(Aes256Gcm);

@@ -6,16 +6,21 @@
 //! `-shm` too. `user_version` counts the schema's steps; there is only forward.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::AccountsError;
+use super::{AccountsError, apop_key};
 
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "accounts.db";
+
+/// What only the owner may read: the database, what SQLite keeps beside it while it is open (with the
+/// database's mode, unless it was copied there), and the key of the APOP secrets.
+const OWNERS_ONLY: [&str; 4] = [FILE, "accounts.db-wal", "accounts.db-shm", apop_key::FILE];
 
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -54,25 +59,22 @@ const STEPS: &[&str] = &[
 pub(super) fn open(data: &Path) -> Result<(Connection, PathBuf), AccountsError> {
     let data = directory(data)?;
     let path = data.join(FILE);
-    // Made by us with its mode; SQLite would use the umask.
-    let file = OpenOptions::new()
-        .create(true)
+    // Made by us with its mode; SQLite would use the umask. What is there is not opened here: closing
+    // it would take away the locks that another connection of this process holds (POSIX locks belong
+    // to the process), and another process could then delete the log that we still write to.
+    match OpenOptions::new()
+        .create_new(true)
         .write(true)
-        .truncate(false)
         .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(&path)
-        .map_err(AccountsError::io(&path))?;
-    let mode = file
-        .metadata()
-        .map_err(AccountsError::io(&path))?
-        .permissions()
-        .mode();
-    if mode & 0o077 != 0 {
-        file.set_permissions(PermissionsExt::from_mode(0o600))
-            .map_err(AccountsError::io(&path))?;
+    {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(AccountsError::Io { path, source }),
     }
-    drop(file);
+    for name in OWNERS_ONLY {
+        close_to_others(&data.join(name))?;
+    }
     let mut connection = connect(&data)?;
     prepare(&mut connection).map_err(|error| match error {
         AccountsError::Damaged { source, .. } => AccountsError::Damaged { path, source },
@@ -96,6 +98,26 @@ pub(crate) fn connect_to_read(data: &Path) -> Result<Connection, AccountsError> 
     let connection = connect(data)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
+}
+
+/// Takes the rights of others away, if the file is there and they have any.
+fn close_to_others(path: &Path) -> Result<(), AccountsError> {
+    let meta = match path.symlink_metadata() {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            let path = path.into();
+            return Err(AccountsError::Io { path, source });
+        }
+    };
+    if !meta.is_file() {
+        return Err(AccountsError::io(path)(ErrorKind::InvalidInput.into()));
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))
+            .map_err(AccountsError::io(path))?;
+    }
+    Ok(())
 }
 
 fn directory(data: &Path) -> Result<PathBuf, AccountsError> {
@@ -184,10 +206,19 @@ mod tests {
     fn a_file_that_others_can_read_is_closed_to_them() {
         let dir = tempfile::tempdir().unwrap();
         drop(open(dir.path()).unwrap());
-        let path = dir.path().join(FILE);
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        drop(open(dir.path()).unwrap());
-        assert_eq!(mode(&path), 0o600);
+        std::fs::write(dir.path().join("accounts.key"), [7; 32]).unwrap();
+        // As a restored backup may leave them.
+        std::fs::write(dir.path().join("accounts.db-wal"), []).unwrap();
+        for name in OWNERS_ONLY {
+            let path = dir.path().join(name);
+            if path.exists() {
+                std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+            }
+        }
+        let _open = open(dir.path()).unwrap();
+        for name in OWNERS_ONLY {
+            assert_eq!(mode(&dir.path().join(name)), 0o600, "{name}");
+        }
     }
 
     #[test]
