@@ -49,7 +49,7 @@ pub(crate) fn given(source: &PasswordSource) -> Result<Option<Secret>, Failure> 
 pub(super) fn or_asked_for(given: Option<Secret>, account: &str) -> Result<Secret, Failure> {
     match given {
         Some(secret) => Ok(secret),
-        None => usable(prompt(account)?),
+        None => prompt(account),
     }
 }
 
@@ -73,7 +73,7 @@ fn first_line(source: impl Read) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(line)
 }
 
-fn prompt(account: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn prompt(account: &str) -> Result<Secret, Failure> {
     if !io::stdin().is_terminal() {
         return Err(
             Failure::new(Code::Usage, "there is no terminal to ask for the password")
@@ -94,9 +94,10 @@ fn prompt(account: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
                 .remedy("give it by --stdin or --password-file FILE")
             })
     };
-    let once = ask(&format!("Password for {account}: "))?;
+    // Before it is typed a second time in vain.
+    let once = usable(ask(&format!("Password for {account}: "))?)?;
     let again = ask("Once more: ")?;
-    if *once != *again {
+    if once.expose() != again.as_slice() {
         return Err(
             Failure::new(Code::Data, "the two passwords differ; nothing was changed")
                 .remedy("try again"),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say so")]
 
 mod accounts;
+mod benchmark;
 mod configuration;
 mod delivery;
 mod demonstration;
@@ -10,3 +11,4 @@ mod maildrops;
 mod pages;
 mod run;
 mod serving;
+mod terminal;

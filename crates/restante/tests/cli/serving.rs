@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -13,24 +13,33 @@ use crate::accounts::with_bob;
 use crate::run::{CONFIGURATION, Site, program};
 
 /// A configuration that this process may serve: as root, `user` must be spelled out.
-fn servable(site: &Site) {
+pub(crate) fn servable(site: &Site) {
     if geteuid().is_root() {
         let text = fs::read_to_string(site.config()).unwrap();
         fs::write(site.config(), format!("user = \"root\"\n{text}")).unwrap();
     }
 }
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
     log: BufReader<ChildStderr>,
     /// What has been logged so far.
     said: String,
-    pop3: String,
+    pub(crate) pop3: String,
 }
 
 impl Server {
-    fn start(site: &Site) -> Self {
-        let mut child = program()
+    pub(crate) fn start(site: &Site) -> Self {
+        Self::start_by(&mut program(), site)
+    }
+
+    /// Without a line for each session: a log that nobody reads on would hold thousands of them up.
+    pub(crate) fn quiet(site: &Site) -> Self {
+        Self::start_by(program().env("RESTANTE_LOG", "info,server::log=warn"), site)
+    }
+
+    fn start_by(program: &mut Command, site: &Site) -> Self {
+        let mut child = program
             .args(["serve", "-c"])
             .arg(site.config())
             .stdin(Stdio::null())
@@ -78,7 +87,7 @@ impl Server {
     }
 
     /// Ends it; everything it has logged.
-    fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         self.signal(Signal::SIGTERM);
         self.log.read_to_string(&mut self.said).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.said);

@@ -1,0 +1,86 @@
+//! What is asked at a terminal. `script` of util-linux gives the program one.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use crate::accounts::with_bob;
+use crate::run::{Ended, Site};
+
+/// Runs the program at a terminal, and answers each question when it is asked.
+///
+/// Both outputs come back as one, as a terminal shows them.
+fn at_terminal(site: &Site, arguments: &str, answers: &[(&str, &str)]) -> Ended {
+    let program = env!("CARGO_BIN_EXE_restante");
+    let config = site.config();
+    let mut child = Command::new("timeout")
+        .args(["60", "script", "--quiet", "--return", "--command"])
+        .arg(format!("{program} -c {} {arguments}", config.display()))
+        .arg("/dev/null")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    let mut from = 0;
+    for (question, answer) in answers {
+        while !String::from_utf8_lossy(&shown[from..]).contains(question) {
+            let mut octet = [0];
+            let octets = stdout.read(&mut octet).unwrap();
+            assert_ne!(octets, 0, "{question}: {}", String::from_utf8_lossy(&shown));
+            shown.push(octet[0]);
+        }
+        from = shown.len();
+        writeln!(stdin, "{answer}").unwrap();
+    }
+    stdout.read_to_end(&mut shown).unwrap();
+    Ended {
+        code: child.wait().unwrap().code().unwrap(),
+        stdout: String::from_utf8(shown).unwrap().replace('\r', ""),
+        stderr: String::new(),
+    }
+}
+
+#[test]
+fn a_password_is_asked_for_twice_and_not_shown() {
+    let site = Site::new();
+    let asked = [
+        ("Password for mrose: ", "red queen"),
+        ("Once more: ", "red queen"),
+    ];
+    let ended = at_terminal(&site, "user add mrose", &asked).with(0);
+    assert!(ended.stdout.contains("Account mrose is made.\n"));
+    assert!(!ended.stdout.contains("red queen"), "{}", ended.stdout);
+
+    let asked = [("Password for mrose: ", "white"), ("Once more: ", "wight")];
+    let ended = at_terminal(&site, "user passwd mrose", &asked).with(65);
+    assert!(
+        ended
+            .stdout
+            .contains("the two passwords differ; nothing was changed")
+    );
+
+    // Nobody types in vain: neither a second time, nor for an account that is there already.
+    let empty = [("Password for bob: ", "")];
+    let ended = at_terminal(&site, "user add bob", &empty).with(65);
+    assert!(ended.stdout.contains("the password is empty"));
+    let ended = at_terminal(&site, "user add mrose", &[]).with(65);
+    assert!(ended.stdout.contains("mrose"), "{}", ended.stdout);
+}
+
+#[test]
+fn mail_is_deleted_only_after_its_owners_name_was_typed() {
+    let site = with_bob();
+    site.run(&["deliver", "bob"], b"x\n").with(0);
+    let question = "This deletes bob and 1 message for ever.";
+    for wrong in ["yes", "", "bo"] {
+        let ended = at_terminal(&site, "user remove bob --delete-mail", &[(question, wrong)]);
+        assert!(ended.with(64).stdout.contains("nothing was deleted"));
+    }
+    assert_eq!(site.run(&["user", "list"], b"").with(0).stdout, "bob\n");
+    let typed = [(question, "bob")];
+    let ended = at_terminal(&site, "user remove bob --delete-mail", &typed).with(0);
+    assert!(ended.stdout.contains("its mail (1 message) are deleted"));
+    assert_eq!(site.run(&["maildrop", "list"], b"").with(0).stdout, "");
+}
