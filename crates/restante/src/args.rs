@@ -292,8 +292,8 @@ pub(crate) enum Maildrop {
     },
     /// Bring in a Maildir, or a directory of .eml files
     ///
-    /// Messages that an earlier run has brought in are recognised by their file names and
-    /// skipped, so an interrupted import can be started again.
+    /// Messages that are in the maildrop already are recognised by their octets and skipped, so an
+    /// interrupted import can be started again.
     Import {
         /// The account that gets the messages.
         account: String,

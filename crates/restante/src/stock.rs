@@ -32,15 +32,12 @@ pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
         allow_volatile: config.allow_volatile,
     };
     Maildrops::native(&config.data, &settings).map_err(|error| {
-        Failure::new(
-            Code::Unavailable,
-            format!(
-                "the maildrops in {} cannot be used: {}",
-                config.data.display(),
-                output::plain(&error)
-            ),
-        )
-        .remedy("restante check tells more")
+        let data = config.data.display();
+        let text = format!(
+            "the maildrops in {data} cannot be used: {}",
+            output::plain(&error)
+        );
+        Failure::from_text(Code::Unavailable, &text)
     })
 }
 
@@ -58,14 +55,13 @@ impl From<AccountsError> for Failure {
             AccountsError::Database(_) => Code::InputOutput,
             _ => Code::Data,
         };
-        let mut text = error.to_string();
-        if let AccountsError::Io { source, .. } = &error {
-            text = format!("{text}: {}", output::plain(source));
-        }
-        // The accounts' own texts say what to do after a semicolon.
-        match text.split_once("; ") {
-            Some((what, remedy)) => Self::new(code, what).remedy(remedy),
-            None => Self::new(code, text),
+        match &error {
+            AccountsError::Io { source, .. } => {
+                Self::new(code, format!("{error}: {}", output::plain(source))).remedy(
+                    "it must belong to the owner of the data directory, and its disk be whole",
+                )
+            }
+            _ => Self::from_text(code, &error.to_string()),
         }
     }
 }

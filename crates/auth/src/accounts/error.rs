@@ -17,7 +17,7 @@ pub enum AccountsError {
     #[error("there is an account {0} already; change it with `user passwd` or `user set`")]
     Exists(String),
     /// There is no account of that name.
-    #[error("there is no account {0}; `user list` shows all")]
+    #[error("there is no account {0}; `restante user list` shows all")]
     Unknown(String),
     /// No removed account has that maildrop.
     #[error("no removed account has the maildrop {0:016x}")]
@@ -76,7 +76,7 @@ pub enum AccountsError {
         source: io::Error,
     },
     /// SQLite fails: disk full, I/O error.
-    #[error("accounts.db cannot be used: {0}")]
+    #[error("accounts.db cannot be used: {0}; see whether its file system is full (df) or failing")]
     Database(#[source] rusqlite::Error),
 }
 

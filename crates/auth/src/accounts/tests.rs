@@ -80,7 +80,7 @@ fn what_cannot_be_added_is_told() {
     ] {
         assert_eq!(
             error.to_string(),
-            "there is no account eve; `user list` shows all"
+            "there is no account eve; `restante user list` shows all"
         );
     }
 }

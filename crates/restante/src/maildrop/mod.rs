@@ -252,7 +252,16 @@ fn open(maildrops: &Maildrops, owned: &Owned) -> Result<OpenMaildrop, Failure> {
             format!("the maildrop of {} is in use by a session", owned.name()),
         )
         .remedy("try again when the session is over"),
-        OpenError::Unavailable(error) => store(&error),
+        OpenError::Unavailable(error) => {
+            let file = maildrops.path(owned.id).unwrap_or_default();
+            let what = format!(
+                "{} cannot be read: {}",
+                file.display(),
+                output::plain(&error)
+            );
+            Failure::new(Code::InputOutput, what)
+                .remedy("it must belong to the owner of the data directory, and its disk be whole")
+        }
         OpenError::Damaged(what) => Failure::new(
             Code::Data,
             format!("the maildrop of {} is damaged: {what}", owned.name()),

@@ -325,11 +325,23 @@ restante: DIR/restante.toml: there is no user \"no-such-user\"
   make it: useradd --system --home-dir DIR/restante.toml no-such-user
 restante: the data directory DIR/restante.toml cannot be used: not a directory
   run this as root or as the owner of the data directory, or correct `data`
-the certificate DIR/none.pem cannot be used: no such file or directory
-  name a PEM file that the server's user can read
-the key DIR/restante.toml cannot be used: no items found
-  name a PEM file that the server's user can read
-restante: 6 mistakes
+restante: cannot read the certificate DIR/none.pem: No such file or directory
+  check the path in [tls]
+restante: 5 mistakes
 "
+    );
+}
+
+#[test]
+fn damaged_accounts_are_found_by_a_check() {
+    let site = crate::accounts::with_bob();
+    std::fs::write(site.path().join("data/accounts.db"), "not a database").unwrap();
+    let ended = site.run(&["check"], b"").with(78);
+    assert!(
+        ended
+            .stderr
+            .contains("DIR/data/accounts.db is damaged or not a database"),
+        "{}",
+        ended.stderr
     );
 }
