@@ -205,6 +205,34 @@ fn a_silent_delivery_is_told_and_closed() {
 }
 
 #[test]
+fn a_delivery_has_time_for_its_text_and_not_for_half_a_command() {
+    let setup = Setup::new().with(|config| {
+        config.limits.lmtp_timeout = Duration::from_millis(500);
+        config.limits.message_octets_max = 20;
+    });
+    let server = setup.start();
+    let mut client = server.lmtp();
+    for command in ["MAIL FROM:<>", "RCPT TO:<bob>"] {
+        client.say(command);
+        client.reply("250");
+    }
+    client.say("DATA");
+    client.reply("354");
+    // Also when what comes is over the limit and no longer kept.
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(50));
+        client.send(b"text");
+    }
+    client.send(b"\r\n.\r\n");
+    client.reply("552 5.3.4");
+    let start = Instant::now();
+    while client.try_send(b"N").is_ok() && start.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
 fn hundreds_of_stalled_strangers_do_not_hold_up_a_login() {
     let setup = Setup::new().with(|config| {
         config.limits.session_count_max = 2_000;

@@ -12,7 +12,7 @@ use auth::{Recipient, State};
 use delivery::RecipientRefusal;
 use delivery::lmtp::{Message, Next, Session};
 use maildrop::{DeliverError, Draft, MaildropId};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error};
 
 use crate::connection::{Connection, cut, draining};
@@ -38,6 +38,7 @@ pub(crate) async fn serve(
         draft: None,
         visit,
         summary,
+        silent_since: Instant::now(),
     };
     match driver.run().await {
         Ok(end) | Err(end) => end,
@@ -53,6 +54,9 @@ struct Driver<'a> {
     draft: Option<Draft>,
     visit: &'a Visit,
     summary: &'a mut Summary,
+    /// When the client had the last reply or sent the last octet of text; `lmtp_timeout` counts from
+    /// here (RFC 5321 §4.5.3.2.7). Octets of a command that has no end keep nobody here.
+    silent_since: Instant,
 }
 
 impl Driver<'_> {
@@ -68,7 +72,10 @@ impl Driver<'_> {
             match step.next {
                 Next::Read => {
                     self.draft_text().await?;
-                    self.connection.flush().await?;
+                    self.flush().await?;
+                    if self.session.is_in_text() {
+                        self.silent_since = Instant::now();
+                    }
                     self.read().await?;
                 }
                 Next::Resolve(address) => {
@@ -92,9 +99,18 @@ impl Driver<'_> {
                 }
             }
             if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
-                self.connection.flush().await?;
+                self.flush().await?;
             }
         }
+    }
+
+    /// Writes the replies; the client's silence begins anew.
+    async fn flush(&mut self) -> Result<(), End> {
+        if !self.connection.output.is_empty() {
+            self.connection.flush().await?;
+            self.silent_since = Instant::now();
+        }
+        Ok(())
     }
 
     /// Waits for the client. While the server drains, a session ends between two messages, and is
@@ -108,7 +124,7 @@ impl Driver<'_> {
         }
         let over = async {
             tokio::select! {
-                () = sleep(limit) => End::Idle,
+                () = sleep_until(self.silent_since + limit) => End::Idle,
                 () = draining(&visit.phase), if between => End::Drained,
                 () = cut(&visit.phase) => End::Cut,
             }

@@ -201,6 +201,12 @@ impl Session {
         }
     }
 
+    /// Whether what comes next is text of a message: then each octet is progress, while one of a
+    /// command is none before the command is whole.
+    pub fn is_in_text(&self) -> bool {
+        matches!(self.state, State::Text(_))
+    }
+
     /// The answer to [`Next::Resolve`].
     pub fn resolved(&mut self, recipient: Result<Recipient, RecipientRefusal>, out: &mut Vec<u8>) {
         match mem::take(&mut self.state) {
