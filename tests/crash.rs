@@ -312,6 +312,7 @@ fn one_failure_at_every_call() {
     let failures = [
         |n| Plan::Fail(n, io::ErrorKind::Other),
         |n| Plan::Fail(n, io::ErrorKind::StorageFull),
+        |n| Plan::FailLate(n, io::ErrorKind::Other),
         |n| Plan::ShortWrite(n),
     ];
     for n in 0..calls() {
@@ -347,6 +348,70 @@ fn full_disk_from_every_call_on() {
         let found = retrieve(&store).unwrap();
         for kept in &model.kept {
             assert!(found.contains(kept), "{what}");
+        }
+    }
+}
+
+/// Another process empties the maildrop and replaces its file just when this one has opened it and
+/// holds no lock yet.
+#[test]
+fn a_file_that_is_replaced_while_it_is_opened() {
+    let replace = |disk: &SimDisk| {
+        let other = Arc::new(Store::new(Arc::new(disk.clone())));
+        disk.meanwhile(move || {
+            assert!(delete(&other, &mut Model::default(), &[0]));
+            other.tidy(DROP).unwrap();
+            deliver(&other, &body("theirs", 100)).unwrap();
+        });
+    };
+    let before = || {
+        let disk = SimDisk::default();
+        let store = Arc::new(Store::new(Arc::new(disk.clone())));
+        deliver(&store, &body("first", 100)).unwrap();
+        (disk, store)
+    };
+    let texts = |store: &Arc<Store<SimDisk>>| {
+        let found = retrieve(store).unwrap();
+        found.into_iter().map(|(_, text)| text).collect::<Vec<_>>()
+    };
+    let (disk, store) = before();
+    replace(&disk);
+    deliver(&store, &body("ours", 100)).unwrap();
+    let expected = [body("theirs", 100), body("ours", 100)];
+    assert_eq!(texts(&store), expected);
+    let later = disk.reboot(Loss::Everything);
+    assert_eq!(texts(&Arc::new(Store::new(Arc::new(later)))), expected);
+    let (disk, store) = before();
+    replace(&disk);
+    assert_eq!(texts(&store), [body("theirs", 100)]);
+}
+
+/// A record was refused and could not even be taken off the file again. Nobody sees it, and when
+/// the disk works again it goes before anything else happens.
+#[test]
+fn what_was_refused_does_not_come_back_with_the_disk() {
+    let failures = [
+        |n| Plan::FailFrom(n, io::ErrorKind::Other),
+        |n| Plan::FailFromLate(n, io::ErrorKind::Other),
+    ];
+    for n in 0..12 {
+        for failure in failures {
+            let disk = SimDisk::default();
+            let store = Arc::new(Store::new(Arc::new(disk.clone())));
+            let first = deliver(&store, &body("first", 100)).unwrap();
+            disk.plan(failure(n));
+            let second = deliver(&store, &body("second", 900));
+            let mut expected = vec![first];
+            expected.extend(second.ok());
+            disk.plan(Plan::Calm);
+            for _ in 0..2 {
+                let found = retrieve(&store).unwrap();
+                let ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
+                assert_eq!(ids, expected, "{:?}", failure(n));
+                expected.push(deliver(&store, &body("third", 900)).unwrap());
+            }
+            let store = Arc::new(Store::new(Arc::new(disk.reboot(Loss::Everything))));
+            assert_eq!(retrieve(&store).unwrap().len(), expected.len());
         }
     }
 }

@@ -23,8 +23,12 @@ pub enum Plan {
     Crash(u64),
     /// This call fails.
     Fail(u64, io::ErrorKind),
+    /// As `Fail`, but if the call syncs a file, all of that reaches the disk before it fails.
+    FailLate(u64, io::ErrorKind),
     /// This call and all that change something after it fail.
     FailFrom(u64, io::ErrorKind),
+    /// As `FailFrom`, but what the syncs should have saved reaches the disk.
+    FailFromLate(u64, io::ErrorKind),
     /// This call, if it writes, writes half and fails for lack of space.
     ShortWrite(u64),
 }
@@ -44,7 +48,11 @@ pub enum Loss {
 #[derive(Clone, Default)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
+
+/// What somebody else does.
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 /// An open file of a [`SimDisk`].
 pub struct SimFile {
@@ -194,7 +202,7 @@ impl State {
                 self.crashed = true;
                 Err(power_cut())
             }
-            Plan::Fail(at, kind) if at == n => Err(kind.into()),
+            Plan::Fail(at, kind) | Plan::FailLate(at, kind) if at == n => Err(kind.into()),
             _ => Ok(()),
         }
     }
@@ -209,8 +217,10 @@ impl State {
                 self.crashed = true;
                 Fate::Crash
             }
-            Plan::Fail(at, kind) if at == n => Fate::Fail(kind.into()),
-            Plan::FailFrom(at, kind) if at <= n => Fate::Fail(kind.into()),
+            Plan::Fail(at, kind) | Plan::FailLate(at, kind) if at == n => Fate::Fail(kind.into()),
+            Plan::FailFrom(at, kind) | Plan::FailFromLate(at, kind) if at <= n => {
+                Fate::Fail(kind.into())
+            }
             Plan::ShortWrite(at) if at == n => Fate::Half,
             _ => Fate::Go,
         }
@@ -267,6 +277,12 @@ impl SimDisk {
     pub fn plan(&self, plan: Plan) {
         let mut state = self.state();
         (state.plan, state.calls, state.syncs) = (plan, 0, 0);
+    }
+
+    /// What another process does between the next opening of a file and whatever its opener does
+    /// with it.
+    pub fn meanwhile(&self, act: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(act));
     }
 
     /// Calls since [`SimDisk::plan`].
@@ -343,6 +359,7 @@ impl SimDisk {
         after.names = names;
         Self {
             state: Arc::new(Mutex::new(after)),
+            meanwhile: Arc::default(),
         }
     }
 
@@ -390,7 +407,13 @@ impl Disk for SimDisk {
         let mut state = self.state();
         state.look()?;
         let inode = state.file(path)?;
-        Ok(self.opened(&mut state, inode))
+        let file = self.opened(&mut state, inode);
+        drop(state);
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(act) = meanwhile {
+            act();
+        }
+        Ok(file)
     }
 
     fn create(&self, path: &str) -> io::Result<SimFile> {
@@ -511,6 +534,7 @@ impl SimFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state();
         let fate = state.change();
+        let late = matches!(state.plan, Plan::FailLate(..) | Plan::FailFromLate(..));
         let inode = state.inodes.get_mut(&self.inode).expect("open files exist");
         match fate {
             Fate::Go => {
@@ -523,8 +547,12 @@ impl SimFile {
             }
             Fate::Crash => Err(power_cut()),
             Fate::Fail(error) => {
-                // Clean from now on, although the disk never got it.
-                inode.changes.clear();
+                // Clean from now on, although the disk never got it, or did.
+                for change in std::mem::take(&mut inode.changes) {
+                    if late {
+                        change.apply(&mut inode.durable);
+                    }
+                }
                 Err(error)
             }
             Fate::Half => Err(io::ErrorKind::StorageFull.into()),
