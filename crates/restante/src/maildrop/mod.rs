@@ -200,11 +200,17 @@ fn show(config: &Config, account: &str, wanted: &str) -> Result<(), Failure> {
 fn verify(config: &Config, account: Option<&str>) -> Result<(), Failure> {
     let (all, maildrops) = owned(config, account)?;
     let bar = bar(0, "{spinner} {decimal_bytes} read, {decimal_bytes_per_sec}");
-    let (mut messages, mut damages) = (0, 0);
+    let (mut messages, mut damages, mut unread) = (0, 0, 0);
     for owned in &all {
-        let verified = maildrops
-            .verify(owned.id, &mut |octets| bar.inc(octets))
-            .map_err(|error| store(&error))?;
+        let verified = match maildrops.verify(owned.id, &mut |octets| bar.inc(octets)) {
+            Ok(verified) => verified,
+            Err(error) => {
+                // The others may be whole, or not: that is what was asked for.
+                unread += 1;
+                bar.suspend(|| note!("{}: {}", owned.name(), output::plain(&error)));
+                continue;
+            }
+        };
         messages += verified.messages;
         damages += verified.damages.len() as u64;
         for damage in &verified.damages {
@@ -225,11 +231,19 @@ fn verify(config: &Config, account: Option<&str>) -> Result<(), Failure> {
     let read = format!(
         "{} in {} read",
         count(messages, "message", "messages"),
-        count(all.len() as u64, "maildrop", "maildrops")
+        count(all.len() as u64 - unread, "maildrop", "maildrops")
     );
-    match damages {
-        0 => say!("{read}: every octet is as it was delivered."),
-        number => Err(Failure::new(
+    match (damages, unread) {
+        (0, 0) => say!("{read}: every octet is as it was delivered."),
+        (0, unread) => Err(Failure::new(
+            Code::InputOutput,
+            format!(
+                "{read}; {} cannot be read",
+                count(unread, "maildrop", "maildrops")
+            ),
+        )
+        .remedy("restante check tells more")),
+        (number, _) => Err(Failure::new(
             Code::Data,
             format!("{read}: {} found", count(number, "damage", "damages")),
         )
@@ -252,16 +266,7 @@ fn open(maildrops: &Maildrops, owned: &Owned) -> Result<OpenMaildrop, Failure> {
             format!("the maildrop of {} is in use by a session", owned.name()),
         )
         .remedy("try again when the session is over"),
-        OpenError::Unavailable(error) => {
-            let file = maildrops.path(owned.id).unwrap_or_default();
-            let what = format!(
-                "{} cannot be read: {}",
-                file.display(),
-                output::plain(&error)
-            );
-            Failure::new(Code::InputOutput, what)
-                .remedy("it must belong to the owner of the data directory, and its disk be whole")
-        }
+        OpenError::Unavailable(error) => store(&error),
         OpenError::Damaged(what) => Failure::new(
             Code::Data,
             format!("the maildrop of {} is damaged: {what}", owned.name()),

@@ -74,6 +74,39 @@ fn damage_is_found_and_not_handed_out() {
     assert_eq!(shown, "Subject: 2\r\n\r\ntwo\r\n");
 }
 
+#[test]
+fn one_file_that_cannot_be_read_does_not_hide_another() {
+    let site = with_bob();
+    site.run(&["user", "add", "alice", "--stdin"], b"tea\n")
+        .with(0);
+    for account in ["alice", "bob"] {
+        site.run(&["deliver", account], b"Subject: 1\n\none\n")
+            .with(0);
+    }
+    let path = |account| {
+        let path = site.run(&["maildrop", "path", account], b"").with(0).stdout;
+        path.trim()
+            .replace("DIR", &site.path().display().to_string())
+    };
+    fs::remove_file(path("alice")).unwrap();
+    fs::create_dir(path("alice")).unwrap();
+    let ended = site.run(&["maildrop", "verify"], b"").with(74);
+    assert!(ended.stderr.contains("alice: "), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("1 message in 1 maildrop read; 1 maildrop cannot be read"),
+        "{}",
+        ended.stderr
+    );
+    let mut octets = fs::read(path("bob")).unwrap();
+    *octets.last_mut().unwrap() ^= 1;
+    fs::write(path("bob"), octets).unwrap();
+    let ended = site.run(&["maildrop", "verify"], b"").with(65);
+    assert!(ended.stderr.contains("alice: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("bob: byte "), "{}", ended.stderr);
+}
+
 fn maildir(site: &Site) -> std::path::PathBuf {
     let directory = site.path().join("Maildir");
     for part in ["new", "cur", "tmp"] {
