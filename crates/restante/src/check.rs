@@ -10,6 +10,7 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use nix::unistd::Group;
 use server::{Address, PlaintextLogin, Protocol, Tls};
 
 use crate::config::{self, Config, Level, say_duration};
@@ -158,6 +159,14 @@ fn machine(config: &Config, findings: &mut Findings) {
         match &listener.address {
             Address::Tcp(address) => tcp(address, findings),
             Address::Unix(path) => unix(path, findings),
+        }
+        if let Some(name) = &listener.group
+            && !matches!(Group::from_name(name), Ok(Some(_)))
+        {
+            findings.error(
+                format!("there is no group {name:?} for {}", listener.address),
+                "name the group of the programs that deliver, or leave `group` out",
+            );
         }
     }
     if let Err(failure) = rights::user(config) {

@@ -306,6 +306,7 @@ data = \"DIR/restante.toml\"
 [[listener]]
 protocol = \"lmtp\"
 address = \"unix:DIR/run/lmtp\"
+group = \"no-such-group\"
 [[listener]]
 protocol = \"pop3s\"
 address = \"192.0.2.1:0\"
@@ -319,6 +320,8 @@ key = \"DIR/restante.toml\"
         ended.stderr,
         "the directory DIR/run of the socket is not there
   make it: mkdir -p DIR/run
+there is no group \"no-such-group\" for unix:DIR/run/lmtp
+  name the group of the programs that deliver, or leave `group` out
 192.0.2.1:0 cannot be bound: cannot assign requested address
   give an address that this machine has; \"[::]:PORT\" stands for all of them
 restante: DIR/restante.toml: there is no user \"no-such-user\"
@@ -327,7 +330,7 @@ restante: the data directory DIR/restante.toml cannot be used: not a directory
   run this as root or as the owner of the data directory, or correct `data`
 restante: cannot read the certificate DIR/none.pem: No such file or directory
   check the path in [tls]
-restante: 5 mistakes
+restante: 6 mistakes
 "
     );
 }
