@@ -5,21 +5,23 @@
 //! take the same. One slow hash is computed for each of them, so that they also weigh the same on
 //! the pool: when it is full, all are told to try again later.
 
+mod upgrade;
+
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sasl::{Login, Secret, apop};
 use tokio::time::sleep_until;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::accounts::apop_key::ApopKey;
 use crate::accounts::row::{Directory, Row};
 use crate::accounts::{Accounts, AccountsError};
 use crate::cache::{Credential, Credentials};
-use crate::hash::{self, PasswordHash};
+use crate::hash;
 use crate::identity::Identity;
 use crate::name::AccountName;
 use crate::place::Peer;
@@ -322,25 +324,6 @@ impl Authenticator {
                 Denied::Unavailable(why.to_string())
             })
     }
-
-    /// Stores a better hash or a SCRAM verifier, when nobody waits for the pool.
-    fn upgrade(&self, row: &Arc<Row>, secret: Secret) {
-        let legacy = row.password.as_ref().is_some_and(PasswordHash::is_legacy);
-        let lacks_scram = !row.has_scram && self.shared.accounts.stores_scram();
-        if !(legacy || lacks_scram) || !self.shared.begin_upgrade(row.id) {
-            return;
-        }
-        let (shared, account) = (Arc::clone(&self.shared), Arc::clone(row));
-        let begun = Upgrading {
-            shared: Arc::clone(&self.shared),
-            id: row.id,
-        };
-        // Too much of it: then `begun` is dropped here, and the next login brings it back.
-        let _taken = self.pool.background(move || {
-            shared.upgrade(&account, &secret);
-            drop(begun);
-        });
-    }
 }
 
 impl Shared {
@@ -349,55 +332,6 @@ impl Shared {
         ApopKey::read(self.accounts.data())?
             .and_then(|key| key.decrypt(row.id, stored))
             .ok_or_else(|| AccountsError::ApopSecret(row.name.to_string()))
-    }
-
-    fn upgrade(&self, row: &Row, secret: &Secret) {
-        let account = row.name.as_str();
-        match self.accounts.upgrade(row, secret) {
-            Ok(Some(upgrade)) => {
-                // The row has a new version, but the password is the one that was verified.
-                let credential = self.credentials.credential(row.id, upgrade.version, secret);
-                self.credentials.insert(credential);
-                if upgrade.rehashed {
-                    info!(account, "password rehashed");
-                }
-                if upgrade.scram {
-                    info!(account, "SCRAM verifier stored");
-                }
-            }
-            Ok(None) => {}
-            // The next login tries again.
-            Err(why) => warn!(account, %why, "password not rehashed"),
-        }
-    }
-
-    fn begin_upgrade(&self, id: i64) -> bool {
-        let mut upgrading = self
-            .upgrading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        upgrading.insert(id)
-    }
-
-    fn end_upgrade(&self, id: i64) {
-        let mut upgrading = self
-            .upgrading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        upgrading.remove(&id);
-    }
-}
-
-/// An account's upgrade that waits or runs; the next may begin when this is dropped, even if that is
-/// because of a panic.
-struct Upgrading {
-    shared: Arc<Shared>,
-    id: i64,
-}
-
-impl Drop for Upgrading {
-    fn drop(&mut self) {
-        self.shared.end_upgrade(self.id);
     }
 }
 

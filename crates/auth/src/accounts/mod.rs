@@ -24,10 +24,12 @@ mod account;
 pub(crate) mod apop_key;
 mod error;
 mod import;
+mod passwd_file;
 mod recipient;
 mod removed;
 pub(crate) mod row;
 pub(crate) mod schema;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,7 +41,8 @@ use sasl::{Secret, scram::ITERATIONS_MIN};
 
 pub use account::{Account, Change, Password, State};
 pub use error::AccountsError;
-pub use import::{Apop, ImportError, ImportLine, ImportProblem, ImportReport, parse_import};
+pub use import::{Apop, ImportReport};
+pub use passwd_file::{ImportError, ImportLine, ImportProblem, parse_import};
 pub use recipient::Recipient;
 pub use removed::{REMOVED_KEPT, Removed};
 
@@ -50,9 +53,6 @@ use apop_key::ApopKey;
 /// Iterations of a SCRAM verifier unless the configuration says otherwise: what OWASP asks of
 /// PBKDF2-HMAC-SHA-256.
 pub const SCRAM_ITERATIONS: u32 = 600_000;
-
-/// How long an upgrade waits for another process that writes.
-const UPGRADE_WAIT: Duration = Duration::from_millis(100);
 
 /// The accounts of a single machine, in `accounts.db`.
 pub struct Accounts {
@@ -68,17 +68,6 @@ pub struct Accounts {
 struct Stored {
     hash: PasswordHash,
     scram: Option<Verifier>,
-}
-
-/// What an account got after a login.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) struct Upgrade {
-    /// The row's version now.
-    pub(crate) version: i64,
-    /// Whether the password has a new hash.
-    pub(crate) rehashed: bool,
-    /// Whether there is a SCRAM verifier now.
-    pub(crate) scram: bool,
 }
 
 impl Accounts {
@@ -239,34 +228,6 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Stores what an account lacks, now that a password has proved right: a better hash if its own
-    /// is a legacy one, a SCRAM verifier if it has none. Changes nothing if the row is not the one
-    /// that was checked.
-    pub(crate) fn upgrade(
-        &self,
-        row: &row::Row,
-        password: &Secret,
-    ) -> Result<Option<Upgrade>, AccountsError> {
-        let hash = match row.password.as_ref().is_some_and(PasswordHash::is_legacy) {
-            true => Some(PasswordHash::new(password).map_err(AccountsError::io(&self.data))?),
-            false => None,
-        };
-        let scram = match row.has_scram {
-            true => None,
-            false => self.verifier(password)?,
-        };
-        if hash.is_none() && scram.is_none() {
-            return Ok(None);
-        }
-        let mut connection = self.lock();
-        // The threads that do this hash for those who log in: they must not wait here for long while
-        // another process writes. What is not stored now is stored at the next login.
-        connection.busy_timeout(UPGRADE_WAIT)?;
-        let upgrade = write_upgrade(&mut connection, row, hash.as_ref(), scram.as_ref());
-        connection.busy_timeout(schema::BUSY_TIMEOUT)?;
-        upgrade
-    }
-
     /// Whether a verifier is stored when a password is seen.
     pub(crate) fn stores_scram(&self) -> bool {
         self.scram_iterations.is_some()
@@ -343,46 +304,6 @@ impl Accounts {
 /// Takes the write lock at once, so that what is read in the transaction is still so at its end.
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
-}
-
-fn write_upgrade(
-    connection: &mut Connection,
-    row: &row::Row,
-    hash: Option<&PasswordHash>,
-    scram: Option<&Verifier>,
-) -> Result<Option<Upgrade>, AccountsError> {
-    let transaction = begin(connection)?;
-    let changed = transaction.execute(
-        "UPDATE account SET password = coalesce(?3, password),
-            scram_salt = coalesce(?4, scram_salt),
-            scram_iterations = coalesce(?5, scram_iterations),
-            scram_stored_key = coalesce(?6, scram_stored_key),
-            scram_server_key = coalesce(?7, scram_server_key)
-         WHERE id = ?1 AND version = ?2 AND removed IS NULL",
-        params![
-            row.id,
-            row.version,
-            hash.map(PasswordHash::text),
-            scram.map(|v| &v.salt),
-            scram.map(|v| v.iterations),
-            scram.map(|v| v.stored_key),
-            scram.map(|v| v.server_key),
-        ],
-    )?;
-    let upgrade = match changed {
-        0 => None,
-        _ => Some(Upgrade {
-            version: transaction.query_row(
-                "SELECT version FROM account WHERE id = ?1",
-                [row.id],
-                |found| found.get(0),
-            )?,
-            rehashed: hash.is_some(),
-            scram: scram.is_some(),
-        }),
-    };
-    transaction.commit()?;
-    Ok(upgrade)
 }
 
 fn insert(

@@ -10,7 +10,7 @@ use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::accounts::{Account, Change, Password, State};
-use crate::hash::Scheme;
+use crate::hash::{PasswordHash, Scheme};
 use crate::pool::Standing;
 
 const BCRYPT: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";

@@ -1,0 +1,95 @@
+//! What an account gets when a password has proved right: a better hash, a SCRAM verifier.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+use sasl::Secret;
+use sasl::scram::Verifier;
+
+use super::row::Row;
+use super::{Accounts, AccountsError, begin, schema};
+use crate::hash::PasswordHash;
+
+/// How long an upgrade waits for another process that writes.
+const UPGRADE_WAIT: Duration = Duration::from_millis(100);
+
+/// What an account got after a login.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Upgrade {
+    /// The row's version now.
+    pub(crate) version: i64,
+    /// Whether the password has a new hash.
+    pub(crate) rehashed: bool,
+    /// Whether there is a SCRAM verifier now.
+    pub(crate) scram: bool,
+}
+
+impl Accounts {
+    /// Stores what an account lacks, now that a password has proved right: a better hash if its own
+    /// is a legacy one, a SCRAM verifier if it has none. Changes nothing if the row is not the one
+    /// that was checked.
+    pub(crate) fn upgrade(
+        &self,
+        row: &Row,
+        password: &Secret,
+    ) -> Result<Option<Upgrade>, AccountsError> {
+        let hash = match row.password.as_ref().is_some_and(PasswordHash::is_legacy) {
+            true => Some(PasswordHash::new(password).map_err(AccountsError::io(&self.data))?),
+            false => None,
+        };
+        let scram = match row.has_scram {
+            true => None,
+            false => self.verifier(password)?,
+        };
+        if hash.is_none() && scram.is_none() {
+            return Ok(None);
+        }
+        let mut connection = self.lock();
+        // The threads that do this hash for those who log in: they must not wait here for long while
+        // another process writes. What is not stored now is stored at the next login.
+        connection.busy_timeout(UPGRADE_WAIT)?;
+        let upgrade = write_upgrade(&mut connection, row, hash.as_ref(), scram.as_ref());
+        connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+        upgrade
+    }
+}
+
+fn write_upgrade(
+    connection: &mut Connection,
+    row: &Row,
+    hash: Option<&PasswordHash>,
+    scram: Option<&Verifier>,
+) -> Result<Option<Upgrade>, AccountsError> {
+    let transaction = begin(connection)?;
+    let changed = transaction.execute(
+        "UPDATE account SET password = coalesce(?3, password),
+            scram_salt = coalesce(?4, scram_salt),
+            scram_iterations = coalesce(?5, scram_iterations),
+            scram_stored_key = coalesce(?6, scram_stored_key),
+            scram_server_key = coalesce(?7, scram_server_key)
+         WHERE id = ?1 AND version = ?2 AND removed IS NULL",
+        params![
+            row.id,
+            row.version,
+            hash.map(PasswordHash::text),
+            scram.map(|v| &v.salt),
+            scram.map(|v| v.iterations),
+            scram.map(|v| v.stored_key),
+            scram.map(|v| v.server_key),
+        ],
+    )?;
+    let upgrade = match changed {
+        0 => None,
+        _ => Some(Upgrade {
+            version: transaction.query_row(
+                "SELECT version FROM account WHERE id = ?1",
+                [row.id],
+                |found| found.get(0),
+            )?,
+            rehashed: hash.is_some(),
+            scram: scram.is_some(),
+        }),
+    };
+    transaction.commit()?;
+    Ok(upgrade)
+}
