@@ -143,7 +143,7 @@ fn reload(old: &Config) -> Result<server::Config, String> {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match &error {
-            StartError::NoCertificate(_) | StartError::Tls(_) => Code::Config,
+            StartError::Unservable(_) | StartError::Tls(_) => Code::Config,
             StartError::Listen { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied => Code::NoPermission,
                 _ => Code::Unavailable,

@@ -17,16 +17,16 @@ use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use crate::address::Address;
-use crate::config::{Config, Limits, Listener, Protocol};
+use crate::config::{Config, Limits, Listener, PlaintextLogin, Protocol};
 use crate::sandbox::raise_descriptors;
 use crate::tls::{self, TlsError};
 
 /// Why the server cannot start. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A listener speaks TLS from the first octet, and there is no certificate.
-    #[error("listener pop3s {0} has no certificate; add [tls] with certificate and key")]
-    NoCertificate(Address),
+    /// Nobody could be served.
+    #[error("the configuration cannot be served: {0}")]
+    Unservable(String),
     /// A listener's socket cannot be made.
     #[error("cannot listen on {address} ({protocol}): {source}; {remedy}")]
     Listen {
@@ -123,7 +123,7 @@ impl Bound {
 ///
 /// See [`StartError`]; what was bound is given up again.
 pub fn bind(config: &Config) -> Result<Bound, StartError> {
-    certified(config)?;
+    servable(config)?;
     let mut config = config.clone();
     fit_descriptors(&mut config.limits).map_err(StartError::Descriptors)?;
     let tls = config.tls.as_ref().map(tls::load).transpose()?;
@@ -166,16 +166,24 @@ pub fn bind(config: &Config) -> Result<Bound, StartError> {
     })
 }
 
-/// Whether every listener has the certificate that its protocol cannot do without.
-pub(crate) fn certified(config: &Config) -> Result<(), StartError> {
-    let without = config
-        .listeners
-        .iter()
-        .find(|listener| listener.protocol == Protocol::Pop3s && config.tls.is_none());
-    match without {
-        Some(listener) => Err(StartError::NoCertificate(listener.address.clone())),
-        None => Ok(()),
+/// Whether there is a listener, and each can be used with the certificate that there is or is not.
+pub(crate) fn servable(config: &Config) -> Result<(), StartError> {
+    if config.listeners.is_empty() {
+        let what = "there is no [[listener]], so it would listen nowhere";
+        return Err(StartError::Unservable(what.to_owned()));
     }
+    for listener in config.listeners.iter().filter(|_| config.tls.is_none()) {
+        let what = match (listener.protocol, listener.plaintext_login) {
+            (Protocol::Pop3s, _) => "needs [tls]",
+            (Protocol::Pop3, PlaintextLogin::Never) => "needs [tls], or nobody could log in",
+            _ => continue,
+        };
+        return Err(StartError::Unservable(format!(
+            "listener {} {} {what}; add [tls] with certificate and key",
+            listener.protocol, listener.address
+        )));
+    }
+    Ok(())
 }
 
 /// Raises the limit of descriptors, and lowers the number of sessions if that is not enough.
@@ -311,7 +319,7 @@ mod tests {
 
     fn config(protocol: Protocol, address: &str) -> Config {
         let mut listener = Listener::new(protocol, address.parse().unwrap());
-        listener.plaintext_login = crate::config::PlaintextLogin::Loopback;
+        listener.plaintext_login = PlaintextLogin::Loopback;
         Config {
             listeners: vec![listener],
             limits: Limits {
@@ -369,7 +377,7 @@ mod tests {
         assert!(error(&Config::default()).contains("listen nowhere"));
         assert!(error(&config(Protocol::Pop3s, "127.0.0.1:0")).contains("needs [tls]"));
         let mut shut = config(Protocol::Pop3, "127.0.0.1:0");
-        shut.listeners[0].plaintext_login = crate::config::PlaintextLogin::Never;
+        shut.listeners[0].plaintext_login = PlaintextLogin::Never;
         assert!(error(&shut).contains("nobody could log in"));
     }
 }

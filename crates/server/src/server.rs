@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
-use crate::bind::{Bound, ListeningSocket, StartError, certified, fit_descriptors};
+use crate::bind::{Bound, ListeningSocket, StartError, fit_descriptors, servable};
 use crate::config::Config;
 use crate::connection::Buffers;
 use crate::control::{Control, Order, Phase, Stage};
@@ -183,7 +183,7 @@ async fn reload(mut config: Config, live: &watch::Sender<Arc<Live>>) {
         config.listeners.clone_from(&old.config.listeners);
     }
     // What listens goes on listening, so it goes on needing its certificate.
-    if let Err(error) = certified(&config) {
+    if let Err(error) = servable(&config) {
         return error!(%error, "the old configuration and certificate stay in force");
     }
     let loaded = tokio::task::spawn_blocking(move || {
