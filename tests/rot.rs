@@ -136,13 +136,13 @@ fn every_octet_where_it_may_end() {
         let shop = store(&cut);
         let found = retrieve(&shop).unwrap();
         assert!(found.iter().all(|(_, text)| text.is_some()), "end {end}");
-        // The uid of a record that was torn is never given out again.
+        // The uids of what was torn are never given out again: one for each 64 octets.
         let id = deliver(&shop, b"N: 9\r\n\r\n");
         let torn = cut.octets(&format!("torn/{DROP}-0-{}", torn_at(&cut, end)));
         // Uids below 32 are one digit: `b` is 1.
         let uid = |id: &[u8]| id[id.len() - 1] - b'a';
         let largest = found.iter().map(|(id, _)| uid(id)).max().unwrap_or(0);
-        let skipped = u8::from(torn.is_some_and(|torn| !torn.is_empty()));
+        let skipped = torn.map_or(0, |torn| torn.len().div_ceil(64) as u8);
         assert_eq!(uid(id.as_bytes()), largest + 1 + skipped, "end {end}");
         let mut later = retrieve(&store(&cut.reboot(Loss::Everything))).unwrap();
         assert_eq!(later.pop().unwrap().0, id.as_bytes());
@@ -335,6 +335,33 @@ fn rotten_end() -> (SimDisk, Retrieved) {
         octets[end - 1] ^= 1;
     });
     (disk, shown)
+}
+
+/// The last messages have all rotted since they were shown: to a program that starts now they are
+/// one torn tail. None of their unique-ids comes back.
+#[test]
+fn a_tail_may_have_been_many_messages() {
+    let disk = SimDisk::default();
+    let first = store(&disk);
+    let mut ends = Vec::new();
+    let mut shown = Vec::new();
+    for n in 0..6 {
+        shown.push(deliver(&first, format!("N: {n}\r\n\r\n").as_bytes()));
+        ends.push(disk.octets(&path()).unwrap().len());
+    }
+    drop(first);
+    disk.rot(&path(), |octets| {
+        for start in &ends[2..5] {
+            let magic = start.next_multiple_of(8);
+            octets[magic] ^= 1;
+        }
+    });
+    let store = store(&disk);
+    for n in 0..6 {
+        let fresh = deliver(&store, format!("New: {n}\r\n\r\n").as_bytes());
+        assert!(!shown.contains(&fresh), "{fresh} names two messages");
+    }
+    assert_eq!(retrieve(&store).unwrap().len(), 9);
 }
 
 /// A tail is being cut, and any call of that fails or is the last one: its uid is never used

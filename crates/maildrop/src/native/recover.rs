@@ -11,7 +11,7 @@ use super::bytes::align;
 use super::header::Header;
 use super::index::{Index, ReadAgain};
 use super::media::File;
-use super::record::{At, Found, Kind, look, search};
+use super::record::{At, Found, Kind, RECORD_LEN, look, search};
 
 /// How a file ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,8 +54,10 @@ pub(crate) fn read_on(
                 None if at >= durable => return Ok(Ok(End::Torn(index.end))),
                 None => {
                     index.gap(at, len - at, what);
-                    // A record was here, so its uid was given out.
-                    index.next_uid = index.next_uid.saturating_add(1);
+                    // Records were here, as many as there is room for at most: their uids were
+                    // given out.
+                    let lost = (len - at).div_ceil(RECORD_LEN as u64);
+                    index.next_uid = index.next_uid.saturating_add(lost);
                     index.end = len;
                     return Ok(Ok(End::Whole));
                 }
