@@ -23,3 +23,17 @@ pub(crate) fn start(format: LogFormat) {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
 }
+
+/// Begins to write warnings and errors only, one plain line each: for commands that a person or a
+/// mail transfer agent runs. That a torn tail was cut, or that a file has a gap, must be told by
+/// whoever comes upon it.
+pub(crate) fn warnings() {
+    // A second call changes nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .try_init();
+}

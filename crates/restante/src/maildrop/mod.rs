@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::args;
 use crate::config::{self, Config};
 use crate::failure::{Code, Failure};
+use crate::log;
 use crate::output::{self, count, note, octets, say};
 use crate::stock;
 
@@ -26,6 +27,7 @@ use crate::stock;
 /// When the account is unknown, the maildrop is in use or damaged, or the store cannot be read.
 pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<(), Failure> {
     let config = config::load(named)?;
+    log::warnings();
     match command {
         args::Maildrop::List {
             account: None,
@@ -266,7 +268,16 @@ fn open(maildrops: &Maildrops, owned: &Owned) -> Result<OpenMaildrop, Failure> {
             format!("the maildrop of {} is in use by a session", owned.name()),
         )
         .remedy("try again when the session is over"),
-        OpenError::Unavailable(error) => store(&error),
+        OpenError::Unavailable(error) => {
+            let file = maildrops.path(owned.id).unwrap_or_default();
+            let what = format!(
+                "{} cannot be read: {}",
+                file.display(),
+                output::plain(&error)
+            );
+            Failure::new(Code::InputOutput, what)
+                .remedy("it must belong to the owner of the data directory, and its disk be whole")
+        }
         OpenError::Damaged(what) => Failure::new(
             Code::Data,
             format!("the maildrop of {} is damaged: {what}", owned.name()),

@@ -75,6 +75,32 @@ fn damage_is_found_and_not_handed_out() {
 }
 
 #[test]
+fn who_comes_upon_a_torn_tail_or_a_gap_says_so() {
+    let site = with_bob();
+    for text in ["Subject: 1\n\none\n", "Subject: 2\n\ntwo\n"] {
+        site.run(&["deliver", "bob"], text.as_bytes()).with(0);
+    }
+    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
+    let path = path
+        .trim()
+        .replace("DIR", &site.path().display().to_string());
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    let ended = site.run(&["maildrop", "list", "bob"], b"").with(0);
+    let told = &ended.stderr;
+    assert!(told.contains("torn tail cut, copy kept"), "{told}");
+    let ended = site.run(&["maildrop", "list", "bob"], b"").with(0);
+    assert_eq!(ended.stderr, "", "it is told once");
+
+    let mut gap = whole;
+    gap[4096] ^= 1;
+    fs::write(&path, &gap).unwrap();
+    let ended = site.run(&["deliver", "bob"], b"Subject: 3\n\n").with(0);
+    let told = &ended.stderr;
+    assert!(told.contains("maildrop is damaged"), "{told}");
+}
+
+#[test]
 fn one_file_that_cannot_be_read_does_not_hide_another() {
     let site = with_bob();
     site.run(&["user", "add", "alice", "--stdin"], b"tea\n")

@@ -1,0 +1,114 @@
+//! `restante deliver`: one message from standard input, for mail transfer agents.
+//!
+//! Whatever the operator has to mend (a broken configuration, a full disk) ends with EX_TEMPFAIL:
+//! the message must wait at the sender, not go back to whoever wrote it.
+
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use auth::{Accounts, State};
+use delivery::normalise::FromLine;
+use delivery::pipe::{self, Exit, Options};
+use delivery::{Recipient, RecipientRefusal};
+use maildrop::MaildropId;
+
+use crate::args;
+use crate::config::{self, Config};
+use crate::failure::{Code, Failure};
+use crate::log;
+use crate::output;
+use crate::stock;
+
+/// Delivers one message to everybody who is named.
+///
+/// # Errors
+///
+/// Each is an exit code that says what shall become of the message; the reason has been told.
+pub(crate) fn deliver(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failure> {
+    prepared(named, arguments).map_err(|failure| match failure.code() {
+        Code::Usage | Code::Data | Code::NoUser | Code::Unavailable => failure,
+        _ => failure.with_code(Code::Temporary),
+    })
+}
+
+fn prepared(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failure> {
+    let config = config::load(named)?;
+    log::warnings();
+    let waits = |failure: Failure| failure.with_code(Code::Temporary);
+    let accounts = stock::accounts(&config).map_err(waits)?;
+    let maildrops = stock::maildrops(&config).map_err(waits)?;
+    let options = Options {
+        sender: arguments.sender,
+        from_line: match arguments.from_line {
+            true => FromLine::Drop,
+            false => FromLine::Keep,
+        },
+        message_octets_max: config.server.limits.message_octets_max,
+    };
+    let mut complaints = io::stderr();
+    let recipients = pipe::resolve(
+        &arguments.recipients,
+        |address| recipient(&accounts, &config, address),
+        &mut complaints,
+    )
+    .map_err(ended)?;
+    let exit = pipe::deliver(
+        &maildrops,
+        &recipients,
+        &mut io::stdin().lock(),
+        &options,
+        now_us(),
+        &mut complaints,
+    );
+    match exit {
+        Exit::Ok => Ok(()),
+        exit => Err(ended(exit)),
+    }
+}
+
+/// Which account gets mail for an address (design decision 13).
+///
+/// # Errors
+///
+/// When there is none, it is disabled, or the accounts cannot be asked.
+pub(crate) fn recipient(
+    accounts: &Accounts,
+    config: &Config,
+    address: &str,
+) -> Result<Recipient, RecipientRefusal> {
+    let server = &config.server;
+    match accounts.recipient(address, &server.hostname, &server.domains) {
+        Ok(Some(found)) if found.state == State::Disabled => Err(RecipientRefusal::Disabled),
+        Ok(Some(found)) => Ok(Recipient {
+            address: address.to_owned(),
+            account: found.account,
+            maildrop: MaildropId(found.maildrop),
+        }),
+        Ok(None) => Err(RecipientRefusal::Unknown),
+        Err(error) => {
+            output::tell(format_args!("{}", Failure::from(error)));
+            Err(RecipientRefusal::Unavailable)
+        }
+    }
+}
+
+/// µs since 1970.
+pub(crate) fn now_us() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_micros()).ok())
+        .unwrap_or(0)
+}
+
+fn ended(exit: Exit) -> Failure {
+    Failure::silent(match exit {
+        // Ok is no failure; if it came here, trying again is the safe answer.
+        Exit::Ok | Exit::TempFail | Exit::NoPerm | Exit::Config => Code::Temporary,
+        Exit::Usage => Code::Usage,
+        Exit::DataErr => Code::Data,
+        Exit::NoUser => Code::NoUser,
+        Exit::Unavailable => Code::Unavailable,
+    })
+}
