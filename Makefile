@@ -13,7 +13,7 @@ help:
 	@echo "make fuzz      each fuzz target; SECONDS_EACH=10"
 	@echo "make kill      the kill rig; ROUNDS=200 SEED=…"
 	@echo "make interop   real clients and a real Postfix against the program"
-	@echo "make bench     the load generator, its first workloads"
+	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
 	@echo "make long      fuzzing and killing for about an hour, and the ignored tests"
 
 demo:
@@ -42,8 +42,9 @@ kill: needs build
 interop: needs build
 	@$(PYTHON) interop/run.py
 
-bench:
-	bench/run.sh $(SECONDS_EACH_WORKLOAD)
+BENCH_SECONDS ?= 5
+bench: needs
+	@bench/run.sh $(BENCH_SECONDS)
 
 long: needs build
 	@$(PYTHON) interop/fuzz.py --seconds 300

@@ -1,5 +1,7 @@
 //! One suite for every back end: what a maildrop promises, whoever keeps it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::HashSet;
 
 use maildrop::{

@@ -1,6 +1,8 @@
 //! Limits: of sessions, of addresses, of time.
 
 use std::fs::File;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -75,6 +77,23 @@ fn a_stranger_with_many_passwords_does_not_stay_either() {
     let rest = client.rest();
     assert!(start.elapsed() < Duration::from_secs(8));
     assert!(!rest.ends_with(b"closing\r\n"), "closed without a word");
+}
+
+#[test]
+fn a_stranger_who_never_stops_talking_does_not_stay_either() {
+    let setup = Setup::new().with(|config| {
+        config.limits.authorization_timeout = Duration::from_millis(600);
+    });
+    let server = setup.start();
+    let until = Instant::now() + Duration::from_secs(5);
+    // Input that is always there must not keep the time limit from being seen.
+    let mut talks = TcpStream::connect(server.address(Protocol::Pop3)).unwrap();
+    let mut listens = talks.try_clone().unwrap();
+    let listener = std::thread::spawn(move || std::io::copy(&mut listens, &mut std::io::sink()));
+    let nonsense = b"NOOP\r\n".repeat(2000);
+    while Instant::now() < until && talks.write_all(&nonsense).is_ok() {}
+    assert!(Instant::now() < until, "nothing ended the session");
+    let _ = listener.join();
 }
 
 #[test]
@@ -285,7 +304,16 @@ fn without_descriptors() {
         client.expect("-ERR [SYS/TEMP]");
         assert_eq!(client.rest(), b"");
         drop(client);
-        fillers.push(File::open("/dev/null").unwrap());
+        // The server's own spare descriptor, and an accept that finds nobody, come in between.
+        let start = Instant::now();
+        let filler = loop {
+            match File::open("/dev/null") {
+                Ok(file) => break file,
+                Err(_) if start.elapsed() < Duration::from_secs(5) => std::thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+        };
+        fillers.push(filler);
     }
     held.ask("CAPA", "+OK");
     drop(fillers);

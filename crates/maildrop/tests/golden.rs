@@ -1,6 +1,8 @@
 //! The format, octet by octet: files made here by hand are read, files that the store made are
 //! compared with what is made here by hand. Nothing of the store's own writer is used.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 use std::hash::Hasher as _;
 use std::path::PathBuf;

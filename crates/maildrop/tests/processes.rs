@@ -1,6 +1,8 @@
 //! Two stores on one directory behave like two processes: locks belong to an opening of a file,
 //! and each store knows only what it read. On the real disk.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;

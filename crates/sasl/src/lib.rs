@@ -1,9 +1,11 @@
 //! SASL mechanisms as values (RFC 4422): no I/O, no clock.
 
+pub mod apop;
 pub mod base64;
 mod login;
 mod mechanism;
 pub mod plain;
+pub mod scram;
 mod secret;
 pub mod server;
 

@@ -22,7 +22,7 @@ use tracing::{debug, error, info, warn};
 use crate::config::PlaintextLogin;
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
-use crate::log::{End, Escaped, Summary};
+use crate::log::{End, Summary};
 
 /// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
 /// back, if it can still be closed in good order.
@@ -47,6 +47,7 @@ pub(crate) async fn serve(
             visit,
             summary,
             started,
+            silent_since: Instant::now(),
         };
         let stop = driver.run(greeting).await;
         driver.summary.retrieval = driver.session.summary().clone();
@@ -91,6 +92,8 @@ struct Driver<'a> {
     summary: &'a mut Summary,
     /// When the connection came in; the time limit of AUTHORIZATION counts from here.
     started: Instant,
+    /// When the client had the last answer; `idle_timeout` counts from here.
+    silent_since: Instant,
 }
 
 impl Driver<'_> {
@@ -98,7 +101,7 @@ impl Driver<'_> {
         if let Greeting::Due = greeting {
             self.connection.equip();
             self.session.greeting(&mut self.connection.output);
-            self.connection.flush().await?;
+            self.flush().await?;
         }
         loop {
             self.connection.equip();
@@ -108,15 +111,15 @@ impl Driver<'_> {
             match step.next {
                 Next::Read => {
                     // Only now: ten pipelined commands cost one write (RFC 2449 §6.6).
-                    self.connection.flush().await?;
+                    self.flush().await?;
                     self.read().await?;
                 }
-                Next::Write => self.connection.flush().await?,
+                Next::Write => self.flush().await?,
                 Next::Authenticate(login) => self.authenticate(login).await?,
                 Next::Send(number, part) => self.send(number, part).await?,
                 Next::Commit(deletions) => self.commit(deletions).await?,
                 Next::StartTls => {
-                    self.connection.flush().await?;
+                    self.flush().await?;
                     return match self.connection.input.is_empty() {
                         true => Ok(Stop::StartTls),
                         false => Err(End::Injection),
@@ -127,7 +130,7 @@ impl Driver<'_> {
                         true => End::Quit,
                         false => End::Refused,
                     };
-                    self.connection.flush().await?;
+                    self.flush().await?;
                     self.tidy().await?;
                     return Ok(Stop::Close(end));
                 }
@@ -142,26 +145,41 @@ impl Driver<'_> {
         if self.open.is_some() {
             let over = async {
                 tokio::select! {
-                    () = sleep(limits.idle_timeout) => End::Idle,
+                    () = sleep_until(self.silent_since + limits.idle_timeout) => End::Idle,
                     () = cut(&visit.phase) => End::Cut,
                 }
             };
             return self.connection.read(over).await;
         }
-        let started = self.started;
-        let over = async {
+        self.connection
+            .read(stranger_over(visit, self.started))
+            .await
+    }
+
+    /// Writes the replies. A stranger who reads slowly gets no more time than one who reads fast.
+    ///
+    /// The time of silence begins anew: every command has a reply, and octets that are no command
+    /// yet have none, so they keep nobody here (RFC 1939 §3 speaks of commands).
+    async fn flush(&mut self) -> Result<(), End> {
+        if self.connection.output.is_empty() {
+            return Ok(());
+        }
+        if self.session.is_logged_in() {
+            self.connection.flush().await?;
+        } else {
             tokio::select! {
-                () = login_overdue(visit, started) => End::LoginTimeout,
-                () = draining(&visit.phase) => End::Drained,
+                biased;
+                flushed = self.connection.flush() => flushed?,
+                end = stranger_over(self.visit, self.started) => return Err(end),
             }
-        };
-        self.connection.read(over).await
+        }
+        self.silent_since = Instant::now();
+        Ok(())
     }
 
     /// Checks a login and opens the maildrop that it is for.
     async fn authenticate(&mut self, login: Login) -> Result<(), End> {
         let visit = self.visit;
-        let claimed = login.user().to_owned();
         let entered = async {
             match visit.server.auth.verify(login, visit.peer).await {
                 Ok(identity) => enter(visit, &identity)
@@ -176,7 +194,8 @@ impl Driver<'_> {
         };
         let entered = tokio::select! {
             entered = entered => entered?,
-            () = draining(&visit.phase) => return Err(End::Drained),
+            // Also between logins that were sent at once: no other wait is between them.
+            end = stranger_over(visit, self.started) => return Err(end),
         };
         let output = &mut self.connection.output;
         match entered {
@@ -191,9 +210,13 @@ impl Driver<'_> {
                 self.open = Some(open);
                 self.session.opened(listing, output);
             }
+            // Who was refused is logged where it is known whether the name is one: people type
+            // passwords as names.
             Err(why) => {
-                info!(user = %Escaped(&claimed), ?why, "login refused");
                 self.session.refused(why, output);
+                // The next refusal of a batch is seconds away, and a client that is gone must not
+                // have all of them computed.
+                self.flush().await?;
             }
         }
         Ok(())
@@ -232,13 +255,13 @@ impl Driver<'_> {
                 }
             }
             if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
-                self.connection.flush().await?;
+                self.flush().await?;
                 on_its_way = true;
             }
         }
         self.session.sent(&mut self.connection.output);
         match self.connection.output.len() >= OUTPUT_OCTETS_MAX {
-            true => self.connection.flush().await,
+            true => self.flush().await,
             false => Ok(()),
         }
     }
@@ -341,7 +364,10 @@ async fn enter(
                 sleep(pause).await;
                 pause = (pause * 2).min(LOCK_PAUSE_MAX);
             }
-            Err(OpenError::InUse) => return Ok(Err(Refusal::InUse)),
+            Err(OpenError::InUse) => {
+                info!(account = identity.account(), maildrop = %id, "maildrop in use");
+                return Ok(Err(Refusal::InUse));
+            }
             Err(OpenError::Unavailable(cause)) => {
                 error!(account = identity.account(), maildrop = %id, %cause, "maildrop unavailable");
                 return Ok(Err(Refusal::Unavailable));
@@ -375,6 +401,14 @@ fn offer(connection: &Connection, visit: &Visit, timestamp: &str) -> pop3::serve
     }
 }
 
+/// Resolves when somebody who has not logged in must go.
+async fn stranger_over(visit: &Visit, started: Instant) -> End {
+    tokio::select! {
+        () = login_overdue(visit, started) => End::LoginTimeout,
+        () = draining(&visit.phase) => End::Drained,
+    }
+}
+
 /// Resolves when the session has been without login for too long; that is sooner while the
 /// server is crowded.
 async fn login_overdue(visit: &Visit, started: Instant) {
@@ -392,6 +426,15 @@ async fn login_overdue(visit: &Visit, started: Instant) {
             Ok(()) = crowded.changed() => {}
         }
     }
+}
+
+/// The last line of the replies: it tells whether a session that closes says goodbye or refuses.
+pub(crate) fn last_line(replies: &[u8]) -> &[u8] {
+    let before_end = replies.len().saturating_sub(2);
+    let start = replies[..before_end]
+        .iter()
+        .rposition(|&octet| octet == b'\n');
+    &replies[start.map_or(0, |end| end + 1)..]
 }
 
 fn log_text_error(why: &TextError) {

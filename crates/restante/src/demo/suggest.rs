@@ -51,7 +51,7 @@ fn suggestions(config: &Config, addresses: &Addresses) -> Vec<(&'static str, Str
             "all of it into a file, by a mail program, leaving it here",
             format!(
                 "mpop --host=localhost --port={} --tls=on --tls-starttls=off --tls-trust-file={certificate} \
-                 --user={ACCOUNT} --passwordeval='echo {PASSWORD}' --keep=on --uidls-file=/dev/null \
+                 --user={ACCOUNT} --passwordeval='echo {PASSWORD}' --keep=on --uidls-file=bob.uidls \
                  --delivery=mbox,bob.mbox",
                 pop3s.port(),
             ),
