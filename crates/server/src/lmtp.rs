@@ -18,7 +18,6 @@ use tracing::{debug, error};
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
 use crate::log::{End, Escaped, Summary};
-use crate::pop3::last_line;
 
 /// Serves one LMTP connection, from the greeting to the reason why it ended.
 pub(crate) async fn serve(
@@ -90,7 +89,7 @@ impl Driver<'_> {
                     self.draft = None;
                 }
                 Next::Close => {
-                    let end = match last_line(&self.connection.output).starts_with(b"221") {
+                    let end = match self.session.signed_off() {
                         true => End::Quit,
                         false => End::Refused,
                     };

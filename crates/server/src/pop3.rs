@@ -428,15 +428,6 @@ async fn login_overdue(visit: &Visit, started: Instant) {
     }
 }
 
-/// The last line of the replies: it tells whether a session that closes says goodbye or refuses.
-pub(crate) fn last_line(replies: &[u8]) -> &[u8] {
-    let before_end = replies.len().saturating_sub(2);
-    let start = replies[..before_end]
-        .iter()
-        .rposition(|&octet| octet == b'\n');
-    &replies[start.map_or(0, |end| end + 1)..]
-}
-
 fn log_text_error(why: &TextError) {
     match why {
         TextError::Unavailable(cause) => error!(%cause, "message not readable: {why}"),

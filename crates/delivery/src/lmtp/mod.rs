@@ -128,6 +128,7 @@ pub struct Session {
     state: State,
     /// Lines that were no command since the last command that was accepted.
     refusals: u32,
+    signed_off: bool,
 }
 
 #[derive(Debug, Default)]
@@ -167,7 +168,13 @@ impl Session {
             name: None,
             state: State::Idle,
             refusals: 0,
+            signed_off: false,
         }
+    }
+
+    /// Whether the client has said QUIT: the session ends in good order.
+    pub fn signed_off(&self) -> bool {
+        self.signed_off
     }
 
     /// Appends the greeting.
@@ -402,6 +409,7 @@ impl Session {
             Command::Vrfy => reply::vrfy(out),
             Command::Help => reply::help(out),
             Command::Quit => {
+                self.signed_off = true;
                 reply::bye(out, &self.settings);
                 self.state = State::Closed;
                 return Ok(Some(Next::Close));
