@@ -152,6 +152,9 @@ impl<'t> Document<'t> {
     }
 }
 
+/// What is wanted where a text is.
+const A_TEXT: &str = "a text in double quotes";
+
 /// The part of the file before the first table.
 pub(crate) const TOP: &str = "the top of the file";
 
@@ -178,29 +181,36 @@ impl<'d, 't> Section<'d, 't> {
         self.table?.get(key)
     }
 
+    /// The value of a key and its place, if it is of the kind that `take` takes; another kind is a
+    /// mistake.
+    fn of_kind<T>(
+        &mut self,
+        document: &mut Document<'_>,
+        key: &'static str,
+        wanted: &str,
+        take: impl FnOnce(&'d DeValue<'t>) -> Option<T>,
+    ) -> Option<At<T>> {
+        let value = self.value(key)?;
+        let span = value.span();
+        match take(value.get_ref()) {
+            Some(value) => Some(At { value, span }),
+            None => {
+                kind_error(document, key, span, value.get_ref(), wanted);
+                None
+            }
+        }
+    }
+
     /// A text.
     pub(crate) fn text(
         &mut self,
         document: &mut Document<'_>,
         key: &'static str,
     ) -> Option<At<String>> {
-        let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(At {
-                value: text.clone().into_owned(),
-                span: value.span(),
-            }),
-            other => {
-                kind_error(
-                    document,
-                    key,
-                    value.span(),
-                    other,
-                    "a text in double quotes",
-                );
-                None
-            }
-        }
+        self.of_kind(document, key, A_TEXT, |value| match value {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => None,
+        })
     }
 
     /// `true` or `false`.
@@ -209,17 +219,10 @@ impl<'d, 't> Section<'d, 't> {
         document: &mut Document<'_>,
         key: &'static str,
     ) -> Option<At<bool>> {
-        let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::Boolean(switch) => Some(At {
-                value: *switch,
-                span: value.span(),
-            }),
-            other => {
-                kind_error(document, key, value.span(), other, "true or false");
-                None
-            }
-        }
+        self.of_kind(document, key, "true or false", |value| match value {
+            DeValue::Boolean(switch) => Some(*switch),
+            _ => None,
+        })
     }
 
     /// A whole number within bounds.
@@ -229,24 +232,20 @@ impl<'d, 't> Section<'d, 't> {
         key: &'static str,
         range: std::ops::RangeInclusive<u64>,
     ) -> Option<u64> {
-        let value = self.value(key)?;
-        let DeValue::Integer(number) = value.get_ref() else {
-            kind_error(
-                document,
-                key,
-                value.span(),
-                value.get_ref(),
-                "a whole number",
-            );
-            return None;
-        };
+        let At {
+            value: number,
+            span,
+        } = self.of_kind(document, key, "a whole number", |value| match value {
+            DeValue::Integer(number) => Some(number),
+            _ => None,
+        })?;
         let digits = number.as_str().replace('_', "");
         let parsed = u64::from_str_radix(&digits, number.radix()).ok();
         match parsed.filter(|number| range.contains(number)) {
             Some(number) => Some(number),
             None => {
                 document.error(
-                    Some(value.span()),
+                    Some(span),
                     format!("`{key}` cannot be {number}"),
                     format!("give a number from {} to {}", range.start(), range.end()),
                 );
@@ -285,18 +284,17 @@ impl<'d, 't> Section<'d, 't> {
         document: &mut Document<'_>,
         key: &'static str,
     ) -> Option<Vec<At<String>>> {
-        let value = self.value(key)?;
-        let DeValue::Array(items) = value.get_ref() else {
-            let found = value.get_ref();
-            kind_error(
+        let items = self
+            .of_kind(
                 document,
                 key,
-                value.span(),
-                found,
                 "a list of texts in brackets",
-            );
-            return None;
-        };
+                |value| match value {
+                    DeValue::Array(items) => Some(items),
+                    _ => None,
+                },
+            )?
+            .value;
         let mut texts = Vec::new();
         for item in items.iter() {
             match item.get_ref() {
@@ -304,7 +302,7 @@ impl<'d, 't> Section<'d, 't> {
                     value: text.clone().into_owned(),
                     span: item.span(),
                 }),
-                other => kind_error(document, key, item.span(), other, "a text in double quotes"),
+                other => kind_error(document, key, item.span(), other, A_TEXT),
             }
         }
         Some(texts)
@@ -316,20 +314,12 @@ impl<'d, 't> Section<'d, 't> {
         document: &mut Document<'_>,
         key: &'static str,
     ) -> Option<&'d DeTable<'t>> {
-        let value = self.value(key)?;
-        match value.get_ref() {
+        let wanted = format!("a table: [{key}]");
+        let table = self.of_kind(document, key, &wanted, |value| match value {
             DeValue::Table(table) => Some(table),
-            other => {
-                kind_error(
-                    document,
-                    key,
-                    value.span(),
-                    other,
-                    &format!("a table: [{key}]"),
-                );
-                None
-            }
-        }
+            _ => None,
+        })?;
+        Some(table.value)
     }
 
     /// Where a key stands, for a message about it.
