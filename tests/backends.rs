@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 
 use maildrop::{
-    Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError, OpenMaildrop,
-    Patience, Progress,
+    Addressee, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError,
+    OpenMaildrop, Patience, Progress,
 };
 use pop3::{Deletions, MessageNumber, Octets, Part, UniqueId};
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ fn every(check: impl Fn(&Maildrops)) {
     let dir = tempfile::tempdir().unwrap();
     let settings = NativeSettings {
         allow_volatile: true,
+        ..NativeSettings::default()
     };
     check(&Maildrops::native(&dir.path().join("data"), &settings).unwrap());
 }
@@ -54,7 +55,12 @@ fn deliver_with(
     }
     assert_eq!(draft.len(), stored.len() as u64);
     maildrops
-        .deliver(drop, "mrose", &mut draft, &measure(stored), envelope)
+        .deliver(
+            &Addressee::unlimited(drop, "mrose"),
+            &mut draft,
+            &measure(stored),
+            envelope,
+        )
         .unwrap()
 }
 
@@ -217,8 +223,7 @@ fn one_draft_for_many_maildrops() {
             };
             maildrops
                 .deliver(
-                    MaildropId(id),
-                    "x",
+                    &Addressee::unlimited(MaildropId(id), "x"),
                     &mut draft,
                     &measure(&stored),
                     &envelope,
@@ -426,7 +431,7 @@ proptest! {
     #[test]
     fn like_a_list(operations in prop::collection::vec(operation(), 0..30)) {
         let dir = tempfile::tempdir().unwrap();
-        let settings = NativeSettings { allow_volatile: true };
+        let settings = NativeSettings { allow_volatile: true, ..NativeSettings::default() };
         for native in [false, true] {
             let start = || match native {
                 false => Maildrops::memory(),
@@ -473,4 +478,40 @@ proptest! {
             prop_assert_eq!(verified.messages, model.len() as u64);
         }
     }
+}
+
+#[test]
+fn a_template_shapes_new_unique_ids_and_no_old_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |template: &str| {
+        let settings = NativeSettings {
+            allow_volatile: true,
+            unique_id: template.parse().unwrap(),
+            ..NativeSettings::default()
+        };
+        Maildrops::native(dir.path(), &settings).unwrap()
+    };
+    let ids = |maildrops: &Maildrops| -> Vec<String> {
+        let session = maildrops.open(DROP).unwrap();
+        let listing = session.listing();
+        (1..=listing.len() as u32)
+            .map(|n| String::from_utf8(listing.unique_id(number(n)).unwrap().to_vec()).unwrap())
+            .collect()
+    };
+    let own = deliver(&with("{generation}.{uid}"), DROP, b"A: b\r\n\r\n").unique_id;
+    let dovecot = with("{uid:08x}{generation:x}");
+    let second = deliver(&dovecot, DROP, b"A: b\r\n\r\n").unique_id;
+    assert!(second.to_string().starts_with("00000002"), "{second}");
+    let foreign = Envelope {
+        unique_id: UniqueId::new(b"UID3-1".to_vec()),
+        ..Envelope::default()
+    };
+    let third = deliver_with(&dovecot, DROP, b"A: b\r\n\r\n", &foreign).unique_id;
+    assert_eq!(third.to_string(), "UID3-1");
+    // The same one again is another message: it gets the template's.
+    let fourth = deliver_with(&dovecot, DROP, b"A: b\r\n\r\n", &foreign).unique_id;
+    assert!(fourth.to_string().starts_with("00000004"), "{fourth}");
+    let expected = [own, second, third, fourth].map(|id| id.to_string());
+    assert_eq!(ids(&dovecot), expected);
+    assert_eq!(ids(&with("x{uid:d}-{generation}")), expected);
 }

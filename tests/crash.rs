@@ -10,11 +10,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use maildrop::{DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store};
+use maildrop::{
+    Addressee, DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store,
+};
 use pop3::{Deletions, MessageNumber, Part};
 use restante_tests::media::{Loss, Plan, SimDisk};
 
 const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
+const MROSE: Addressee<'static> = Addressee::unlimited(DROP, "mrose");
 
 /// What was promised so far.
 #[derive(Clone, Default)]
@@ -49,7 +52,7 @@ fn deliver(store: &Store<SimDisk>, text: &[u8]) -> Result<Vec<u8>, DeliverError>
         header_octets: 10,
         ..Measure::default()
     };
-    let delivered = store.deliver(DROP, "mrose", &draft, &measure, &Envelope::default())?;
+    let delivered = store.deliver(&MROSE, &draft, &measure, &Envelope::default())?;
     Ok(delivered.unique_id.as_bytes().to_vec())
 }
 

@@ -285,6 +285,7 @@ impl<'a> Driver<'a> {
                 address: address.into(),
                 account: name.clone(),
                 maildrop: MaildropId(1),
+                quota: maildrop::Quota::default(),
             }),
         }
     }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use maildrop::native::media::Disk as _;
 use maildrop::{
-    DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store, TextError,
+    Addressee, DeliverError, Envelope, MaildropId, Measure, NativeSettings, OpenError, Patience,
+    Progress, Store, TextError,
 };
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use restante_tests::media::{Loss, Plan, SimDisk};
 
 const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
+const MROSE: Addressee<'static> = Addressee::unlimited(DROP, "mrose");
 
 type Shared = Arc<Store<SimDisk>>;
 
@@ -40,7 +42,7 @@ fn try_deliver(store: &Shared, text: &[u8]) -> Result<UniqueId, DeliverError> {
         sender: Some(b"a@b".to_vec()),
         ..Envelope::default()
     };
-    let delivered = store.deliver(DROP, "mrose", &draft, &measure, &envelope)?;
+    let delivered = store.deliver(&MROSE, &draft, &measure, &envelope)?;
     Ok(delivered.unique_id)
 }
 
@@ -317,7 +319,13 @@ fn a_sidecar_is_never_trusted_blindly() {
 #[test]
 fn a_store_that_forgets_everything() {
     let disk = SimDisk::default();
-    let shop = Arc::new(Store::with_index_budget(Arc::new(disk.clone()), 1));
+    let shop = Arc::new(Store::with_settings(
+        Arc::new(disk.clone()),
+        NativeSettings {
+            index_octets_max: 1,
+            ..NativeSettings::default()
+        },
+    ));
     for n in 0..20 {
         deliver(&shop, format!("N: {n}\r\n\r\n").as_bytes());
     }
@@ -536,7 +544,7 @@ fn a_draft_that_the_disk_changed_is_refused() {
         ..Measure::default()
     };
     let envelope = Envelope::default();
-    let refused = shop.deliver(DROP, "mrose", &draft, &measure, &envelope);
+    let refused = shop.deliver(&MROSE, &draft, &measure, &envelope);
     assert!(matches!(refused, Err(DeliverError::Unavailable(_))));
     assert_eq!(retrieve(&store(&disk)).unwrap().len(), 1);
     assert_eq!(retrieve(&shop).unwrap().len(), 1);

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use maildrop::{Envelope, MaildropId, Measure, Patience, Progress, Store};
+use maildrop::{Addressee, Envelope, MaildropId, Measure, Patience, Progress, Store};
 use pop3::{Deletions, MessageNumber, Part};
 use restante_tests::media::{Loss, SimDisk};
 
 const DROP: MaildropId = MaildropId(0x0123_4567_89ab_cdef);
+const FUZZ: Addressee<'static> = Addressee::unlimited(DROP, "fuzz");
 
 type Message = (Vec<u8>, Vec<u8>);
 
@@ -26,7 +27,7 @@ fn deliver(store: &Store<SimDisk>, text: &[u8]) -> Message {
         ..Measure::default()
     };
     let delivered = store
-        .deliver(DROP, "fuzz", &draft, &measure, &Envelope::default())
+        .deliver(&FUZZ, &draft, &measure, &Envelope::default())
         .expect("nothing fails");
     (delivered.unique_id.as_bytes().to_vec(), text.to_vec())
 }

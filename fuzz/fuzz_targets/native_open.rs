@@ -10,12 +10,13 @@ use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use maildrop::{Envelope, MaildropId, Measure, Patience, Progress, Store};
+use maildrop::{Addressee, Envelope, MaildropId, Measure, Patience, Progress, Store};
 use pop3::{MessageNumber, Part};
 use restante_tests::media::SimDisk;
 use siphasher::sip::SipHasher24;
 
 const DROP: MaildropId = MaildropId(0x0123_4567_89ab_cdef);
+const FUZZ: Addressee<'static> = Addressee::unlimited(DROP, "fuzz");
 
 fn deliver(store: &Store<SimDisk>, text: &[u8]) -> bool {
     let mut draft = store.draft();
@@ -25,7 +26,7 @@ fn deliver(store: &Store<SimDisk>, text: &[u8]) -> bool {
         ..Measure::default()
     };
     store
-        .deliver(DROP, "fuzz", &draft, &measure, &Envelope::default())
+        .deliver(&FUZZ, &draft, &measure, &Envelope::default())
         .is_ok()
 }
 

@@ -20,8 +20,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn dotted(wire: &[u8], piece: usize) {
-    let (mut text, mut stored, mut consumed, mut ended) =
-        (Dotted::default(), Vec::new(), 0, false);
+    let (mut text, mut stored, mut consumed, mut ended) = (Dotted::default(), Vec::new(), 0, false);
     for piece in wire.chunks(piece) {
         let taken = text.take(piece, &mut stored);
         consumed += taken.consumed;

@@ -103,6 +103,7 @@ impl Setup {
             true => {
                 let settings = NativeSettings {
                     allow_volatile: true,
+                    ..NativeSettings::default()
                 };
                 Maildrops::native(&data, &settings).unwrap()
             }

@@ -14,7 +14,9 @@ mod trace;
 
 use std::io;
 
-use maildrop::{DeliverError, Delivered, Draft, Envelope, MaildropId, Maildrops, Measure};
+use maildrop::{
+    Addressee, DeliverError, Delivered, Draft, Envelope, MaildropId, Maildrops, Measure, Quota,
+};
 
 pub use trace::{Arrival, Trace};
 
@@ -27,6 +29,19 @@ pub struct Recipient {
     pub account: String,
     /// The id of its maildrop.
     pub maildrop: MaildropId,
+    /// What the maildrop may hold.
+    pub quota: Quota,
+}
+
+impl Recipient {
+    /// Whose maildrop a message for this recipient goes to.
+    pub fn addressee(&self) -> Addressee<'_> {
+        Addressee {
+            id: self.maildrop,
+            account: &self.account,
+            quota: self.quota,
+        }
+    }
 }
 
 /// Why a recipient is not accepted.
@@ -72,11 +87,5 @@ pub fn deliver(
         received_us: Some(arrival.at_us),
         ..Envelope::default()
     };
-    maildrops.deliver(
-        recipient.maildrop,
-        &recipient.account,
-        draft,
-        measure,
-        &envelope,
-    )
+    maildrops.deliver(&recipient.addressee(), draft, measure, &envelope)
 }

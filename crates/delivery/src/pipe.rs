@@ -83,9 +83,10 @@ impl From<&DeliverError> for Exit {
     fn from(why: &DeliverError) -> Self {
         match why {
             // A damaged maildrop is for the operator to mend; the message waits at the sender.
-            DeliverError::Unavailable(_) | DeliverError::NoSpace(_) | DeliverError::Damaged(_) => {
-                Self::TempFail
-            }
+            DeliverError::Unavailable(_)
+            | DeliverError::NoSpace(_)
+            | DeliverError::OverQuota
+            | DeliverError::Damaged(_) => Self::TempFail,
         }
     }
 }

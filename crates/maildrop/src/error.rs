@@ -27,6 +27,9 @@ pub enum DeliverError {
     /// The disk is full: LMTP 452 4.3.1, EX_TEMPFAIL.
     #[error("no space left for the message")]
     NoSpace(#[source] io::Error),
+    /// The maildrop would hold more than it may: LMTP 452 4.2.2 or 552 5.2.2 (RFC 3463 §3.3).
+    #[error("maildrop is full")]
+    OverQuota,
     /// Needs an operator: LMTP 4.3.0 (the message waits at the sender), EX_TEMPFAIL.
     #[error("maildrop is damaged: {0}")]
     Damaged(String),

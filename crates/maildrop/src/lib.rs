@@ -5,7 +5,7 @@
 //! reads texts, and at its end deletes all that it marked or nothing (RFC 1939 §3, §6).
 //!
 //! ```
-//! use maildrop::{Envelope, MaildropId, Maildrops, Measure, Patience};
+//! use maildrop::{Addressee, Envelope, MaildropId, Maildrops, Measure, Patience};
 //! use pop3::{Deletions, MessageNumber, Part};
 //!
 //! let maildrops = Maildrops::memory();
@@ -13,7 +13,8 @@
 //! let mut draft = maildrops.draft();
 //! draft.append(b"Subject: hello\r\n\r\nworld\r\n")?;
 //! let measure = Measure { octets: 25, header_octets: 18, ..Measure::default() };
-//! maildrops.deliver(id, "mrose", &mut draft, &measure, &Envelope::default())?;
+//! let mrose = Addressee::unlimited(id, "mrose");
+//! maildrops.deliver(&mrose, &mut draft, &measure, &Envelope::default())?;
 //!
 //! let session = maildrops.open(id)?;
 //! let first = MessageNumber::new(1).expect("1 is a message-number");
@@ -32,6 +33,9 @@ mod error;
 mod id;
 mod memory;
 pub mod native;
+mod quota;
+mod settings;
+mod template;
 mod unique_id;
 
 use std::io;
@@ -46,14 +50,9 @@ pub use id::{MaildropId, NotAMaildropId};
 pub use memory::Memory;
 pub use native::media::RealDisk;
 pub use native::{Damage, Store, Summary, Verified};
-
-/// Settings of the native store.
-#[derive(Clone, Debug, Default)]
-pub struct NativeSettings {
-    /// Whether tmpfs and the like may hold mail. They forget it at power-off, so a server refuses
-    /// them; tests need not.
-    pub allow_volatile: bool,
-}
+pub use quota::{Addressee, Quota};
+pub use settings::NativeSettings;
+pub use template::Template;
 
 /// All maildrops of a back end. Cheap to clone. Every method blocks: call it where that is allowed.
 #[derive(Clone)]
@@ -96,7 +95,7 @@ impl Maildrops {
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         }
         Ok(Self::Native(Native {
-            store: Arc::new(Store::new(Arc::new(disk))),
+            store: Arc::new(Store::with_settings(Arc::new(disk), settings.clone())),
             data: data.into(),
         }))
     }
@@ -110,8 +109,7 @@ impl Maildrops {
     }
 
     /// Puts a message at the end of a maildrop; when this returns, the message is durable.
-    /// `measure` is of the draft's text, without the prefix. `account` names the drop in a file
-    /// made now, so that a lost account database can be rebuilt.
+    /// `measure` is of the draft's text, without the prefix.
     ///
     /// # Errors
     ///
@@ -122,15 +120,27 @@ impl Maildrops {
     )]
     pub fn deliver(
         &self,
-        id: MaildropId,
-        account: &str,
+        to: &Addressee<'_>,
         draft: &mut Draft,
         measure: &Measure,
         envelope: &Envelope,
     ) -> Result<Delivered, DeliverError> {
         match self {
-            Self::Memory(memory) => memory.deliver(id, draft, measure, envelope),
-            Self::Native(native) => native.store.deliver(id, account, draft, measure, envelope),
+            Self::Memory(memory) => memory.deliver(to, draft, measure, envelope),
+            Self::Native(native) => native.store.deliver(to, draft, measure, envelope),
+        }
+    }
+
+    /// Whether a message of so many octets would fit now; promises nothing. For a sender that
+    /// announces the size before the text (RFC 1870).
+    ///
+    /// # Errors
+    ///
+    /// As [`Maildrops::deliver`].
+    pub fn fits(&self, to: &Addressee<'_>, octets: u64) -> Result<(), DeliverError> {
+        match self {
+            Self::Memory(memory) => memory.fits(to, octets),
+            Self::Native(native) => native.store.fits(to, octets),
         }
     }
 

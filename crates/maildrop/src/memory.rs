@@ -10,6 +10,7 @@ use crate::draft::{Delivered, Draft, Envelope, Measure};
 use crate::error::{CommitError, DeliverError, OpenError, TextError};
 use crate::id::MaildropId;
 use crate::native::media::Disk;
+use crate::quota::{Addressee, Quota};
 use crate::unique_id::{looks_own, own};
 use crate::{Patience, Progress};
 
@@ -42,7 +43,7 @@ impl Memory {
     /// As [`crate::Maildrops::deliver`].
     pub(crate) fn deliver<D: Disk>(
         &self,
-        id: MaildropId,
+        to: &Addressee<'_>,
         draft: &Draft<D>,
         measure: &Measure,
         envelope: &Envelope,
@@ -53,7 +54,9 @@ impl Memory {
             Ok(())
         })?;
         let mut drops = self.drops();
-        let drop = match drops.entry(id) {
+        let octets = envelope.prefix.len() as u64 + measure.octets;
+        Self::check(&drops, to.id, to.quota, octets)?;
+        let drop = match drops.entry(to.id) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Maildrop::new()?),
         };
@@ -69,7 +72,7 @@ impl Memory {
         let message = Message {
             uid,
             unique_id: unique_id.clone(),
-            octets: prefix as u64 + measure.octets,
+            octets,
             header_octets: prefix.saturating_add(header).min(text.len()),
             text,
         };
@@ -81,6 +84,24 @@ impl Memory {
             unique_id,
             octets,
         })
+    }
+
+    /// As [`crate::Maildrops::fits`].
+    pub(crate) fn fits(&self, to: &Addressee<'_>, octets: u64) -> Result<(), DeliverError> {
+        Self::check(&self.drops(), to.id, to.quota, octets)
+    }
+
+    fn check(
+        drops: &HashMap<MaildropId, Maildrop>,
+        id: MaildropId,
+        quota: Quota,
+        octets: u64,
+    ) -> Result<(), DeliverError> {
+        let (messages, held) = drops.get(&id).map_or((0, 0), Maildrop::held);
+        match quota.fits(octets, messages, held) {
+            true => Ok(()),
+            false => Err(DeliverError::OverQuota),
+        }
     }
 
     /// As [`crate::Maildrops::open`].
@@ -111,8 +132,8 @@ impl Memory {
     /// Messages and octets of a maildrop, and its next uid.
     pub(crate) fn count(&self, id: MaildropId) -> (u64, u64, u64) {
         self.drops().get(&id).map_or((0, 0, 1), |drop| {
-            let octets = drop.messages.iter().map(|it| it.octets).sum();
-            (drop.messages.len() as u64, octets, drop.next_uid)
+            let (messages, octets) = drop.held();
+            (messages, octets, drop.next_uid)
         })
     }
 }
@@ -128,6 +149,12 @@ impl Maildrop {
             messages: Vec::new(),
             in_use: false,
         })
+    }
+
+    /// Messages and their octets.
+    fn held(&self) -> (u64, u64) {
+        let octets = self.messages.iter().map(|it| it.octets).sum();
+        (self.messages.len() as u64, octets)
     }
 }
 

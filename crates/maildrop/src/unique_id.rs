@@ -7,7 +7,7 @@
 use pop3::UniqueId;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-const DIGITS: usize = 13;
+pub(crate) const DIGITS: usize = 13;
 
 /// All 13 digits of a number, most significant first.
 fn digits(mut number: u64) -> [u8; DIGITS] {
@@ -22,16 +22,22 @@ fn digits(mut number: u64) -> [u8; DIGITS] {
 /// The unique-id of message `uid` in a maildrop of that generation.
 pub(crate) fn own(generation: u64, uid: u64) -> UniqueId {
     let mut text = Vec::with_capacity(2 * DIGITS + 1);
-    push_own(generation, uid, &mut text);
+    push_generation(generation, &mut text);
+    text.push(b'.');
+    push_digits(uid, 1, &mut text);
     UniqueId::new(text).expect("27 letters, digits and a dot are a unique-id")
 }
 
-fn push_own(generation: u64, uid: u64, text: &mut Vec<u8>) {
+/// A generation: always all digits.
+pub(crate) fn push_generation(generation: u64, text: &mut Vec<u8>) {
     text.extend_from_slice(&digits(generation));
-    text.push(b'.');
-    let uid = digits(uid);
-    let zeros = uid.iter().take_while(|&&digit| digit == b'a').count();
-    text.extend_from_slice(&uid[zeros.min(DIGITS - 1)..]);
+}
+
+/// A number in as few digits as it needs, but at least so many (1 to [`DIGITS`]).
+pub(crate) fn push_digits(number: u64, least: usize, text: &mut Vec<u8>) {
+    let all = digits(number);
+    let zeros = all.iter().take_while(|&&digit| digit == b'a').count();
+    text.extend_from_slice(&all[zeros.min(DIGITS - least)..]);
 }
 
 /// Whether an id that comes from elsewhere looks like one that we make for this generation, now

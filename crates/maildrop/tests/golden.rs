@@ -8,7 +8,8 @@ use std::hash::Hasher as _;
 use std::path::PathBuf;
 
 use maildrop::{
-    Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError, Patience, Progress,
+    Addressee, Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError, Patience,
+    Progress,
 };
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use siphasher::sip::SipHasher24;
@@ -37,6 +38,7 @@ impl Place {
     fn store(&self) -> Maildrops {
         let settings = NativeSettings {
             allow_volatile: true,
+            ..NativeSettings::default()
         };
         Maildrops::native(&self.data, &settings).unwrap()
     }
@@ -252,7 +254,12 @@ fn what_the_store_writes_is_the_format() {
         draft.append(stored).unwrap();
         let id = MaildropId(DROP);
         maildrops
-            .deliver(id, "mrose", &mut draft, measure, envelope)
+            .deliver(
+                &Addressee::unlimited(id, "mrose"),
+                &mut draft,
+                measure,
+                envelope,
+            )
             .unwrap()
     };
     deliver(stored, &measure, &envelope);
@@ -409,8 +416,7 @@ fn files_that_are_none() {
         let mut draft = maildrops.draft();
         draft.append(b"A: b\r\n").unwrap();
         let refused = maildrops.deliver(
-            MaildropId(DROP),
-            "x",
+            &Addressee::unlimited(MaildropId(DROP), "x"),
             &mut draft,
             &Measure::default(),
             &Envelope::default(),

@@ -9,14 +9,19 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use maildrop::{
-    DeliverError, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError,
+    Addressee, DeliverError, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings,
+    OpenError,
 };
 use pop3::{Deletions, MessageNumber};
 
 const DROP: MaildropId = MaildropId(0x1234_5678_9abc_def0);
-const ANY: NativeSettings = NativeSettings {
-    allow_volatile: true,
-};
+const MROSE: Addressee<'static> = Addressee::unlimited(DROP, "mrose");
+fn any() -> NativeSettings {
+    NativeSettings {
+        allow_volatile: true,
+        ..NativeSettings::default()
+    }
+}
 
 fn try_deliver(maildrops: &Maildrops, text: &[u8]) -> Result<Delivered, DeliverError> {
     let mut draft = maildrops.draft();
@@ -26,7 +31,7 @@ fn try_deliver(maildrops: &Maildrops, text: &[u8]) -> Result<Delivered, DeliverE
         header_octets: text.len() as u64,
         ..Measure::default()
     };
-    maildrops.deliver(DROP, "mrose", &mut draft, &measure, &Envelope::default())
+    maildrops.deliver(&MROSE, &mut draft, &measure, &Envelope::default())
 }
 
 fn deliver(maildrops: &Maildrops, text: &[u8]) -> Delivered {
@@ -44,7 +49,7 @@ fn all(count: usize) -> Deletions {
 #[test]
 fn one_session_between_processes() {
     let dir = tempfile::tempdir().unwrap();
-    let [one, two] = [0, 1].map(|_| Maildrops::native(dir.path(), &ANY).unwrap());
+    let [one, two] = [0, 1].map(|_| Maildrops::native(dir.path(), &any()).unwrap());
     deliver(&one, b"A: 1\r\n\r\n");
     let session = one.open(DROP).unwrap();
     assert!(matches!(two.open(DROP), Err(OpenError::InUse)));
@@ -71,7 +76,7 @@ fn replacing_races_with_delivering() {
     let each: usize = 150;
     let deliverers: Vec<_> = (0..4)
         .map(|who| {
-            let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+            let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
             std::thread::spawn(move || {
                 (0..each)
                     .map(|n| {
@@ -100,7 +105,7 @@ fn replacing_races_with_delivering() {
     };
     let takers: Vec<_> = (0..4)
         .map(|_| {
-            let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+            let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
             std::thread::spawn(move || (0..100).flat_map(|_| take(&maildrops)).collect::<Vec<_>>())
         })
         .collect();
@@ -112,7 +117,7 @@ fn replacing_races_with_delivering() {
         .into_iter()
         .flat_map(|thread| thread.join().unwrap())
         .collect();
-    taken.extend(take(&Maildrops::native(dir.path(), &ANY).unwrap()));
+    taken.extend(take(&Maildrops::native(dir.path(), &any()).unwrap()));
     assert_eq!(delivered.len(), 4 * each);
     assert_eq!(taken.len(), delivered.len(), "each message once");
     let taken: HashSet<_> = taken.into_iter().collect();
@@ -135,7 +140,7 @@ fn a_volatile_file_system_is_refused() {
     };
     assert_eq!(refused.kind(), std::io::ErrorKind::Unsupported);
     assert!(refused.to_string().contains("tmpfs"), "{refused}");
-    let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+    let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
     deliver(&maildrops, b"A: b\r\n\r\n");
     assert_eq!(maildrops.open(DROP).unwrap().listing().len(), 1);
 }
@@ -145,7 +150,7 @@ fn a_volatile_file_system_is_refused() {
 fn links_and_pipes_are_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
-    let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+    let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
     let file = maildrops.path(DROP).unwrap();
     assert_eq!(file, dir.path().join("d/1/23/123456789abcdef0.rsm"));
     deliver(&maildrops, b"A: b\r\n\r\n");
@@ -185,7 +190,7 @@ fn links_and_pipes_are_not_followed() {
 #[test]
 fn names_of_all_maildrops() {
     let dir = tempfile::tempdir().unwrap();
-    let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+    let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
     assert_eq!(maildrops.ids().unwrap(), []);
     deliver(&maildrops, b"A: b\r\n\r\n");
     fs::write(dir.path().join("d/1/23/1234000000000000.rsm.new"), b"").unwrap();
@@ -208,7 +213,7 @@ fn names_of_all_maildrops() {
 #[test]
 fn an_emptied_file_is_replaced_before_it_grows() {
     let dir = tempfile::tempdir().unwrap();
-    let maildrops = Maildrops::native(dir.path(), &ANY).unwrap();
+    let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
     let text = vec![b'x'; 600_000];
     for _ in 0..10 {
         deliver(&maildrops, &text);

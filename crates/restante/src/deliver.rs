@@ -11,7 +11,7 @@ use auth::{Accounts, State};
 use delivery::normalise::FromLine;
 use delivery::pipe::{self, Exit, Options};
 use delivery::{Recipient, RecipientRefusal};
-use maildrop::MaildropId;
+use maildrop::{MaildropId, Quota};
 
 use crate::args;
 use crate::config::{self, Config};
@@ -84,6 +84,7 @@ pub(crate) fn recipient(
             address: address.to_owned(),
             account: found.account,
             maildrop: MaildropId(found.maildrop),
+            quota: Quota::default(),
         }),
         Ok(None) => Err(RecipientRefusal::Unknown),
         Err(error) => {

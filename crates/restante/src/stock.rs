@@ -30,6 +30,7 @@ pub(crate) fn accounts(config: &Config) -> Result<Accounts, Failure> {
 pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
     let settings = NativeSettings {
         allow_volatile: config.allow_volatile,
+        ..NativeSettings::default()
     };
     Maildrops::native(&config.data, &settings).map_err(|error| {
         let data = config.data.display();

@@ -11,9 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use auth::{Recipient, State};
 use delivery::RecipientRefusal;
 use delivery::lmtp::{Message, Next, Session};
-use maildrop::{DeliverError, Draft, MaildropId};
+use maildrop::{DeliverError, Draft, MaildropId, Quota};
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
@@ -210,6 +210,7 @@ impl Driver<'_> {
                 address,
                 account,
                 maildrop: MaildropId(maildrop),
+                quota: Quota::default(),
             }),
             Ok(None) => {
                 debug!(recipient = %Escaped(&address), "recipient unknown");
@@ -262,6 +263,7 @@ fn log_deliver_error(why: &DeliverError) {
         DeliverError::Unavailable(cause) | DeliverError::NoSpace(cause) => {
             error!(%cause, "message not delivered: {why}");
         }
+        DeliverError::OverQuota => info!("message not delivered: {why}"),
         DeliverError::Damaged(what) => error!(what, "message not delivered: maildrop damaged"),
     }
 }

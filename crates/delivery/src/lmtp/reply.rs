@@ -35,6 +35,7 @@ pub(super) enum Refusal {
     TooLarge,
     Loop,
     NoSpace,
+    OverQuota,
     Unavailable,
     NotDelivered,
 }
@@ -68,6 +69,7 @@ impl Refusal {
             Self::TooLarge => "552 5.3.4 message is too large",
             Self::Loop => "554 5.4.6 too many hops, this message is in a loop",
             Self::NoSpace => "452 4.3.1 no space left, try again later",
+            Self::OverQuota => "452 4.2.2 maildrop is full, try again later",
             Self::Unavailable => "451 4.3.0 maildrop is unavailable, try again later",
             Self::NotDelivered => "451 4.3.0 not delivered, try again later",
         }
@@ -102,6 +104,7 @@ impl From<&DeliverError> for Refusal {
     fn from(why: &DeliverError) -> Self {
         match why {
             DeliverError::NoSpace(_) => Self::NoSpace,
+            DeliverError::OverQuota => Self::OverQuota,
             // A damaged maildrop is for the operator to mend; the message waits at the sender.
             DeliverError::Unavailable(_) | DeliverError::Damaged(_) => Self::Unavailable,
         }

@@ -112,6 +112,7 @@ fn resolve(address: &str) -> Result<Recipient, RecipientRefusal> {
             address: address.into(),
             account: "bob".into(),
             maildrop: MaildropId(1),
+            quota: maildrop::Quota::default(),
         }),
         Some("slow") => Err(RecipientRefusal::Unavailable),
         _ => Err(RecipientRefusal::Unknown),

@@ -14,6 +14,7 @@ fn recipient(name: &str, maildrop: u64) -> Recipient {
         address: format!("{name}@dobbs.org"),
         account: name.to_owned(),
         maildrop: MaildropId(maildrop),
+        quota: maildrop::Quota::default(),
     }
 }
 
@@ -196,6 +197,7 @@ fn one_that_fails_is_named_and_the_others_have_it() {
     let folder = tempfile::tempdir().unwrap();
     let settings = maildrop::NativeSettings {
         allow_volatile: true,
+        ..maildrop::NativeSettings::default()
     };
     let maildrops = Maildrops::native(folder.path(), &settings).unwrap();
     let bobs = maildrops.path(MaildropId(1)).unwrap();

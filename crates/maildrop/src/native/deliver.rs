@@ -15,7 +15,7 @@ use super::table::{Known, Shared};
 use super::{Store, now_us, random};
 use crate::draft::{Delivered, Draft, Envelope, Measure, flags};
 use crate::error::{DeliverError, StoreError};
-use crate::id::MaildropId;
+use crate::quota::{Addressee, Quota};
 use crate::unique_id::looks_own;
 
 /// An emptied file of this size is replaced before it grows on, even if nobody asked to tidy.
@@ -32,12 +32,12 @@ impl<D: Disk> Store<D> {
     /// See [`DeliverError`]; nothing is visible then.
     pub fn deliver(
         &self,
-        drop: MaildropId,
-        account: &str,
+        to: &Addressee<'_>,
         draft: &Draft<D>,
         measure: &Measure,
         envelope: &Envelope,
     ) -> Result<Delivered, DeliverError> {
+        let drop = to.id;
         let stored_len = envelope.prefix.len() as u64 + draft.len();
         if stored_len > u64::from(u32::MAX) {
             // The format counts header octets and dots in 32 bits.
@@ -56,10 +56,11 @@ impl<D: Disk> Store<D> {
                         let _ = self.tidy(drop);
                         continue;
                     }
+                    appending.check(to.quota, envelope.prefix.len() as u64 + measure.octets)?;
                     return Ok(appending.deliver(draft, measure, envelope)?);
                 }
                 Err(StoreError::Missing) => {
-                    let first = self.first(drop, &shared, account, draft, measure, envelope);
+                    let first = self.first(to, &shared, draft, measure, envelope);
                     if let Some(delivered) = first? {
                         return Ok(delivered);
                     }
@@ -72,6 +73,24 @@ impl<D: Disk> Store<D> {
         ))
     }
 
+    /// Whether a message of so many octets would fit now; promises nothing.
+    ///
+    /// # Errors
+    ///
+    /// See [`DeliverError`].
+    pub fn fits(&self, to: &Addressee<'_>, octets: u64) -> Result<(), DeliverError> {
+        if to.quota == Quota::default() {
+            return Ok(());
+        }
+        let shared = self.table.entry(to.id);
+        match self.append_to(to.id, &shared, None, Purpose::Read) {
+            Ok(mut appending) => appending.check(to.quota, octets),
+            Err(StoreError::Missing) if to.quota.fits(octets, 0, 0) => Ok(()),
+            Err(StoreError::Missing) => Err(DeliverError::OverQuota),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Makes the file together with its first message; none if another process was faster.
     ///
     /// The file gets its name only when it is complete and synced. The append lock is held from
@@ -79,13 +98,19 @@ impl<D: Disk> Store<D> {
     /// yes for a message in a file that a power cut takes away.
     fn first(
         &self,
-        drop: MaildropId,
+        to: &Addressee<'_>,
         shared: &Shared,
-        account: &str,
         draft: &Draft<D>,
         measure: &Measure,
         envelope: &Envelope,
     ) -> Result<Option<Delivered>, DeliverError> {
+        let drop = to.id;
+        if !to
+            .quota
+            .fits(envelope.prefix.len() as u64 + measure.octets, 0, 0)
+        {
+            return Err(DeliverError::OverQuota);
+        }
         let mut slot = shared.slot();
         (slot.known, slot.poison) = (None, None);
         let dir = Self::dir_of(drop);
@@ -101,7 +126,7 @@ impl<D: Disk> Store<D> {
             next_uid: 1,
             created_us: now_us(),
             salt: random()?,
-            account: account.as_bytes().to_vec(),
+            account: to.account.as_bytes().to_vec(),
         };
         file.write_at(&[&header.encode()], 0)?;
         slot.known = Some(Known {
@@ -149,6 +174,15 @@ impl<D: Disk> Store<D> {
 }
 
 impl<D: Disk> Appending<'_, D> {
+    /// Exact: whoever else delivers waits for the lock that is held here.
+    fn check(&mut self, quota: Quota, octets: u64) -> Result<(), DeliverError> {
+        let index = &self.known().index;
+        match quota.fits(octets, index.live, index.octets) {
+            true => Ok(()),
+            false => Err(DeliverError::OverQuota),
+        }
+    }
+
     fn deliver(
         &mut self,
         draft: &Draft<D>,
@@ -157,7 +191,7 @@ impl<D: Disk> Appending<'_, D> {
     ) -> io::Result<Delivered> {
         let prefix = &envelope.prefix[..];
         let stored_len = prefix.len() as u64 + draft.len();
-        let name = envelope.unique_id.as_ref().filter(|id| self.is_free(id));
+        let foreign = envelope.unique_id.clone().filter(|id| self.is_free(id));
         let known = self.known();
         let uid = known.index.next_uid;
         if uid == u64::MAX {
@@ -165,6 +199,7 @@ impl<D: Disk> Appending<'_, D> {
             return Err(io::Error::other("the maildrop has used up its uids"));
         }
 
+        let name = foreign.or_else(|| self.by_template(uid));
         let mut tlvs = Vec::with_capacity(128 + Sums::ext_len(stored_len));
         if let Some(name) = name {
             tlv(ext::UNIQUE_ID, name.as_bytes(), &mut tlvs);
@@ -212,6 +247,17 @@ impl<D: Disk> Appending<'_, D> {
             unique_id: known.index.unique_id(entry, known.header.generation),
             octets: Octets(entry.octets),
         })
+    }
+
+    /// The unique-id that the site's template makes; none: our own form, which is not stored.
+    fn by_template(&mut self, uid: u64) -> Option<UniqueId> {
+        let template = &self.store.settings.unique_id;
+        if template.is_own() {
+            return None;
+        }
+        let known = self.known();
+        let id = template.unique_id(known.header.generation, uid);
+        (!known.index.is_taken(&id)).then_some(id)
     }
 
     /// Whether a unique-id from elsewhere can be kept: no other message has it or will get it.

@@ -39,13 +39,12 @@ pub use verify::{Damage, Summary, Verified};
 
 use crate::draft::Draft;
 use crate::id::MaildropId;
-
-/// Octets of memory for indexes of maildrops that nobody uses now.
-const INDEX_BUDGET: usize = 256 * 1024 * 1024;
+use crate::settings::NativeSettings;
 
 /// All maildrops below one directory.
 pub struct Store<D: Disk> {
     disk: Arc<D>,
+    settings: NativeSettings,
     table: Table,
     /// Directories whose names are known to be durable.
     anchored: Mutex<HashSet<String>>,
@@ -54,14 +53,15 @@ pub struct Store<D: Disk> {
 impl<D: Disk> Store<D> {
     /// The store on a disk. Touches nothing.
     pub fn new(disk: Arc<D>) -> Self {
-        Self::with_index_budget(disk, INDEX_BUDGET)
+        Self::with_settings(disk, NativeSettings::default())
     }
 
-    /// As [`Store::new`], with another bound for what is kept in memory, in octets.
-    pub fn with_index_budget(disk: Arc<D>, octets: usize) -> Self {
+    /// As [`Store::new`], with settings of one's own.
+    pub fn with_settings(disk: Arc<D>, settings: NativeSettings) -> Self {
         Self {
             disk,
-            table: Table::new(octets),
+            table: Table::new(settings.index_octets_max),
+            settings,
             anchored: Mutex::default(),
         }
     }

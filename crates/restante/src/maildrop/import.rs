@@ -10,7 +10,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use delivery::normalise::{FromLine, Plain};
-use maildrop::{DeliverError, Draft, Envelope, Maildrops, Measure};
+use maildrop::{Addressee, DeliverError, Draft, Envelope, Maildrops, Measure};
 use pop3::MessageNumber;
 use sha2::{Digest as _, Sha256};
 
@@ -58,6 +58,8 @@ pub(super) fn import(config: &Config, account: &str, from: &Path) -> Result<(), 
         note!("{}: {}; left out", bad.path.display(), bad.why);
     }
     let mut present = present(&maildrops, &owned)?;
+    let name = owned.name();
+    let to = Addressee::unlimited(owned.id, &name);
     let bar = bar(
         scan.messages.len() as u64,
         "{bar:30} {pos}/{len} messages, {per_sec}, {eta} to go",
@@ -87,7 +89,7 @@ pub(super) fn import(config: &Config, account: &str, from: &Path) -> Result<(), 
             ..Envelope::default()
         };
         maildrops
-            .deliver(owned.id, &owned.name(), &mut draft, &measure, &envelope)
+            .deliver(&to, &mut draft, &measure, &envelope)
             .map_err(|error| stopped(&error, imported))?;
         imported += 1;
     }
