@@ -2,4 +2,5 @@
 
 pub mod driver;
 pub mod media;
+pub mod random;
 pub mod transcript;

@@ -1,0 +1,183 @@
+//! The octets of one file: as everybody sees them, and as a power cut would leave them.
+
+use super::Loss;
+use crate::random::Random;
+
+/// Octets that a disk writes in one piece.
+const SECTOR: usize = 512;
+
+/// A file's octets.
+#[derive(Clone, Default)]
+pub(super) struct Octets {
+    /// What a read shows.
+    pub(super) seen: Vec<u8>,
+    durable: Vec<u8>,
+    /// What is still to be synced, oldest first.
+    changes: Vec<Change>,
+    /// A failed sync has left `seen` and `durable` different, and nothing tells.
+    forked: bool,
+}
+
+/// One change of a file.
+#[derive(Clone)]
+pub(super) enum Change {
+    Write(u64, Vec<u8>),
+    Truncate(u64),
+}
+
+/// Which pieces of unsynced changes survive.
+pub(super) struct Sieve {
+    loss: Loss,
+    random: Random,
+    /// Of eight pieces, so many are kept.
+    kept: usize,
+    /// Whether a file can be longer for a write whose octets were lost.
+    zeros: bool,
+}
+
+impl Sieve {
+    pub(super) fn new(loss: Loss) -> Self {
+        let mut random = Random::new(match loss {
+            Loss::Some(seed) => seed,
+            _ => 0,
+        });
+        Self {
+            loss,
+            kept: random.pick(&[1, 4, 4, 7]),
+            zeros: random.once_in(2),
+            random,
+        }
+    }
+
+    pub(super) fn keeps(&mut self) -> bool {
+        match self.loss {
+            Loss::Everything => false,
+            Loss::Nothing => true,
+            Loss::Some(_) => self.random.below(8) < self.kept,
+        }
+    }
+
+    fn zeros(&mut self) -> bool {
+        matches!(self.loss, Loss::Some(_)) && self.zeros && self.random.once_in(2)
+    }
+}
+
+impl Octets {
+    /// A change that everybody sees at once.
+    pub(super) fn change(&mut self, change: Change) {
+        change.apply(&mut self.seen);
+        self.changes.push(change);
+    }
+
+    /// Makes all of it durable. Not what is seen: what a failed sync lost looks clean and is never
+    /// written.
+    pub(super) fn sync(&mut self) {
+        for change in self.changes.drain(..) {
+            change.apply(&mut self.durable);
+        }
+    }
+
+    /// A sync that fails: everything counts as clean from now on, whatever the disk got.
+    pub(super) fn sync_in_vain(&mut self, reached: Loss) {
+        if !self.changes.is_empty() {
+            self.write_back(reached);
+            self.forked = true;
+        }
+    }
+
+    /// What a power cut leaves.
+    pub(super) fn cut(&mut self, loss: Loss) {
+        if !self.changes.is_empty() {
+            self.write_back(loss);
+            self.forked = true;
+        }
+        if std::mem::take(&mut self.forked) {
+            self.seen.clone_from(&self.durable);
+        }
+    }
+
+    fn write_back(&mut self, loss: Loss) {
+        let mut sieve = Sieve::new(loss);
+        for change in std::mem::take(&mut self.changes) {
+            for piece in change.pieces() {
+                if sieve.keeps() {
+                    piece.apply(&mut self.durable);
+                } else if let Change::Write(offset, octets) = piece
+                    && sieve.zeros()
+                {
+                    // The length was written, the octets were not.
+                    let end = offset as usize + octets.len();
+                    self.durable.resize(end.max(self.durable.len()), 0);
+                }
+            }
+        }
+    }
+
+    /// Forgets what is clean, so that it is read from the disk again. Dirty pages cannot be
+    /// forgotten.
+    pub(super) fn forget_cache(&mut self, from: u64) {
+        if self.changes.is_empty() && self.forked {
+            let keep = (from as usize).min(self.seen.len());
+            self.seen.truncate(keep);
+            let rest = self.durable.get(keep..).unwrap_or_default();
+            self.seen.extend_from_slice(rest);
+        }
+    }
+
+    /// A change behind everybody's back, durable at once.
+    pub(super) fn rot(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
+        change(&mut self.seen);
+        self.durable.clone_from(&self.seen);
+        self.changes.clear();
+        self.forked = false;
+    }
+
+    /// As [`Octets::rot`], of what is in the cache only.
+    pub(super) fn rot_cache(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
+        change(&mut self.seen);
+        self.forked = true;
+    }
+}
+
+impl Change {
+    /// The first half of a write; nothing of anything else.
+    pub(super) fn half(self) -> Option<Self> {
+        match self {
+            Self::Write(offset, mut octets) => {
+                octets.truncate(octets.len() / 2);
+                Some(Self::Write(offset, octets))
+            }
+            Self::Truncate(_) => None,
+        }
+    }
+
+    fn apply(&self, octets: &mut Vec<u8>) {
+        match self {
+            Self::Write(offset, data) => {
+                let (from, to) = (*offset as usize, *offset as usize + data.len());
+                if octets.len() < to {
+                    octets.resize(to, 0);
+                }
+                octets[from..to].copy_from_slice(data);
+            }
+            Self::Truncate(len) => octets.resize(*len as usize, 0),
+        }
+    }
+
+    /// The sectors of a write, or the change itself.
+    fn pieces(self) -> Vec<Self> {
+        let Self::Write(offset, data) = self else {
+            return vec![self];
+        };
+        let first = SECTOR - (offset as usize % SECTOR);
+        let (head, rest) = data.split_at(first.min(data.len()));
+        std::iter::once(head)
+            .chain(rest.chunks(SECTOR))
+            .scan(offset, |at, piece| {
+                let write = Self::Write(*at, piece.to_vec());
+                *at += piece.len() as u64;
+                Some(write)
+            })
+            .collect()
+    }
+}
