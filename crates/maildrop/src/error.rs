@@ -74,7 +74,7 @@ pub enum StoreError {
 }
 
 /// Whether the disk (or the user's share of it) is full.
-fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded

@@ -49,7 +49,7 @@ pub use error::{CommitError, DeliverError, OpenError, StoreError, TextError};
 pub use id::{MaildropId, NotAMaildropId};
 pub use memory::Memory;
 pub use native::media::RealDisk;
-pub use native::{Damage, Store, Summary, Verified};
+pub use native::{Compacted, Damage, Deleted, Expired, Store, Summary, Verified};
 pub use quota::{Addressee, Quota};
 pub use settings::NativeSettings;
 pub use template::Template;
@@ -167,6 +167,94 @@ impl Maildrops {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Native(native) => native.store.tidy(id),
+        }
+    }
+
+    /// Deletes the messages that were put into a maildrop before a moment (µs since 1970), durably,
+    /// all or nothing. A maildrop in use is left alone.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; nothing is deleted then.
+    pub fn expire(&self, id: MaildropId, before_us: i64) -> io::Result<Expired> {
+        match self {
+            Self::Memory(memory) => Ok(memory.expire(id, before_us)),
+            Self::Native(native) => native.store.expire(id, before_us),
+        }
+    }
+
+    /// Deleted messages that can be brought back, ascending by uid.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says, or `InvalidData` with what is wrong with the file.
+    pub fn deleted(&self, id: MaildropId) -> io::Result<Vec<Deleted>> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Native(native) => native.store.deleted(id),
+        }
+    }
+
+    /// Brings deleted messages back under the unique-ids that they had, durably, all or nothing.
+    /// Those that are not whole any more stay dead. Returns the uids that came back.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; nothing has come back then.
+    pub fn undelete(&self, id: MaildropId, uids: &[u64]) -> io::Result<Vec<u64>> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Native(native) => native.store.undelete(id, uids),
+        }
+    }
+
+    /// Writes a maildrop's file anew if anything can be given back, however little.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceBusy` if somebody uses the maildrop, `InvalidData` if it is damaged, else what the
+    /// disk says; the maildrop is as it was then.
+    pub fn compact(&self, id: MaildropId) -> io::Result<Compacted> {
+        match self {
+            Self::Memory(_) => Ok(Compacted::default()),
+            Self::Native(native) => native.store.compact(id),
+        }
+    }
+
+    /// Notes an account's new name beside its maildrop, so that a lost account database can be
+    /// rebuilt.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn rename(&self, id: MaildropId, account: &str) -> io::Result<()> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Native(native) => native.store.rename(id, account),
+        }
+    }
+
+    /// Sets room aside for the day when the disk is full, as far as it is missing.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; what could be set aside is.
+    pub fn refill_reserve(&self) -> io::Result<()> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Native(native) => native.store.refill_reserve(),
+        }
+    }
+
+    /// Gives a piece of that room back to a disk that is full; false if there is none left.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn spend_reserve(&self) -> io::Result<bool> {
+        match self {
+            Self::Memory(_) => Ok(false),
+            Self::Native(native) => native.store.spend_reserve(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::draft::{Delivered, Draft, Envelope, Measure};
 use crate::error::{CommitError, DeliverError, OpenError, TextError};
 use crate::id::MaildropId;
 use crate::native::media::Disk;
+use crate::native::{Expired, now_us};
 use crate::quota::{Addressee, Quota};
 use crate::unique_id::{looks_own, own};
 use crate::{Patience, Progress};
@@ -32,6 +33,7 @@ struct Message {
     unique_id: UniqueId,
     octets: u64,
     header_octets: usize,
+    appended_us: i64,
     text: Vec<u8>,
 }
 
@@ -73,6 +75,7 @@ impl Memory {
             uid,
             unique_id: unique_id.clone(),
             octets,
+            appended_us: now_us(),
             header_octets: prefix.saturating_add(header).min(text.len()),
             text,
         };
@@ -89,6 +92,22 @@ impl Memory {
     /// As [`crate::Maildrops::fits`].
     pub(crate) fn fits(&self, to: &Addressee<'_>, octets: u64) -> Result<(), DeliverError> {
         Self::check(&self.drops(), to.id, to.quota, octets)
+    }
+
+    /// As [`crate::Maildrops::expire`].
+    pub(crate) fn expire(&self, id: MaildropId, before_us: i64) -> Expired {
+        let mut expired = Expired::default();
+        if let Some(drop) = self.drops().get_mut(&id).filter(|drop| !drop.in_use) {
+            drop.messages.retain(|message| {
+                let goes = message.appended_us < before_us;
+                if goes {
+                    expired.messages += 1;
+                    expired.octets += message.octets;
+                }
+                !goes
+            });
+        }
+        expired
     }
 
     fn check(

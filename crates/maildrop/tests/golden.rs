@@ -300,18 +300,26 @@ fn what_the_store_writes_is_the_format() {
         top: 14,
         stuffed: 1,
     };
-    let ext = b"\x01\0\x07\0keep-me\0\x02\0\x03\0a@b\0\x04\0\x05\0cur/1\0\0\0";
+    // Received at another time than it was put here: both are kept.
+    let appended = |at: usize| {
+        let mut ext = b"\x09\0\x08\0".to_vec();
+        ext.extend_from_slice(&number(at + 4).to_le_bytes());
+        ext
+    };
+    let mut ext = b"\x01\0\x07\0keep-me\0\x02\0\x03\0a@b\0\x04\0\x05\0cur/1\0\0\0".to_vec();
+    ext.extend_from_slice(&appended(4096 + 64 + ext.len()));
     record(
         &mut expected,
         &fields,
-        ext,
+        &ext,
         b"X: \xe9\r\nA: b\r\n\r\n..dot\r\n",
         0,
     );
-    let mut ext = b"\x06\0\x09\0\x10".to_vec();
+    let mut ext = appended(expected.len().next_multiple_of(8) + 64);
+    ext.extend_from_slice(b"\x06\0\x09\0\x10");
     ext.extend_from_slice(&crc32c::crc32c(&large[..65_536]).to_le_bytes());
     ext.extend_from_slice(&crc32c::crc32c(&large[65_536..]).to_le_bytes());
-    ext.resize(16, 0);
+    ext.resize(28, 0);
     let fields = Fields {
         kind: 1,
         flags: 0,
@@ -357,7 +365,7 @@ fn what_the_store_writes_is_the_format() {
     session.commit(&deletions).unwrap();
     maildrops.tidy(MaildropId(DROP)).unwrap();
     let fresh = fs::read(place.file()).unwrap();
-    let expected = header(|octets| {
+    let mut expected = header(|octets| {
         put!(octets, 32, 1_u64);
         put!(octets, 40, number(40));
         put!(octets, 48, 3_u64);
@@ -365,6 +373,19 @@ fn what_the_store_writes_is_the_format() {
         octets[64..80].copy_from_slice(&fresh[64..80]);
         octets[128..140].copy_from_slice(b"\x01\0\x05\0mrose\0\0\0");
     });
+    // The unique-id that was imported stays used up.
+    let fields = Fields {
+        kind: 7,
+        flags: 0,
+        uid: 1,
+        pop_size: 0,
+        time: i64::from_le_bytes(fresh[4096 + 32..4096 + 40].try_into().unwrap()),
+        top: 0,
+        stuffed: 0,
+    };
+    let mut hash = SipHasher24::new_with_key(&[0; 16]);
+    hash.write(b"keep-me");
+    record(&mut expected, &fields, b"", &hash.finish().to_le_bytes(), 0);
     assert!(fresh == expected);
     assert_ne!(fresh[64..80], written[64..80], "a new file has a new salt");
 }

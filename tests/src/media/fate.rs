@@ -80,6 +80,9 @@ pub enum Call {
     Read,
     Write,
     Truncate,
+    Allocate,
+    Punch,
+    Free,
     Sync,
     Lock,
 }
@@ -89,13 +92,19 @@ impl Call {
     pub fn changes(self) -> bool {
         !matches!(
             self,
-            Self::Open | Self::StatName | Self::List | Self::Stat | Self::Read | Self::Lock
+            Self::Open
+                | Self::StatName
+                | Self::List
+                | Self::Stat
+                | Self::Read
+                | Self::Free
+                | Self::Lock
         )
     }
 
     /// Whether it needs space that a full disk has not got.
     pub fn needs_space(self) -> bool {
-        self.changes() && !matches!(self, Self::Unlink | Self::Truncate)
+        self.changes() && !matches!(self, Self::Unlink | Self::Truncate | Self::Punch)
     }
 }
 

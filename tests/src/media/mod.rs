@@ -18,6 +18,7 @@ mod state;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
 
 use maildrop::native::media::{Disk, File, Lock, Stat};
 
@@ -286,7 +287,17 @@ impl Disk for SimDisk {
         state.names.dir(dir)?;
         Ok(state.names.list(dir))
     }
+
+    fn pause(&self) {}
+
+    fn free_octets(&self) -> io::Result<u64> {
+        drop(self.look(Call::Free)?);
+        Ok(FREE)
+    }
 }
+
+/// Room on the disk, as it says itself; that it is used up is a matter of fate.
+const FREE: u64 = 1 << 40;
 
 impl SimFile {
     fn sync(&self) -> io::Result<()> {
@@ -354,6 +365,14 @@ impl File for SimFile {
         self.modify(Call::Truncate, Change::Truncate(len))
     }
 
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.modify(Call::Allocate, Change::Truncate(len))
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.modify(Call::Punch, Change::Punch(offset, len as usize))
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.sync()
     }
@@ -371,16 +390,15 @@ impl File for SimFile {
 
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {
         let mut state = self.disk.look(Call::Lock)?;
-        let got = state.lock(self.opening, self.key, lock);
-        drop(state);
-        let conductor = self.disk.conductor.as_ref().and_then(Weak::upgrade);
-        match (got, lock, conductor) {
-            (false, Lock::Append, Some(conductor)) => {
-                conductor.waits_in_vain(self.disk.process);
-                Err(io::ErrorKind::TimedOut.into())
-            }
-            _ => Ok(got),
+        Ok(state.lock(self.opening, self.key, lock))
+    }
+
+    fn wait_lock(&self, lock: Lock, _: Duration) -> io::Result<bool> {
+        let got = self.try_lock(lock)?;
+        if !got && let Some(conductor) = self.disk.conductor.as_ref().and_then(Weak::upgrade) {
+            conductor.waits_in_vain(self.disk.process);
         }
+        Ok(got)
     }
 
     fn unlock(&self, lock: Lock) {

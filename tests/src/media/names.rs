@@ -128,7 +128,10 @@ impl Names {
     /// Whether any name leads to the file, or may do so after a power cut.
     pub(super) fn lead_to(&self, key: u64) -> bool {
         let node = Node::File(key);
-        let come = self.changes.iter().filter_map(|change| change.come.as_ref());
+        let come = self
+            .changes
+            .iter()
+            .filter_map(|change| change.come.as_ref());
         self.are_seen(key)
             || self.durable.values().any(|it| *it == node)
             || come.into_iter().any(|(_, it)| *it == node)

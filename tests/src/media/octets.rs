@@ -1,10 +1,14 @@
 //! The octets of one file: as everybody sees them, and as a power cut would leave them.
 
+use std::collections::BTreeSet;
+
 use super::Loss;
 use crate::random::Random;
 
 /// Octets that a disk writes in one piece.
 const SECTOR: usize = 512;
+/// Octets that a disk sets aside in one piece.
+const PAGE: usize = 4096;
 
 /// A file's octets.
 #[derive(Clone, Default)]
@@ -12,6 +16,8 @@ pub(super) struct Octets {
     /// What a read shows.
     pub(super) seen: Vec<u8>,
     durable: Vec<u8>,
+    /// Pages that were given back to the disk.
+    holes: BTreeSet<usize>,
     /// What is still to be synced, oldest first.
     changes: Vec<Change>,
     /// A failed sync has left `seen` and `durable` different, and nothing tells.
@@ -23,6 +29,8 @@ pub(super) struct Octets {
 pub(super) enum Change {
     Write(u64, Vec<u8>),
     Truncate(u64),
+    /// From an offset, so many zeros for which no room is kept.
+    Punch(u64, usize),
 }
 
 /// Which pieces of unsynced changes survive.
@@ -66,7 +74,27 @@ impl Octets {
     /// A change that everybody sees at once.
     pub(super) fn change(&mut self, change: Change) {
         change.apply(&mut self.seen);
+        match change {
+            Change::Punch(from, len) => {
+                let from = from as usize;
+                self.holes.extend(from.div_ceil(PAGE)..(from + len) / PAGE);
+            }
+            Change::Write(offset, ref octets) => {
+                let (from, to) = (offset as usize, offset as usize + octets.len());
+                if !self.holes.is_empty() {
+                    self.holes
+                        .retain(|page| !(from / PAGE..to.div_ceil(PAGE)).contains(page));
+                }
+            }
+            Change::Truncate(len) => drop(self.holes.split_off(&(len as usize).div_ceil(PAGE))),
+        }
         self.changes.push(change);
+    }
+
+    /// Octets of the disk that the file takes up.
+    pub(super) fn on_disk(&self) -> u64 {
+        let pages = self.seen.len().div_ceil(PAGE) - self.holes.len();
+        (pages * PAGE) as u64
     }
 
     /// Makes all of it durable. Not what is seen: what a failed sync lost looks clean and is never
@@ -93,6 +121,11 @@ impl Octets {
         }
         if std::mem::take(&mut self.forked) {
             self.seen.clone_from(&self.durable);
+            let octets = &self.seen;
+            self.holes.retain(|page| {
+                let page = octets.get(page * PAGE..(page + 1) * PAGE);
+                page.is_some_and(|page| page.iter().all(|&octet| octet == 0))
+            });
         }
     }
 
@@ -147,7 +180,7 @@ impl Change {
                 octets.truncate(octets.len() / 2);
                 Some(Self::Write(offset, octets))
             }
-            Self::Truncate(_) => None,
+            Self::Truncate(_) | Self::Punch(..) => None,
         }
     }
 
@@ -161,6 +194,11 @@ impl Change {
                 octets[from..to].copy_from_slice(data);
             }
             Self::Truncate(len) => octets.resize(*len as usize, 0),
+            Self::Punch(from, len) => {
+                let (from, to) = (*from as usize, *from as usize + len);
+                let to = to.min(octets.len());
+                octets[from.min(to)..to].fill(0);
+            }
         }
     }
 

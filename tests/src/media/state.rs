@@ -191,6 +191,7 @@ impl State {
                 inode: inode.number,
             },
             len: inode.octets.seen.len() as u64,
+            disk_octets: inode.octets.on_disk(),
         }
     }
 

@@ -7,10 +7,12 @@ use pop3::{Octets, UniqueId};
 
 use super::append::{Appending, Purpose};
 use super::bytes::tlv;
+use super::grave::Dead;
 use super::header::{HEADER_LEN, Header};
 use super::index::Index;
 use super::media::{Disk, File, Lock};
 use super::record::{Kind, Record, Sums, ext, text_ext};
+use super::space::grace_cut;
 use super::table::{Known, Shared};
 use super::{Store, now_us, random};
 use crate::draft::{Delivered, Draft, Envelope, Measure, flags};
@@ -20,6 +22,8 @@ use crate::unique_id::looks_own;
 
 /// An emptied file of this size is replaced before it grows on, even if nobody asked to tidy.
 const TIDY_BEFORE_DELIVERY: u64 = 1024 * 1024;
+/// A message that was received so much earlier or later than it is put here has both times.
+const APPENDED_DIFFERS_US: u64 = 60_000_000;
 /// How often to start again because another process made or replaced the file meanwhile.
 const RACES_MAX: usize = 16;
 
@@ -50,7 +54,8 @@ impl<D: Disk> Store<D> {
             match self.append_to(drop, &shared, None, Purpose::Write) {
                 Ok(mut appending) => {
                     let index = &appending.known().index;
-                    if attempt == 0 && index.live == 0 && index.end > TIDY_BEFORE_DELIVERY {
+                    let cut_us = grace_cut(&self.settings);
+                    if attempt == 0 && index.end > TIDY_BEFORE_DELIVERY && index.is_vacant(cut_us) {
                         std::mem::drop(appending);
                         // It only gives space back, so its failure is no reason to refuse mail.
                         let _ = self.tidy(drop);
@@ -155,7 +160,10 @@ impl<D: Disk> Store<D> {
                 other => other?,
             }
             if let Err(error) = self.disk.sync_dir(&dir) {
-                // The sender will be told no: take the name back, while we hold the lock.
+                // The sender will be told no: empty the file, then take the name back, while we
+                // hold the lock. Whatever a crash makes of the name, the message is not in it.
+                let emptied = appending.file.truncate(HEADER_LEN as u64);
+                let _ = emptied.and_then(|()| appending.file.sync_all());
                 let _ = self.disk.unlink(&path);
                 return Err(error);
             }
@@ -176,8 +184,14 @@ impl<D: Disk> Store<D> {
 impl<D: Disk> Appending<'_, D> {
     /// Exact: whoever else delivers waits for the lock that is held here.
     fn check(&mut self, quota: Quota, octets: u64) -> Result<(), DeliverError> {
+        let settings = &self.store.settings;
         let index = &self.known().index;
-        match quota.fits(octets, index.live, index.octets) {
+        let dead = match settings.grace_in_quota && !settings.grace.is_zero() {
+            true => index.in_grace(grace_cut(settings)),
+            false => Dead::default(),
+        };
+        let held = (index.live + dead.messages, index.octets + dead.octets);
+        match quota.fits(octets, held.0, held.1) {
             true => Ok(()),
             false => Err(DeliverError::OverQuota),
         }
@@ -207,6 +221,12 @@ impl<D: Disk> Appending<'_, D> {
         text_ext(ext::SENDER, envelope.sender.as_deref(), &mut tlvs);
         text_ext(ext::ORIGIN, envelope.origin.as_deref(), &mut tlvs);
 
+        let now = now_us();
+        let received_us = envelope.received_us.unwrap_or(now);
+        if now.abs_diff(received_us) > APPENDED_DIFFERS_US {
+            tlv(ext::APPENDED, &now.to_le_bytes(), &mut tlvs);
+        }
+
         let mut sums = Sums::new(stored_len);
         sums.add(prefix);
         draft.pieces(|piece| {
@@ -227,7 +247,7 @@ impl<D: Disk> Appending<'_, D> {
             stored_len,
             uid,
             pop_size: prefix.len() as u64 + measure.octets,
-            received_us: envelope.received_us.unwrap_or_else(now_us),
+            received_us,
             top_off: u32::try_from(header_octets).expect("checked against the stored length"),
             stuffed: measure.stuffed,
             crc,
@@ -245,7 +265,7 @@ impl<D: Disk> Appending<'_, D> {
         Ok(Delivered {
             uid,
             unique_id: known.index.unique_id(entry, known.header.generation),
-            octets: Octets(entry.octets),
+            octets: Octets(entry.octets.into()),
         })
     }
 

@@ -23,7 +23,7 @@ const MAC_START: usize = HEADER_LEN - 16;
 /// TLV: the account's name.
 const ACCOUNT: u8 = 1;
 /// Longest account name that is kept.
-const ACCOUNT_MAX: usize = 1024;
+pub(crate) const ACCOUNT_MAX: usize = 1024;
 
 /// What the header says.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,17 +1,21 @@
 //! What a maildrop's file says: which messages there are, where, and how large.
 //!
 //! Built by reading the records in order; 24 octets a message. Deleted messages keep their place
-//! until the index is packed, so that a deletion costs a search and not a copy.
+//! until the index is packed, so that a deletion costs a search and not a copy; where they lie,
+//! and since when they are dead, is remembered as long as the file holds them, for whoever wants
+//! one back or its space.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 use pop3::UniqueId;
 
-use super::bytes::u64_at;
+use super::bytes::{align, u32_at, u64_at};
+use super::grave::Grave;
 use super::header::HEADER_LEN;
+use super::header::mac;
 use super::media::File;
-use super::record::{At, Found, Kind, decode_flags, decode_ranges, ext, look};
+use super::record::{At, Found, Kind, decode_flags, decode_gone, decode_ranges, ext, look};
 use crate::unique_id::own;
 
 /// One message: where its record is, its uid and its size.
@@ -20,8 +24,10 @@ pub(crate) struct Entry {
     /// Offset of the record, a multiple of 8, with marks in the three bits that are free.
     place: u64,
     pub(crate) uid: u64,
-    /// Octets as RFC 1939 counts them.
-    pub(crate) octets: u64,
+    /// Octets as RFC 1939 counts them; the format allows no message of 4 GiB.
+    pub(crate) octets: u32,
+    /// Octets that the record takes up in the file, divided by 8.
+    pub(crate) units: u32,
 }
 
 const DEAD: u64 = 1;
@@ -29,7 +35,7 @@ const NAMED: u64 = 2;
 const HIDDEN: u64 = 4;
 const MARKS: u64 = 7;
 /// FLAGS: the bit that hides a message from sessions.
-const FLAG_HIDDEN: u8 = 2;
+pub(crate) const FLAG_HIDDEN: u8 = 2;
 
 impl Entry {
     /// Octets of an entry in memory and in the sidecar.
@@ -45,6 +51,16 @@ impl Entry {
         self.place & DEAD != 0
     }
 
+    /// Whether its unique-id is not our own.
+    pub(crate) fn is_named(&self) -> bool {
+        self.place & NAMED != 0
+    }
+
+    /// Whether it lives, but sessions do not see it.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.place & (DEAD | HIDDEN) == HIDDEN
+    }
+
     /// Whether sessions see it.
     pub(crate) fn is_listed(&self) -> bool {
         self.place & (DEAD | HIDDEN) == 0
@@ -55,6 +71,7 @@ impl Entry {
         out.extend_from_slice(&self.place.to_le_bytes());
         out.extend_from_slice(&self.uid.to_le_bytes());
         out.extend_from_slice(&self.octets.to_le_bytes());
+        out.extend_from_slice(&self.units.to_le_bytes());
     }
 
     /// Reads an entry back from [`Entry::LEN`] octets.
@@ -62,8 +79,25 @@ impl Entry {
         Self {
             place: u64_at(octets, 0),
             uid: u64_at(octets, 8),
-            octets: u64_at(octets, 16),
+            octets: u32_at(octets, 16),
+            units: u32_at(octets, 20),
         }
+    }
+
+    /// The message of a record; none if it is larger than the format allows.
+    fn of(found: &Found) -> Option<Self> {
+        let units = (align(found.end) - found.offset) / 8;
+        Some(Self {
+            place: found.offset,
+            uid: found.record.uid,
+            octets: u32::try_from(found.record.pop_size).ok()?,
+            units: u32::try_from(units).ok()?,
+        })
+    }
+
+    /// Octets that the record takes up in the file.
+    pub(crate) fn space(&self) -> u64 {
+        u64::from(self.units) * 8
     }
 }
 
@@ -83,25 +117,26 @@ pub(crate) struct Gap {
 /// Most gaps that are kept for reports; a file with more is damaged beyond listing.
 const GAPS_MAX: usize = 1000;
 
-/// A record that the index as it is cannot take in: read the file again from its start.
-pub(crate) struct ReadAgain;
-
 /// The state that a file's records add up to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     /// Ascending by uid.
     pub(crate) entries: Vec<Entry>,
+    /// How many of them are dead.
     dead: usize,
-    /// Whether dead entries were dropped, so that an UNDELETE cannot be applied any more.
-    packed: bool,
-    /// Unique-ids that are not our own, by uid.
+    /// The dead, in the order of their deletion.
+    pub(crate) graves: Vec<Grave>,
+    /// Unique-ids that are not our own, by uid, of the living and the dead.
     pub(crate) names: BTreeMap<u64, UniqueId>,
-    /// Every such unique-id in the file, of dead messages too: none is given out twice.
-    taken: HashSet<UniqueId>,
+    /// What every such unique-id hashes to, also of messages that a replaced file had: none is
+    /// given out twice. A hash that two share costs the second its foreign name, nothing else.
+    taken: HashSet<u64>,
     /// Messages not deleted, hidden ones included.
     pub(crate) live: u64,
     /// Their octets.
     pub(crate) octets: u64,
+    /// Octets that their records take up in the file.
+    pub(crate) live_space: u64,
     pub(crate) next_uid: u64,
     /// Number of the last record that is not a message.
     pub(crate) commits: u64,
@@ -110,6 +145,8 @@ pub(crate) struct Index {
     /// Offset of the octet after the last record.
     pub(crate) end: u64,
     pub(crate) gaps: Vec<Gap>,
+    /// The account's name, if a NOTE gave it another than the file's header has.
+    pub(crate) account: Option<Vec<u8>>,
 }
 
 impl Index {
@@ -123,31 +160,21 @@ impl Index {
     }
 
     /// Takes in one record; `body` are the verified octets of one that is not a message.
-    pub(crate) fn apply(
-        &mut self,
-        found: &Found,
-        body: &[u8],
-        generation: u64,
-    ) -> Result<(), ReadAgain> {
+    pub(crate) fn apply(&mut self, found: &Found, body: &[u8], generation: u64) {
         match found.record.kind {
             Kind::Message => self.push(found, generation),
             Kind::Delete => {
                 if let Some((counters, ranges)) = decode_ranges(body) {
                     self.next_uid = self.next_uid.max(counters.next_uid);
                     for range in ranges {
-                        self.delete(range);
+                        self.delete(range, found.record.received_us);
                     }
                 }
             }
             Kind::Undelete => {
                 if let Some((counters, ranges)) = decode_ranges(body) {
-                    if self.packed {
-                        return Err(ReadAgain);
-                    }
                     self.next_uid = self.next_uid.max(counters.next_uid);
-                    for range in ranges {
-                        self.undelete(range);
-                    }
+                    self.undelete(&ranges);
                 }
             }
             Kind::Flags => {
@@ -168,7 +195,11 @@ impl Index {
                 if let Some(next) = found.ext(ext::NEXT_UID).filter(|next| next.len() == 8) {
                     self.next_uid = self.next_uid.max(u64_at(next, 0));
                 }
+                if let Some(account) = found.ext(ext::ACCOUNT) {
+                    self.account = Some(account.to_vec());
+                }
             }
+            Kind::Gone => self.taken.extend(decode_gone(body)),
             Kind::Unknown => {}
         }
         if found.record.kind != Kind::Message {
@@ -176,44 +207,37 @@ impl Index {
         }
         self.last = found.offset;
         self.end = found.end;
-        Ok(())
     }
 
     fn push(&mut self, found: &Found, generation: u64) {
         let record = &found.record;
+        let len = found.end - found.offset;
         let ascends = self.entries.last().is_none_or(|last| last.uid < record.uid);
         // Unreachable with our own writer: a uid that went down would be one given out twice.
         if !ascends || record.uid == u64::MAX {
-            self.gap(
-                found.offset,
-                found.end - found.offset,
-                "a uid is used twice",
-            );
+            self.gap(found.offset, len, "a uid is used twice");
             return;
         }
-        let name = found
-            .ext(ext::UNIQUE_ID)
-            .and_then(|id| UniqueId::new(id.to_vec()))
-            .or_else(|| {
-                let older = found.ext(ext::GENERATION).filter(|it| it.len() == 8)?;
-                let older = u64_at(older, 0);
-                (older != generation).then(|| own(older, record.uid))
-            });
-        let mut place = found.offset;
-        if let Some(name) = name
+        let Some(mut entry) = Entry::of(found) else {
+            self.gap(
+                found.offset,
+                len,
+                "a message is larger than the format allows",
+            );
+            self.next_uid = self.next_uid.max(record.uid + 1);
+            return;
+        };
+        if let Some(name) = foreign_name(found, generation)
             // Two messages of one name would be one message to every client.
-            && self.taken.insert(name.clone())
+            && self.taken.insert(hash(&name))
         {
             self.names.insert(record.uid, name);
-            place |= NAMED;
+            entry.place |= NAMED;
         }
-        self.entries.push(Entry {
-            place,
-            uid: record.uid,
-            octets: record.pop_size,
-        });
         self.live += 1;
-        self.octets = self.octets.saturating_add(record.pop_size);
+        self.octets += u64::from(entry.octets);
+        self.live_space += entry.space();
+        self.entries.push(entry);
         self.next_uid = self.next_uid.max(record.uid + 1);
     }
 
@@ -223,32 +247,48 @@ impl Index {
         &mut self.entries[from..to.max(from)]
     }
 
-    fn delete(&mut self, (first, last): (u64, u64)) {
-        let (mut count, mut octets) = (0, 0_u64);
+    fn delete(&mut self, (first, last): (u64, u64), at_us: i64) {
+        let mut graves = std::mem::take(&mut self.graves);
+        let before = graves.len();
         for entry in self.range(first, last) {
             if !entry.is_dead() {
+                graves.push(Grave::new(*entry, at_us));
                 entry.place |= DEAD;
-                count += 1;
-                octets = octets.saturating_add(entry.octets);
             }
         }
-        self.dead += count;
-        self.live -= count as u64;
-        self.octets = self.octets.saturating_sub(octets);
+        for grave in &graves[before..] {
+            self.live -= 1;
+            self.octets -= u64::from(grave.entry.octets);
+            self.live_space -= grave.entry.space();
+        }
+        self.dead += graves.len() - before;
+        self.graves = graves;
     }
 
-    fn undelete(&mut self, (first, last): (u64, u64)) {
-        let (mut count, mut octets) = (0, 0_u64);
-        for entry in self.range(first, last) {
-            if entry.is_dead() {
-                entry.place &= !DEAD;
-                count += 1;
-                octets = octets.saturating_add(entry.octets);
+    fn undelete(&mut self, ranges: &[(u64, u64)]) {
+        let named = |uid: u64| {
+            let after = ranges.partition_point(|&(first, _)| first <= uid);
+            after > 0 && uid <= ranges[after - 1].1
+        };
+        let (risen, graves): (Vec<_>, Vec<_>) = std::mem::take(&mut self.graves)
+            .into_iter()
+            .partition(|grave| named(grave.entry.uid));
+        self.graves = graves;
+        let packed = self.entries.len();
+        for Grave { entry, .. } in risen {
+            self.live += 1;
+            self.octets += u64::from(entry.octets);
+            self.live_space += entry.space();
+            match self.entries[..packed].binary_search_by_key(&entry.uid, |it| it.uid) {
+                Ok(place) => {
+                    self.entries[place] = entry;
+                    self.dead -= 1;
+                }
+                Err(_) => self.entries.push(entry),
             }
         }
-        self.dead -= count;
-        self.live += count as u64;
-        self.octets = self.octets.saturating_add(octets);
+        // Two runs that ascend: cheap.
+        self.entries.sort_by_key(|entry| entry.uid);
     }
 
     /// Drops dead entries when they are the greater part, so that the work is paid for by the
@@ -257,11 +297,7 @@ impl Index {
         if self.dead > self.entries.len() / 2 {
             self.entries.retain(|entry| !entry.is_dead());
             self.entries.shrink_to(2 * self.entries.len());
-            let entries = &self.entries;
-            self.names
-                .retain(|uid, _| entries.binary_search_by_key(uid, |entry| entry.uid).is_ok());
             self.dead = 0;
-            self.packed = true;
         }
     }
 
@@ -289,9 +325,19 @@ impl Index {
         })
     }
 
-    /// Whether some message of the file has, or had, this unique-id.
+    /// Whether some message of the maildrop has, or had, this unique-id.
     pub(crate) fn is_taken(&self, id: &UniqueId) -> bool {
-        self.taken.contains(id)
+        self.taken.contains(&hash(id))
+    }
+
+    /// Whether a unique-id that hashes to this is used up.
+    pub(crate) fn is_hash_taken(&self, hash: u64) -> bool {
+        self.taken.contains(&hash)
+    }
+
+    /// What the unique-ids from elsewhere hash to.
+    pub(crate) fn taken(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.taken.iter().copied()
     }
 
     /// The unique-id of a message.
@@ -306,6 +352,11 @@ impl Index {
         }
     }
 
+    /// The messages that are not deleted, hidden ones included.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.is_dead())
+    }
+
     /// The messages that a session sees.
     pub(crate) fn listed(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.is_listed())
@@ -315,32 +366,44 @@ impl Index {
     pub(crate) fn cost(&self) -> usize {
         size_of::<Self>()
             + self.entries.capacity() * size_of::<Entry>()
+            + self.graves.capacity() * size_of::<Grave>()
             + self.names.len() * 160
-            + self.taken.len() * 112
+            + self.taken.len() * 16
     }
 
-    /// An index out of a sidecar: entries without dead ones, and the names.
+    /// An index out of a sidecar: the living, the dead, and the names.
     pub(crate) fn restored(
         entries: Vec<Entry>,
+        graves: Vec<Grave>,
         names: BTreeMap<u64, UniqueId>,
-        taken: HashSet<UniqueId>,
+        taken: HashSet<u64>,
     ) -> Self {
-        let octets = entries
-            .iter()
-            .fold(0_u64, |sum, entry| sum.saturating_add(entry.octets));
         Self {
             live: entries.len() as u64,
-            octets,
+            octets: entries.iter().map(|entry| u64::from(entry.octets)).sum(),
+            live_space: entries.iter().map(Entry::space).sum(),
             entries,
-            packed: true,
+            graves,
             names,
             taken,
             ..Self::default()
         }
     }
+}
 
-    /// All unique-ids that are not our own, for the sidecar.
-    pub(crate) fn taken(&self) -> impl Iterator<Item = &UniqueId> {
-        self.taken.iter()
-    }
+/// The unique-id that a record brings along: imported, made by a template, or of an older life.
+pub(crate) fn foreign_name(found: &Found, generation: u64) -> Option<UniqueId> {
+    found
+        .ext(ext::UNIQUE_ID)
+        .and_then(|id| UniqueId::new(id.to_vec()))
+        .or_else(|| {
+            let older = found.ext(ext::GENERATION).filter(|it| it.len() == 8)?;
+            let older = u64_at(older, 0);
+            (older != generation).then(|| own(older, found.record.uid))
+        })
+}
+
+/// What a unique-id hashes to. The key is the same for all files, since the hashes outlive them.
+pub(crate) fn hash(id: &UniqueId) -> u64 {
+    mac(&[0; 16], &[id.as_bytes()])
 }

@@ -7,6 +7,7 @@
 mod real;
 
 use std::io;
+use std::time::Duration;
 
 pub use real::{RealDisk, RealFile};
 
@@ -26,15 +27,21 @@ pub struct Stat {
     pub id: FileId,
     /// Octets.
     pub len: u64,
+    /// Octets of the disk that it takes up; less than `len` where holes are.
+    pub disk_octets: u64,
 }
 
-/// The locks of a maildrop's file, held between processes.
+/// The locks of a maildrop's file, held between processes: one octet each, from 0 on.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Lock {
     /// Byte 0: a session reads and deletes.
     Session,
     /// Byte 1: somebody appends or replaces.
     Append,
+    /// Byte 2: who has the session lock is housekeeping, and gives way.
+    Tidying,
+    /// Byte 3: a session waits for housekeeping to give way.
+    Waiting,
 }
 
 /// A directory tree. A path is `""` (the root) or names joined by `/`.
@@ -111,6 +118,16 @@ pub trait Disk: Send + Sync + 'static {
     ///
     /// `NotFound` if there is no such directory.
     fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+
+    /// Lets others go first, for a while.
+    fn pause(&self);
+
+    /// Octets that may still be written.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    fn free_octets(&self) -> io::Result<u64>;
 }
 
 /// An open file. Interrupted calls are repeated inside, short writes finished.
@@ -150,6 +167,20 @@ pub trait File: Send + Sync + 'static {
     /// What the file system says.
     fn truncate(&self, len: u64) -> io::Result<()>;
 
+    /// Lengthens to `len` with zeros for which the disk has set room aside.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; `StorageFull` when there is no room.
+    fn allocate(&self, len: u64) -> io::Result<()>;
+
+    /// Gives the octets of a stretch back to the disk; they read as zeros from then on.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; `Unsupported` where it has no holes.
+    fn punch(&self, offset: u64, len: u64) -> io::Result<()>;
+
     /// Makes content and length durable.
     ///
     /// # Errors
@@ -175,6 +206,13 @@ pub trait File: Send + Sync + 'static {
     ///
     /// What the file system says; that somebody else has it is `false`.
     fn try_lock(&self, lock: Lock) -> io::Result<bool>;
+
+    /// As [`File::try_lock`], but waits so long for whoever has it.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; that somebody else still has it is `false`.
+    fn wait_lock(&self, lock: Lock, patience: Duration) -> io::Result<bool>;
 
     /// Frees a lock. It is freed anyway when the last user of this opening is gone.
     fn unlock(&self, lock: Lock);

@@ -6,23 +6,36 @@
 //!
 //! - [`media`]: everything that is done to a disk; the store is generic over it.
 //! - `header`, `record`, `bytes`: the format.
-//! - `index`, `recover`, `sidecar`: from a file to its list of messages.
-//! - `table`, `append`: locks, and what is done under them.
-//! - `deliver`, `session`, `text`, `tidy`, `verify`: what callers want.
+//! - `index`, `recover`, `tear`, `sidecar`: from a file to its list of messages.
+//! - `table`: locks in one process; `append`, `catch_up`, `refusal`, `commit`: what is done under
+//!   the append lock.
+//! - `deliver`, `session`, `text`, `expire`, `undelete`, `verify`: what callers want.
+//! - `tidy`, `rewrite`, `fresh`, `grave`, `space`, `reserve`: giving space back, and having some.
 
 mod append;
 mod bytes;
+mod catch_up;
+mod commit;
 mod deliver;
+mod expire;
+mod fresh;
+mod grave;
 mod header;
 mod index;
 pub mod media;
 mod record;
 mod recover;
+mod refusal;
+mod reserve;
+mod rewrite;
 mod session;
 mod sidecar;
+mod space;
 mod table;
+mod tear;
 mod text;
 mod tidy;
+mod undelete;
 mod verify;
 
 use std::collections::HashSet;
@@ -33,8 +46,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use media::{Disk, File};
 use table::Table;
 
+pub use expire::Expired;
 pub use session::Session;
 pub use text::Text;
+pub use tidy::Compacted;
+pub use undelete::Deleted;
 pub use verify::{Damage, Summary, Verified};
 
 use crate::draft::Draft;
@@ -157,7 +173,7 @@ impl<D: Disk> Store<D> {
 const TORN_MAX: u32 = 100;
 
 /// Now, µs since 1970.
-fn now_us() -> i64 {
+pub(crate) fn now_us() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Note,
     Undelete,
     Flags,
+    /// Unique-ids that are used up although no message of the file has them.
+    Gone,
     /// Of a later minor version: kept, and passed over.
     Unknown,
 }
@@ -45,6 +47,7 @@ impl Kind {
             3 => Self::Note,
             5 => Self::Undelete,
             6 => Self::Flags,
+            7 => Self::Gone,
             _ => Self::Unknown,
         }
     }
@@ -56,6 +59,7 @@ impl Kind {
             Self::Note => 3,
             Self::Undelete => 5,
             Self::Flags => 6,
+            Self::Gone => 7,
             Self::Unknown => 0,
         }
     }
@@ -75,6 +79,10 @@ pub(crate) mod ext {
     pub(crate) const BLOCKS: u8 = 6;
     /// NOTE: no uid below this one is given out any more.
     pub(crate) const NEXT_UID: u8 = 7;
+    /// NOTE: the account's name from now on.
+    pub(crate) const ACCOUNT: u8 = 8;
+    /// When an imported message was put here; without it, when it was received.
+    pub(crate) const APPENDED: u8 = 9;
 }
 
 /// A record's header, without what is computed when it is written.
@@ -425,12 +433,7 @@ pub(crate) fn encode_ranges(counters: Counters, ranges: &[(u64, u64)]) -> Vec<u8
     out.extend_from_slice(&counters.next_uid.to_le_bytes());
     out.extend_from_slice(&counters.live.to_le_bytes());
     out.extend_from_slice(&counters.octets.to_le_bytes());
-    let mut next = 0;
-    for &(first, last) in ranges {
-        varint(first - next, &mut out);
-        varint(last - first, &mut out);
-        next = last + 1;
-    }
+    put_ranges(ranges, &mut out);
     out
 }
 
@@ -449,6 +452,22 @@ pub(crate) fn decode_flags(body: &[u8]) -> Option<(u8, u8, Ranges)> {
     Some((*body.first()?, *body.get(1)?, take_ranges(&body[2..])?))
 }
 
+/// Body of a FLAGS.
+pub(crate) fn encode_flags(set: u8, clear: u8, ranges: &[(u64, u64)]) -> Vec<u8> {
+    let mut out = vec![set, clear];
+    put_ranges(ranges, &mut out);
+    out
+}
+
+fn put_ranges(ranges: &[(u64, u64)], out: &mut Vec<u8>) {
+    let mut next = 0;
+    for &(first, last) in ranges {
+        varint(first - next, out);
+        varint(last - first, out);
+        next = last + 1;
+    }
+}
+
 fn take_ranges(mut octets: &[u8]) -> Option<Ranges> {
     let (mut ranges, mut next) = (Vec::new(), 0_u64);
     while !octets.is_empty() {
@@ -458,4 +477,14 @@ fn take_ranges(mut octets: &[u8]) -> Option<Ranges> {
         next = last.checked_add(1)?;
     }
     Some(ranges)
+}
+
+/// Body of a GONE.
+pub(crate) fn encode_gone(hashes: impl Iterator<Item = u64>) -> Vec<u8> {
+    hashes.flat_map(u64::to_le_bytes).collect()
+}
+
+/// The hashes of a GONE.
+pub(crate) fn decode_gone(body: &[u8]) -> impl Iterator<Item = u64> {
+    body.chunks_exact(8).map(|hash| u64_at(hash, 0))
 }

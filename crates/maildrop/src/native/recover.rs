@@ -2,16 +2,18 @@
 //!
 //! Records are read one after the other. Where one fails, the rest of the file is searched for a
 //! record whose keyed checksum holds. If there is one, or the place was durable before, this is
-//! damage: nothing is cut, the gap is reported, what follows is served. If there is none, it is
-//! the torn tail of a crash: only one record is ever in flight, and it was not acknowledged.
+//! damage: nothing is cut, the gap is reported, what follows is served. If there is none, and it
+//! looks like what a crash leaves (`tear.rs`), it is a torn tail: only one record is ever in
+//! flight, and it was not acknowledged.
 
 use std::io;
 
 use super::bytes::align;
 use super::header::Header;
-use super::index::{Index, ReadAgain};
+use super::index::Index;
 use super::media::File;
 use super::record::{At, Found, Kind, RECORD_LEN, look, search};
+use super::tear::{body_is_torn, header_is_torn};
 
 /// How a file ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,15 +32,15 @@ pub(crate) fn read_on(
     index: &mut Index,
     len: u64,
     durable: u64,
-) -> io::Result<Result<End, ReadAgain>> {
+) -> io::Result<End> {
     loop {
         let at = align(index.end);
         if at >= len {
             // Up to seven octets where the next record would begin are a tail, too.
-            return Ok(Ok(match index.end < len && index.end >= durable {
+            return Ok(match index.end < len && index.end >= durable {
                 true => End::Torn(index.end),
                 false => End::Whole,
-            }));
+            });
         }
         let (found, what) = match look(file, &header.salt, at, len)? {
             At::Record(found) => (Some(found), ""),
@@ -51,7 +53,9 @@ pub(crate) fn read_on(
                     index.gap(at, next.offset - at, what);
                     next
                 }
-                None if at >= durable => return Ok(Ok(End::Torn(index.end))),
+                None if at >= durable && header_is_torn(file, &header.salt, at, len)? => {
+                    return Ok(End::Torn(index.end));
+                }
                 None => {
                     index.gap(at, len - at, what);
                     // Records were here, as many as there is room for at most: their uids were
@@ -59,15 +63,21 @@ pub(crate) fn read_on(
                     let lost = (len - at).div_ceil(RECORD_LEN as u64);
                     index.next_uid = index.next_uid.saturating_add(lost);
                     index.end = len;
-                    return Ok(Ok(End::Whole));
+                    return Ok(End::Whole);
                 }
             },
         };
         let body = match Body::read(file, &found, len, durable)? {
             Body::Good(body) => body,
-            Body::Bad if align(found.end) >= len && found.offset >= durable => {
-                return Ok(Ok(End::Torn(index.end)));
+            Body::Bad
+                if align(found.end) >= len
+                    && found.offset >= durable
+                    && body_is_torn(file, &found)? =>
+            {
+                return Ok(End::Torn(index.end));
             }
+            // Kept, and refused when it is read.
+            Body::Bad if found.record.kind == Kind::Message => Vec::new(),
             Body::Bad => {
                 let len = found.end - found.offset;
                 index.gap(found.offset, len, "the checksum of a commit is wrong");
@@ -76,9 +86,7 @@ pub(crate) fn read_on(
                 continue;
             }
         };
-        if let Err(again) = index.apply(&found, &body, header.generation) {
-            return Ok(Err(again));
-        }
+        index.apply(&found, &body, header.generation);
     }
 }
 

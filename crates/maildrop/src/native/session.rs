@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
 
+use super::Store;
 use super::append::Purpose;
 use super::index::Entry;
 use super::media::{Disk, File, Lock};
-use super::record::{Counters, Kind, Record, encode_ranges};
-use super::table::Shared;
+use super::table::{Shared, TIDYING_WAIT};
 use super::text::Text;
-use super::{Store, now_us};
 use crate::error::{CommitError, OpenError, StoreError, TextError};
 use crate::id::MaildropId;
 use crate::unique_id::own;
@@ -108,10 +107,7 @@ impl<D: Disk> Store<D> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 other => other.map_err(OpenError::Unavailable)?,
             };
-            if !file
-                .try_lock(Lock::Session)
-                .map_err(OpenError::Unavailable)?
-            {
+            if !Self::take_session(&file).map_err(OpenError::Unavailable)? {
                 return Err(OpenError::InUse);
             }
             let named = self.disk.stat(&path).map(|stat| stat.id);
@@ -121,6 +117,23 @@ impl<D: Disk> Store<D> {
             }
         }
         Err(OpenError::Unavailable(io::ErrorKind::ResourceBusy.into()))
+    }
+
+    /// Takes the session lock between processes. Housekeeping of another process gives way when
+    /// it sees that somebody waits; a session does not.
+    fn take_session(file: &D::File) -> io::Result<bool> {
+        if file.try_lock(Lock::Session)? {
+            return Ok(true);
+        }
+        if file.try_lock(Lock::Tidying)? {
+            file.unlock(Lock::Tidying);
+            return Ok(false);
+        }
+        // Whoever else waits has it already.
+        file.try_lock(Lock::Waiting)?;
+        let taken = file.wait_lock(Lock::Session, TIDYING_WAIT);
+        file.unlock(Lock::Waiting);
+        taken
     }
 }
 
@@ -139,8 +152,13 @@ impl<D: Disk> Session<D> {
         let mut listing = ScanListing::with_capacity(self.entries.len());
         for entry in &self.entries {
             match self.names.get(&entry.uid) {
-                Some(name) => listing.push(Octets(entry.octets), name),
-                None => listing.push(Octets(entry.octets), &own(self.generation, entry.uid)),
+                Some(name) => listing.push(Octets(entry.octets.into()), name),
+                None => {
+                    listing.push(
+                        Octets(entry.octets.into()),
+                        &own(self.generation, entry.uid),
+                    );
+                }
             }
         }
         listing
@@ -180,61 +198,23 @@ impl<D: Disk> Session<D> {
         let Some(held) = self.held.as_ref().filter(|_| count > 0) else {
             return Ok(left);
         };
-        let mut appending =
-            held.store
-                .append_to(held.drop, &held.shared, held.file.as_ref(), Purpose::Write)?;
-        let index = &appending.known().index;
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
-        // A range may run over messages that are gone already, never over one that stays.
-        let mut joined = false;
-        let (mut live, mut octets) = (index.live, index.octets);
-        let mut present = index
-            .entries
-            .iter()
-            .filter(|entry| !entry.is_dead())
-            .peekable();
-        let mut listed = self.entries.iter().enumerate().peekable();
-        loop {
-            // Both ascend by uid. What only the file has is new, or hidden. What only this session
-            // has cannot be read any more, but its deletion is promised all the same.
-            let uid = match (listed.peek(), present.peek()) {
-                (Some((_, listed)), Some(present)) => listed.uid.min(present.uid),
-                (Some((_, entry)), None) | (None, Some(entry)) => entry.uid,
-                (None, None) => break,
-            };
-            let number = listed
-                .next_if(|(_, entry)| entry.uid == uid)
-                .and_then(|(position, _)| MessageNumber::from_index(position));
-            let present = present.next_if(|entry| entry.uid == uid);
-            let deleted = number.is_some_and(|number| deletions.contains(number));
-            if deleted {
-                if let Some(entry) = present {
-                    live -= 1;
-                    octets = octets.saturating_sub(entry.octets);
-                }
-                match ranges.last_mut().filter(|_| joined) {
-                    Some(range) => range.1 = uid,
-                    None => ranges.push((uid, uid)),
-                }
-            }
-            joined = deleted;
-        }
-        let counters = Counters {
-            next_uid: index.next_uid,
-            live,
-            octets,
+        let deleted = |uid| {
+            let place = self.entries.binary_search_by_key(&uid, |entry| entry.uid);
+            let number = place.ok().and_then(MessageNumber::from_index);
+            number.is_some_and(|number| deletions.contains(number))
         };
-        let body = encode_ranges(counters, &ranges);
-        let record = Record::other(
-            Kind::Delete,
-            index.commits.saturating_add(1),
-            now_us(),
-            &body,
-        );
-        appending
-            .append(record, Vec::new(), &[&body])
-            .map_err(CommitError::Unavailable)?;
-        appending.known().index.pack();
+        // What only this session has cannot be read any more, but its deletion is promised all
+        // the same.
+        let uids = self.entries.iter().map(|entry| entry.uid);
+        held.store.with_reserve(|| {
+            let mut appending = held.store.append_to(
+                held.drop,
+                &held.shared,
+                held.file.as_ref(),
+                Purpose::Write,
+            )?;
+            Ok(appending.delete(uids.clone().filter(|&uid| deleted(uid)))?)
+        })?;
         Ok(left)
     }
 }

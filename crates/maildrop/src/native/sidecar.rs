@@ -4,7 +4,7 @@
 //! A cache, never synced and never needed. It is bound to one file by inode, number and a
 //! checksum keyed with the file's salt; whatever does not match is ignored and made anew.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 
 use pop3::UniqueId;
@@ -12,6 +12,7 @@ use pop3::UniqueId;
 use super::Store;
 use super::append::Appending;
 use super::bytes::{u32_at, u64_at};
+use super::grave::Grave;
 use super::header::{Header, wide_mac};
 use super::index::{Entry, Index};
 use super::media::{Disk, File, FileId};
@@ -19,7 +20,7 @@ use super::table::Known;
 use crate::id::MaildropId;
 
 const MAGIC: &[u8; 8] = b"RSMINDX\n";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD: usize = 128;
 const MAC: usize = 16;
 /// Maildrops with at most this many messages need none: their headers are read in 3 ms.
@@ -64,8 +65,8 @@ fn write<D: Disk>(disk: &D, drop: MaildropId, known: &Known) -> io::Result<()> {
 
 fn encode(known: &Known) -> Vec<u8> {
     let index = &known.index;
-    let alive = || index.entries.iter().filter(|entry| !entry.is_dead());
-    let mut out = Vec::with_capacity(HEAD + MAC + index.entries.len() * Entry::LEN);
+    let octets = index.entries.len() * Entry::LEN + index.graves.len() * Grave::LEN;
+    let mut out = Vec::with_capacity(HEAD + MAC + octets);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(&0_u32.to_le_bytes());
@@ -77,27 +78,25 @@ fn encode(known: &Known) -> Vec<u8> {
         index.next_uid,
         index.commits,
         index.last,
-        alive().count() as u64,
+        index.alive().count() as u64,
+        index.graves.len() as u64,
+        index.taken().len() as u64,
         index.names.len() as u64,
     ];
     for number in numbers {
         out.extend_from_slice(&number.to_le_bytes());
     }
     out.resize(HEAD, 0);
-    alive().for_each(|entry| entry.encode(&mut out));
-    let id = |id: &UniqueId, out: &mut Vec<u8>| {
-        out.push(id.as_bytes().len() as u8);
-        out.extend_from_slice(id.as_bytes());
-    };
+    index.alive().for_each(|entry| entry.encode(&mut out));
+    index.graves.iter().for_each(|grave| grave.encode(&mut out));
+    out.extend(index.taken().flat_map(u64::to_le_bytes));
     for (uid, name) in &index.names {
         out.extend_from_slice(&uid.to_le_bytes());
-        id(name, &mut out);
+        out.push(name.as_bytes().len() as u8);
+        out.extend_from_slice(name.as_bytes());
     }
-    // What follows, to the end, are unique-ids that only dead messages have.
-    let named: HashSet<_> = index.names.values().collect();
-    for taken in index.taken().filter(|taken| !named.contains(taken)) {
-        id(taken, &mut out);
-    }
+    let account = index.account.as_deref().unwrap_or_default();
+    out.extend_from_slice(account);
     let mac = wide_mac(&known.header.salt, &[&out]);
     out.extend_from_slice(&mac);
     out
@@ -135,36 +134,28 @@ fn decode(octets: &[u8], header: &Header, id: FileId) -> Option<Index> {
     if !belongs {
         return None;
     }
-    let entries = usize::try_from(u64_at(head, 72)).ok()?;
-    let names = u64_at(head, 80);
-    let (entries, mut rest) = octets[HEAD..].split_at_checked(entries.checked_mul(Entry::LEN)?)?;
-    let entries = entries
-        .chunks_exact(Entry::LEN)
-        .map(Entry::decode)
-        .collect();
-    let mut named = BTreeMap::new();
-    let mut taken = HashSet::new();
-    for _ in 0..names {
+    let mut rest = &octets[HEAD..];
+    let mut table = |at: usize, len: usize| {
+        let count = usize::try_from(u64_at(head, at)).ok()?;
+        let (table, after) = rest.split_at_checked(count.checked_mul(len)?)?;
+        rest = after;
+        Some(table.chunks_exact(len))
+    };
+    let entries = table(72, Entry::LEN)?.map(Entry::decode).collect();
+    let graves = table(80, Grave::LEN)?.map(Grave::decode).collect();
+    let taken = table(88, 8)?.map(|hash| u64_at(hash, 0)).collect();
+    let mut names = BTreeMap::new();
+    for _ in 0..u64_at(head, 96) {
         let uid = u64_at(rest.get(..8)?, 0);
-        rest = &rest[8..];
-        let name = take_id(&mut rest)?;
-        taken.insert(name.clone());
-        named.insert(uid, name);
+        let len = usize::from(*rest.get(8)?);
+        names.insert(uid, UniqueId::new(rest.get(9..9 + len)?.to_vec())?);
+        rest = &rest[9 + len..];
     }
-    while !rest.is_empty() {
-        taken.insert(take_id(&mut rest)?);
-    }
-    let mut index = Index::restored(entries, named, taken);
+    let mut index = Index::restored(entries, graves, names, taken);
     index.end = u64_at(head, 40);
     index.next_uid = u64_at(head, 48);
     index.commits = u64_at(head, 56);
     index.last = u64_at(head, 64);
+    index.account = (!rest.is_empty()).then(|| rest.to_vec());
     Some(index)
-}
-
-fn take_id(octets: &mut &[u8]) -> Option<UniqueId> {
-    let (&len, rest) = octets.split_first()?;
-    let (id, rest) = rest.split_at_checked(usize::from(len))?;
-    *octets = rest;
-    UniqueId::new(id.to_vec())
 }

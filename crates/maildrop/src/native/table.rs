@@ -20,8 +20,16 @@ enum Holder {
     #[default]
     Nobody,
     Session,
-    /// Housekeeping, which is short: a login waits for it.
+    /// Housekeeping, which gives way: a login waits for it.
     Tidying,
+}
+
+/// The session lock of one maildrop within this process.
+#[derive(Debug, Default)]
+struct Hold {
+    holder: Holder,
+    /// Logins that wait for housekeeping.
+    waiting: u32,
 }
 
 /// What is known of a maildrop's file, true while the append lock is held.
@@ -64,7 +72,7 @@ pub(crate) struct Slot {
 /// One maildrop in this process.
 #[derive(Default)]
 pub(crate) struct Shared {
-    holder: Mutex<Holder>,
+    hold: Mutex<Hold>,
     freed: Condvar,
     slot: Mutex<Slot>,
     used: AtomicU64,
@@ -72,41 +80,48 @@ pub(crate) struct Shared {
 }
 
 /// How long a login waits for housekeeping of the same maildrop.
-const TIDYING_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const TIDYING_WAIT: Duration = Duration::from_secs(5);
 
 impl Shared {
     /// Takes the session lock of this process; false if a session has it.
     pub(crate) fn hold(&self) -> bool {
-        let holder = self.holder();
-        let (mut holder, _) = self
+        let mut hold = self.lock_hold();
+        hold.waiting += 1;
+        let (mut hold, _) = self
             .freed
-            .wait_timeout_while(holder, TIDYING_WAIT, |holder| *holder == Holder::Tidying)
+            .wait_timeout_while(hold, TIDYING_WAIT, |hold| hold.holder == Holder::Tidying)
             .unwrap_or_else(PoisonError::into_inner);
-        let free = *holder == Holder::Nobody;
+        hold.waiting -= 1;
+        let free = hold.holder == Holder::Nobody;
         if free {
-            *holder = Holder::Session;
+            hold.holder = Holder::Session;
         }
         free
     }
 
     /// Takes the session lock for housekeeping; false if anybody has it.
     pub(crate) fn hold_to_tidy(&self) -> bool {
-        let mut holder = self.holder();
-        let free = *holder == Holder::Nobody;
+        let mut hold = self.lock_hold();
+        let free = hold.holder == Holder::Nobody;
         if free {
-            *holder = Holder::Tidying;
+            hold.holder = Holder::Tidying;
         }
         free
     }
 
+    /// Whether a login of this process waits for housekeeping.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.lock_hold().waiting > 0
+    }
+
     /// Frees the session lock of this process.
     pub(crate) fn release(&self) {
-        *self.holder() = Holder::Nobody;
+        self.lock_hold().holder = Holder::Nobody;
         self.freed.notify_all();
     }
 
-    fn holder(&self) -> MutexGuard<'_, Holder> {
-        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_hold(&self) -> MutexGuard<'_, Hold> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The append mutex.
@@ -222,8 +237,11 @@ mod tests {
         shared.release();
         assert!(shared.hold_to_tidy());
         let other = Arc::clone(&shared);
+        assert!(!shared.is_wanted());
         let login = std::thread::spawn(move || other.hold());
-        std::thread::sleep(Duration::from_millis(20));
+        while !shared.is_wanted() {
+            std::thread::yield_now();
+        }
         shared.release();
         assert!(login.join().unwrap());
     }

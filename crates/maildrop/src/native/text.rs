@@ -166,7 +166,7 @@ impl<F: File> Text<F> {
     fn start(&mut self, out: &mut Vec<u8>, patience: Patience) -> Result<Progress, Stop> {
         let before = out.len();
         let offset = self.entry.offset();
-        let guess = match usize::try_from(self.entry.octets) {
+        let guess = match usize::try_from(u64::from(self.entry.octets)) {
             Ok(octets) if octets <= BLOCK => AROUND + octets + octets / 64,
             _ => LARGE_HEAD,
         };

@@ -1,126 +1,229 @@
 //! What can wait until the client has its reply: giving space back, writing the sidecar.
 //!
-//! A maildrop without messages gets a fresh file that says just that. The old file and the new
-//! one have the same meaning, so a crash may leave either; both locks of both files are held
-//! until the new name is durable, so nobody is told that a message is safe in a file that a
-//! power cut takes away.
+//! An emptied file is replaced by a fresh one; one of which more than half is dead is written
+//! anew (`rewrite.rs`); where neither pays, the bodies of large dead messages become holes. Never
+//! while a session reads, never in the way of a login.
 
 use std::io;
 use std::sync::Arc;
 
-use super::append::Purpose;
-use super::header::{HEADER_LEN, Header};
+use super::Store;
+use super::append::{Appending, Purpose};
 use super::index::Index;
 use super::media::{Disk, File, Lock};
-use super::table::{Known, Shared};
-use super::{Store, random};
-use crate::error::{OpenError, StoreError};
+use super::record::{At, Kind, look};
+use super::rewrite::{Rewriting, Rewritten};
+use super::space::{HOLE_MIN, grace_cut, hole};
+use super::table::Shared;
+use crate::error::StoreError;
 use crate::id::MaildropId;
 
-/// Frees the session lock of this process.
-struct Tidying<'s>(&'s Shared);
+/// A file is written anew if that gives back more than half of it, and more than this.
+const REWRITE_MIN: u64 = 4 << 20;
+/// How often `compact` tries again after it gave way to a login.
+const COMPACT_TRIES: usize = 20;
 
-impl Drop for Tidying<'_> {
+/// What a compaction gave back.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Compacted {
+    /// Octets of the disk before.
+    pub before: u64,
+    /// Octets of the disk after.
+    pub after: u64,
+}
+
+/// A maildrop that housekeeping holds.
+pub(crate) struct Tidying<'s, D: Disk> {
+    pub(crate) shared: &'s Shared,
+    pub(crate) file: Arc<D::File>,
+}
+
+impl<D: Disk> Drop for Tidying<'_, D> {
     fn drop(&mut self) {
-        self.0.release();
+        self.file.unlock(Lock::Session);
+        self.file.unlock(Lock::Tidying);
+        self.shared.release();
     }
 }
 
 impl<D: Disk> Store<D> {
-    /// Does what is due for a maildrop: replaces an emptied file, writes the sidecar of a large
-    /// one. To be called after a session's reply to QUIT; gives way if anybody uses the maildrop.
+    /// Does what is due for a maildrop: replaces an emptied file, rewrites one that is mostly
+    /// dead, punches holes, writes the sidecar of a large one. To be called after a session's
+    /// reply to QUIT and now and then; gives way if anybody uses the maildrop.
     ///
     /// # Errors
     ///
     /// What the disk says; the maildrop is as it was then.
     pub fn tidy(&self, drop: MaildropId) -> io::Result<()> {
         let shared = self.table.entry(drop);
+        match self.hold_to_tidy(drop, &shared)? {
+            Some(tidying) => Ok(self.tidy_held(drop, &tidying)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a maildrop's file anew if anything can be given back, however little.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceBusy` if somebody uses the maildrop, `InvalidData` if it is damaged, else what the
+    /// disk says; the maildrop is as it was then.
+    pub fn compact(&self, drop: MaildropId) -> io::Result<Compacted> {
+        let shared = self.table.entry(drop);
+        let busy = || io::Error::from(io::ErrorKind::ResourceBusy);
+        for _ in 0..COMPACT_TRIES {
+            let cut_us = grace_cut(&self.settings);
+            {
+                let appending = self.append_to(drop, &shared, None, Purpose::Read);
+                let mut appending = match appending {
+                    Err(StoreError::Missing) => return Ok(Compacted::default()),
+                    other => other?,
+                };
+                let octets = appending.file.stat()?.disk_octets;
+                let index = &appending.known().index;
+                if index.end <= index.needed(cut_us) {
+                    return Ok(Compacted {
+                        before: octets,
+                        after: octets,
+                    });
+                }
+            }
+            let Some(tidying) = self.hold_to_tidy(drop, &shared)? else {
+                return Err(busy());
+            };
+            match self.rewriting(drop, &tidying, cut_us).run()? {
+                Rewritten::Done { before, after } => return Ok(Compacted { before, after }),
+                Rewritten::Damaged => {
+                    let what = "it is damaged, and nothing of it is thrown away";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+                }
+                Rewritten::GaveWay => {
+                    std::mem::drop(tidying);
+                    self.disk.pause();
+                }
+            }
+        }
+        Err(busy())
+    }
+
+    /// Takes the session lock for housekeeping; none if anybody has it, or there is no file.
+    pub(crate) fn hold_to_tidy<'s>(
+        &self,
+        drop: MaildropId,
+        shared: &'s Shared,
+    ) -> io::Result<Option<Tidying<'s, D>>> {
         if !shared.hold_to_tidy() {
-            return Ok(());
+            return Ok(None);
         }
-        let _tidying = Tidying(&shared);
-        let file = match self.lock_session(drop) {
-            Ok(Some(file)) => file,
-            Ok(None) | Err(OpenError::InUse) => return Ok(()),
-            Err(OpenError::Unavailable(error)) => return Err(error),
-            Err(OpenError::Damaged(what)) => {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-            }
-        };
-        let result = self.tidy_held(drop, &shared, &file);
-        file.unlock(Lock::Session);
-        result
-    }
-
-    fn tidy_held(&self, drop: MaildropId, shared: &Shared, file: &Arc<D::File>) -> io::Result<()> {
-        let mut appending = match self.append_to(drop, shared, Some(file), Purpose::Write) {
-            Err(StoreError::Missing) => return Ok(()),
-            other => other?,
-        };
-        let known = appending.known();
-        let emptied = known.index.live == 0
-            && known.index.gaps.is_empty()
-            && known.index.end > HEADER_LEN as u64;
-        if !emptied {
-            appending.write_sidecar(0);
-            return Ok(());
-        }
-        let header = Header {
-            file_seq: known.header.file_seq.saturating_add(1),
-            next_uid: known.index.next_uid,
-            salt: random()?,
-            ..known.header.clone()
-        };
         let path = Self::path_of(drop);
-        let fresh_path = format!("{path}.new");
-        match self.disk.unlink(&fresh_path) {
-            // Left over from a crash.
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let fresh = self.disk.create(&fresh_path)?;
-        let known = self.fill(&fresh, header).and_then(|known| {
-            self.disk.rename(&fresh_path, &path)?;
-            Ok(known)
-        });
-        let known = match known {
-            Ok(known) => known,
+        let file = match self.disk.open(&path) {
+            Ok(file) => Arc::new(file),
             Err(error) => {
-                // Under the locks nobody else has a file of that name.
-                let _ = self.disk.unlink(&fresh_path);
-                return Err(error);
+                shared.release();
+                return match error.kind() {
+                    io::ErrorKind::NotFound => Ok(None),
+                    _ => Err(error),
+                };
             }
         };
-        // From here on the name may or may not last. Who comes next makes sure before anything
-        // is promised: what is not known as anchored is synced again.
-        appending.slot.known = None;
-        self.disk.sync_dir(&Self::dir_of(drop))?;
-        appending.slot.floor = Some((known.identity, known.durable));
-        appending.slot.known = Some(known);
-        // Its time is over; a stale one would only be ignored.
-        let _ = self.disk.unlink(&format!("{}x", &path[..path.len() - 1]));
-        // The locks of the new file go only now, those of the old one with `appending`.
-        std::mem::drop(fresh);
-        Ok(())
+        let tidying = Tidying::<D> { shared, file };
+        let file = &tidying.file;
+        // In this order: whoever finds the session lock taken sees at once that it is by us.
+        let got = file.try_lock(Lock::Tidying)? && file.try_lock(Lock::Session)?;
+        let is_named = || Ok::<_, io::Error>(self.disk.stat(&path)?.id == file.stat()?.id);
+        match got && is_named()? {
+            true => Ok(Some(tidying)),
+            false => Ok(None),
+        }
     }
 
-    /// Writes a file that has nothing but its header, and takes its locks.
-    fn fill(&self, file: &D::File, header: Header) -> io::Result<Known> {
-        if !(file.try_lock(Lock::Session)? && file.try_lock(Lock::Append)?) {
-            return Err(io::Error::other("a new file is locked"));
+    fn rewriting<'s>(
+        &'s self,
+        drop: MaildropId,
+        tidying: &'s Tidying<'_, D>,
+        cut_us: i64,
+    ) -> Rewriting<'s, D> {
+        Rewriting {
+            store: self,
+            drop,
+            shared: tidying.shared,
+            file: &tidying.file,
+            cut_us,
         }
-        file.write_at(&[&header.encode()], 0)?;
-        file.sync_all()?;
-        Ok(Known {
-            id: file.stat()?.id,
-            identity: header.identity(),
-            index: Index::new(header.next_uid, HEADER_LEN as u64),
-            durable: HEADER_LEN as u64,
-            anchored: true,
-            sidecar: 0,
-            sidecar_commits: 0,
-            header,
-        })
+    }
+
+    fn tidy_held(&self, drop: MaildropId, tidying: &Tidying<'_, D>) -> Result<(), StoreError> {
+        let file = &tidying.file;
+        let cut_us = grace_cut(&self.settings);
+        let due = {
+            let mut appending = self.append_to(drop, tidying.shared, Some(file), Purpose::Write)?;
+            let octets = file.stat()?.disk_octets;
+            let due = Due::of(&appending.known().index, octets, cut_us);
+            if due == Due::Holes {
+                appending.punch(cut_us)?;
+                appending.write_sidecar(0);
+            }
+            due
+        };
+        let rewriting = self.rewriting(drop, tidying, cut_us);
+        match due {
+            // On a full disk this is what makes room, and it needs a little to begin with.
+            Due::Fresh => self.with_reserve(|| rewriting.run()).map(std::mem::drop),
+            Due::Rewriting => rewriting.run().map(std::mem::drop),
+            Due::Holes => Ok(()),
+        }
+    }
+}
+
+/// What a file needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Due {
+    /// It is empty: a new one.
+    Fresh,
+    /// It is mostly dead.
+    Rewriting,
+    /// Holes, if any.
+    Holes,
+}
+
+impl Due {
+    fn of(index: &Index, disk_octets: u64, cut_us: i64) -> Self {
+        let needed = index.needed(cut_us);
+        let reclaimable = disk_octets.saturating_sub(needed);
+        match () {
+            () if !index.gaps.is_empty() => Self::Holes,
+            () if index.is_vacant(cut_us) && index.end > needed => Self::Fresh,
+            () if reclaimable > REWRITE_MIN && reclaimable > disk_octets / 2 => Self::Rewriting,
+            () => Self::Holes,
+        }
+    }
+}
+
+impl<D: Disk> Appending<'_, D> {
+    /// Gives the bodies of large dead messages back to the disk, but for their first and last
+    /// partial page: every header stays, so the walk from record to record never breaks.
+    fn punch(&mut self, cut_us: i64) -> io::Result<()> {
+        let file = Arc::clone(&self.file);
+        let len = file.stat()?.len;
+        let known = self.known();
+        let salt = known.header.salt;
+        let due = |grave: &&mut super::grave::Grave| {
+            !grave.is_hollow && grave.deleted_us <= cut_us && grave.entry.space() > HOLE_MIN
+        };
+        for grave in known.index.graves.iter_mut().filter(due) {
+            // Whatever comes of it: not again.
+            grave.is_hollow = true;
+            let At::Record(found) = look(&*file, &salt, grave.entry.offset(), len)? else {
+                continue;
+            };
+            let is_it = found.record.kind == Kind::Message && found.record.uid == grave.entry.uid;
+            if let Some((from, to)) = hole(&found).filter(|_| is_it) {
+                match file.punch(from, to - from) {
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+                    other => other?,
+                }
+            }
+        }
+        Ok(())
     }
 }

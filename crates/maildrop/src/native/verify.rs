@@ -9,7 +9,8 @@ use super::bytes::align;
 use super::header::{HEADER_LEN, Header};
 use super::index::Index;
 use super::media::{Disk, File};
-use super::record::{At, Kind, blocks, ext, look, search};
+use super::record::{At, BLOCK, Found, Kind, blocks, ext, look, search};
+use super::space::{grace_cut, hole};
 use crate::error::StoreError;
 use crate::id::MaildropId;
 
@@ -24,6 +25,14 @@ pub struct Summary {
     pub octets: u64,
     /// Octets of the file, deleted messages included; 0: there is none.
     pub file_octets: u64,
+    /// Octets of the disk that it takes up.
+    pub disk_octets: u64,
+    /// Octets of them that a compaction would give back.
+    pub reclaimable_octets: u64,
+    /// Deleted messages that the grace period keeps.
+    pub grace_messages: u64,
+    /// Their octets as RFC 1939 counts them.
+    pub grace_octets: u64,
     /// Uid that the next message will get.
     pub next_uid: u64,
 }
@@ -100,14 +109,22 @@ impl<D: Disk> Store<D> {
             Err(StoreError::Missing) => return Ok(Summary::default()),
             other => other?,
         };
-        let file_octets = appending.file.stat()?.len;
+        let cut_us = grace_cut(&self.settings);
+        let stat = appending.file.stat()?;
         let known = appending.known();
+        let index = &known.index;
+        let grace = index.in_grace(cut_us);
+        let account = index.account.as_ref().unwrap_or(&known.header.account);
         Ok(Summary {
-            account: String::from_utf8_lossy(&known.header.account).into_owned(),
-            messages: known.index.live,
-            octets: known.index.octets,
-            file_octets,
-            next_uid: known.index.next_uid,
+            account: String::from_utf8_lossy(account).into_owned(),
+            messages: index.live,
+            octets: index.octets,
+            file_octets: stat.len,
+            disk_octets: stat.disk_octets,
+            reclaimable_octets: stat.disk_octets.saturating_sub(index.needed(cut_us)),
+            grace_messages: grace.messages,
+            grace_octets: grace.octets,
+            next_uid: index.next_uid,
         })
     }
 
@@ -148,7 +165,7 @@ impl<D: Disk> Store<D> {
         };
         verified.account = String::from_utf8_lossy(&header.account).into_owned();
         let mut index = Index::new(header.next_uid, HEADER_LEN as u64);
-        let mut told = 0;
+        let (mut told, mut hollow) = (0, Vec::new());
         while align(index.end) < len {
             let at = align(index.end);
             let found = match look(&*file, &header.salt, at, len)? {
@@ -174,9 +191,12 @@ impl<D: Disk> Store<D> {
                     Some(_) => "the checksum of the text is wrong",
                     None => "the checksum of a commit is wrong",
                 };
+                if uid.is_some() && is_hollow(&*file, &found)? {
+                    hollow.push(found.record.uid);
+                }
                 verified.damage(found.offset, uid, what.into());
             } else if uid.is_some()
-                && found.record.stored_len > super::record::BLOCK as u64
+                && found.record.stored_len > BLOCK as u64
                 && found
                     .ext(ext::BLOCKS)
                     .and_then(|value| blocks(value, found.record.stored_len))
@@ -192,8 +212,7 @@ impl<D: Disk> Store<D> {
             let gaps = index.gaps.len();
             match body {
                 Some(body) => {
-                    // Nothing was packed, so everything applies.
-                    let _ = index.apply(&found, &body, header.generation);
+                    index.apply(&found, &body, header.generation);
                 }
                 None => index.end = found.end,
             }
@@ -205,10 +224,31 @@ impl<D: Disk> Store<D> {
             told = index.end;
         }
         progress(len.saturating_sub(told));
+        // What was deleted, and its space given back, is missing rightly.
+        hollow.retain(|uid| index.graves.iter().any(|grave| grave.entry.uid == *uid));
+        let rightly = |damage: &Damage| damage.uid.is_some_and(|uid| hollow.contains(&uid));
+        verified.damages.retain(|damage| !rightly(damage));
         verified.messages = index.live;
         verified.octets_read = len;
         Ok(verified)
     }
+}
+
+/// Whether the pages of a text that housekeeping gives back read as zeros.
+fn is_hollow(file: &impl File, found: &Found) -> io::Result<bool> {
+    let Some((mut at, to)) = hole(found) else {
+        return Ok(false);
+    };
+    let mut buffer = vec![0; BLOCK];
+    while at < to {
+        let want = usize::try_from(to - at).unwrap_or(BLOCK).min(BLOCK);
+        let got = file.read_at(&mut buffer[..want], at)?;
+        if got < want || buffer[..want].iter().any(|&octet| octet != 0) {
+            return Ok(false);
+        }
+        at += want as u64;
+    }
+    Ok(true)
 }
 
 impl Verified {

@@ -11,10 +11,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Advice, AtFlags, CWD, FallocateFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{Disk, File, FileId, Lock, Stat};
@@ -190,6 +191,15 @@ impl Disk for RealDisk {
         }
         Ok(names)
     }
+
+    fn pause(&self) {
+        std::thread::sleep(PAUSE);
+    }
+
+    fn free_octets(&self) -> io::Result<u64> {
+        let free = rustix::fs::fstatvfs(&self.root)?;
+        Ok(free.f_bavail.saturating_mul(free.f_frsize))
+    }
 }
 
 fn stat(fd: &OwnedFd) -> io::Result<Stat> {
@@ -200,6 +210,8 @@ fn stat(fd: &OwnedFd) -> io::Result<Stat> {
             inode: stat.st_ino,
         },
         len: u64::try_from(stat.st_size).unwrap_or(0),
+        // POSIX leaves the unit open; Linux counts in 512.
+        disk_octets: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
     })
 }
 
@@ -213,6 +225,8 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     }
 }
 
+/// How long housekeeping lets others go first.
+const PAUSE: Duration = Duration::from_millis(250);
 /// Most parts of one gathered write; the store uses four.
 const PARTS_MAX: usize = 8;
 
@@ -284,6 +298,15 @@ impl File for RealFile {
         retry(|| rustix::fs::ftruncate(&self.fd, len))
     }
 
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        retry(|| rustix::fs::fallocate(&self.fd, FallocateFlags::empty(), 0, len))
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        retry(|| rustix::fs::fallocate(&self.fd, flags, offset, len))
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         retry(|| rustix::fs::fdatasync(&self.fd))
     }
@@ -305,6 +328,20 @@ impl File for RealFile {
         }
     }
 
+    fn wait_lock(&self, lock: Lock, patience: Duration) -> io::Result<bool> {
+        let deadline = Instant::now() + patience;
+        let mut pause = Duration::from_micros(50);
+        // The kernel's own waiting (F_OFD_SETLKW) knows no deadline.
+        while !self.try_lock(lock)? {
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+        Ok(true)
+    }
+
     fn unlock(&self, lock: Lock) {
         // Cannot fail for a lock on a descriptor that is open; closing frees it in any case.
         let _ = set_lock(&self.fd, lock, libc::F_UNLCK);
@@ -318,6 +355,8 @@ fn set_lock(fd: &OwnedFd, lock: Lock, kind: libc::c_int) -> nix::Result<()> {
         l_start: match lock {
             Lock::Session => 0,
             Lock::Append => 1,
+            Lock::Tidying => 2,
+            Lock::Waiting => 3,
         },
         l_len: 1,
         l_pid: 0,

@@ -1,0 +1,73 @@
+//! Deleting what has waited too long (RFC 2449 §6.7).
+
+use std::io;
+
+use tracing::warn;
+
+use super::Store;
+use super::append::Purpose;
+use super::bytes::i64_at;
+use super::media::{Disk, File};
+use super::record::{At, Found, ext, look};
+use crate::error::StoreError;
+use crate::id::MaildropId;
+
+/// What an expiry deleted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Expired {
+    /// Messages.
+    pub messages: u64,
+    /// Their octets as RFC 1939 counts them.
+    pub octets: u64,
+}
+
+/// When a message was put here, µs since 1970: for an imported one that is another time than when
+/// it was received, and its owner may not have seen it here yet.
+pub(crate) fn appended_us(found: &Found) -> i64 {
+    found
+        .ext(ext::APPENDED)
+        .filter(|time| time.len() == 8)
+        .map_or(found.record.received_us, |time| i64_at(time, 0))
+}
+
+impl<D: Disk> Store<D> {
+    /// Deletes the messages that were put here before a moment (µs since 1970), durably, in one
+    /// commit. Messages are in the order of their arrival, so it looks no further than the first
+    /// younger one. A maildrop in use is left alone: the next sweep comes.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; nothing is deleted then.
+    pub fn expire(&self, drop: MaildropId, before_us: i64) -> io::Result<Expired> {
+        let shared = self.table.entry(drop);
+        let Some(tidying) = self.hold_to_tidy(drop, &shared)? else {
+            return Ok(Expired::default());
+        };
+        let expired = self.with_reserve(|| {
+            let file = &tidying.file;
+            let mut appending = self.append_to(drop, &shared, Some(file), Purpose::Write)?;
+            let len = file.stat()?.len;
+            let known = appending.known();
+            let salt = known.header.salt;
+            let (mut uids, mut expired) = (Vec::new(), Expired::default());
+            for entry in known.index.alive() {
+                let At::Record(found) = look(&**file, &salt, entry.offset(), len)? else {
+                    // Nobody can tell how old it is. Damage is told of when it is read.
+                    warn!(maildrop = %drop, uid = entry.uid, "age of a damaged message is unknown");
+                    continue;
+                };
+                if appended_us(&found) >= before_us {
+                    break;
+                }
+                uids.push(entry.uid);
+                expired.messages += 1;
+                expired.octets += u64::from(entry.octets);
+            }
+            if !uids.is_empty() {
+                appending.delete(uids.into_iter())?;
+            }
+            Ok::<_, StoreError>(expired)
+        })?;
+        Ok(expired)
+    }
+}

@@ -1,0 +1,62 @@
+//! Taking back what was refused.
+//!
+//! Rule R5: after a failed sync the page cache proves nothing (Linux marks the pages clean), so
+//! what was known is forgotten, the cache dropped, the record cut off, and everything read from
+//! the disk again; the same pages are never synced a second time. Rule R6: a short write, ENOSPC
+//! or EDQUOT, at the write or at the sync, are ordinary refusals that leave no trace.
+
+use std::io;
+
+use tracing::error;
+
+use super::append::Appending;
+use super::header::IDENTITY_LEN;
+use super::media::{Disk, File, Stat};
+use super::record::BLOCK;
+use super::table::Poison;
+
+impl<D: Disk> Appending<'_, D> {
+    /// Takes a record off the file that was refused to its sender.
+    pub(crate) fn take_back(&mut self, offset: u64, poisoned: bool) {
+        let known = self.known();
+        let (id, identity, cut) = (known.id, known.identity, known.index.end);
+        if poisoned {
+            // R5: what the cache shows of this range proves nothing any more.
+            self.slot.known = None;
+            self.file.forget_cache(offset / BLOCK as u64 * BLOCK as u64);
+        }
+        // The cut is new work, not the pages that failed: it may be synced. It must be, or a crash
+        // could mix what is left of this record with the next one.
+        let result = self.file.truncate(cut).and_then(|()| self.file.sync_all());
+        if let Err(error) = result {
+            error!(maildrop = %self.drop, offset, %error, "a refused record could not be cut yet");
+            let len = self.file.stat().map_or(u64::MAX, |stat| stat.len);
+            self.slot.known = None;
+            self.slot.poison = Some(Poison {
+                id,
+                identity,
+                len,
+                cut,
+            });
+        }
+    }
+
+    /// Where the file ends as far as anybody was told yes, if a refused record is still on it. It
+    /// is then taken for a torn tail: another process may have shown it, so its uid is used up.
+    pub(crate) fn refused_from(&mut self, stat: Stat) -> io::Result<Option<u64>> {
+        let Some(poison) = self.slot.poison else {
+            return Ok(None);
+        };
+        let mut identity = [0; IDENTITY_LEN];
+        // The inode's number may have been given to a new file.
+        let same = stat.id == poison.id
+            && self.file.read_at(&mut identity, 0)? == IDENTITY_LEN
+            && identity == poison.identity;
+        // If another process went on from there, the record is part of the file for good.
+        if same && stat.len == poison.len && stat.len > poison.cut {
+            return Ok(Some(poison.cut));
+        }
+        self.slot.poison = None;
+        Ok(None)
+    }
+}
