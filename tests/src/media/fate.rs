@@ -20,6 +20,8 @@ pub enum Plan {
     FailFromLate(u64, io::ErrorKind),
     /// This call, if it writes, writes half and fails for lack of space.
     ShortWrite(u64),
+    /// The disk is full until so many octets were cut off its files; then there is room.
+    FullUntil(u64),
 }
 
 /// What a power cut does to what was not synced.

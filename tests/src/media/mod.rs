@@ -54,7 +54,7 @@ impl SimDisk {
     /// Sets what will happen, counting calls from now on.
     pub fn plan(&self, plan: Plan) {
         let mut state = self.state();
-        (state.plan, state.calls, state.syncs) = (plan, 0, 0);
+        (state.plan, state.calls, state.syncs, state.cut_off) = (plan, 0, 0, 0);
     }
 
     /// This disk, for another process.
@@ -324,7 +324,9 @@ impl SimFile {
             Fate::Fail(..) | Fate::Die(Part::None) => None,
         };
         if let Some(change) = change {
+            let before = state.stat(self.key).len;
             state.octets(self.key).change(change);
+            state.cut_off += before.saturating_sub(state.stat(self.key).len);
         }
         state.end(self.disk.process, fate)
     }

@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) calls: u64,
     pub(super) syncs: u64,
     pub(super) plan: Plan,
+    /// Octets that were cut off files.
+    pub(super) cut_off: u64,
 }
 
 #[derive(Clone)]
@@ -56,7 +58,10 @@ impl State {
     pub(super) fn planned(&mut self, call: super::Call) -> Fate {
         let n = self.calls;
         self.calls += 1;
-        self.plan.fate(n, call)
+        match self.plan {
+            Plan::FullUntil(octets) if call.needs_space() && self.cut_off < octets => Fate::Half,
+            plan => plan.fate(n, call),
+        }
     }
 
     /// Ends a call as its fate wills.

@@ -1,0 +1,408 @@
+//! Space comes back, and so does what was deleted, and nothing else changes by it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use maildrop::native::media::{Disk as _, File as _, Lock};
+use maildrop::{
+    Addressee, DeliverError, Envelope, MaildropId, Measure, NativeSettings, OpenError, Patience,
+    Progress, Quota, Store,
+};
+use pop3::{Deletions, MessageNumber, Part, UniqueId};
+use restante_tests::media::{Loss, Plan, SimDisk};
+
+const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
+const MROSE: Addressee<'static> = Addressee::unlimited(DROP, "mrose");
+const GRACE: Duration = Duration::from_secs(7 * 86_400);
+const HOUR_US: i64 = 3_600_000_000;
+
+type Shop = Arc<Store<SimDisk>>;
+
+fn shop(disk: &SimDisk, grace: Duration) -> Shop {
+    let settings = NativeSettings {
+        grace,
+        reserve_octets: 4 << 20,
+        ..NativeSettings::default()
+    };
+    Arc::new(Store::with_settings(Arc::new(disk.clone()), settings))
+}
+
+fn body(name: &str, octets: usize) -> Vec<u8> {
+    let mut text = format!("Subject: {name}\r\n\r\n").into_bytes();
+    while text.len() < octets {
+        text.extend_from_slice(format!("{name} {}\r\n", text.len()).as_bytes());
+    }
+    text
+}
+
+fn deliver_to(
+    shop: &Shop,
+    to: &Addressee<'_>,
+    text: &[u8],
+    envelope: &Envelope,
+) -> Result<String, DeliverError> {
+    let mut draft = shop.draft();
+    draft.append(text)?;
+    let measure = Measure {
+        octets: text.len() as u64,
+        header_octets: 10,
+        ..Measure::default()
+    };
+    let delivered = shop.deliver(to, &draft, &measure, envelope)?;
+    Ok(delivered.unique_id.to_string())
+}
+
+fn deliver(shop: &Shop, text: &[u8]) -> String {
+    deliver_to(shop, &MROSE, text, &Envelope::default()).unwrap()
+}
+
+/// Unique-ids and texts.
+fn content(shop: &Shop) -> Vec<(String, Vec<u8>)> {
+    let session = shop.open(DROP).unwrap();
+    let listing = session.listing();
+    let numbers = (0..listing.len()).filter_map(MessageNumber::from_index);
+    numbers
+        .map(|number| {
+            let mut out = Vec::new();
+            let mut text = session.text(number, Part::Whole).unwrap();
+            while text.read(&mut out, Patience::Wait).unwrap() != Progress::End {}
+            let id = listing.unique_id(number).unwrap().to_vec();
+            (String::from_utf8(id).unwrap(), out)
+        })
+        .collect()
+}
+
+fn delete(shop: &Shop, numbers: impl IntoIterator<Item = u32>) {
+    let session = shop.open(DROP).unwrap();
+    let mut deletions = Deletions::default();
+    for number in numbers {
+        deletions.mark(MessageNumber::new(number).unwrap());
+    }
+    session.commit(&deletions).unwrap();
+}
+
+fn whole(shop: &Shop) {
+    assert_eq!(shop.verify(DROP, &mut |_| {}).unwrap().damages, []);
+}
+
+#[test]
+fn a_file_that_is_mostly_dead_is_written_anew() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    let foreign = Envelope {
+        unique_id: UniqueId::new(b"UID1-7".to_vec()),
+        sender: Some(b"a@b".to_vec()),
+        received_us: Some(5),
+        ..Envelope::default()
+    };
+    deliver_to(&shop, &MROSE, &body("kept", 900_000), &foreign).unwrap();
+    for n in 0..8 {
+        deliver(&shop, &body(&format!("m{n}"), 1_000_000));
+    }
+    let before = content(&shop);
+    delete(&shop, [2, 3, 4, 5, 6, 7]);
+    let summary = shop.summary(DROP).unwrap();
+    assert!(summary.reclaimable_octets > 6_000_000, "{summary:?}");
+    shop.tidy(DROP).unwrap();
+    let expected = [&before[..1], &before[7..]].concat();
+    assert!(content(&shop) == expected);
+    let after = shop.summary(DROP).unwrap();
+    assert_eq!(after.messages, 3);
+    assert_eq!((after.octets, after.next_uid), (summary.octets, 10));
+    assert!(after.disk_octets < 3_200_000, "{after:?}");
+    assert!(after.reclaimable_octets < 4096, "{after:?}");
+    whole(&shop);
+    // Whoever knows nothing reads the same, and so does the disk after a power cut.
+    let later = self::shop(&disk.reboot(Loss::Everything), Duration::ZERO);
+    assert!(content(&later) == expected);
+    deliver(&later, b"A: b\r\n\r\n");
+    assert!(content(&later)[3].0.ends_with(".k"), "uid 10 comes next");
+    // Nothing more to be had: the file stays.
+    let calm = shop.compact(DROP).unwrap();
+    assert_eq!(calm.before, calm.after);
+}
+
+#[test]
+fn the_bodies_of_large_dead_messages_become_holes() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    for n in 0..4 {
+        deliver(&shop, &body(&format!("m{n}"), 3_000_000));
+    }
+    let before = content(&shop);
+    delete(&shop, [2]);
+    let summary = shop.summary(DROP).unwrap();
+    shop.tidy(DROP).unwrap();
+    let after = shop.summary(DROP).unwrap();
+    assert_eq!(after.file_octets, summary.file_octets);
+    let back = summary.disk_octets - after.disk_octets;
+    assert!((2_990_000..3_000_000).contains(&back), "{back}");
+    assert!(after.reclaimable_octets < 8192, "{after:?}");
+    whole(&shop);
+    let expected = [&before[..1], &before[2..]].concat();
+    let fresh = self::shop(&disk.reboot(Loss::Everything), Duration::ZERO);
+    assert!(content(&fresh) == expected);
+    whole(&fresh);
+    // What is a hole does not come back, and is in nobody's way.
+    assert_eq!(shop.undelete(DROP, &[2]).unwrap(), []);
+    shop.compact(DROP).unwrap();
+    assert!(content(&shop) == expected);
+}
+
+#[test]
+fn what_was_deleted_comes_back_within_the_grace_period() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, GRACE);
+    for n in 0..6 {
+        deliver(&shop, &body(&format!("m{n}"), 1_500_000));
+    }
+    let all = content(&shop);
+    delete(&shop, [1, 2, 4]);
+    delete(&shop, 1..=3);
+    assert_eq!(content(&shop), []);
+    let summary = shop.summary(DROP).unwrap();
+    assert_eq!((summary.messages, summary.grace_messages), (0, 6));
+    // Nobody gives the space of these back.
+    shop.tidy(DROP).unwrap();
+    let compacted = shop.compact(DROP).unwrap();
+    assert!(compacted.after > 9_000_000, "{compacted:?}");
+    let deleted = shop.deleted(DROP).unwrap();
+    assert_eq!(deleted.len(), 6);
+    for (deleted, (id, text)) in deleted.iter().zip(&all) {
+        assert!(deleted.is_kept);
+        assert_eq!(deleted.unique_id.to_string(), *id);
+        assert_eq!(deleted.octets.0, text.len() as u64);
+    }
+    assert_eq!(shop.undelete(DROP, &[3, 1, 77, 4]).unwrap(), [1, 3, 4]);
+    let expected = [&all[..1], &all[2..4]].concat();
+    assert!(content(&shop) == expected);
+    let disk = disk.reboot(Loss::Everything);
+    let fresh = self::shop(&disk, GRACE);
+    assert!(content(&fresh) == expected);
+    assert_eq!(fresh.summary(DROP).unwrap().grace_messages, 3);
+    whole(&fresh);
+    // Back is back: they can be deleted again, and come back again.
+    delete(&fresh, [1, 2, 3]);
+    assert_eq!(fresh.undelete(DROP, &[1, 2, 3, 4, 5, 6]).unwrap().len(), 6);
+    assert!(content(&fresh) == all);
+    // Without a grace period the next housekeeping takes them away for good.
+    delete(&fresh, 1..=6);
+    let strict = self::shop(&disk.reboot(Loss::Nothing), Duration::ZERO);
+    drop(fresh);
+    strict.tidy(DROP).unwrap();
+    assert_eq!(strict.deleted(DROP).unwrap(), []);
+    assert_eq!(strict.summary(DROP).unwrap().next_uid, 7);
+}
+
+#[test]
+fn a_rewriting_keeps_what_the_grace_period_keeps() {
+    let disk = SimDisk::default();
+    let soon = shop(&disk, Duration::ZERO);
+    for n in 0..4 {
+        deliver(&soon, &body(&format!("old{n}"), 1_500_000));
+    }
+    delete(&soon, 1..=4);
+    drop(soon);
+    // The clock of the store cannot be set, but the settings can: from here on nothing goes.
+    let shop = shop(&disk, GRACE);
+    for n in 0..3 {
+        deliver(&shop, &body(&format!("m{n}"), 2000));
+    }
+    let all = content(&shop);
+    delete(&shop, [2]);
+    let before = shop.deleted(DROP).unwrap();
+    assert_eq!(before.len(), 5);
+    shop.compact(DROP).unwrap();
+    assert_eq!(
+        shop.deleted(DROP).unwrap(),
+        before,
+        "times and names are kept"
+    );
+    shop.undelete(DROP, &[6]).unwrap();
+    assert!(content(&shop) == all);
+}
+
+#[test]
+fn unique_ids_from_elsewhere_stay_used_up() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    let foreign = Envelope {
+        unique_id: UniqueId::new(b"UID1-7".to_vec()),
+        ..Envelope::default()
+    };
+    let import = |shop: &Shop| deliver_to(shop, &MROSE, b"A: b\r\n\r\n", &foreign).unwrap();
+    assert_eq!(import(&shop), "UID1-7");
+    delete(&shop, [1]);
+    for _ in 0..3 {
+        shop.tidy(DROP).unwrap();
+        let fresh = self::shop(&disk.reboot(Loss::Everything), Duration::ZERO);
+        assert_ne!(import(&fresh), "UID1-7");
+        assert_ne!(import(&shop), "UID1-7");
+        delete(&shop, [1]);
+    }
+}
+
+#[test]
+fn deliveries_go_on_while_a_file_is_written_anew() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    for n in 0..7 {
+        deliver(&shop, &body(&format!("m{n}"), 1_000_000));
+    }
+    delete(&shop, 1..=5);
+    let mut expected = content(&shop);
+    let other = self::shop(&disk, Duration::ZERO);
+    // The next opening after this is that of the rewriting.
+    let (sent, came) = std::sync::mpsc::channel();
+    disk.meanwhile(move || {
+        sent.send(deliver(&other, &body("meanwhile", 500))).unwrap();
+    });
+    shop.compact(DROP).unwrap();
+    let id = came.recv().unwrap();
+    expected.push((id, body("meanwhile", 500)));
+    assert!(content(&shop) == expected);
+    assert!(shop.summary(DROP).unwrap().disk_octets < 2_200_000);
+}
+
+#[test]
+fn housekeeping_gives_way_and_leaves_no_trace() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    for n in 0..7 {
+        deliver(&shop, &body(&format!("m{n}"), 1_000_000));
+    }
+    delete(&shop, 1..=5);
+    let expected = content(&shop);
+    let before = shop.summary(DROP).unwrap();
+    // A session of another process waits.
+    let path = Store::<SimDisk>::path_of(DROP);
+    let waiting = disk.open(&path).unwrap();
+    assert!(waiting.try_lock(Lock::Waiting).unwrap());
+    shop.tidy(DROP).unwrap();
+    let busy = shop.compact(DROP).unwrap_err();
+    assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+    assert_eq!(shop.summary(DROP).unwrap(), before);
+    assert!(disk.octets(&format!("{path}.new")).is_none());
+    waiting.unlock(Lock::Waiting);
+    // A session reads.
+    let session = shop.open(DROP).unwrap();
+    shop.tidy(DROP).unwrap();
+    let busy = shop.compact(DROP).unwrap_err();
+    assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+    assert_eq!(shop.summary(DROP).unwrap(), before);
+    drop(session);
+    // What is damaged is evidence: nothing of it is thrown away.
+    let spoilt = disk.copy();
+    spoilt.rot(&path, |octets| {
+        let last = octets.len() - 200;
+        octets[last] ^= 1;
+    });
+    let fresh = self::shop(&spoilt, Duration::ZERO);
+    let damaged = fresh.compact(DROP).unwrap_err();
+    assert_eq!(damaged.kind(), io::ErrorKind::InvalidData);
+    assert_eq!(fresh.summary(DROP).unwrap().file_octets, before.file_octets);
+    shop.tidy(DROP).unwrap();
+    assert!(content(&shop) == expected);
+    assert!(shop.summary(DROP).unwrap().disk_octets < 2_200_000);
+}
+
+#[test]
+fn what_has_waited_too_long_goes_in_one_commit() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, GRACE);
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = now.as_micros() as i64;
+    // Received long ago, but put here just now: its owner has not seen it here yet.
+    let imported = Envelope {
+        received_us: Some(1),
+        ..Envelope::default()
+    };
+    deliver_to(&shop, &MROSE, &body("imported", 100), &imported).unwrap();
+    deliver(&shop, &body("second", 200));
+    let all = content(&shop);
+    assert_eq!(shop.expire(DROP, now - HOUR_US).unwrap().messages, 0);
+    assert!(content(&shop) == all);
+    let session = shop.open(DROP).unwrap();
+    assert_eq!(
+        shop.expire(DROP, now + HOUR_US).unwrap().messages,
+        0,
+        "in use"
+    );
+    drop(session);
+    let expired = shop.expire(DROP, now + HOUR_US).unwrap();
+    let octets: usize = all.iter().map(|(_, text)| text.len()).sum();
+    assert_eq!((expired.messages, expired.octets), (2, octets as u64));
+    assert_eq!(content(&shop), []);
+    // The operator can bring back what went by mistake.
+    assert_eq!(shop.undelete(DROP, &[1, 2]).unwrap().len(), 2);
+    assert!(content(&shop) == all);
+    assert_eq!(
+        shop.expire(MaildropId(5), now).unwrap().messages,
+        0,
+        "no file"
+    );
+}
+
+#[test]
+fn the_dead_count_against_the_quota_only_if_the_site_wants_it() {
+    for (in_quota, fits) in [(false, true), (true, false)] {
+        let disk = SimDisk::default();
+        let settings = NativeSettings {
+            grace: GRACE,
+            grace_in_quota: in_quota,
+            ..NativeSettings::default()
+        };
+        let shop = Arc::new(Store::with_settings(Arc::new(disk), settings));
+        let to = Addressee {
+            quota: Quota {
+                octets: None,
+                messages: Some(1),
+            },
+            ..MROSE
+        };
+        deliver_to(&shop, &to, b"A: b\r\n\r\n", &Envelope::default()).unwrap();
+        delete(&shop, [1]);
+        let second = deliver_to(&shop, &to, b"A: b\r\n\r\n", &Envelope::default());
+        assert_eq!(second.is_ok(), fits);
+    }
+}
+
+#[test]
+fn on_a_full_disk_deletions_commit_from_the_reserve() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    shop.refill_reserve().unwrap();
+    let reserve = |disk: &SimDisk| disk.octets("reserve.bin").unwrap().len();
+    assert_eq!(reserve(&disk), 4 << 20);
+    deliver(&shop, &body("first", 300));
+    deliver(&shop, &body("second", 300));
+    let full = || Plan::FailFrom(0, io::ErrorKind::StorageFull);
+    let session = shop.open(DROP).unwrap();
+    let mut deletions = Deletions::default();
+    deletions.mark(MessageNumber::new(1).unwrap());
+    // Each attempt but the last meets a full disk, as when others are faster.
+    disk.plan(Plan::FullUntil(2 << 20));
+    let refused = deliver_to(&shop, &MROSE, &body("third", 300), &Envelope::default());
+    assert!(
+        matches!(refused, Err(DeliverError::NoSpace(_))),
+        "{refused:?}"
+    );
+    assert_eq!(session.commit(&deletions).unwrap(), 1);
+    assert_eq!(reserve(&disk), 2 << 20);
+    assert_eq!(content(&shop).len(), 1);
+    // When nothing is left, the client hears it and nothing is deleted.
+    while shop.spend_reserve().unwrap() {}
+    let session = shop.open(DROP).unwrap();
+    disk.plan(full());
+    assert!(session.commit(&deletions).is_err());
+    disk.plan(Plan::Calm);
+    assert_eq!(content(&shop).len(), 1);
+    shop.refill_reserve().unwrap();
+    assert_eq!(reserve(&disk), 4 << 20);
+    whole(&shop);
+    assert!(matches!(shop.open(DROP), Ok(_) | Err(OpenError::InUse)));
+}
