@@ -13,7 +13,7 @@ use std::sync::Arc;
 use maildrop::{
     Addressee, DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store,
 };
-use pop3::{Deletions, MessageNumber, Part};
+use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use restante_tests::media::{Loss, Plan, SimDisk};
 
 const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
@@ -32,6 +32,10 @@ struct Model {
     seen: BTreeSet<Vec<u8>>,
     /// Unique-ids whose deletion was acknowledged.
     deleted: BTreeSet<Vec<u8>>,
+    /// What the last acknowledged deletion took.
+    graves: Vec<Message>,
+    /// Unique-ids of messages that somebody wanted back without an answer: all or none.
+    maybe_back: BTreeSet<Vec<u8>>,
 }
 
 fn body(name: &str, octets: usize) -> Vec<u8> {
@@ -43,6 +47,14 @@ fn body(name: &str, octets: usize) -> Vec<u8> {
 }
 
 fn deliver(store: &Store<SimDisk>, text: &[u8]) -> Result<Vec<u8>, DeliverError> {
+    deliver_as(store, text, None)
+}
+
+fn deliver_as(
+    store: &Store<SimDisk>,
+    text: &[u8],
+    unique_id: Option<&str>,
+) -> Result<Vec<u8>, DeliverError> {
     let mut draft = store.draft();
     for piece in text.chunks(50_000) {
         draft.append(piece)?;
@@ -52,7 +64,11 @@ fn deliver(store: &Store<SimDisk>, text: &[u8]) -> Result<Vec<u8>, DeliverError>
         header_octets: 10,
         ..Measure::default()
     };
-    let delivered = store.deliver(&MROSE, &draft, &measure, &Envelope::default())?;
+    let envelope = Envelope {
+        unique_id: unique_id.and_then(|id| UniqueId::new(id.as_bytes().to_vec())),
+        ..Envelope::default()
+    };
+    let delivered = store.deliver(&MROSE, &draft, &measure, &envelope)?;
     Ok(delivered.unique_id.as_bytes().to_vec())
 }
 
@@ -82,10 +98,18 @@ fn retrieve(store: &Arc<Store<SimDisk>>) -> Result<Vec<Message>, OpenError> {
 #[derive(Clone, Copy)]
 enum Step {
     Deliver(&'static str, usize),
+    /// With a unique-id from elsewhere.
+    Import(&'static str, usize),
     /// Positions in the listing.
     Delete(&'static [usize]),
     Look,
     Tidy,
+    Compact,
+    /// Brings back what the last deletion took.
+    Undelete,
+    /// Deletes everything, as too old.
+    Expire,
+    Rename,
     /// The program starts anew.
     Restart,
 }
@@ -99,6 +123,15 @@ const SCRIPT: &[Step] = &[
     Step::Delete(&[1]),
     Step::Tidy,
     Step::Deliver("fourth", 3000),
+    Step::Compact,
+    Step::Import("imported", 400),
+    Step::Undelete,
+    Step::Look,
+    Step::Delete(&[1, 3]),
+    Step::Undelete,
+    Step::Rename,
+    Step::Delete(&[3]),
+    Step::Compact,
     Step::Restart,
     Step::Deliver("fifth", 700),
     Step::Delete(&[0, 1, 2, 3]),
@@ -108,6 +141,10 @@ const SCRIPT: &[Step] = &[
     Step::Restart,
     Step::Delete(&[0]),
     Step::Tidy,
+    Step::Import("imported", 300),
+    Step::Deliver("too old", 300),
+    Step::Expire,
+    Step::Compact,
     Step::Deliver("third life", 200),
 ];
 
@@ -117,9 +154,10 @@ fn run(disk: &SimDisk, model: &mut Model, go_on: bool) {
     let mut store = Arc::new(Store::new(Arc::new(disk.clone())));
     for step in SCRIPT {
         let ok = match *step {
-            Step::Deliver(name, octets) => {
+            Step::Deliver(name, octets) | Step::Import(name, octets) => {
                 let text = body(name, octets);
-                match deliver(&store, &text) {
+                let name = matches!(step, Step::Import(..)).then_some(name);
+                match deliver_as(&store, &text, name) {
                     Ok(id) => {
                         assert!(!model.deleted.contains(&id));
                         assert!(model.kept.iter().all(|(kept, _)| *kept != id));
@@ -137,13 +175,17 @@ fn run(disk: &SimDisk, model: &mut Model, go_on: bool) {
                 Ok(found) => {
                     model.seen.extend(found.iter().map(|(id, _)| id.clone()));
                     if !go_on {
-                        assert_eq!(found, model.kept);
+                        assert!(found == model.kept);
                     }
                     true
                 }
                 Err(_) => false,
             },
             Step::Tidy => store.tidy(DROP).is_ok(),
+            Step::Compact => store.compact(DROP).is_ok(),
+            Step::Rename => store.rename(DROP, "rose").is_ok(),
+            Step::Undelete => undelete(&store, model),
+            Step::Expire => expire(&store, model),
             Step::Restart => {
                 store = Arc::new(Store::new(Arc::new(disk.clone())));
                 true
@@ -155,6 +197,7 @@ fn run(disk: &SimDisk, model: &mut Model, go_on: bool) {
                 // Answered with a refusal: nothing of it may be there.
                 model.maybe_delivered = None;
                 model.maybe_deleted.clear();
+                model.maybe_back.clear();
             }
             _ => {}
         }
@@ -178,8 +221,73 @@ fn delete(store: &Arc<Store<SimDisk>>, model: &mut Model, positions: &[usize]) -
     match session.commit(&deletions) {
         Ok(left) => {
             assert_eq!(left, listing.len() - ids.len());
-            model.kept.retain(|(id, _)| !ids.contains(id));
-            model.deleted.extend(ids);
+            model.delete(ids);
+            true
+        }
+        Err(_) => {
+            model.maybe_deleted = ids;
+            false
+        }
+    }
+}
+
+impl Model {
+    fn delete(&mut self, ids: BTreeSet<Vec<u8>>) {
+        self.graves = self
+            .kept
+            .extract_if(.., |(id, _)| ids.contains(id))
+            .collect();
+        self.deleted.extend(ids);
+    }
+}
+
+fn undelete(store: &Arc<Store<SimDisk>>, model: &mut Model) -> bool {
+    let Ok(deleted) = store.deleted(DROP) else {
+        return false;
+    };
+    let wanted: Vec<_> = deleted
+        .iter()
+        .filter(|it| {
+            model
+                .graves
+                .iter()
+                .any(|(id, _)| it.unique_id.as_bytes() == id)
+        })
+        .collect();
+    let ids: BTreeSet<_> = wanted
+        .iter()
+        .map(|it| it.unique_id.as_bytes().to_vec())
+        .collect();
+    let uids: Vec<_> = wanted.iter().map(|it| it.uid).collect();
+    match store.undelete(DROP, &uids) {
+        Ok(back) => {
+            assert_eq!(back, uids);
+            for (id, text) in std::mem::take(&mut model.graves) {
+                if ids.contains(&id) {
+                    model.deleted.remove(&id);
+                    model.kept.push((id, text));
+                }
+            }
+            // In the order of delivery, which is that of the file.
+            let places = retrieve(store).unwrap_or_default();
+            let place = |id: &[u8]| places.iter().position(|(it, _)| it == id);
+            model.kept.sort_by_key(|(id, _)| place(id));
+            true
+        }
+        Err(_) => {
+            model.maybe_back = ids;
+            false
+        }
+    }
+}
+
+fn expire(store: &Arc<Store<SimDisk>>, model: &mut Model) -> bool {
+    let ids: BTreeSet<_> = model.kept.iter().map(|(id, _)| id.clone()).collect();
+    match store.expire(DROP, i64::MAX) {
+        Ok(expired) => {
+            // Whatever a refusal left open is gone, too; nothing promised may be left.
+            assert!(expired.messages as usize >= ids.len());
+            model.delete(ids);
             true
         }
         Err(_) => {
@@ -205,9 +313,17 @@ fn judge(disk: &SimDisk, model: &Model, what: &str) {
         gone.is_empty() || gone.iter().cloned().collect::<BTreeSet<_>>() == model.maybe_deleted,
         "{what}: lost {gone:?}"
     );
+    let back: BTreeSet<_> = ids.intersection(&model.deleted).cloned().collect();
+    assert!(
+        back.is_empty() || back == model.maybe_back,
+        "{what}: {back:?} came back"
+    );
     let mut strangers = 0;
     for (id, text) in &found {
-        assert!(!model.deleted.contains(id), "{what}: {id:?} came back");
+        if let Some((_, grave)) = model.graves.iter().find(|(grave, _)| grave == id) {
+            assert!(grave == text, "{what}: another text came back");
+            continue;
+        }
         match model.kept.iter().find(|(kept, _)| kept == id) {
             Some((_, kept)) => assert!(kept == text, "{what}: another text"),
             None => {
@@ -221,6 +337,12 @@ fn judge(disk: &SimDisk, model: &Model, what: &str) {
     // Life goes on, and what was seen now stays.
     let text = body("after", 1234);
     let id = deliver(&store, &text).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let deleted = store.deleted(DROP).unwrap();
+    assert!(
+        deleted
+            .iter()
+            .all(|it| !ids.contains(it.unique_id.as_bytes()))
+    );
     let known = model.deleted.iter().chain(&model.seen).chain(&ids);
     assert!(
         known.into_iter().all(|known| *known != id),
