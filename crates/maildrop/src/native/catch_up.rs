@@ -147,7 +147,8 @@ impl<D: Disk> Appending<'_, D> {
         Ok(())
     }
 
-    /// Makes durable what another process may have left unsynced, and the file's name.
+    /// Makes durable what another process may have left unsynced, and the file's name (rules R1
+    /// and R2: nothing is shown before).
     fn make_durable(&mut self) -> Result<(), StoreError> {
         let file = Arc::clone(&self.file);
         let known = self.known();
@@ -156,7 +157,7 @@ impl<D: Disk> Appending<'_, D> {
             false => Ok(()),
         };
         if let Err(error) = result {
-            // Pages may count as clean now although the disk has not got them (fsyncgate): forget
+            // R5: pages may count as clean now although the disk has not got them: forget
             // what we know, and read from the disk next time.
             let from = known.durable;
             self.slot.known = None;

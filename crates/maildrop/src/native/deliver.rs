@@ -98,7 +98,7 @@ impl<D: Disk> Store<D> {
 
     /// Makes the file together with its first message; none if another process was faster.
     ///
-    /// The file gets its name only when it is complete and synced. The append lock is held from
+    /// Rule R1: the file gets its name only when it is complete and synced. The append lock is held from
     /// before it has a name until the name is durable: whoever delivers next must not be told
     /// yes for a message in a file that a power cut takes away.
     fn first(

@@ -4,6 +4,19 @@
 //! another that says the same. `docs/format.md` has the format octet by octet and the reason why
 //! a crash at any instant loses nothing that was acknowledged.
 //!
+//! The rules that it keeps, where a comment names them:
+//!
+//! - R1: a new file is written and synced before it gets a name, its directory before anybody
+//!   hears of it.
+//! - R2: a record is one write and one sync before the answer; only what was never durable is cut.
+//! - R3: a file that takes another's place is complete and synced before the rename, its directory
+//!   after it.
+//! - R4: a new directory is synced in the one above.
+//! - R5: after a failed sync nothing in memory is believed, and nothing is synced again.
+//! - R6: short writes, interrupted calls, a full disk or quota, at the write or at the sync, are
+//!   ordinary answers.
+//! - R7: a file system that forgets is refused.
+//!
 //! - [`media`]: everything that is done to a disk; the store is generic over it.
 //! - `header`, `record`, `bytes`: the format.
 //! - `index`, `recover`, `tear`, `sidecar`: from a file to its list of messages.
@@ -109,6 +122,7 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
+    /// Rule R4.
     fn anchor_dir(&self, dir: &str) -> io::Result<()> {
         let mut anchored = self.anchored.lock().unwrap_or_else(PoisonError::into_inner);
         if anchored.contains(dir) {
@@ -149,6 +163,7 @@ impl<D: Disk> Store<D> {
             copy.write_at(&[&buffer[..got]], at - from)?;
             at += got as u64;
         }
+        // R1, as for every new file.
         copy.sync_all()?;
         let name = format!("torn/{drop}-{file_seq}-{from}");
         for n in 0..TORN_MAX {

@@ -30,7 +30,8 @@ pub struct RealFile {
     fd: OwnedFd,
 }
 
-/// File systems that forget at power-off, or whose promises depend on what lies below.
+/// Rule R7: file systems that forget at power-off, or whose promises depend on what lies below. NFS
+/// is refused as well, since it has no unnamed files.
 const VOLATILE: [(u32, &str); 3] = [
     (0x0102_1994, "tmpfs"),
     (0x8584_58f6, "ramfs"),
@@ -215,7 +216,7 @@ fn stat(fd: &OwnedFd) -> io::Result<Stat> {
     })
 }
 
-/// Repeats a call that a signal interrupted.
+/// Repeats a call that a signal interrupted (rule R6).
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -274,7 +275,7 @@ impl File for RealFile {
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut done = 0;
         while done < total {
-            // What is left: skip what was written, gather the rest.
+            // Rule R6, a short write: skip what was written, gather the rest.
             let mut slices = [IoSlice::new(&[]); PARTS_MAX];
             let (mut skip, mut count) = (done, 0);
             for part in parts {
