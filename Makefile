@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTHON ?= /usr/bin/python3
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill interop bench long clean
+.PHONY: help demo build needs test quick fuzz kill interop bench day long clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -14,6 +14,7 @@ help:
 	@echo "make kill      the kill rig; ROUNDS=200 SEED=…"
 	@echo "make interop   real clients and a real Postfix against the program"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
+	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
 	@echo "make long      fuzzing and killing for about an hour, and the ignored tests"
 
 demo:
@@ -45,6 +46,11 @@ interop: needs build
 BENCH_SECONDS ?= 5
 bench: needs
 	@bench/run.sh $(BENCH_SECONDS)
+
+DAY ?= target/day
+day:
+	@rm -rf $(DAY)
+	@$(CARGO) bench --quiet --locked -p restante-tests --bench day -- --dir $(abspath $(DAY))
 
 long: needs build
 	@$(PYTHON) interop/fuzz.py --seconds 300
