@@ -6,7 +6,7 @@
 use pop3::client::{self, Event, Follows, Status};
 use pop3::server::{Channel, Connection, Passwords, Settings, Stls};
 use pop3::wire::Form;
-use pop3::{Command, MessageNumber, Octets, Part, UniqueId};
+use pop3::{Command, Expire, MessageNumber, Octets, Part, Promise, UniqueId};
 use proptest::prelude::*;
 use restante_tests::driver::{Account, Driver, Message, Reading, Standing};
 use sasl::{Secret, plain};
@@ -41,6 +41,7 @@ impl Pair {
             passwords: Passwords::Accepted,
             stls: Stls::NotOffered,
             timestamp: "<1.2@mailgate.dobbs.org>".into(),
+            expire: Promise::All(Expire::Never),
         };
         let account = Account {
             user: "bob".into(),
@@ -48,6 +49,7 @@ impl Pair {
             digest: Some([7; 16]),
             opening: None,
             committing: None,
+            expire: Expire::Never,
             messages,
         };
         let mut pair = Self {

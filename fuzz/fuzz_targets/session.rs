@@ -9,7 +9,7 @@ use pop3::reply::Refusal;
 use pop3::server::{
     Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Session, Settings, Stls,
 };
-use pop3::{Octets, Part, ScanListing, UniqueId, wire};
+use pop3::{Expire, Octets, Part, Promise, ScanListing, UniqueId, wire};
 
 /// Texts as the store keeps them.
 const TEXTS: [&[u8]; 3] = [
@@ -23,6 +23,14 @@ const TEXTS: [&[u8]; 3] = [
 struct Conduct(u8);
 
 impl Conduct {
+    fn expire(self) -> Expire {
+        if self.0 & 32 != 0 {
+            Expire::Retrieved
+        } else {
+            Expire::Never
+        }
+    }
+
     fn connection(self) -> Connection {
         let choose = |bit: u8| self.0 & bit != 0;
         Connection {
@@ -42,6 +50,7 @@ impl Conduct {
                 Stls::NotOffered
             },
             timestamp: "<1.2@mailgate.dobbs.org>".into(),
+            expire: Promise::Least(self.expire()),
         }
     }
 }
@@ -93,7 +102,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                             let id = UniqueId::new(vec![b'a' + index as u8]).expect("a letter");
                             listing.push(Octets(text.len() as u64), &id);
                         }
-                        session.opened(listing, &mut out);
+                        session.opened(listing, conduct.expire(), &mut out);
                     }
                 },
                 Next::Send(number, _) if conduct.0 & 8 != 0 && number.get() == 2 => {

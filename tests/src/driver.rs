@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Next, Passwords, Session, Settings, Stls, Summary};
-use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
+use pop3::{Deletions, Expire, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
 use sasl::{Login, Secret};
 
 /// A message that waits.
@@ -47,6 +47,8 @@ pub struct Account {
     pub opening: Option<Refusal>,
     /// Why UPDATE fails, if it does.
     pub committing: Option<Refusal>,
+    /// How long its mail is kept.
+    pub expire: Expire,
     /// The maildrop.
     pub messages: Vec<Message>,
 }
@@ -111,7 +113,7 @@ impl Driver {
                 Next::Read => break,
                 Next::Write => self.out.append(&mut said),
                 Next::Authenticate(login) => match self.verify(&login) {
-                    Ok(listing) => self.session.opened(listing, &mut said),
+                    Ok((listing, expire)) => self.session.opened(listing, expire, &mut said),
                     Err(why) => self.session.refused(why, &mut said),
                 },
                 Next::Send(number, part) => self.send(number, part, &mut said),
@@ -165,7 +167,7 @@ impl Driver {
         &self.accounts
     }
 
-    fn verify(&mut self, login: &Login) -> Result<ScanListing, Refusal> {
+    fn verify(&mut self, login: &Login) -> Result<(ScanListing, Expire), Refusal> {
         let place = self
             .accounts
             .iter()
@@ -189,7 +191,7 @@ impl Driver {
             listing.push(Octets(message.octets), &message.unique_id);
         }
         self.account = Some(place);
-        Ok(listing)
+        Ok((listing, account.expire))
     }
 
     fn messages(&self) -> &[Message] {

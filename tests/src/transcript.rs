@@ -37,6 +37,9 @@
 //! | `digest: HEX` | no APOP |
 //! | `opening fails: IN-USE` | the maildrop can be opened |
 //! | `commit fails: SYS/TEMP` | messages can be deleted |
+//! | `expire: 30` | `NEVER`; for the account, by its own CAPA |
+//! | `least expire: 30` | accounts do not differ; before a login |
+//! | `accounts unreadable` | it can be said how long mail is kept |
 //! | `channel: tls` | plain |
 //! | `passwords: after tls` | accepted |
 //! | `stls: offered` | not offered |
@@ -55,7 +58,7 @@ use std::path::Path;
 
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Passwords, Settings, Stls};
-use pop3::{UniqueId, wire};
+use pop3::{Expire, Promise, UniqueId, wire};
 use sasl::Secret;
 
 use crate::driver::{Account, Driver, Message, Reading, Standing};
@@ -127,6 +130,7 @@ impl Transcript {
                 passwords: Passwords::Accepted,
                 stls: Stls::NotOffered,
                 timestamp: "<1.2@mailgate.dobbs.org>".into(),
+                expire: Promise::All(Expire::Never),
             },
             accounts: Vec::new(),
             crlf_only: false,
@@ -231,6 +235,7 @@ impl Transcript {
                     digest: None,
                     opening: None,
                     committing: None,
+                    expire: Expire::Never,
                     messages,
                 });
             }
@@ -267,6 +272,16 @@ impl Transcript {
             }
             ["opening", "fails"] => self.accounts.last_mut()?.opening = Some(refusal(value)?),
             ["commit", "fails"] => self.accounts.last_mut()?.committing = Some(refusal(value)?),
+            ["expire"] => {
+                let expire = expire(value)?;
+                // One account alone does not differ from the others.
+                if let Promise::All(_) = self.connection.expire {
+                    self.connection.expire = Promise::All(expire);
+                }
+                self.accounts.last_mut()?.expire = expire;
+            }
+            ["least", "expire"] => self.connection.expire = Promise::Least(expire(value)?),
+            ["accounts", "unreadable"] => self.connection.expire = Promise::Unknown,
             ["channel"] if value == "tls" => self.connection.channel = Channel::Tls,
             ["passwords"] if value == "after tls" => {
                 self.connection.passwords = Passwords::AfterTls;
@@ -431,6 +446,15 @@ fn refusal(code: &str) -> Option<Refusal> {
         "SYS/TEMP" => Some(Refusal::Unavailable),
         "SYS/PERM" => Some(Refusal::Damaged),
         _ => None,
+    }
+}
+
+/// The argument of EXPIRE.
+fn expire(text: &str) -> Option<Expire> {
+    match text {
+        "0" => Some(Expire::Retrieved),
+        "NEVER" => Some(Expire::Never),
+        days => Some(Expire::Days(days.parse().ok()?)),
     }
 }
 

@@ -2,21 +2,23 @@
 //!
 //! Clients ask once, often before they log in, and remember; so both states announce the same
 //! capabilities, those that need a login and those that make one. STLS alone is announced only
-//! where it is allowed, before the login and outside TLS (RFC 2595 §4).
+//! where it is allowed, before the login and outside TLS (RFC 2595 §4), and EXPIRE says more when it
+//! is known whose mail it is about (RFC 2449 §6.7).
 
 use sasl::Mechanism;
 
 use crate::reply;
 use crate::server::{Connection, Passwords, Stls};
 use crate::wire::TERMINATOR;
+use crate::{Expire, Promise};
 
 /// Whether somebody has logged in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Asked {
     /// In the AUTHORIZATION state.
     BeforeLogin,
-    /// In the TRANSACTION state.
-    AfterLogin,
+    /// In the TRANSACTION state, about a maildrop that is kept like this.
+    AfterLogin(Expire),
 }
 
 /// Appends the answer to CAPA.
@@ -42,7 +44,17 @@ pub(crate) fn list(connection: &Connection, asked: Asked, out: &mut Vec<u8>) {
     reply::line(out, &[b"RESP-CODES"]);
     reply::line(out, &[b"AUTH-RESP-CODE"]);
     reply::line(out, &[b"PIPELINING"]);
-    reply::line(out, &[b"EXPIRE NEVER"]);
+    let (expire, user) = match (asked, connection.expire) {
+        (Asked::AfterLogin(expire), _) | (Asked::BeforeLogin, Promise::All(expire)) => {
+            (Some(expire), "")
+        }
+        (Asked::BeforeLogin, Promise::Least(expire)) => (Some(expire), " USER"),
+        (Asked::BeforeLogin, Promise::Unknown) => (None, ""),
+    };
+    if let Some(expire) = expire {
+        let argument = expire.to_string();
+        reply::line(out, &[b"EXPIRE ", argument.as_bytes(), user.as_bytes()]);
+    }
     // Without a version: it would help only those who look for old ones.
     reply::line(out, &[b"IMPLEMENTATION Restante"]);
     out.extend_from_slice(TERMINATOR);

@@ -6,10 +6,12 @@
 mod capability;
 pub mod client;
 mod command;
+mod expire;
 mod listing;
 pub mod reply;
 pub mod server;
 pub mod wire;
 
 pub use command::{Command, Keyword, NotALine};
+pub use expire::{Expire, Promise};
 pub use listing::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId, WireOctets};

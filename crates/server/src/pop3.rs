@@ -14,7 +14,7 @@ use maildrop::{
 };
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Next, Passwords, Session, Stls};
-use pop3::{Deletions, MessageNumber, Part, ScanListing};
+use pop3::{Deletions, Expire, MessageNumber, Part, Promise, ScanListing};
 use sasl::Login;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
@@ -208,7 +208,7 @@ impl Driver<'_> {
                 self.summary.account = Some(identity.account().to_owned());
                 self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);
-                self.session.opened(listing, output);
+                self.session.opened(listing, Expire::Never, output);
             }
             // Who was refused is logged where it is known whether the name is one: people type
             // passwords as names.
@@ -398,6 +398,7 @@ fn offer(connection: &Connection, visit: &Visit, timestamp: &str) -> pop3::serve
         passwords,
         stls,
         timestamp: timestamp.to_owned(),
+        expire: Promise::All(Expire::Never),
     }
 }
 

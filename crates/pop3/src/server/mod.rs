@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use pop3::server::{Connection, Channel, Next, Passwords, Session, Settings, Stls};
-//! use pop3::{Octets, ScanListing, UniqueId};
+//! use pop3::{Expire, Octets, Promise, ScanListing, UniqueId};
 //!
 //! let settings = Settings {
 //!     name: "dewey".into(),
@@ -19,6 +19,7 @@
 //!     passwords: Passwords::Accepted,
 //!     stls: Stls::NotOffered,
 //!     timestamp: "<1896.6971@mailgate.dobbs.org>".into(),
+//!     expire: Promise::All(Expire::Never),
 //! };
 //! let mut session = Session::new(settings.into(), connection);
 //! let mut out = Vec::new();
@@ -33,7 +34,7 @@
 //! let mut listing = ScanListing::default();
 //! listing.push(Octets(120), &UniqueId::new(*b"a.1").unwrap());
 //! out.clear();
-//! session.opened(listing, &mut out);
+//! session.opened(listing, Expire::Never, &mut out);
 //! session.handle(b"STAT\r\n", &mut out);
 //! assert_eq!(out, b"+OK bob's maildrop has 1 message (120 octets)\r\n+OK 1 120\r\n");
 //! ```
@@ -50,7 +51,7 @@ use sasl::Login;
 
 use crate::reply::{self, Refusal};
 use crate::wire::{self, Frame};
-use crate::{Deletions, MessageNumber, Part, ScanListing};
+use crate::{Deletions, Expire, MessageNumber, Part, Promise, ScanListing};
 
 use authorization::Authorization;
 use transaction::Transaction;
@@ -111,6 +112,8 @@ pub struct Connection {
     pub stls: Stls,
     /// `<unique@hostname>` of the greeting, new for each connection (RFC 1939 §7).
     pub timestamp: String,
+    /// How long mail is kept, as far as it can be said before the login (RFC 2449 §6.7).
+    pub expire: Promise,
 }
 
 /// What the driver must do before it calls the session again.
@@ -281,9 +284,7 @@ impl Session {
                 }
                 After::Update => {
                     if let State::Transaction(transaction) = self.take_state() {
-                        let (update, deletions) = transaction.quit();
-                        self.state = State::Update(update);
-                        break Next::Commit(deletions);
+                        self.state = State::Update(transaction.quit());
                     }
                 }
             }
@@ -291,8 +292,10 @@ impl Session {
         Step { consumed, next }
     }
 
-    /// The login was right and the maildrop is open: enters the TRANSACTION state.
-    pub fn opened(&mut self, listing: ScanListing, out: &mut Vec<u8>) {
+    /// The login was right and the maildrop is open: enters the TRANSACTION state. `expire`: how
+    /// long mail is kept in this maildrop; with [`Expire::Retrieved`] what is retrieved is deleted by
+    /// QUIT as if it were marked (RFC 2449 §6.7).
+    pub fn opened(&mut self, listing: ScanListing, expire: Expire, out: &mut Vec<u8>) {
         match self.take_state() {
             State::Authorization(authorization) => match authorization.into_user() {
                 Ok(user) => {
@@ -300,7 +303,7 @@ impl Session {
                     self.summary.messages_left = listing.len();
                     self.summary.octets_left = listing.total().0;
                     self.summary.user = Some(user);
-                    self.state = State::Transaction(Transaction::new(listing));
+                    self.state = State::Transaction(Transaction::new(listing, expire));
                 }
                 Err(authorization) => self.state = State::Authorization(authorization),
             },
@@ -320,11 +323,11 @@ impl Session {
                     self.state = State::Closed;
                 }
             }
-            State::Update(update) => {
+            State::Update(update) if update.is_waiting() => {
                 update.refused(why, out);
                 self.state = State::Closed;
             }
-            State::Closed => {}
+            State::Update(_) | State::Closed => {}
         }
     }
 
@@ -340,7 +343,9 @@ impl Session {
 
     /// The deletions are durable: appends the sign-off; so many messages are left in the maildrop.
     pub fn committed(&mut self, messages_left: usize, out: &mut Vec<u8>) {
-        if let State::Update(update) = &self.state {
+        if let State::Update(update) = &self.state
+            && update.is_waiting()
+        {
             reply::committed(&self.settings.name, messages_left, out);
             self.summary.messages_left = messages_left;
             self.summary.messages_deleted = update.messages_deleted();
@@ -378,7 +383,7 @@ impl Session {
             }
             State::Transaction(transaction) => transaction.list_on(output_octets_max, out),
             State::Authorization(_) => {}
-            State::Update(_) => return Some(Next::Read),
+            State::Update(update) => return Some(update.next(out.is_empty())),
             State::Closed => return Some(Next::Close),
         }
         (out.len() >= output_octets_max).then_some(Next::Write)

@@ -16,6 +16,7 @@ fn session(command_octets_max: usize, output_octets_max: usize) -> Session {
         passwords: Passwords::Accepted,
         stls: Stls::Offered,
         timestamp: "<1.2@mailgate.dobbs.org>".into(),
+        expire: Promise::All(Expire::Never),
     };
     Session::new(Arc::new(settings), connection)
 }
@@ -35,7 +36,7 @@ fn logged_in(messages: usize, output_octets_max: usize) -> Session {
     let mut out = Vec::new();
     let step = session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
     assert!(matches!(step.next, Next::Authenticate(_)));
-    session.opened(listing(messages), &mut out);
+    session.opened(listing(messages), Expire::Never, &mut out);
     session
 }
 
@@ -173,7 +174,7 @@ fn nothing_is_handled_while_the_driver_owes_an_answer() {
     out.clear();
     let step = session.handle(b"QUIT\r\n", &mut out);
     assert_eq!((step.consumed, out.len()), (0, 0));
-    session.opened(listing(1), &mut out);
+    session.opened(listing(1), Expire::Never, &mut out);
     session.handle(b"RETR 1\r\n", &mut out);
     out.clear();
     let step = session.handle(b"QUIT\r\n", &mut out);
@@ -187,10 +188,58 @@ fn nothing_is_handled_while_the_driver_owes_an_answer() {
 }
 
 #[test]
+fn what_is_deleted_because_it_was_retrieved_leaves_first() {
+    let mut session = session(512, 65_536);
+    let mut out = Vec::new();
+    session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
+    session.opened(listing(3), Expire::Retrieved, &mut out);
+    session.handle(b"RETR 1\r\n", &mut out);
+    session.sent(&mut out);
+    let step = session.handle(b"RETR 2\r\nDELE 3\r\nQUIT\r\n", &mut out);
+    assert!(matches!(step.next, Next::Send(..)));
+    session.sent(&mut out);
+    let step = session.handle(b"DELE 3\r\nQUIT\r\n", &mut out);
+    assert_eq!(step.consumed, 14);
+    // A client that is gone is found out here, and keeps its mail.
+    assert!(matches!(step.next, Next::Write));
+    // Nobody was asked yet.
+    let said = out.len();
+    session.committed(0, &mut out);
+    session.refused(Refusal::Unavailable, &mut out);
+    assert_eq!(out.len(), said);
+    out.clear();
+    let Next::Commit(deletions) = session.handle(b"", &mut out).next else {
+        panic!("UPDATE is next");
+    };
+    assert_eq!(deletions.len(), 3);
+    assert!(matches!(session.handle(b"", &mut out).next, Next::Read));
+    session.committed(0, &mut out);
+    assert_eq!(
+        out,
+        b"+OK dewey POP3 server signing off (maildrop empty)\r\n"
+    );
+    let summary = session.summary();
+    assert_eq!((summary.messages_deleted, summary.octets_left), (3, 0));
+}
+
+#[test]
+fn what_was_marked_need_not_leave_first() {
+    let mut session = session(512, 65_536);
+    let mut out = Vec::new();
+    session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
+    session.opened(listing(2), Expire::Retrieved, &mut out);
+    session.handle(b"RETR 1\r\n", &mut out);
+    session.sent(&mut out);
+    // One write for the whole batch: the client has marked the same message itself.
+    let step = session.handle(b"DELE 1\r\nDELE 2\r\nQUIT\r\n", &mut out);
+    assert!(matches!(step.next, Next::Commit(_)));
+}
+
+#[test]
 fn an_answer_that_nobody_asked_for_does_nothing() {
     let mut out = Vec::new();
     let mut before = session(512, 65_536);
-    before.opened(listing(1), &mut out);
+    before.opened(listing(1), Expire::Never, &mut out);
     before.refused(Refusal::Credentials, &mut out);
     before.sent(&mut out);
     before.committed(1, &mut out);
@@ -199,7 +248,7 @@ fn an_answer_that_nobody_asked_for_does_nothing() {
     assert_eq!(one(&mut before, b"STAT\r\n").0, "-ERR log in first\r\n");
 
     let mut after = logged_in(1, 65_536);
-    after.opened(listing(7), &mut out);
+    after.opened(listing(7), Expire::Never, &mut out);
     after.refused(Refusal::Damaged, &mut out);
     after.sent(&mut out);
     after.committed(0, &mut out);

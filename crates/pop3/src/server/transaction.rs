@@ -2,12 +2,17 @@
 //!
 //! Numbers and sizes are those of the listing that was read at login. A deleted message keeps its
 //! number and is left out of STAT, LIST and UIDL; a command that names it is refused.
+//!
+//! Where mail is kept until it is retrieved (`EXPIRE 0`, RFC 2449 §6.7), QUIT also deletes every
+//! message whose whole text went out in this session. Until then it is there like any other. RSET
+//! takes back marks (RFC 1939 §5), not that a message was retrieved.
 
+use super::update::Texts;
 use super::{After, Connection, Next, Update};
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal};
 use crate::wire::TERMINATOR;
-use crate::{Command, Deletions, MessageNumber, Octets, Part, ScanListing};
+use crate::{Command, Deletions, Expire, MessageNumber, Octets, Part, ScanListing};
 
 /// So many lines in a row that make no sense end the connection, without UPDATE.
 const ERRORS_MAX: u8 = 20;
@@ -16,9 +21,12 @@ const ERRORS_MAX: u8 = 20;
 #[derive(Debug)]
 pub(super) struct Transaction {
     listing: ScanListing,
+    expire: Expire,
     deletions: Deletions,
     /// Octets of the messages that are marked.
     octets_deleted: u64,
+    /// Messages whose whole text was sent; kept only where that deletes them.
+    retrieved: Deletions,
     doing: Doing,
     errors: u8,
 }
@@ -45,11 +53,13 @@ enum Column {
 pub(super) struct TooLate;
 
 impl Transaction {
-    pub(super) fn new(listing: ScanListing) -> Self {
+    pub(super) fn new(listing: ScanListing, expire: Expire) -> Self {
         Self {
             listing,
+            expire,
             deletions: Deletions::default(),
             octets_deleted: 0,
+            retrieved: Deletions::default(),
             doing: Doing::Commands,
             errors: 0,
         }
@@ -116,7 +126,9 @@ impl Transaction {
                 reply::reset(self.messages(), self.octets(), out);
             }
             Command::Noop => reply::ok(out),
-            Command::Capa => capability::list(connection, Asked::AfterLogin, out),
+            Command::Capa => {
+                capability::list(connection, Asked::AfterLogin(self.expire), out);
+            }
             Command::Quit => return Ok(After::Update),
             Command::User(_)
             | Command::Pass(_)
@@ -147,7 +159,12 @@ impl Transaction {
         self.doing = Doing::Commands;
         out.extend_from_slice(TERMINATOR);
         match part {
-            Part::Whole => self.listing.octets(number),
+            Part::Whole => {
+                if self.expire == Expire::Retrieved {
+                    self.retrieved.mark(number);
+                }
+                self.listing.octets(number)
+            }
             Part::Top(_) => None,
         }
     }
@@ -201,10 +218,18 @@ impl Transaction {
         self.doing = Doing::Commands;
     }
 
-    /// Ends the state: what is marked is to be deleted.
-    pub(super) fn quit(self) -> (Update, Deletions) {
-        let update = Update::new(self.deletions.len(), self.octets());
-        (update, self.deletions)
+    /// Ends the state: what is marked is to be deleted, and what was retrieved where that is the rule.
+    pub(super) fn quit(mut self) -> Update {
+        let mut texts = Texts::NeedNotLeave;
+        for number in self.retrieved.iter() {
+            if self.deletions.mark(number) {
+                texts = Texts::MustLeave;
+                let octets = self.listing.octets(number).unwrap_or_default();
+                self.octets_deleted = self.octets_deleted.saturating_add(octets.0);
+            }
+        }
+        let octets_left = self.octets();
+        Update::new(self.deletions, octets_left, texts)
     }
 
     /// Whether the driver owes an answer.

@@ -1,25 +1,57 @@
 //! The UPDATE state: QUIT was said after a login, and the driver deletes what was marked
-//! (RFC 1939 §6).
+//! (RFC 1939 §6), or is deleted because it was retrieved (RFC 2449 §6.7, `EXPIRE 0`).
 //!
 //! One reply, then the end: the sign-off if every marked message is gone for good, or one `-ERR`
 //! if none is.
 
-use crate::Octets;
+use super::Next;
 use crate::reply::Refusal;
+use crate::{Deletions, Octets};
 
 /// The UPDATE state.
 #[derive(Debug)]
 pub(super) struct Update {
     messages_deleted: usize,
     octets_left: Octets,
+    /// What is to be deleted, until the driver has got it.
+    deletions: Option<Deletions>,
+    texts: Texts,
+}
+
+/// Whether texts of messages must have left before these are deleted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Texts {
+    /// Whoever marked a message wants it deleted, come what may.
+    NeedNotLeave,
+    /// Nobody marked it: a client that is gone before it got the text keeps its mail.
+    MustLeave,
 }
 
 impl Update {
-    pub(super) fn new(messages_deleted: usize, octets_left: Octets) -> Self {
+    pub(super) fn new(deletions: Deletions, octets_left: Octets, texts: Texts) -> Self {
         Self {
-            messages_deleted,
+            messages_deleted: deletions.len(),
             octets_left,
+            deletions: Some(deletions),
+            texts,
         }
+    }
+
+    /// What must happen: the commit, once; then its answer is awaited.
+    pub(super) fn next(&mut self, all_has_left: bool) -> Next {
+        match self.deletions.take() {
+            None => Next::Read,
+            Some(deletions) if self.texts == Texts::MustLeave && !all_has_left => {
+                self.deletions = Some(deletions);
+                Next::Write
+            }
+            Some(deletions) => Next::Commit(deletions),
+        }
+    }
+
+    /// Whether the driver owes an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.deletions.is_none()
     }
 
     /// Number of messages that the commit deletes.
