@@ -19,7 +19,7 @@ use tracing::{error, info};
 
 use crate::accounts::apop_key::ApopKey;
 use crate::accounts::row::{Directory, Row};
-use crate::accounts::{Accounts, AccountsError};
+use crate::accounts::{Accounts, AccountsError, Expiries};
 use crate::cache::{Credential, Credentials};
 use crate::hash;
 use crate::identity::Identity;
@@ -162,6 +162,22 @@ impl Authenticator {
         &self.shared.accounts
     }
 
+    /// For how long the mail of all accounts is kept, as fresh as the last commit. It costs no query
+    /// while nothing has changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied::Unavailable`] when the accounts cannot be read.
+    pub async fn expiries(&self) -> Result<Expiries, Denied> {
+        if let Some(expiries) = self.shared.directory.expiries_in_memory() {
+            return Ok(expiries);
+        }
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.directory.read_expiries())
+            .await?
+            .map_err(|why| Denied::Unavailable(why.to_string()))
+    }
+
     /// Checks a login. A refusal comes at a fixed instant after the call: 2 s by default, more for an
     /// address or an account that has failed before. That it cannot be checked now is told no sooner
     /// than the first refusal. Dropping the future gives up its place in the queue.
@@ -191,7 +207,7 @@ impl Authenticator {
                     self.shared.credentials.insert(credential);
                     self.upgrade(&row, secret);
                 }
-                Ok(Identity::new(row.name.clone(), row.maildrop))
+                Ok(Identity::new(row.name.clone(), row.maildrop, row.expire))
             }
             Verdict::Wrong(refused) => {
                 // Counted before the wait, so that logins side by side do not all get the first delay.

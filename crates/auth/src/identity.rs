@@ -1,5 +1,6 @@
 //! Somebody who has proved who they are. Only this crate makes one.
 
+use crate::accounts::Expire;
 use crate::name::AccountName;
 
 /// Proof that a login was right. `server` opens a maildrop for a session only with one of these.
@@ -7,11 +8,16 @@ use crate::name::AccountName;
 pub struct Identity {
     account: AccountName,
     maildrop: u64,
+    expire: Option<Expire>,
 }
 
 impl Identity {
-    pub(crate) fn new(account: AccountName, maildrop: u64) -> Self {
-        Self { account, maildrop }
+    pub(crate) fn new(account: AccountName, maildrop: u64, expire: Option<Expire>) -> Self {
+        Self {
+            account,
+            maildrop,
+            expire,
+        }
     }
 
     /// The account's name, case folded.
@@ -22,5 +28,10 @@ impl Identity {
     /// The id of the account's maildrop.
     pub fn maildrop(&self) -> u64 {
         self.maildrop
+    }
+
+    /// How long the account's mail is kept; none: what the configuration says.
+    pub fn expire(&self) -> Option<Expire> {
+        self.expire
     }
 }

@@ -35,9 +35,9 @@ mod pool;
 mod throttle;
 
 pub use accounts::{
-    Account, Accounts, AccountsError, Apop, Change, ImportError, ImportLine, ImportProblem,
-    ImportReport, Password, REMOVED_KEPT, Recipient, Removed, SCRAM_ITERATIONS, State,
-    parse_import,
+    Account, Accounts, AccountsError, Apop, Change, Expire, Expiries, ImportError, ImportLine,
+    ImportProblem, ImportReport, Kept, Password, Quota, REMOVED_KEPT, Recipient, Removed,
+    SCRAM_ITERATIONS, State, Terms, parse_import,
 };
 pub use authenticator::{Authenticator, Denied, Limits, Settings};
 pub use cache::CREDENTIAL_AGE_MAX;

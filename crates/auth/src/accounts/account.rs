@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sasl::Secret;
 
-use super::{AccountsError, seconds, time};
+use super::{AccountsError, Expire, Quota, Terms, seconds, time};
 use crate::hash::{PasswordHash, Scheme};
 use crate::name::AccountName;
 use crate::place::Network;
@@ -33,6 +33,8 @@ pub struct Account {
     pub apop: bool,
     /// When it was added.
     pub created: SystemTime,
+    /// How much mail it may hold, and for how long, where it says so for itself.
+    pub terms: Terms,
 }
 
 /// Whether an account may be used.
@@ -54,6 +56,12 @@ pub struct Change {
     pub expires: Option<Option<SystemTime>>,
     /// Sets the networks; an empty list allows every place.
     pub networks: Option<Vec<Network>>,
+    /// Sets how many octets it may hold, or leaves it to the configuration (`Some(None)`).
+    pub octets: Option<Option<Quota>>,
+    /// Sets how many messages it may hold, or leaves it to the configuration.
+    pub messages: Option<Option<Quota>>,
+    /// Sets how long its mail is kept, or leaves it to the configuration.
+    pub expire: Option<Option<Expire>>,
 }
 
 /// A password to be stored.
@@ -66,7 +74,7 @@ pub enum Password {
 }
 
 const COLUMNS: &str = "name, maildrop, version, enabled, expires, networks, password,
-    scram_stored_key IS NOT NULL, apop IS NOT NULL, created";
+    scram_stored_key IS NOT NULL, apop IS NOT NULL, created, quota_octets, quota_messages, expire";
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<Account>, AccountsError> {
     let mut statement = connection.prepare(&format!(
@@ -113,6 +121,24 @@ pub(super) fn change(
             params![id, text.join(" ")],
         )?;
     }
+    if let Some(octets) = change.octets {
+        connection.execute(
+            "UPDATE account SET quota_octets = ?2 WHERE id = ?1",
+            params![id, octets],
+        )?;
+    }
+    if let Some(messages) = change.messages {
+        connection.execute(
+            "UPDATE account SET quota_messages = ?2 WHERE id = ?1",
+            params![id, messages],
+        )?;
+    }
+    if let Some(expire) = change.expire {
+        connection.execute(
+            "UPDATE account SET expire = ?2 WHERE id = ?1",
+            params![id, expire],
+        )?;
+    }
     Ok(())
 }
 
@@ -142,5 +168,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
         scram: row.get(7)?,
         apop: row.get(8)?,
         created: time(row.get(9)?),
+        terms: Terms {
+            octets: row.get(10)?,
+            messages: row.get(11)?,
+            expire: row.get(12)?,
+        },
     })
 }

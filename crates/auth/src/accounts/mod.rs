@@ -27,8 +27,10 @@ mod import;
 mod passwd_file;
 mod recipient;
 mod removed;
+mod retention;
 pub(crate) mod row;
 pub(crate) mod schema;
+mod terms;
 mod upgrade;
 
 use std::path::{Path, PathBuf};
@@ -45,6 +47,8 @@ pub use import::{Apop, ImportReport};
 pub use passwd_file::{ImportError, ImportLine, ImportProblem, parse_import};
 pub use recipient::Recipient;
 pub use removed::{REMOVED_KEPT, Removed};
+pub use retention::Kept;
+pub use terms::{Expire, Expiries, Quota, Terms};
 
 use crate::hash::{PASSWORD_OCTETS_MAX, PasswordHash};
 use crate::name::AccountName;
@@ -108,12 +112,27 @@ impl Accounts {
     ///
     /// When the name or the password cannot be used, or there is an account of that name.
     pub fn add(&self, name: &str, password: &Password) -> Result<Account, AccountsError> {
+        self.add_with(name, password, &Change::default())
+    }
+
+    /// The same, with a change of what every account has at first: both or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    pub fn add_with(
+        &self,
+        name: &str,
+        password: &Password,
+        change: &Change,
+    ) -> Result<Account, AccountsError> {
         let name = AccountName::parse(name)?;
         self.absent(&name)?;
         let stored = self.stored(password)?;
         let mut connection = self.lock();
         let transaction = begin(&mut connection)?;
-        insert(&transaction, &name, &stored)?;
+        let id = insert(&transaction, &name, &stored)?;
+        account::change(&transaction, id, change)?;
         let account = account::of_name(&transaction, &name)?;
         transaction.commit()?;
         Ok(account)
@@ -192,7 +211,8 @@ impl Accounts {
         account::of_name(&self.lock(), &AccountName::parse(name)?)
     }
 
-    /// Changes whether, until when and from where an account may log in.
+    /// Changes whether, until when and from where an account may log in, and on which terms its mail
+    /// is kept.
     ///
     /// # Errors
     ///

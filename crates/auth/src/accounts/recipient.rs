@@ -3,7 +3,7 @@
 //! The full address as an account; else, if the domain is the server's host name, one of its
 //! domains, or absent, the local part; else nobody (LMTP answers 550 5.1.1).
 
-use super::{Account, Accounts, AccountsError, State, account};
+use super::{Account, Accounts, AccountsError, State, Terms, account};
 use crate::name::AccountName;
 
 /// An account that mail is for.
@@ -15,6 +15,8 @@ pub struct Recipient {
     pub maildrop: u64,
     /// Whether it may be used; the caller decides whether a disabled account still gets mail.
     pub state: State,
+    /// How much mail it may hold, and for how long, where it says so for itself.
+    pub terms: Terms,
 }
 
 impl Accounts {
@@ -55,11 +57,13 @@ impl Accounts {
                 name,
                 maildrop,
                 state,
+                terms,
                 ..
             }) => Ok(Some(Recipient {
                 account: name,
                 maildrop,
                 state,
+                terms,
             })),
             Err(AccountsError::Unknown(_)) => Ok(None),
             Err(error) => Err(error),

@@ -12,7 +12,7 @@ use hashlink::LruCache;
 use rusqlite::{Connection, OptionalExtension as _};
 use tracing::error;
 
-use super::{AccountsError, account, schema, seconds};
+use super::{AccountsError, Expire, Expiries, account, retention, schema, seconds};
 use crate::hash::PasswordHash;
 use crate::name::AccountName;
 use crate::place::{Network, Peer, allowed};
@@ -33,6 +33,7 @@ pub(crate) struct Row {
     pub(crate) password: Option<PasswordHash>,
     pub(crate) has_scram: bool,
     pub(crate) apop: Option<Vec<u8>>,
+    pub(crate) expire: Option<Expire>,
 }
 
 impl Row {
@@ -55,6 +56,8 @@ struct Inner {
     connection: Connection,
     /// With the `data_version` that each row was read at.
     rows: LruCache<AccountName, (i64, Arc<Row>)>,
+    /// The same for what all rows come to.
+    expiries: Option<(i64, Expiries)>,
 }
 
 impl Directory {
@@ -62,17 +65,14 @@ impl Directory {
         Ok(Self(Mutex::new(Inner {
             connection: schema::connect_to_read(data)?,
             rows: LruCache::new(ROWS_MAX),
+            expiries: None,
         })))
     }
 
     /// The row, if it is in memory and nothing was committed since it was read, and nobody else is
     /// just looking. May be called where blocking is not allowed.
     pub(crate) fn in_memory(&self, name: &AccountName) -> Option<Arc<Row>> {
-        let mut inner = match self.0.try_lock() {
-            Ok(inner) => inner,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let mut inner = self.try_lock()?;
         let version = inner.data_version().ok()?;
         match inner.rows.get(name) {
             Some((read_at, row)) if *read_at == version => Some(Arc::clone(row)),
@@ -97,6 +97,39 @@ impl Directory {
         Ok(row)
     }
 
+    /// For how long the mail of all accounts is kept, if that is in memory; as [`Self::in_memory`].
+    pub(crate) fn expiries_in_memory(&self) -> Option<Expiries> {
+        let inner = self.try_lock()?;
+        let version = inner.data_version().ok()?;
+        match inner.expiries {
+            Some((read_at, expiries)) if read_at == version => Some(expiries),
+            _ => None,
+        }
+    }
+
+    /// The same, from the database. Blocks.
+    pub(crate) fn read_expiries(&self) -> Result<Expiries, AccountsError> {
+        let mut inner = self.lock();
+        let version = inner.data_version()?;
+        // Whoever could not wait for the lock comes here, too.
+        if let Some((read_at, expiries)) = inner.expiries
+            && read_at == version
+        {
+            return Ok(expiries);
+        }
+        let expiries = retention::expiries(&inner.connection)?;
+        inner.expiries = Some((version, expiries));
+        Ok(expiries)
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, Inner>> {
+        match self.0.try_lock() {
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,7 +147,7 @@ impl Inner {
             .connection
             .prepare_cached(
                 "SELECT id, version, maildrop, enabled, expires, networks, password,
-                    scram_stored_key IS NOT NULL, apop
+                    scram_stored_key IS NOT NULL, apop, expire
                  FROM account WHERE name = ?1 AND removed IS NULL",
             )?
             .query_row([name.as_str()], |row| {
@@ -139,6 +172,7 @@ impl Inner {
                     }),
                     has_scram: row.get(7)?,
                     apop: row.get(8)?,
+                    expire: row.get(9)?,
                 })
             })
             .optional()?;

@@ -52,6 +52,17 @@ const STEPS: &[&str] = &[
     END;
     CREATE TABLE secret (name TEXT PRIMARY KEY, octets BLOB NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO secret VALUES ('scram salts', randomblob(32));",
+    // What an account says for itself about its mail: null is what the configuration says, -1 no
+    // limit, or never; `expire` counts days, and 0 is at retrieval. By the index the least and the
+    // greatest `expire` cost one look each, however many accounts there are.
+    "ALTER TABLE account ADD COLUMN quota_octets INTEGER
+        CHECK (quota_octets = -1 OR quota_octets > 0);
+    ALTER TABLE account ADD COLUMN quota_messages INTEGER
+        CHECK (quota_messages = -1 OR quota_messages > 0);
+    ALTER TABLE account ADD COLUMN expire INTEGER
+        CHECK (expire BETWEEN -1 AND 4294967295);
+    CREATE INDEX account_expire ON account (expire) WHERE removed IS NULL;
+    CREATE TABLE swept (at INTEGER NOT NULL) STRICT;",
 ];
 
 /// Opens or makes the database, makes the directory if it is missing, and brings the schema up.
@@ -268,7 +279,7 @@ mod tests {
             refused,
             Err(AccountsError::Newer {
                 found: 99,
-                known: 1
+                known: 2
             })
         ));
         assert_eq!(text(&connection, "user_version"), "Integer(99)");

@@ -181,6 +181,7 @@ fn settings_change_one_by_one_and_each_raises_the_version() {
         state: Some(State::Enabled),
         expires: Some(None),
         networks: Some(vec![]),
+        ..Change::default()
     };
     let changed = accounts.set("bob", &free).unwrap();
     let version = changed.version;
@@ -395,4 +396,149 @@ fn there_is_a_secret_for_false_salts_and_it_stays() {
     };
     assert_eq!(secret().len(), 32);
     assert_eq!(secret(), secret());
+}
+
+fn days(number: u32) -> Expire {
+    Expire::Days(number.try_into().unwrap())
+}
+
+#[test]
+fn terms_are_set_shown_and_left_to_the_configuration_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let bob = accounts.add("bob", &hashed()).unwrap();
+    assert_eq!(bob.terms, Terms::default());
+    let gibibyte = Quota::AtMost((1 << 30).try_into().unwrap());
+    let change = Change {
+        octets: Some(Some(gibibyte)),
+        messages: Some(Some(Quota::Unlimited)),
+        expire: Some(Some(days(30))),
+        ..Change::default()
+    };
+    let bob = accounts.set("bob", &change).unwrap();
+    let terms = Terms {
+        octets: Some(gibibyte),
+        messages: Some(Quota::Unlimited),
+        expire: Some(days(30)),
+    };
+    assert_eq!(bob.terms, terms);
+    let found = accounts.recipient("bob", "mailgate.example.org", &[]);
+    assert_eq!(found.unwrap().unwrap().terms, terms);
+    // What is not named stays.
+    for expire in [Expire::Retrieved, Expire::Never, days(u32::MAX)] {
+        let change = Change {
+            expire: Some(Some(expire)),
+            ..Change::default()
+        };
+        let bob = accounts.set("bob", &change).unwrap();
+        let expire = Some(expire);
+        assert_eq!(bob.terms, Terms { expire, ..terms });
+    }
+    let back = Change {
+        octets: Some(None),
+        messages: Some(None),
+        expire: Some(None),
+        ..Change::default()
+    };
+    assert_eq!(accounts.set("bob", &back).unwrap().terms, Terms::default());
+    let eve = accounts.add_with("eve", &hashed(), &change).unwrap();
+    assert_eq!(eve.terms, terms);
+    // A quota that i64 cannot hold is the greatest that it can.
+    let change = Change {
+        octets: Some(Some(Quota::AtMost(u64::MAX.try_into().unwrap()))),
+        ..Change::default()
+    };
+    let octets = accounts.set("eve", &change).unwrap().terms.octets.unwrap();
+    assert_eq!(octets.limit(), Some(i64::MAX as u64));
+}
+
+#[test]
+fn a_term_that_makes_no_sense_is_not_written_and_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    accounts.add("bob", &hashed()).unwrap();
+    for term in [
+        "quota_octets = 0",
+        "quota_messages = -2",
+        "expire = -2",
+        "expire = 4294967296",
+    ] {
+        let update = format!("UPDATE account SET {term}");
+        accounts.lock().execute(&update, []).unwrap_err();
+    }
+    let connection = accounts.lock();
+    connection
+        .execute_batch("PRAGMA ignore_check_constraints = 1; UPDATE account SET expire = -7;")
+        .unwrap();
+    drop(connection);
+    // Mail is kept rather than deleted by a number that nobody understands.
+    accounts.show("bob").unwrap_err();
+    accounts.kept(0, 10).unwrap_err();
+}
+
+#[test]
+fn accounts_of_the_first_schema_leave_their_terms_to_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    accounts.add("bob", &hashed()).unwrap();
+    // What a database of the first version has, and nothing else.
+    accounts
+        .lock()
+        .execute_batch(
+            "DROP INDEX account_expire; DROP TABLE swept;
+             ALTER TABLE account DROP COLUMN quota_octets;
+             ALTER TABLE account DROP COLUMN quota_messages;
+             ALTER TABLE account DROP COLUMN expire;
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(accounts);
+    let accounts = Accounts::open(dir.path()).unwrap();
+    assert_eq!(accounts.show("bob").unwrap().terms, Terms::default());
+    assert_eq!(accounts.swept().unwrap(), None);
+}
+
+#[test]
+fn a_sweep_sees_every_account_once_and_none_that_was_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let names = ["eve", "adam", "dan", "bob", "carol"];
+    for name in names {
+        let change = Change {
+            expire: (name == "dan").then_some(Some(days(7))),
+            ..Change::default()
+        };
+        accounts.add_with(name, &hashed(), &change).unwrap();
+    }
+    accounts.remove("adam").unwrap();
+    let (mut seen, mut behind) = (Vec::new(), 0);
+    loop {
+        let some = accounts.kept(behind, 2).unwrap();
+        let Some(last) = some.last() else { break };
+        behind = last.id;
+        if seen.is_empty() {
+            accounts.add("frank", &hashed()).unwrap();
+        }
+        seen.extend(some.into_iter().map(|kept| (kept.account, kept.expire)));
+    }
+    let expected = [
+        ("eve", None),
+        ("dan", Some(days(7))),
+        ("bob", None),
+        ("carol", None),
+        ("frank", None),
+    ];
+    let seen: Vec<_> = seen.iter().map(|(name, e)| (name.as_str(), *e)).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_sweep_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    assert_eq!(accounts.swept().unwrap(), None);
+    for at in [1_700_000_000, 1_600_000_000] {
+        accounts.set_swept(time(at)).unwrap();
+        assert_eq!(accounts.swept().unwrap(), Some(time(at)));
+    }
 }

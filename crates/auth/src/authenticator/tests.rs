@@ -9,7 +9,7 @@ use std::time::{Instant as RealInstant, SystemTime};
 use tokio::time::{Instant, advance};
 
 use super::*;
-use crate::accounts::{Account, Change, Password, State};
+use crate::accounts::{Account, Change, Expire, Password, State};
 use crate::hash::{PasswordHash, Scheme};
 use crate::pool::Standing;
 
@@ -378,6 +378,7 @@ async fn what_another_connection_changes_counts_at_once() {
             state: Some(State::Enabled),
             expires: Some(None),
             networks: Some(vec![]),
+            ..Change::default()
         };
         other.set("bob", &free).unwrap();
         assert!(timed(&auth, login(), peer(1)).await.0, "{change:?}");
@@ -650,4 +651,54 @@ async fn a_writer_that_stays_holds_up_neither_logins_nor_recipients() {
     auth.accounts().set("bob", &change).unwrap();
     auth.verify(password("bob", "U*U"), peer(1)).await.unwrap();
     auth.until("bob", |bob| bob.password == Some(Scheme::Argon2id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_mail_is_kept_follows_every_change_and_costs_no_query_meanwhile() {
+    let Setting { dir, auth } = setting();
+    let month = Expire::Days(30.try_into().unwrap());
+    let least = async || {
+        let expiries = auth.expiries().await.unwrap();
+        (expiries.least(month), expiries.differ(month))
+    };
+    assert_eq!(least().await, (month, false));
+    let directory = &auth.shared.directory;
+    assert!(directory.expiries_in_memory().is_some());
+    let other = Accounts::open(dir.path()).unwrap();
+    for (expire, expected) in [
+        (Some(Expire::Never), (month, true)),
+        (Some(Expire::Retrieved), (Expire::Retrieved, true)),
+        (None, (month, false)),
+    ] {
+        let change = Change {
+            expire: Some(expire),
+            ..Change::default()
+        };
+        // One that says otherwise beside one that does not.
+        let _ = other.add("eve", &bcrypt());
+        other.set("eve", &change).unwrap();
+        assert!(directory.expiries_in_memory().is_none());
+        assert_eq!(least().await, expected);
+        let login = password("eve", "wrong");
+        assert!(auth.verify(login, peer(1)).await.is_err());
+    }
+    other.remove("bob").unwrap();
+    let identity_of = async |expire| {
+        let change = Change {
+            expire: Some(expire),
+            ..Change::default()
+        };
+        other.set("eve", &change).unwrap();
+        other.set_password("eve", &clear("adam")).unwrap();
+        let login = password("eve", "adam");
+        auth.verify(login, peer(2)).await.unwrap().expire()
+    };
+    assert_eq!(identity_of(Some(month)).await, Some(month));
+    // Nobody is left who keeps to the configuration.
+    assert_eq!(least().await, (month, false));
+    assert_eq!(identity_of(None).await, None);
+    let dead = rusqlite::Connection::open(dir.path().join("accounts.db")).unwrap();
+    dead.execute_batch("DROP INDEX account_expire; ALTER TABLE account RENAME TO gone;")
+        .unwrap();
+    assert!(matches!(auth.expiries().await, Err(Denied::Unavailable(_))));
 }

@@ -255,6 +255,7 @@ fn set(config: &Config, name: &str, asked: &args::Change) -> Result<(), Failure>
         state,
         expires,
         networks,
+        ..Change::default()
     };
     let mut account = accounts.set(name, &change)?;
     if asked.no_apop {
