@@ -8,6 +8,8 @@
 //! disabled joe: joe@dobbs.org         an account that is disabled
 //! away ann: ann@dobbs.org             the accounts cannot be asked for these
 //! nospace full: full@dobbs.org        delivering to it fails; also: damaged, unavailable
+//! quota bob 300                       octets that its maildrop may hold (default: no limit)
+//! exceeded permanent                  what is told of more (default: temporary)
 //! size 100                            largest message (default 1000000)
 //! recipients 2                        most recipients (default 100)
 //! C: NOOP                             what the client sends, with CRLF
@@ -31,9 +33,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io, mem};
 
-use delivery::lmtp::{Client, Message, Next, Recipient, RecipientRefusal, Session, Settings};
+use delivery::lmtp::{
+    Client, Message, Next, QuotaExceeded, Recipient, RecipientRefusal, Session, Settings,
+};
 use delivery::{Arrival, Trace};
-use maildrop::{DeliverError, Delivered, MaildropId};
+use maildrop::{DeliverError, Delivered, MaildropId, Quota};
 use pop3::{Octets, UniqueId};
 
 /// Mon, 23 Nov 2026 08:24:39 +0000.
@@ -55,6 +59,7 @@ enum Kind {
 struct Transcript {
     settings: Arc<Settings>,
     accounts: BTreeMap<String, (Kind, Vec<String>)>,
+    quotas: BTreeMap<String, u64>,
     /// What is said, in order.
     lines: Vec<Line>,
     /// Account → stored texts, of those that are spoken of.
@@ -83,8 +88,10 @@ impl Transcript {
             hostname: "mailgate.dobbs.org".into(),
             message_octets_max: 1_000_000,
             recipients_max: 100,
+            quota_exceeded: QuotaExceeded::Temporary,
         };
         let (mut accounts, mut lines) = (BTreeMap::new(), Vec::new());
+        let mut quotas = BTreeMap::new();
         let (mut maildrops, mut closed) = (BTreeMap::<String, Vec<Vec<u8>>>::new(), false);
         let mut shown = String::new();
         for line in text.lines() {
@@ -103,6 +110,13 @@ impl Transcript {
                     let (name, addresses) = value.split_once(':').unwrap();
                     let addresses = addresses.split_whitespace().map(String::from).collect();
                     accounts.insert(name.to_owned(), (kind.unwrap(), addresses));
+                }
+                "quota" => {
+                    let (name, octets) = value.split_once(' ').unwrap();
+                    quotas.insert(name.to_owned(), octets.parse().unwrap());
+                }
+                "exceeded" if value == "permanent" => {
+                    settings.quota_exceeded = QuotaExceeded::Permanent;
                 }
                 "size" => settings.message_octets_max = value.parse().unwrap(),
                 "recipients" => settings.recipients_max = value.parse().unwrap(),
@@ -137,6 +151,7 @@ impl Transcript {
         Self {
             settings: Arc::new(settings),
             accounts,
+            quotas,
             lines,
             maildrops,
             closed,
@@ -262,8 +277,8 @@ impl<'a> Driver<'a> {
                 Next::Text => {}
                 Next::Discard => self.draft.clear(),
                 Next::Close => self.outcome.closed = true,
-                Next::Resolve(address) => {
-                    let recipient = self.resolve(&address);
+                Next::Resolve { address, octets } => {
+                    let recipient = self.resolve(&address, octets);
                     self.session.resolved(recipient, &mut self.outcome.out);
                 }
                 Next::Deliver(message) => {
@@ -274,20 +289,32 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn resolve(&self, address: &str) -> Result<Recipient, RecipientRefusal> {
+    fn resolve(&self, address: &str, octets: u64) -> Result<Recipient, RecipientRefusal> {
         let mut accounts = self.transcript.accounts.iter();
         let found = accounts.find(|(_, (_, addresses))| addresses.iter().any(|a| a == address));
         match found {
             None => Err(RecipientRefusal::Unknown),
             Some((_, (Kind::Disabled, _))) => Err(RecipientRefusal::Disabled),
             Some((_, (Kind::Away, _))) => Err(RecipientRefusal::Unavailable),
+            Some((name, _)) if !self.fits(name, octets) => Err(RecipientRefusal::Full),
             Some((name, _)) => Ok(Recipient {
                 address: address.into(),
                 account: name.clone(),
                 maildrop: MaildropId(1),
-                quota: maildrop::Quota::default(),
+                quota: Quota {
+                    octets: self.transcript.quotas.get(name).copied(),
+                    messages: None,
+                },
             }),
         }
+    }
+
+    fn fits(&self, account: &str, octets: u64) -> bool {
+        let texts = self.outcome.maildrops.get(account);
+        // No text of a transcript with a quota begins a line with a dot.
+        let held: usize = texts.into_iter().flatten().map(Vec::len).sum();
+        let quota = self.transcript.quotas.get(account);
+        quota.is_none_or(|most| held as u64 + octets <= *most)
     }
 
     fn deliver(&mut self, message: &Message) -> Vec<Result<Delivered, DeliverError>> {
@@ -305,7 +332,7 @@ impl<'a> Driver<'a> {
         let mut results = Vec::new();
         for recipient in &message.recipients {
             let disk = || io::Error::other("disk");
-            results.push(match self.transcript.accounts[&recipient.account].0 {
+            let result = match self.transcript.accounts[&recipient.account].0 {
                 Kind::NoSpace => Err(DeliverError::NoSpace(disk())),
                 Kind::Damaged => Err(DeliverError::Damaged("disk".into())),
                 Kind::Unavailable => Err(DeliverError::Unavailable(disk())),
@@ -313,6 +340,10 @@ impl<'a> Driver<'a> {
                     let stored = [&arrival.prefix(&recipient.address)[..], &text].concat();
                     let octets = stored.len() as u64 - u64::from(measure.stuffed);
                     let account = recipient.account.clone();
+                    if !self.fits(&account, octets) {
+                        results.push(Err(DeliverError::OverQuota));
+                        continue;
+                    }
                     let texts = self.outcome.maildrops.entry(account).or_default();
                     texts.push(stored);
                     let uid = texts.len() as u64;
@@ -322,7 +353,8 @@ impl<'a> Driver<'a> {
                         octets: Octets(octets),
                     })
                 }
-            });
+            };
+            results.push(result);
         }
         results
     }

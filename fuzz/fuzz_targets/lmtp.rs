@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use delivery::lmtp::{
-    COMMAND_OCTETS_MAX, Client, Next, Recipient, RecipientRefusal, Session, Settings,
+    COMMAND_OCTETS_MAX, Client, Next, QuotaExceeded, Recipient, RecipientRefusal, Session, Settings,
 };
 use libfuzzer_sys::fuzz_target;
 use maildrop::{Delivered, MaildropId};
@@ -30,6 +30,7 @@ fn play(input: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
         hostname: "mailgate.dobbs.org".into(),
         message_octets_max: 200,
         recipients_max: 3,
+        quota_exceeded: QuotaExceeded::Temporary,
     };
     let client = Client {
         address: "192.0.2.1".into(),
@@ -48,7 +49,7 @@ fn play(input: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
                 Next::Text => {}
                 Next::Discard => draft.clear(),
                 Next::Close => return (out, messages),
-                Next::Resolve(address) => session.resolved(resolve(address), &mut out),
+                Next::Resolve { address, .. } => session.resolved(resolve(address), &mut out),
                 Next::Deliver(message) => {
                     let measure = message.measure;
                     let stored = measure.octets + u64::from(measure.stuffed);
@@ -77,6 +78,7 @@ fn resolve(address: String) -> Result<Recipient, RecipientRefusal> {
         0 => Ok(Recipient {
             account: "bob".into(),
             maildrop: MaildropId(1),
+            quota: maildrop::Quota::default(),
             address,
         }),
         _ => Err(RecipientRefusal::Unknown),

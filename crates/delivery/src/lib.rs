@@ -53,6 +53,20 @@ pub enum RecipientRefusal {
     Disabled,
     /// The accounts cannot be asked now: 451 4.3.0, EX_TEMPFAIL.
     Unavailable,
+    /// The maildrop is full, or a message of the size that was declared would not fit: as
+    /// [`QuotaExceeded`] says.
+    Full,
+}
+
+/// What the sender of a message is told that does not fit into its recipient's maildrop.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum QuotaExceeded {
+    /// To try again: 452 4.2.2, EX_TEMPFAIL. The message waits until there is room, or for as long as
+    /// the sender's queue keeps it.
+    #[default]
+    Temporary,
+    /// That it will not be taken: 552 5.2.2, EX_CANTCREAT. Who wrote it hears of it at once.
+    Permanent,
 }
 
 /// Most Received fields that a message may bring along; with more of them it is going round in

@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 use maildrop::{DeliverError, Draft, Maildrops, Measure};
 
 use crate::normalise::{FromLine, Plain};
-use crate::{Arrival, HOPS_MAX, Recipient, RecipientRefusal, Trace};
+use crate::{Arrival, HOPS_MAX, QuotaExceeded, Recipient, RecipientRefusal, Trace};
 
 /// How it ended, as sysexits.h counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +31,9 @@ pub enum Exit {
     NoUser,
     /// The message cannot be taken: it is in a loop.
     Unavailable,
+    /// The maildrop is full, and it was asked that this be final. Mail transfer agents take this code
+    /// for the state of the maildrop (5.2.x), where EX_UNAVAILABLE would blame the service.
+    CantCreate,
     /// Try again later; some of several recipients may have it already.
     TempFail,
     /// Who runs this may not deliver.
@@ -48,6 +51,7 @@ impl Exit {
             Self::DataErr => 65,
             Self::NoUser => 67,
             Self::Unavailable => 69,
+            Self::CantCreate => 73,
             Self::TempFail => 75,
             Self::NoPerm => 77,
             Self::Config => 78,
@@ -74,19 +78,17 @@ impl From<RecipientRefusal> for Exit {
     fn from(why: RecipientRefusal) -> Self {
         match why {
             RecipientRefusal::Unknown | RecipientRefusal::Disabled => Self::NoUser,
-            RecipientRefusal::Unavailable => Self::TempFail,
+            RecipientRefusal::Unavailable | RecipientRefusal::Full => Self::TempFail,
         }
     }
 }
 
-impl From<&DeliverError> for Exit {
-    fn from(why: &DeliverError) -> Self {
-        match why {
+impl Exit {
+    fn of(why: &DeliverError, quota_exceeded: QuotaExceeded) -> Self {
+        match (why, quota_exceeded) {
+            (DeliverError::OverQuota, QuotaExceeded::Permanent) => Self::CantCreate,
             // A damaged maildrop is for the operator to mend; the message waits at the sender.
-            DeliverError::Unavailable(_)
-            | DeliverError::NoSpace(_)
-            | DeliverError::OverQuota
-            | DeliverError::Damaged(_) => Self::TempFail,
+            _ => Self::TempFail,
         }
     }
 }
@@ -101,6 +103,8 @@ pub struct Options {
     pub from_line: FromLine,
     /// Largest message in octets as `LIST` would count them, without trace headers; 0: no limit.
     pub message_octets_max: u64,
+    /// What becomes of a message that does not fit into its recipient's maildrop.
+    pub quota_exceeded: QuotaExceeded,
 }
 
 /// Most octets read at once.
@@ -126,6 +130,7 @@ pub fn resolve(
                     RecipientRefusal::Unknown => "no such account",
                     RecipientRefusal::Disabled => "account is disabled",
                     RecipientRefusal::Unavailable => "accounts are unavailable, try again later",
+                    RecipientRefusal::Full => "maildrop is full",
                 };
                 complain(complaints, address, text);
                 exit = exit.worse(why.into());
@@ -158,7 +163,7 @@ pub fn deliver(
         Ok(measure) => measure,
         Err(why) => {
             complain(complaints, "deliver", &why.text());
-            return why.exit();
+            return why.exit(options.quota_exceeded);
         }
     };
     let sender = options.sender.as_deref().map(|sender| {
@@ -180,7 +185,7 @@ pub fn deliver(
         }
         if let Err(why) = crate::deliver(maildrops, &mut draft, &measure, recipient, &arrival) {
             complain(complaints, &recipient.address, &with_causes(&why));
-            exit = exit.worse(Exit::from(&why));
+            exit = exit.worse(Exit::of(&why, options.quota_exceeded));
         }
     }
     exit
@@ -195,10 +200,10 @@ enum NoDraft {
 }
 
 impl NoDraft {
-    fn exit(&self) -> Exit {
+    fn exit(&self, quota_exceeded: QuotaExceeded) -> Exit {
         match self {
             Self::Input(_) => Exit::TempFail,
-            Self::Draft(why) => Exit::from(why),
+            Self::Draft(why) => Exit::of(why, quota_exceeded),
             Self::TooLarge(_) => Exit::DataErr,
             Self::Loop => Exit::Unavailable,
         }

@@ -45,6 +45,7 @@ fn prepared(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failur
             false => FromLine::Keep,
         },
         message_octets_max: config.server.limits.message_octets_max,
+        quota_exceeded: delivery::QuotaExceeded::Temporary,
     };
     let mut complaints = io::stderr();
     let recipients = pipe::resolve(
@@ -111,5 +112,6 @@ fn ended(exit: Exit) -> Failure {
         Exit::DataErr => Code::Data,
         Exit::NoUser => Code::NoUser,
         Exit::Unavailable => Code::Unavailable,
+        Exit::CantCreate => Code::CannotCreate,
     })
 }

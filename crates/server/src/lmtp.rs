@@ -77,7 +77,7 @@ impl Driver<'_> {
                     }
                     self.read().await?;
                 }
-                Next::Resolve(address) => {
+                Next::Resolve { address, .. } => {
                     let resolved = self.resolve(address).await?;
                     let output = &mut self.connection.output;
                     self.session.resolved(resolved, output);

@@ -11,6 +11,8 @@ use crate::normalise::Dotted;
 #[derive(Debug)]
 pub(super) struct Envelope {
     pub(super) sender: String,
+    /// The size that the client declared (RFC 1870 §6); 0: none.
+    pub(super) octets: u64,
     pub(super) recipients: Vec<Recipient>,
 }
 

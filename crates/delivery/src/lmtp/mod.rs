@@ -27,7 +27,7 @@ use self::command::Command;
 use self::data::{Ended, Envelope, Incoming, Taken};
 use self::reply::{Farewell, Refusal};
 use crate::{Arrival, Trace};
-pub use crate::{Recipient, RecipientRefusal};
+pub use crate::{QuotaExceeded, Recipient, RecipientRefusal};
 
 /// Longest command line, CRLF included: 512 (RFC 5321 §4.5.3.1.4), and what SIZE (RFC 1870 §3) and
 /// BODY (RFC 6152 §3) add to it.
@@ -50,6 +50,8 @@ pub struct Settings {
     pub message_octets_max: u64,
     /// Most recipients of one message; RFC 5321 §4.5.3.1.8 asks for at least 100.
     pub recipients_max: usize,
+    /// What the sender is told of a message that does not fit into its recipient's maildrop.
+    pub quota_exceeded: QuotaExceeded,
 }
 
 /// Who is at the other end, for the Received line.
@@ -97,8 +99,14 @@ impl Message {
 pub enum Next {
     /// Flush the output; read more. (Text that was appended goes to the draft first.)
     Read,
-    /// Ask the accounts for this address; then `resolved`.
-    Resolve(String),
+    /// Ask the accounts for this address, and whether a message of so many octets would fit (0: the
+    /// client did not say); then `resolved`.
+    Resolve {
+        /// The address.
+        address: String,
+        /// Octets as SIZE declared them (RFC 1870 §6.1).
+        octets: u64,
+    },
     /// Put the text so far into the draft, empty the buffer, call `handle` again.
     Text,
     /// The message is whole: deliver it to every recipient; then `delivered`, a result a recipient.
@@ -194,7 +202,10 @@ impl Session {
                 State::Text(_) => self.text(rest, out, text),
                 State::Undelivered { .. } => (0, self.undelivered(out)),
                 // The driver asks again instead of answering: so do we.
-                State::Resolving { address, .. } => (0, Some(Next::Resolve(address.clone()))),
+                State::Resolving { envelope, address } => {
+                    let (address, octets) = (address.clone(), envelope.octets);
+                    (0, Some(Next::Resolve { address, octets }))
+                }
                 State::Delivering { .. } => (0, Some(Next::Read)),
                 State::Closed => (rest.len(), Some(Next::Close)),
                 State::Idle | State::Transaction(_) | State::Overlong { .. } => {
@@ -229,7 +240,9 @@ impl Session {
                         });
                         reply::recipient(out);
                     }
-                    Err(why) => reply::refusal(out, why.into()),
+                    Err(why) => {
+                        reply::refusal(out, Refusal::of_recipient(why, &self.settings));
+                    }
                 }
                 self.state = State::Transaction(envelope);
             }
@@ -247,7 +260,10 @@ impl Session {
                 for address in addresses {
                     match results.next() {
                         Some(Ok(delivered)) => reply::delivered(out, &address, delivered),
-                        Some(Err(why)) => reply::recipient_refusal(out, &address, why.into()),
+                        Some(Err(why)) => {
+                            let why = Refusal::of_message(why, &self.settings);
+                            reply::recipient_refusal(out, &address, why);
+                        }
                         None => reply::recipient_refusal(out, &address, Refusal::NotDelivered),
                     }
                 }
@@ -260,7 +276,7 @@ impl Session {
     /// every recipient gets 452 4.3.1 or 451 4.3.0. May also take the place of
     /// [`Session::delivered`]; then `handle` writes the replies, whether or not there is input.
     pub fn draft_failed(&mut self, why: DeliverError) {
-        let why = Refusal::from(&why);
+        let why = Refusal::of_message(&why, &self.settings);
         match mem::take(&mut self.state) {
             State::Text(mut incoming) => {
                 incoming.draft_failed(why);
@@ -429,6 +445,7 @@ impl Session {
             _ => {
                 self.state = State::Transaction(Envelope {
                     sender,
+                    octets,
                     recipients: Vec::new(),
                 });
                 reply::sender(out);
@@ -444,7 +461,10 @@ impl Session {
                     self.state = State::Transaction(envelope);
                     return Err(Refusal::TooManyRecipients);
                 }
-                let next = Next::Resolve(address.clone());
+                let next = Next::Resolve {
+                    address: address.clone(),
+                    octets: envelope.octets,
+                };
                 self.state = State::Resolving { envelope, address };
                 Ok(Some(next))
             }

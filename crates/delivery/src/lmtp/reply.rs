@@ -6,7 +6,7 @@
 use maildrop::{DeliverError, Delivered};
 
 use super::Settings;
-use crate::RecipientRefusal;
+use crate::{QuotaExceeded, RecipientRefusal};
 
 /// A "no" to a command, or to one recipient of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,7 +35,8 @@ pub(super) enum Refusal {
     TooLarge,
     Loop,
     NoSpace,
-    OverQuota,
+    FullNow,
+    Full,
     Unavailable,
     NotDelivered,
 }
@@ -69,7 +70,8 @@ impl Refusal {
             Self::TooLarge => "552 5.3.4 message is too large",
             Self::Loop => "554 5.4.6 too many hops, this message is in a loop",
             Self::NoSpace => "452 4.3.1 no space left, try again later",
-            Self::OverQuota => "452 4.2.2 maildrop is full, try again later",
+            Self::FullNow => "452 4.2.2 maildrop is full, try again later",
+            Self::Full => "552 5.2.2 maildrop is full",
             Self::Unavailable => "451 4.3.0 maildrop is unavailable, try again later",
             Self::NotDelivered => "451 4.3.0 not delivered, try again later",
         }
@@ -90,23 +92,31 @@ impl Refusal {
     }
 }
 
-impl From<RecipientRefusal> for Refusal {
-    fn from(why: RecipientRefusal) -> Self {
+impl Refusal {
+    /// Of a recipient, before there is a text.
+    pub(super) fn of_recipient(why: RecipientRefusal, settings: &Settings) -> Self {
         match why {
             RecipientRefusal::Unknown => Self::RecipientUnknown,
             RecipientRefusal::Disabled => Self::RecipientDisabled,
             RecipientRefusal::Unavailable => Self::AccountsUnavailable,
+            RecipientRefusal::Full => Self::full(settings),
         }
     }
-}
 
-impl From<&DeliverError> for Refusal {
-    fn from(why: &DeliverError) -> Self {
+    /// Of a message.
+    pub(super) fn of_message(why: &DeliverError, settings: &Settings) -> Self {
         match why {
+            DeliverError::OverQuota => Self::full(settings),
             DeliverError::NoSpace(_) => Self::NoSpace,
-            DeliverError::OverQuota => Self::OverQuota,
             // A damaged maildrop is for the operator to mend; the message waits at the sender.
             DeliverError::Unavailable(_) | DeliverError::Damaged(_) => Self::Unavailable,
+        }
+    }
+
+    fn full(settings: &Settings) -> Self {
+        match settings.quota_exceeded {
+            QuotaExceeded::Temporary => Self::FullNow,
+            QuotaExceeded::Permanent => Self::Full,
         }
     }
 }
@@ -231,6 +241,8 @@ mod tests {
             TooLarge,
             Loop,
             NoSpace,
+            FullNow,
+            Full,
             Unavailable,
             NotDelivered,
         ] {

@@ -35,6 +35,7 @@ fn settings(message_octets_max: u64, recipients_max: usize) -> Arc<Settings> {
         hostname: "mailgate.dobbs.org".into(),
         message_octets_max,
         recipients_max,
+        quota_exceeded: QuotaExceeded::Temporary,
     })
 }
 
@@ -79,7 +80,7 @@ impl Driver {
                     self.world.closed = true;
                     return;
                 }
-                Next::Resolve(address) => self.session.resolved(resolve(&address), out),
+                Next::Resolve { address, .. } => self.session.resolved(resolve(&address), out),
                 Next::Deliver(message) => {
                     let text = mem::take(&mut self.draft);
                     let measure = message.measure;
@@ -223,7 +224,7 @@ fn each_recipient_has_its_own_result_and_none_is_no_yes() {
         let step = session.handle(input, &mut out, &mut text);
         input = &input[step.consumed..];
         match step.next {
-            Next::Resolve(address) => session.resolved(resolve(&address), &mut out),
+            Next::Resolve { address, .. } => session.resolved(resolve(&address), &mut out),
             Next::Deliver(message) => {
                 assert_eq!(
                     message.received,

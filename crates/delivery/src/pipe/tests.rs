@@ -336,3 +336,33 @@ proptest! {
         prop_assert_eq!(String::from_utf8(piped).unwrap(), wire);
     }
 }
+
+#[test]
+fn what_does_not_fit_waits_or_is_refused_as_the_operator_wants() {
+    let full = Recipient {
+        quota: maildrop::Quota {
+            octets: Some(5),
+            messages: None,
+        },
+        ..recipient("ann", 2)
+    };
+    let recipients = [recipient("bob", 1), full];
+    for (quota_exceeded, expected) in [
+        (QuotaExceeded::Temporary, Exit::TempFail),
+        (QuotaExceeded::Permanent, Exit::CantCreate),
+    ] {
+        let options = Options {
+            quota_exceeded,
+            ..Options::default()
+        };
+        let (maildrops, exit, complaints) = run(&recipients, b"hello\n", &options);
+        assert_eq!(exit, expected);
+        assert_eq!(complaints, "ann@dobbs.org: maildrop is full\n");
+        assert_eq!(messages(&maildrops, 1).len(), 1);
+        assert_eq!(messages(&maildrops, 2).len(), 0);
+        // Five octets with their line end fit, to the octet.
+        assert_eq!(run(&recipients, b"abc\n", &options).1, Exit::Ok);
+    }
+    assert_eq!(Exit::CantCreate.code(), 73);
+    assert_eq!(Exit::CantCreate.worse(Exit::TempFail), Exit::TempFail);
+}
