@@ -12,8 +12,8 @@ use maildrop::{Maildrops, NativeSettings};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use sasl::Secret;
 use server::{
-    Config, Controller, Ended, Limits, Listener, LocalAddress, PlaintextLogin, Protocol, Services,
-    Stage, Tls,
+    Config, Controller, Ended, Keeping, Limits, Listener, LocalAddress, PlaintextLogin, Protocol,
+    Services, Stage, Tls,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -66,6 +66,7 @@ impl Setup {
                 ..Limits::default()
             },
             lock_wait: Duration::from_millis(200),
+            keeping: Keeping::default(),
         };
         Self {
             config,

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
 use crate::failure::{Code, Failure};
 
@@ -121,6 +121,8 @@ pub(crate) enum User {
         /// Also use the password as APOP secret (kept so that it can be read back; think twice)
         #[arg(long)]
         apop: bool,
+        #[command(flatten)]
+        terms: Terms,
     },
     /// Set a new password
     Passwd {
@@ -147,11 +149,16 @@ pub(crate) enum User {
         json: bool,
     },
     /// Change an account
+    #[command(group(ArgGroup::new("what").required(true).multiple(true).args([
+        "enable", "disable", "expires", "networks", "no_apop", "quota", "quota_messages", "expire",
+    ])))]
     Set {
         /// The account's name.
         account: String,
         #[command(flatten)]
         change: Change,
+        #[command(flatten)]
+        terms: Terms,
     },
     /// Disable an account; its maildrop stays for 30 days
     Remove {
@@ -188,7 +195,7 @@ pub(crate) enum User {
 
 /// What `user set` changes; what is not named stays as it is.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = true)]
+#[group(skip)]
 pub(crate) struct Change {
     /// May log in
     #[arg(long)]
@@ -205,6 +212,21 @@ pub(crate) struct Change {
     /// Forget the APOP secret
     #[arg(long)]
     pub(crate) no_apop: bool,
+}
+
+/// How much mail an account may hold, and for how long, where it differs from the configuration.
+#[derive(Args, Debug)]
+#[group(skip)]
+pub(crate) struct Terms {
+    /// May hold so much mail (500 MiB), none: no limit, or default: what the configuration says
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) quota: Option<String>,
+    /// May hold so many messages, none: no limit, or default
+    #[arg(long, value_name = "N")]
+    pub(crate) quota_messages: Option<String>,
+    /// Mail is deleted after so many days, never, when it is retrieved: retrieved, or default
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) expire: Option<String>,
 }
 
 /// `restante bench`.
@@ -300,6 +322,9 @@ pub(crate) enum Maildrop {
         /// The Maildir (with new/ and cur/), or the directory of .eml files.
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
+        /// Bring in everything, even if it is more than the account may hold
+        #[arg(long)]
+        no_quota: bool,
     },
 }
 

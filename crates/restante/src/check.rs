@@ -10,10 +10,12 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use auth::Expire;
+use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use server::{Address, PlaintextLogin, Protocol, Tls};
 
-use crate::config::{self, Config, Level, say_duration};
+use crate::config::{self, Config, Level, say_duration, say_expire};
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, octets, say};
 use crate::{rights, stock};
@@ -119,6 +121,7 @@ fn describe(config: &Config) -> Result<(), Failure> {
         None => row("certificate", "none: no TLS")?,
     }
     row("store", "native")?;
+    keeping(config)?;
     let limits = &server.limits;
     row(
         "limits",
@@ -149,6 +152,69 @@ fn describe(config: &Config) -> Result<(), Failure> {
                 config.scram_iterations
             ),
             false => "no verifiers are stored".to_owned(),
+        },
+    )
+}
+
+/// How mail is kept, unless an account says otherwise for itself.
+fn keeping(config: &Config) -> Result<(), Failure> {
+    let row = |name: &str, value: &str| say!("  {name:<11} {value}");
+    let keeping = &config.server.keeping;
+    let limits: Vec<_> = [
+        keeping.octets.limit().map(octets),
+        keeping
+            .messages
+            .limit()
+            .map(|most| count(most, "message", "messages")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let more = match keeping.quota_exceeded {
+        QuotaExceeded::Temporary => "more waits at the sender",
+        QuotaExceeded::Permanent => "more goes back to the sender",
+    };
+    row(
+        "quota",
+        &match limits.is_empty() {
+            true => format!("none; of an account that has one, {more}"),
+            false => format!("{} a maildrop; {more}", limits.join(" or ")),
+        },
+    )?;
+    row(
+        "mail",
+        &match keeping.expire {
+            Expire::Never => "is kept until its owner deletes it".to_owned(),
+            expire => format!("is deleted {}", say_expire(expire)),
+        },
+    )?;
+    row(
+        "undelete",
+        &match keeping.grace.is_zero() {
+            true => "off".to_owned(),
+            false => format!(
+                "for {}, {} in the quota",
+                say_duration(keeping.grace),
+                match config.store.grace_in_quota {
+                    true => "counted",
+                    false => "not counted",
+                }
+            ),
+        },
+    )?;
+    row(
+        "sweeps",
+        &format!("every {}", say_duration(keeping.sweep_interval)),
+    )?;
+    row("unique-ids", &config.unique_id)?;
+    row(
+        "reserve",
+        &match config.store.reserve_octets {
+            0 => "none".to_owned(),
+            reserve => format!(
+                "{}, so that a full disk lets mail be deleted",
+                octets(reserve)
+            ),
         },
     )
 }

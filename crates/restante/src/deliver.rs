@@ -11,7 +11,7 @@ use auth::{Accounts, State};
 use delivery::normalise::FromLine;
 use delivery::pipe::{self, Exit, Options};
 use delivery::{Recipient, RecipientRefusal};
-use maildrop::{MaildropId, Quota};
+use maildrop::MaildropId;
 
 use crate::args;
 use crate::config::{self, Config};
@@ -27,7 +27,7 @@ use crate::stock;
 /// Each is an exit code that says what shall become of the message; the reason has been told.
 pub(crate) fn deliver(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failure> {
     prepared(named, arguments).map_err(|failure| match failure.code() {
-        Code::Usage | Code::Data | Code::NoUser | Code::Unavailable => failure,
+        Code::Usage | Code::Data | Code::NoUser | Code::Unavailable | Code::CannotCreate => failure,
         _ => failure.with_code(Code::Temporary),
     })
 }
@@ -45,7 +45,7 @@ fn prepared(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failur
             false => FromLine::Keep,
         },
         message_octets_max: config.server.limits.message_octets_max,
-        quota_exceeded: delivery::QuotaExceeded::Temporary,
+        quota_exceeded: config.server.keeping.quota_exceeded,
     };
     let mut complaints = io::stderr();
     let recipients = pipe::resolve(
@@ -85,7 +85,7 @@ pub(crate) fn recipient(
             address: address.to_owned(),
             account: found.account,
             maildrop: MaildropId(found.maildrop),
-            quota: Quota::default(),
+            quota: server.keeping.quota(found.terms),
         }),
         Ok(None) => Err(RecipientRefusal::Unknown),
         Err(error) => {

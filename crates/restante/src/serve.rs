@@ -120,6 +120,7 @@ fn reload(old: &Config) -> Result<server::Config, String> {
         }
     }
     let new = new.ok_or_else(|| "see the problems above".to_owned())?;
+    let (store, opened) = (&new.store, &old.store);
     for (key, changed) in [
         ("data", new.data != old.data),
         ("user", new.user != old.user),
@@ -129,6 +130,14 @@ fn reload(old: &Config) -> Result<server::Config, String> {
                 != (old.scram, old.scram_iterations, old.refusal_delay),
         ),
         ("log", new.log != old.log),
+        (
+            "maildrop",
+            // What the store was opened with. Quota, expiry and sweeps follow at once.
+            (store.grace, store.grace_in_quota, store.reserve_octets)
+                != (opened.grace, opened.grace_in_quota, opened.reserve_octets)
+                || (store.allow_volatile, &store.unique_id)
+                    != (opened.allow_volatile, &opened.unique_id),
+        ),
     ] {
         if changed {
             warn!(
@@ -137,7 +146,9 @@ fn reload(old: &Config) -> Result<server::Config, String> {
             );
         }
     }
-    Ok(new.server)
+    let mut server = new.server;
+    server.keeping.grace = old.server.keeping.grace;
+    Ok(server)
 }
 
 impl From<StartError> for Failure {

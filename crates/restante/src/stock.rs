@@ -4,7 +4,7 @@
 //! server runs.
 
 use auth::{Accounts, AccountsError};
-use maildrop::{Maildrops, NativeSettings};
+use maildrop::Maildrops;
 
 use crate::config::Config;
 use crate::failure::{Code, Failure};
@@ -28,11 +28,7 @@ pub(crate) fn accounts(config: &Config) -> Result<Accounts, Failure> {
 ///
 /// When the store cannot be used, or lies where nothing is kept.
 pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
-    let settings = NativeSettings {
-        allow_volatile: config.allow_volatile,
-        ..NativeSettings::default()
-    };
-    Maildrops::native(&config.data, &settings).map_err(|error| {
+    Maildrops::native(&config.data, &config.store).map_err(|error| {
         let data = config.data.display();
         let text = format!(
             "the maildrops in {data} cannot be used: {}",

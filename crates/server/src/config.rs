@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::Address;
+use crate::keeping::Keeping;
 
 /// Everything that the server needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long a login waits for a maildrop that another session holds, before `[IN-USE]`.
     pub lock_wait: Duration,
+    /// How maildrops are kept: quota and retention.
+    pub keeping: Keeping,
 }
 
 impl Default for Config {
@@ -40,6 +43,7 @@ impl Default for Config {
             tls: None,
             limits: Limits::default(),
             lock_wait: Duration::from_secs(5),
+            keeping: Keeping::default(),
         }
     }
 }

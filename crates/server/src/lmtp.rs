@@ -8,10 +8,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use auth::{Recipient, State};
+use auth::State;
 use delivery::RecipientRefusal;
 use delivery::lmtp::{Message, Next, Session};
-use maildrop::{DeliverError, Draft, MaildropId, Quota};
+use maildrop::{DeliverError, Draft, MaildropId, Maildrops, Quota};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
@@ -77,8 +77,8 @@ impl Driver<'_> {
                     }
                     self.read().await?;
                 }
-                Next::Resolve { address, .. } => {
-                    let resolved = self.resolve(address).await?;
+                Next::Resolve { address, octets } => {
+                    let resolved = self.resolve(address, octets).await?;
                     let output = &mut self.connection.output;
                     self.session.resolved(resolved, output);
                 }
@@ -185,42 +185,43 @@ impl Driver<'_> {
         Ok(result)
     }
 
-    /// Which maildrop is behind an address.
+    /// Which maildrop is behind an address, and whether it has room for so many octets.
     async fn resolve(
         &self,
         address: String,
+        octets: u64,
     ) -> Result<Result<delivery::Recipient, RecipientRefusal>, End> {
         let server = self.visit.server.clone();
         let live = self.visit.live.clone();
-        let (address, found) = blocking(move || {
+        blocking(move || {
             let config = &live.config;
             let accounts = server.auth.accounts();
-            let found = accounts.recipient(&address, &config.hostname, &config.domains);
-            (address, found)
-        })
-        .await?;
-        Ok(match found {
-            Ok(Some(Recipient {
-                state: State::Disabled,
-                ..
-            })) => Err(RecipientRefusal::Disabled),
-            Ok(Some(Recipient {
-                account, maildrop, ..
-            })) => Ok(delivery::Recipient {
-                address,
-                account,
-                maildrop: MaildropId(maildrop),
-                quota: Quota::default(),
-            }),
-            Ok(None) => {
+            let found = match accounts.recipient(&address, &config.hostname, &config.domains) {
+                Ok(found) => found,
+                Err(why) => {
+                    error!(%why, "recipients cannot be looked up");
+                    return Err(RecipientRefusal::Unavailable);
+                }
+            };
+            let Some(found) = found else {
                 debug!(recipient = %Escaped(&address), "recipient unknown");
-                Err(RecipientRefusal::Unknown)
+                return Err(RecipientRefusal::Unknown);
+            };
+            if found.state == State::Disabled {
+                return Err(RecipientRefusal::Disabled);
             }
-            Err(why) => {
-                error!(%why, "recipients cannot be looked up");
-                Err(RecipientRefusal::Unavailable)
+            let recipient = delivery::Recipient {
+                address,
+                quota: config.keeping.quota(found.terms),
+                account: found.account,
+                maildrop: MaildropId(found.maildrop),
+            };
+            match has_room(&server.maildrops, &recipient, octets) {
+                true => Ok(recipient),
+                false => Err(RecipientRefusal::Full),
             }
         })
+        .await
     }
 
     /// Delivers to every recipient. Once begun it is finished, whatever becomes of the client.
@@ -232,13 +233,18 @@ impl Driver<'_> {
         let maildrops = self.visit.server.maildrops.clone();
         let draft = self.draft.take();
         let octets = message.measure.octets;
-        let results = blocking(move || {
+        let (message, results) = blocking(move || {
             let mut draft = draft.unwrap_or_else(|| maildrops.draft());
-            message.deliver(&maildrops, &mut draft, now_us())
+            let results = message.deliver(&maildrops, &mut draft, now_us());
+            (message, results)
         })
         .await?;
-        for why in results.iter().filter_map(|result| result.as_ref().err()) {
-            log_deliver_error(why);
+        for (recipient, result) in message.recipients.iter().zip(&results) {
+            match result {
+                Ok(_) => {}
+                Err(DeliverError::OverQuota) => log_full(recipient, octets),
+                Err(why) => log_deliver_error(why),
+            }
         }
         if results.iter().any(Result::is_ok) {
             self.summary.delivery.messages += 1;
@@ -248,6 +254,33 @@ impl Driver<'_> {
         self.session.delivered(&results, output);
         Ok(())
     }
+}
+
+/// Whether a message of a size that was declared may fit (RFC 1870 §6.1). What is not known now is
+/// found out when it is delivered.
+fn has_room(maildrops: &Maildrops, recipient: &delivery::Recipient, octets: u64) -> bool {
+    if recipient.quota == Quota::default() {
+        return true;
+    }
+    match maildrops.fits(&recipient.addressee(), octets) {
+        Err(DeliverError::OverQuota) => {
+            log_full(recipient, octets);
+            false
+        }
+        Ok(()) | Err(_) => true,
+    }
+}
+
+/// Once for each message that is refused: an operator wants to know whose mail waits elsewhere.
+fn log_full(recipient: &delivery::Recipient, octets: u64) {
+    info!(
+        account = recipient.account,
+        maildrop = %recipient.maildrop,
+        octets,
+        quota_octets = recipient.quota.octets,
+        quota_messages = recipient.quota.messages,
+        "message not delivered: maildrop is full"
+    );
 }
 
 /// Now, in µs since the beginning of 1970.
@@ -263,7 +296,8 @@ fn log_deliver_error(why: &DeliverError) {
         DeliverError::Unavailable(cause) | DeliverError::NoSpace(cause) => {
             error!(%cause, "message not delivered: {why}");
         }
-        DeliverError::OverQuota => info!("message not delivered: {why}"),
+        // Said with whose it is, where that is known.
+        DeliverError::OverQuota => {}
         DeliverError::Damaged(what) => error!(what, "message not delivered: maildrop damaged"),
     }
 }

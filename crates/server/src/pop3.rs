@@ -35,9 +35,10 @@ pub(crate) async fn serve(
     let timestamp = visit.server.timestamps.next(&visit.live.config.hostname);
     let mut greeting = Greeting::Due;
     loop {
+        let expire = promise(visit).await;
         let session = Session::new(
             visit.live.pop3.clone(),
-            offer(&connection, visit, &timestamp),
+            offer(&connection, visit, &timestamp, expire),
         );
         let mut driver = Driver {
             connection: &mut connection,
@@ -208,7 +209,8 @@ impl Driver<'_> {
                 self.summary.account = Some(identity.account().to_owned());
                 self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);
-                self.session.opened(listing, Expire::Never, output);
+                let expire = visit.live.config.keeping.expire(identity.expire());
+                self.session.opened(listing, announced(expire), output);
             }
             // Who was refused is logged where it is known whether the name is one: people type
             // passwords as names.
@@ -381,7 +383,12 @@ async fn enter(
 }
 
 /// What this connection may offer its client (design decision 14, RFC 2595 §4).
-fn offer(connection: &Connection, visit: &Visit, timestamp: &str) -> pop3::server::Connection {
+fn offer(
+    connection: &Connection,
+    visit: &Visit,
+    timestamp: &str,
+    expire: Promise,
+) -> pop3::server::Connection {
     let tls = connection.tls().is_some();
     let passwords = match visit.plaintext_login {
         _ if tls => Passwords::Accepted,
@@ -398,7 +405,34 @@ fn offer(connection: &Connection, visit: &Visit, timestamp: &str) -> pop3::serve
         passwords,
         stls,
         timestamp: timestamp.to_owned(),
-        expire: Promise::All(Expire::Never),
+        expire,
+    }
+}
+
+/// How long mail is kept, as far as it is the same for all (RFC 2449 §6.7).
+async fn promise(visit: &Visit) -> Promise {
+    let default = visit.live.config.keeping.expire;
+    match visit.server.auth.expiries().await {
+        Ok(expiries) => {
+            let least = announced(expiries.least(default));
+            match expiries.differ(default) {
+                true => Promise::Least(least),
+                false => Promise::All(least),
+            }
+        }
+        // Nobody can log in either, and is told so.
+        Err(why) => {
+            warn!(%why, "it cannot be said how long mail is kept");
+            Promise::Unknown
+        }
+    }
+}
+
+fn announced(expire: auth::Expire) -> Expire {
+    match expire {
+        auth::Expire::Retrieved => Expire::Retrieved,
+        auth::Expire::Days(days) => Expire::Days(days),
+        auth::Expire::Never => Expire::Never,
     }
 }
 

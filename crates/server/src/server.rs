@@ -71,7 +71,7 @@ impl Live {
             hostname: config.hostname.clone(),
             message_octets_max: config.limits.message_octets_max,
             recipients_max: config.limits.recipients_max,
-            quota_exceeded: delivery::QuotaExceeded::Temporary,
+            quota_exceeded: config.keeping.quota_exceeded,
         };
         Self {
             config,

@@ -23,7 +23,7 @@ pub struct UnitError {
     remedy: &'static str,
 }
 
-/// Reads a duration: digits and one of `ms`, `s`, `m` (or `min`), `h`, `d`.
+/// Reads a duration: digits and one of `ms`, `s`, `m` (or `min`), `h`, `d` (or `day`, `days`).
 ///
 /// # Errors
 ///
@@ -40,7 +40,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
         "s" => 1_000,
         "m" | "min" => 60_000,
         "h" => 3_600_000,
-        "d" => 86_400_000,
+        "d" | "day" | "days" => 86_400_000,
         _ => return Err(error()),
     };
     number
@@ -106,6 +106,8 @@ mod tests {
             ("10m", 600_000),
             ("2h", 7_200_000),
             ("1d", 86_400_000),
+            ("1 day", 86_400_000),
+            ("7 days", 604_800_000),
         ] {
             let expected = Duration::from_millis(milliseconds);
             assert_eq!(parse_duration(text), Ok(expected), "{text}");

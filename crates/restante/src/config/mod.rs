@@ -4,6 +4,7 @@
 //! refused, never ignored: whoever writes `quota` must not believe that one is kept.
 
 mod document;
+mod keeping;
 mod listeners;
 mod read;
 mod values;
@@ -13,11 +14,13 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use maildrop::NativeSettings;
+
 use crate::failure::{Code, Failure};
 use crate::output::{self, note};
 
 pub(crate) use document::{Level, Problem};
-pub(crate) use values::say_duration;
+pub(crate) use values::{EXPIRE_DAYS_MAX, quota, say_duration, say_expire};
 
 /// Where the configuration lies unless somebody says otherwise.
 pub(crate) const DEFAULT_FILE: &str = "/etc/restante/restante.toml";
@@ -45,8 +48,10 @@ pub(crate) struct Config {
     pub(crate) user: Option<String>,
     /// What the server is told: names, listeners, certificate, limits.
     pub(crate) server: server::Config,
-    /// Whether tmpfs and the like may hold mail (design decision 20).
-    pub(crate) allow_volatile: bool,
+    /// What the store is told when it is opened.
+    pub(crate) store: NativeSettings,
+    /// The form of new unique-ids, as it was written.
+    pub(crate) unique_id: String,
     /// Whether SCRAM verifiers are stored.
     pub(crate) scram: bool,
     /// Iterations of a SCRAM verifier.

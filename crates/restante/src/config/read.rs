@@ -8,7 +8,7 @@ use server::{Limits, Tls};
 use toml::de::{DeTable, DeValue};
 
 use super::document::{At, Document, Section, TOP, nearest};
-use super::{Config, Level, LogFormat, Problem, listeners, values};
+use super::{Config, Level, LogFormat, Problem, keeping, listeners, values};
 
 /// What every key that is not built yet is told.
 pub(super) const LATER: &str = "is not available in this version";
@@ -78,7 +78,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             "add one: [[listener]], protocol = \"pop3s\", address = \"[::]:995\"",
         );
     }
-    let (allow_volatile, lock_wait) = maildrop(document, maildrop_table);
+    let maildrop = keeping::read(document, maildrop_table);
     let limits = limits(document, limits_table);
     let (scram, scram_iterations, refusal_delay) = auth(document, auth_table);
     let log = log(document, log_table);
@@ -93,9 +93,11 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             listeners,
             tls,
             limits,
-            lock_wait,
+            lock_wait: maildrop.lock_wait,
+            keeping: maildrop.keeping,
         },
-        allow_volatile,
+        store: maildrop.store,
+        unique_id: maildrop.unique_id,
         scram,
         scram_iterations,
         refusal_delay,
@@ -142,46 +144,6 @@ fn tls(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Option<Tls> 
         certificate: certificate?.value,
         key: key?.value,
     })
-}
-
-fn maildrop(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> (bool, Duration) {
-    let mut section = Section::new("[maildrop]", table);
-    section.parsed(document, "store", |text| match text {
-        "native" => Ok(()),
-        "maildir" | "mbox" | "cluster" => {
-            Err(format!("this store {LATER}; write store = \"native\""))
-        }
-        other => Err(one_of(other, &["native"])),
-    });
-    refuse(
-        document,
-        &mut section,
-        "quota",
-        "remove it; maildrops have no limit yet",
-    );
-    section.parsed(document, "expire", |text| match text {
-        "never" => Ok(()),
-        _ => Err(format!("expiry {LATER}; write expire = \"never\"")),
-    });
-    section.parsed(document, "unique_id", |text| match text {
-        "{generation}.{uid}" => Ok(()),
-        _ => Err(format!(
-            "another form {LATER}; write unique_id = \"{{generation}}.{{uid}}\""
-        )),
-    });
-    let lock_wait = section
-        .parsed(document, "lock_wait", |text| {
-            values::duration(text).and_then(|wait| match wait <= Duration::from_secs(60) {
-                true => Ok(wait),
-                false => Err("give at most a minute: the client waits for its reply".to_owned()),
-            })
-        })
-        .map_or(Duration::from_secs(5), |wait| wait.value);
-    let allow_volatile = section
-        .switch(document, "allow_volatile")
-        .is_some_and(|allow| allow.value);
-    section.close(document);
-    (allow_volatile, lock_wait)
 }
 
 fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {

@@ -2,9 +2,11 @@
 //!
 //! Each function gives the value, or what to write instead.
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auth::{Expire, Quota};
 use server::units;
 
 /// A duration: `30s`, `500 ms`, `10 min`.
@@ -25,6 +27,52 @@ pub(crate) fn octets(text: &str) -> Result<u64, String> {
         Ok(octets) if octets <= 1 << 50 => Ok(octets),
         Ok(_) => Err("give a size of at most 1024 TiB".to_owned()),
         Err(_) => Err("give a size such as \"64 KiB\", \"50 MiB\", \"1 GiB\"".to_owned()),
+    }
+}
+
+/// How much a maildrop may hold: `none`, or a size.
+pub(crate) fn quota(text: &str) -> Result<Quota, String> {
+    let wrong = || "give a size such as \"500 MiB\" or \"1 GiB\", or \"none\"".to_owned();
+    match text {
+        "none" => Ok(Quota::Unlimited),
+        // Nobody can mean a maildrop that takes nothing, and elsewhere 0 is no limit.
+        size => octets(size)
+            .ok()
+            .and_then(NonZeroU64::new)
+            .map(Quota::AtMost)
+            .ok_or_else(wrong),
+    }
+}
+
+/// When mail is deleted that its owner leaves: `never`, `after retrieval`, or days.
+pub(crate) fn expire(text: &str) -> Result<Expire, String> {
+    let days = |duration: Duration| {
+        let (days, rest) = (duration.as_secs() / DAY, duration.as_secs() % DAY);
+        let days = u32::try_from(days).ok().and_then(NonZeroU32::new)?;
+        (rest == 0 && days.get() <= EXPIRE_DAYS_MAX).then_some(Expire::Days(days))
+    };
+    match text {
+        "never" => Ok(Expire::Never),
+        "after retrieval" => Ok(Expire::Retrieved),
+        text => units::parse_duration(text)
+            .ok()
+            .and_then(days)
+            .ok_or_else(|| {
+                "give whole days such as \"30 days\", \"never\", or \"after retrieval\"".to_owned()
+            }),
+    }
+}
+
+/// How long deleted mail can be brought back: `off`, or a duration.
+pub(crate) fn undelete(text: &str) -> Result<Duration, String> {
+    match text {
+        "off" => Ok(Duration::ZERO),
+        text => duration(text)
+            .ok()
+            .filter(|grace| *grace >= Duration::from_secs(1))
+            .ok_or_else(|| {
+                "give a duration of at most a year such as \"7 days\", or \"off\"".to_owned()
+            }),
     }
 }
 
@@ -62,12 +110,29 @@ pub(crate) fn say_duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     match milliseconds {
         0 => "0 s".to_owned(),
+        86_400_000 => "1 day".to_owned(),
+        ms if ms % 86_400_000 == 0 => format!("{} days", ms / 86_400_000),
         ms if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
         ms if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
         ms if ms % 1_000 == 0 => format!("{} s", ms / 1_000),
         ms => format!("{ms} ms"),
     }
 }
+
+/// When mail is deleted: `never`, `after retrieval`, `after 30 days`.
+pub(crate) fn say_expire(expire: Expire) -> String {
+    match expire {
+        Expire::Never => "never".to_owned(),
+        Expire::Retrieved => "after retrieval".to_owned(),
+        Expire::Days(days) if days.get() == 1 => "after 1 day".to_owned(),
+        Expire::Days(days) => format!("after {days} days"),
+    }
+}
+
+const DAY: u64 = 86_400;
+
+/// A century: more is a slip of the keyboard.
+pub(crate) const EXPIRE_DAYS_MAX: u32 = 36_500;
 
 #[cfg(test)]
 mod tests {
@@ -94,7 +159,38 @@ mod tests {
         for wrong in ["", "MiB", "-1", "1 Mb", "99999999999 TiB", "٣ MiB"] {
             assert!(octets(wrong).is_err(), "{wrong}");
         }
-        for duration_ in ["0s", "30s", "10 min", "2h", "1500ms"] {
+        for text in ["never", "after retrieval", "1 day", "30 days", "36500 days"] {
+            let said = say_expire(expire(text).unwrap());
+            assert_eq!(
+                said.strip_prefix("after ").unwrap_or(&said),
+                text.trim_start_matches("after ")
+            );
+        }
+        assert_eq!(expire("48 h"), expire("2 days"));
+        for wrong in [
+            "",
+            "0 days",
+            "30",
+            "36 h",
+            "36501 days",
+            "99999999999d",
+            "Never",
+        ] {
+            assert!(expire(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(quota("none"), Ok(Quota::Unlimited));
+        assert_eq!(quota("1 GiB").unwrap().limit(), Some(1 << 30));
+        for wrong in ["", "0", "-1", "1 Gb", "no"] {
+            assert!(quota(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(undelete("off"), Ok(Duration::ZERO));
+        assert_eq!(undelete("7 days"), Ok(Duration::from_secs(7 * DAY)));
+        for wrong in ["", "0s", "999 ms", "400 days", "on"] {
+            assert!(undelete(wrong).is_err(), "{wrong}");
+        }
+        for duration_ in [
+            "1 day", "3 days", "36 h", "0s", "30s", "10 min", "2h", "1500ms",
+        ] {
             let value = duration(duration_).unwrap();
             assert_eq!(duration(&say_duration(value)), Ok(value));
         }

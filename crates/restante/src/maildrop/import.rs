@@ -10,7 +10,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use delivery::normalise::{FromLine, Plain};
-use maildrop::{Addressee, DeliverError, Draft, Envelope, Maildrops, Measure};
+use maildrop::{Addressee, DeliverError, Draft, Envelope, Maildrops, Measure, Quota};
 use pop3::MessageNumber;
 use sha2::{Digest as _, Sha256};
 
@@ -31,8 +31,13 @@ type Print = [u8; 32];
 /// # Errors
 ///
 /// When the account is unknown, the directory cannot be read, or the maildrop does not take a
-/// message; also when files had to be left out: each has been named then.
-pub(super) fn import(config: &Config, account: &str, from: &Path) -> Result<(), Failure> {
+/// message, for want of space or because its account may not hold more; also when files had to be left out: each has been named then.
+pub(super) fn import(
+    config: &Config,
+    account: &str,
+    from: &Path,
+    no_quota: bool,
+) -> Result<(), Failure> {
     let unreadable = |error: io::Error| {
         Failure::new(
             Code::NoInput,
@@ -59,7 +64,14 @@ pub(super) fn import(config: &Config, account: &str, from: &Path) -> Result<(), 
     }
     let mut present = present(&maildrops, &owned)?;
     let name = owned.name();
-    let to = Addressee::unlimited(owned.id, &name);
+    let to = Addressee {
+        id: owned.id,
+        account: &name,
+        quota: match no_quota {
+            true => Quota::default(),
+            false => owned.quota,
+        },
+    };
     let bar = bar(
         scan.messages.len() as u64,
         "{bar:30} {pos}/{len} messages, {per_sec}, {eta} to go",
@@ -169,6 +181,19 @@ fn text(found: &Found, draft: &mut Draft) -> Result<(Measure, Print), Unread> {
 }
 
 fn stopped(error: &DeliverError, imported: u64) -> Failure {
+    if let DeliverError::OverQuota = error {
+        return Failure::new(
+            Code::CannotCreate,
+            format!(
+                "the import stopped after {}: the next is more than the account may hold",
+                count(imported, "message", "messages")
+            ),
+        )
+        .remedy(
+            "add --no-quota, or give the account more (restante user set ACCOUNT --quota SIZE), and \
+             run this again: what is there already is skipped",
+        );
+    }
     let why = match error {
         DeliverError::NoSpace(_) => "no space is left".to_owned(),
         DeliverError::Unavailable(error) => output::plain(error),

@@ -9,7 +9,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use maildrop::{MaildropId, Maildrops, OpenError, OpenMaildrop, Patience, Progress, TextError};
+use maildrop::{
+    MaildropId, Maildrops, OpenError, OpenMaildrop, Patience, Progress, Quota, TextError,
+};
 use pop3::{MessageNumber, Part, wire};
 use serde_json::json;
 
@@ -40,9 +42,11 @@ pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<
         args::Maildrop::Show { account, message } => show(&config, &account, &message),
         args::Maildrop::Verify { account } => verify(&config, account.as_deref()),
         args::Maildrop::Path { account } => path(&config, &account),
-        args::Maildrop::Import { account, directory } => {
-            import::import(&config, &account, &directory)
-        }
+        args::Maildrop::Import {
+            account,
+            directory,
+            no_quota,
+        } => import::import(&config, &account, &directory, no_quota),
     }
 }
 
@@ -50,6 +54,8 @@ pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<
 struct Owned {
     account: Option<String>,
     id: MaildropId,
+    /// What it may hold.
+    quota: Quota,
 }
 
 impl Owned {
@@ -66,6 +72,7 @@ fn owned(config: &Config, account: Option<&str>) -> Result<(Vec<Owned>, Maildrop
     if let Some(name) = account {
         let account = accounts.show(name)?;
         let owned = Owned {
+            quota: config.server.keeping.quota(account.terms),
             account: Some(account.name),
             id: MaildropId(account.maildrop),
         };
@@ -75,6 +82,7 @@ fn owned(config: &Config, account: Option<&str>) -> Result<(Vec<Owned>, Maildrop
         .list()?
         .into_iter()
         .map(|account| Owned {
+            quota: config.server.keeping.quota(account.terms),
             account: Some(account.name),
             id: MaildropId(account.maildrop),
         })
@@ -88,7 +96,8 @@ fn owned(config: &Config, account: Option<&str>) -> Result<(Vec<Owned>, Maildrop
     for id in maildrops.ids().map_err(|error| store(&error))? {
         if all.iter().all(|owned| owned.id != id) {
             let account = removed.get(&id.0).map(|name| format!("{name} (removed)"));
-            all.push(Owned { account, id });
+            let quota = Quota::default();
+            all.push(Owned { account, id, quota });
         }
     }
     Ok((all, maildrops))

@@ -2,6 +2,7 @@
 
 mod import;
 pub(crate) mod password;
+mod terms;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
@@ -31,7 +32,8 @@ pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Fai
             account,
             password,
             apop,
-        } => add(&config, &account, &password, apop),
+            terms,
+        } => add(&config, &account, &password, apop, &terms),
         args::User::Passwd {
             account,
             password,
@@ -40,12 +42,13 @@ pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Fai
         args::User::List { json } => list(&config, json),
         args::User::Show { account, json } => {
             let account = stock::accounts(&config)?.show(&account)?;
-            match json {
-                true => say!("{}", object(&account)),
-                false => describe(&account),
-            }
+            show(&config, &account, json)
         }
-        args::User::Set { account, change } => set(&config, &account, &change),
+        args::User::Set {
+            account,
+            change,
+            terms,
+        } => set(&config, &account, &change, &terms),
         args::User::Remove {
             account,
             delete_mail,
@@ -67,7 +70,9 @@ fn add(
     name: &str,
     source: &args::PasswordSource,
     apop: bool,
+    asked: &args::Terms,
 ) -> Result<(), Failure> {
+    let change = terms::change(asked)?;
     // Before root's rights are given up: the file may be root's.
     let given = password::given(source)?;
     let accounts = stock::accounts(config)?;
@@ -80,7 +85,7 @@ fn add(
         return Err(auth::AccountsError::Exists(name.to_ascii_lowercase()).into());
     }
     let secret = password::or_asked_for(given, name)?;
-    let account = accounts.add(name, &Password::Clear(secret.clone()))?;
+    let account = accounts.add_with(name, &Password::Clear(secret.clone()), &change)?;
     if apop {
         accounts.set_apop(name, &secret)?;
         apop_warning();
@@ -126,7 +131,7 @@ fn list(config: &Config, json: bool) -> Result<(), Failure> {
     if json {
         return accounts
             .iter()
-            .try_for_each(|account| say!("{}", object(account)));
+            .try_for_each(|account| say!("{}", object(config, account)));
     }
     if accounts.is_empty() {
         note!("There is no account yet; make one: restante user add NAME");
@@ -167,7 +172,29 @@ fn remarks(account: &Account) -> Vec<&'static str> {
     remarks
 }
 
-fn describe(account: &Account) -> Result<(), Failure> {
+/// An account, what its maildrop may hold, and what it holds.
+fn show(config: &Config, account: &Account, json: bool) -> Result<(), Failure> {
+    let summary = stock::maildrops(config).and_then(|maildrops| {
+        let summary = maildrops.summary(MaildropId(account.maildrop));
+        summary.map_err(|error| unreadable(account, &error))
+    });
+    // The account is there, whatever became of its mail.
+    let held = match &summary {
+        Ok(summary) => Some(summary),
+        Err(why) => {
+            note!("{}", why.to_string().trim_end());
+            None
+        }
+    };
+    if !json {
+        return describe(config, account, held);
+    }
+    let mut object = object(config, account);
+    object["used"] = held.map_or(Value::Null, |held| terms::used(config, account, held));
+    say!("{object}")
+}
+
+fn describe(config: &Config, account: &Account, held: Option<&Summary>) -> Result<(), Failure> {
     let row = |name: &str, value: &str| say!("{name:<9} {value}");
     row("account", &account.name)?;
     row(
@@ -201,7 +228,10 @@ fn describe(account: &Account) -> Result<(), Failure> {
     )?;
     row("APOP", if account.apop { "secret stored" } else { "no" })?;
     row("maildrop", &format!("{:016x}", account.maildrop))?;
-    row("made", &date::moment(account.created))
+    row("made", &date::moment(account.created))?;
+    terms::rows(config, account, held)
+        .iter()
+        .try_for_each(|(name, value)| row(name, value))
 }
 
 fn networks(account: &Account) -> Option<Vec<String>> {
@@ -209,8 +239,8 @@ fn networks(account: &Account) -> Option<Vec<String>> {
     (!networks.is_empty()).then_some(networks)
 }
 
-fn object(account: &Account) -> Value {
-    json!({
+fn object(config: &Config, account: &Account) -> Value {
+    let mut object = json!({
         "account": account.name,
         "enabled": account.state == State::Enabled,
         "expires": account.expires.map(date::moment),
@@ -220,10 +250,21 @@ fn object(account: &Account) -> Value {
         "apop": account.apop,
         "maildrop": format!("{:016x}", account.maildrop),
         "created": date::moment(account.created),
-    })
+    });
+    if let (Some(object), Value::Object(terms)) =
+        (object.as_object_mut(), terms::object(config, account))
+    {
+        object.extend(terms);
+    }
+    object
 }
 
-fn set(config: &Config, name: &str, asked: &args::Change) -> Result<(), Failure> {
+fn set(
+    config: &Config,
+    name: &str,
+    asked: &args::Change,
+    terms: &args::Terms,
+) -> Result<(), Failure> {
     let wrong = |what: String, remedy: &str| Failure::new(Code::Usage, what).remedy(remedy);
     let expires = match asked.expires.as_deref() {
         None => None,
@@ -255,14 +296,14 @@ fn set(config: &Config, name: &str, asked: &args::Change) -> Result<(), Failure>
         state,
         expires,
         networks,
-        ..Change::default()
+        ..terms::change(terms)?
     };
     let mut account = accounts.set(name, &change)?;
     if asked.no_apop {
         accounts.clear_apop(name)?;
         account = accounts.show(name)?;
     }
-    describe(&account)
+    show(config, &account, false)
 }
 
 fn remove(config: &Config, name: &str, delete_mail: bool, yes: bool) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Broken configurations, and `restante check`.
 
-use crate::run::{Site, program, run};
+use crate::run::{CONFIGURATION, Site, program, run};
 
 /// What `check` says of a configuration, in which `DIR` stands for its directory.
 fn complaints(configuration: &str) -> String {
@@ -34,6 +34,12 @@ fn a_working_configuration_is_explained() {
   listens     lmtp  unix:DIR/lmtp
   certificate none: no TLS
   store       native
+  quota       none; of an account that has one, more waits at the sender
+  mail        is kept until its owner deletes it
+  undelete    off
+  sweeps      every 6 h
+  unique-ids  {generation}.{uid}
+  reserve     64 MiB, so that a full disk lets mail be deleted
   limits      10000 sessions, 20 an address, messages of 50 MiB
   waits       5 s for a busy maildrop, 500 ms before a refusal, 30 s to drain
   scram       verifiers of 4096 iterations are stored
@@ -47,6 +53,91 @@ Nothing is wrong, 1 warning.
   it is made by the first command that needs it, such as: restante user add
 "
     );
+}
+
+#[test]
+fn how_mail_is_kept_is_explained() {
+    let keeping = "
+quota = \"1 GiB\"
+quota_messages = 10000
+quota_exceeded = \"permanent\"
+expire = \"30 days\"
+undelete = \"7 days\"
+undelete_in_quota = true
+unique_id = \"{uid:08x}-{generation:x}\"
+reserve = \"0\"
+sweep_interval = \"90 min\"
+";
+    for (said, lines) in [
+        (
+            keeping,
+            "  quota       1 GiB or 10000 messages a maildrop; more goes back to the sender
+  mail        is deleted after 30 days
+  undelete    for 7 days, counted in the quota
+  sweeps      every 90 min
+  unique-ids  {uid:08x}-{generation:x}
+  reserve     none
+",
+        ),
+        (
+            "quota = \"none\"\nquota_messages = 1\nexpire = \"after retrieval\"\nundelete = \"36 h\"\n",
+            "  quota       1 message a maildrop; more waits at the sender
+  mail        is deleted after retrieval
+  undelete    for 36 h, not counted in the quota
+  sweeps      every 6 h
+",
+        ),
+    ] {
+        let text = CONFIGURATION.replace("[maildrop]\n", &format!("[maildrop]\n{said}"));
+        let ended = Site::with(&text).run(&["check"], b"").with(0);
+        assert!(ended.stdout.contains(lines), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn how_mail_cannot_be_kept_is_told_with_how_it_can() {
+    let text = format!(
+        "{LISTENER}[maildrop]
+quota = \"0\"
+quota_messages = 0
+quota_exceeded = \"permanently\"
+expire = \"36 h\"
+undelete = \"400 days\"
+undelete_in_quota = \"yes\"
+unique_id = \"{{uid}}\"
+reserve = \"all\"
+sweep_interval = \"2 days\"
+"
+    );
+    assert_eq!(
+        complaints(&text),
+        "DIR/restante.toml:5:9: `quota` cannot be \"0\"
+  give a size such as \"500 MiB\" or \"1 GiB\", or \"none\"
+DIR/restante.toml:6:18: `quota_messages` cannot be 0
+  give a number from 1 to 4294967295
+DIR/restante.toml:7:18: `quota_exceeded` cannot be \"permanently\"
+  did you mean \"permanent\"?
+DIR/restante.toml:8:10: `expire` cannot be \"36 h\"
+  give whole days such as \"30 days\", \"never\", or \"after retrieval\"
+DIR/restante.toml:9:12: `undelete` cannot be \"400 days\"
+  give a duration of at most a year such as \"7 days\", or \"off\"
+DIR/restante.toml:10:21: `undelete_in_quota` cannot be a text
+  give true or false
+DIR/restante.toml:11:13: `unique_id` cannot be \"{uid}\"
+  name {generation} and {uid} once each: only both are unique for ever
+DIR/restante.toml:12:11: `reserve` cannot be \"all\"
+  give a size such as \"64 KiB\", \"50 MiB\", \"1 GiB\"
+DIR/restante.toml:13:18: `sweep_interval` cannot be \"2 days\"
+  give from \"1s\" to \"24 h\"
+restante: 9 mistakes
+"
+    );
+    let text = CONFIGURATION.replace("[maildrop]\n", "[maildrop]\nundelete_in_quota = true\n");
+    let ended = Site::with(&text).run(&["check"], b"").with(0);
+    let warning = "warning: `undelete_in_quota` means nothing while deleted mail is not kept
+  add undelete = \"7 days\", or remove it
+";
+    assert!(ended.stderr.contains(warning), "{}", ended.stderr);
 }
 
 #[test]
@@ -82,9 +173,6 @@ protocol = \"admin\"
 address = \"systemd:pop3\"
 [maildrop]
 store = \"maildir\"
-quota = \"1 GiB\"
-expire = 30
-unique_id = \"{{uid}}\"
 [cluster]
 "
     );
@@ -98,15 +186,9 @@ DIR/restante.toml:7:11: `address` cannot be \"systemd:pop3\"
   sockets from systemd are not available in this version; give host:port or \"unix:PATH\"
 DIR/restante.toml:9:9: `store` cannot be \"maildir\"
   this store is not available in this version; write store = \"native\"
-DIR/restante.toml:10:1: `quota` is not available in this version
-  remove it; maildrops have no limit yet
-DIR/restante.toml:11:10: `expire` cannot be a number
-  give a text in double quotes
-DIR/restante.toml:12:13: `unique_id` cannot be \"{uid}\"
-  another form is not available in this version; write unique_id = \"{generation}.{uid}\"
-DIR/restante.toml:13:2: `cluster` is not available in this version
+DIR/restante.toml:10:2: `cluster` is not available in this version
   remove the table
-restante: 8 mistakes
+restante: 5 mistakes
 "
     );
 }

@@ -7,6 +7,7 @@ mod benchmark;
 mod configuration;
 mod delivery;
 mod demonstration;
+mod keeping;
 mod maildrops;
 mod pages;
 mod run;

@@ -1,0 +1,170 @@
+//! How much mail an account may hold, and for how long: asked for, and shown.
+
+use std::num::{NonZeroU32, NonZeroU64};
+
+use auth::{Account, Change, Expire, Quota};
+use maildrop::Summary;
+use serde_json::{Value, json};
+
+use crate::args;
+use crate::config::{self, Config, EXPIRE_DAYS_MAX, say_expire};
+use crate::failure::{Code, Failure};
+use crate::output::{count, octets};
+
+/// What is asked for; the rest of the change is nothing.
+///
+/// # Errors
+///
+/// When a value is none; nothing has been done then.
+pub(super) fn change(asked: &args::Terms) -> Result<Change, Failure> {
+    let wrong = |option: &str, value: &str, remedy: &str| {
+        Failure::new(Code::Usage, format!("--{option} cannot be {value:?}"))
+            .remedy(format!("give {remedy}"))
+    };
+    let octets = |value: &str| {
+        config::quota(value).map_err(|_| {
+            let remedy = "a size such as \"500 MiB\", or none, or default";
+            wrong("quota", value, remedy)
+        })
+    };
+    let messages = |value: &str| match value {
+        "none" => Ok(Quota::Unlimited),
+        number => number
+            .parse::<NonZeroU64>()
+            .map(Quota::AtMost)
+            .map_err(|_| wrong("quota-messages", value, "a number, or none, or default")),
+    };
+    let expire = |value: &str| match value {
+        "never" => Ok(Expire::Never),
+        "retrieved" => Ok(Expire::Retrieved),
+        days => days
+            .parse::<NonZeroU32>()
+            .ok()
+            .filter(|days| days.get() <= EXPIRE_DAYS_MAX)
+            .map(Expire::Days)
+            .ok_or_else(|| {
+                let remedy = "a number of days, or never, or retrieved, or default";
+                wrong("expire", value, remedy)
+            }),
+    };
+    Ok(Change {
+        octets: own(asked.quota.as_deref(), octets)?,
+        messages: own(asked.quota_messages.as_deref(), messages)?,
+        expire: own(asked.expire.as_deref(), expire)?,
+        ..Change::default()
+    })
+}
+
+/// A value of the account's own, or none for the default.
+fn own<T>(
+    asked: Option<&str>,
+    read: impl FnOnce(&str) -> Result<T, Failure>,
+) -> Result<Option<Option<T>>, Failure> {
+    match asked {
+        None => Ok(None),
+        Some("default") => Ok(Some(None)),
+        Some(value) => read(value).map(|value| Some(Some(value))),
+    }
+}
+
+/// What an account may hold and holds, for people; a name and a value each.
+pub(super) fn rows(
+    config: &Config,
+    account: &Account,
+    held: Option<&Summary>,
+) -> Vec<(&'static str, String)> {
+    let keeping = &config.server.keeping;
+    let quota = keeping.quota(account.terms);
+    let of = |is_own: bool| if is_own { "" } else { " (default)" };
+    let no_limit = || "no limit".to_owned();
+    let mut rows = vec![
+        (
+            "quota",
+            quota.octets.map_or_else(no_limit, octets) + of(account.terms.octets.is_some()),
+        ),
+        (
+            "messages",
+            quota
+                .messages
+                .map_or_else(no_limit, |most| format!("at most {most}"))
+                + of(account.terms.messages.is_some()),
+        ),
+        (
+            "mail",
+            match keeping.expire(account.terms.expire) {
+                Expire::Never => "is kept until its owner deletes it".to_owned(),
+                expire => format!("is deleted {}", say_expire(expire)),
+            } + of(account.terms.expire.is_some()),
+        ),
+    ];
+    if let Some(held) = held {
+        let share =
+            |held, most| percent(held, most).map_or_else(String::new, |n| format!(" ({n} %)"));
+        let used = format!(
+            "{}{}, {}{}",
+            octets(held.octets),
+            share(held.octets, quota.octets),
+            count(held.messages, "message", "messages"),
+            share(held.messages, quota.messages),
+        );
+        rows.push(("used", used));
+    }
+    rows
+}
+
+/// What an account may hold, for programs: null is no limit, and mail that never expires.
+pub(super) fn object(config: &Config, account: &Account) -> Value {
+    let keeping = &config.server.keeping;
+    let quota = keeping.quota(account.terms);
+    json!({
+        "quota_octets": quota.octets,
+        "quota_messages": quota.messages,
+        "expire_days": match keeping.expire(account.terms.expire) {
+            Expire::Never => None,
+            Expire::Retrieved => Some(0),
+            Expire::Days(days) => Some(days.get()),
+        },
+        "default": {
+            "quota_octets": account.terms.octets.is_none(),
+            "quota_messages": account.terms.messages.is_none(),
+            "expire_days": account.terms.expire.is_none(),
+        },
+    })
+}
+
+/// What an account holds, for programs.
+pub(super) fn used(config: &Config, account: &Account, held: &Summary) -> Value {
+    let quota = config.server.keeping.quota(account.terms);
+    json!({
+        "octets": held.octets,
+        "messages": held.messages,
+        "octets_percent": percent(held.octets, quota.octets),
+        "messages_percent": percent(held.messages, quota.messages),
+    })
+}
+
+/// Rounded down, so that only what is full is 100 %.
+fn percent(held: u64, most: Option<u64>) -> Option<u64> {
+    let share = u128::from(held) * 100 / u128::from(most?.max(1));
+    u64::try_from(share).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares() {
+        for (held, most, share) in [
+            (0, Some(10), Some(0)),
+            (999, Some(1000), Some(99)),
+            (1000, Some(1000), Some(100)),
+            // After a quota was lowered.
+            (25, Some(10), Some(250)),
+            (u64::MAX, Some(u64::MAX), Some(100)),
+            (7, None, None),
+        ] {
+            assert_eq!(percent(held, most), share);
+        }
+    }
+}
