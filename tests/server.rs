@@ -11,6 +11,8 @@ mod harness;
 mod delivery;
 #[path = "server/end.rs"]
 mod end;
+#[path = "server/keeping.rs"]
+mod keeping;
 #[path = "server/limits.rs"]
 mod limits;
 #[path = "server/log.rs"]

@@ -104,6 +104,8 @@ impl Setup {
             true => {
                 let settings = NativeSettings {
                     allow_volatile: true,
+                    grace: self.config.keeping.grace,
+                    reserve_octets: 1 << 20,
                     ..NativeSettings::default()
                 };
                 Maildrops::native(&data, &settings).unwrap()

@@ -4,10 +4,12 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::{PASSWORD, Server, wait_until};
+use crate::keeping::{DAY, age, at_most, days, start, sweep};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -131,6 +133,8 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     drop(client);
     lines.find(&["delivery session ended", "why=\"refused\""]);
 
+    quota_and_expiry_are_told(&lines);
+
     let text = lines.text();
     assert!(!text.contains("s3cr3t-Pass"), "a password in the log");
     assert!(!text.contains("AGJvYgBz"), "a SASL response in the log");
@@ -143,4 +147,56 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     for line in text.lines() {
         assert!(!line.starts_with("INFO all is well"), "{line}");
     }
+}
+
+/// What is deleted that nobody deleted, what is not although it is time, and what does not come in.
+fn quota_and_expiry_are_told(lines: &Lines) {
+    let server = start(|keeping| {
+        keeping.expire = days(1);
+        keeping.octets = at_most(1234);
+    });
+    let password = auth::Password::Clear(sasl::Secret::new(PASSWORD));
+    server.auth.accounts().add("rip", &password).unwrap();
+    server.deliver("rip", "Subject: x\r\n\r\n");
+    age(&server, "rip", &[2]);
+    let octets = server
+        .maildrops
+        .summary(server.maildrop("rip"))
+        .unwrap()
+        .octets;
+    let mut client = server.lmtp();
+    client.ask("MAIL FROM:<a@example.com> SIZE=2000", "250");
+    client.ask("RCPT TO:<rip>", "452 4.2.2");
+    client.ask("RCPT TO:<rip@dobbs.org>", "452 4.2.2");
+    let line = lines.find(&["message not delivered: maildrop is full", "account=\"rip\""]);
+    for words in [" INFO ", "octets=2000", "quota_octets=1234", "maildrop="] {
+        assert!(line.contains(words), "{words} in {line}");
+    }
+    let long_ago = SystemTime::now() - DAY * 77;
+    server.auth.accounts().set_swept(long_ago).unwrap();
+    sweep(&server);
+    let line = lines.find(&["the clock has jumped forward", "days_forward=77"]);
+    assert!(
+        line.contains("ERROR") && line.contains("hours_to_wait=24"),
+        "{line}"
+    );
+    assert_eq!(server.messages("rip"), 1);
+
+    let server = start(|keeping| keeping.expire = days(1));
+    server.auth.accounts().add("rip", &password).unwrap();
+    server.deliver("rip", "Subject: x\r\n\r\n");
+    age(&server, "rip", &[2]);
+    sweep(&server);
+    let line = lines.find(&["mail has expired and is deleted", "account=\"rip\""]);
+    let octets = format!("octets={octets}");
+    for words in [" INFO ", "messages=1", &octets, "maildrop="] {
+        assert!(line.contains(words), "{words} in {line}");
+    }
+    lines.find(&[
+        "sweep ended",
+        "maildrops=3",
+        "messages=1",
+        &octets,
+        "failed=0",
+    ]);
 }

@@ -41,7 +41,9 @@ mod log;
 mod pop3;
 pub mod sandbox;
 mod server;
+mod sweep;
 mod tls;
+mod trust;
 pub mod units;
 
 pub use address::{Address, host_name};

@@ -22,7 +22,7 @@ use crate::connection::Buffers;
 use crate::control::{Control, Order, Phase, Stage};
 use crate::limits::Admission;
 use crate::listener::{Accepting, Door};
-use crate::tls;
+use crate::{sweep, tls};
 
 /// What the server serves from. Opened by the program after it has become its user.
 #[derive(Clone)]
@@ -133,7 +133,8 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         };
         doors.spawn(door.keep(accepting));
     }
-    drop(alive);
+    // It ends between two maildrops, so what it is at is finished like an UPDATE.
+    tokio::spawn(sweep::keep_swept(server, live_seen, phase_seen, alive));
     stage.send_replace(Stage::Ready);
 
     // Serving: until the first order to shut down.

@@ -98,16 +98,25 @@ pub(super) fn rows(
         ),
     ];
     if let Some(held) = held {
+        let counted = Counted::of(config, held);
         let share =
             |held, most| percent(held, most).map_or_else(String::new, |n| format!(" ({n} %)"));
         let used = format!(
             "{}{}, {}{}",
-            octets(held.octets),
-            share(held.octets, quota.octets),
-            count(held.messages, "message", "messages"),
-            share(held.messages, quota.messages),
+            octets(counted.octets),
+            share(counted.octets, quota.octets),
+            count(counted.messages, "message", "messages"),
+            share(counted.messages, quota.messages),
         );
         rows.push(("used", used));
+        if held.grace_messages > 0 {
+            let deleted = format!(
+                "{}, {}, can be brought back",
+                octets(held.grace_octets),
+                count(held.grace_messages, "message", "messages"),
+            );
+            rows.push(("deleted", deleted));
+        }
     }
     rows
 }
@@ -135,12 +144,34 @@ pub(super) fn object(config: &Config, account: &Account) -> Value {
 /// What an account holds, for programs.
 pub(super) fn used(config: &Config, account: &Account, held: &Summary) -> Value {
     let quota = config.server.keeping.quota(account.terms);
+    let counted = Counted::of(config, held);
     json!({
-        "octets": held.octets,
-        "messages": held.messages,
-        "octets_percent": percent(held.octets, quota.octets),
-        "messages_percent": percent(held.messages, quota.messages),
+        "octets": counted.octets,
+        "messages": counted.messages,
+        "octets_percent": percent(counted.octets, quota.octets),
+        "messages_percent": percent(counted.messages, quota.messages),
+        "deleted_octets": held.grace_octets,
+        "deleted_messages": held.grace_messages,
     })
+}
+
+/// What counts against the quota.
+struct Counted {
+    octets: u64,
+    messages: u64,
+}
+
+impl Counted {
+    fn of(config: &Config, held: &Summary) -> Self {
+        let (octets, messages) = match config.store.grace_in_quota {
+            true => (held.grace_octets, held.grace_messages),
+            false => (0, 0),
+        };
+        Self {
+            octets: held.octets.saturating_add(octets),
+            messages: held.messages.saturating_add(messages),
+        }
+    }
 }
 
 /// Rounded down, so that only what is full is 100 %.

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::accounts::with_bob;
 use crate::run::{CONFIGURATION, Ended, Site};
+use crate::serving::{Client, Server, servable};
 
 /// A site that keeps mail like this, with the account bob.
 fn keeping(lines: &str) -> Site {
@@ -242,4 +243,37 @@ again: what is there already is skipped
     );
     let shown = shown(site.run(&["user", "show", "bob"], b""));
     assert!(shown.contains(", 3 messages (150 %)\n"), "{shown}");
+}
+
+#[test]
+fn deleted_mail_counts_only_where_that_is_wanted() {
+    for (in_quota, used) in [
+        (false, "used      7 octets (7 %), 1 message"),
+        (true, "used      14 octets (14 %), 2 messages"),
+    ] {
+        let site = keeping(&format!(
+            "quota = \"100\"\nundelete = \"7 days\"\nundelete_in_quota = {in_quota}"
+        ));
+        servable(&site);
+        for _ in 0..2 {
+            site.run(&["deliver", "bob"], b"hello\n").with(0);
+        }
+        // A line end has two octets.
+        let one = site.run(&["maildrop", "list"], b"").with(0).stdout;
+        assert_eq!(one, "bob  2 messages      14 octets\n");
+        let server = Server::start(&site);
+        let mut client = Client::connect(&server.pop3);
+        for command in ["USER bob", "PASS redqueen", "DELE 1"] {
+            assert!(client.ask(command).starts_with("+OK"));
+        }
+        let goodbye = client.ask("QUIT");
+        assert!(goodbye.ends_with("(1 message left)"), "{goodbye}");
+        server.stop();
+        let shown = shown(site.run(&["user", "show", "bob"], b""));
+        let (_, rest) = shown.split_once("\nused").unwrap();
+        assert_eq!(
+            format!("used{rest}"),
+            format!("{used}\ndeleted   7 octets, 1 message, can be brought back\n")
+        );
+    }
 }

@@ -103,10 +103,10 @@ impl Server {
     }
 }
 
-struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
-    fn connect(address: &str) -> Self {
+    pub(crate) fn connect(address: &str) -> Self {
         let connection = TcpStream::connect(address).unwrap();
         connection
             .set_read_timeout(Some(Duration::from_secs(20)))
@@ -122,7 +122,7 @@ impl Client {
         line.trim_end().to_owned()
     }
 
-    fn ask(&mut self, command: &str) -> String {
+    pub(crate) fn ask(&mut self, command: &str) -> String {
         write!(self.0.get_mut(), "{command}\r\n").unwrap();
         self.line()
     }
@@ -198,6 +198,36 @@ fn a_reload_takes_the_new_configuration_or_keeps_the_old() {
         Client::connect(&server.pop3).ask("QUIT") == "+OK louie POP3 server signing off"
     });
     assert!(signed_off.is_some());
+    server.stop();
+}
+
+#[test]
+fn quota_and_expiry_follow_a_reload_and_the_store_a_restart() {
+    let site = with_bob();
+    servable(&site);
+    let mut server = Server::start(&site);
+    let text = fs::read_to_string(site.config()).unwrap();
+    let keeping = "[maildrop]\nquota = \"1 GiB\"\nexpire = \"30 days\"\nsweep_interval = \"1s\"\n";
+    fs::write(site.config(), text.replace("[maildrop]\n", keeping)).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.until("reloaded");
+    // Sweeps come as often as the new configuration says.
+    let line = server.until("sweep ended");
+    assert!(
+        line.contains("maildrops=1 messages=0 octets=0 failed=0"),
+        "{line}"
+    );
+    server.until("sweep ended");
+    let mut client = Client::connect(&server.pop3);
+    client.ask("CAPA");
+    while client.line() != "EXPIRE 30" {}
+    assert!(!server.said.contains("needs a restart"), "{}", server.said);
+    let more = format!("{keeping}undelete = \"7 days\"\n");
+    fs::write(site.config(), text.replace("[maildrop]\n", &more)).unwrap();
+    server.signal(Signal::SIGHUP);
+    let line = server.until("needs a restart");
+    assert!(line.contains("key=\"maildrop\""), "{line}");
+    server.until("reloaded");
     server.stop();
 }
 
