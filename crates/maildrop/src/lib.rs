@@ -258,6 +258,13 @@ impl Maildrops {
         }
     }
 
+    /// From now on housekeeping gives way at once: the process ends.
+    pub fn stop_tidying(&self) {
+        if let Self::Native(native) = self {
+            native.store.stop_tidying();
+        }
+    }
+
     /// All maildrops that hold something or once did, ascending.
     ///
     /// # Errors

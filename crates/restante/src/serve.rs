@@ -56,11 +56,13 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
 ///
 /// When accounts or maildrops cannot be used.
 pub(crate) fn services(config: &Config) -> Result<Services, Failure> {
-    let auth = Authenticator::open(auth::Settings {
-        data: config.data.clone(),
-        scram: config.scram,
-        scram_iterations: config.scram_iterations,
-        refusal_delay: config.refusal_delay,
+    let auth = stock::with_room(config, || {
+        Authenticator::open(auth::Settings {
+            data: config.data.clone(),
+            scram: config.scram,
+            scram_iterations: config.scram_iterations,
+            refusal_delay: config.refusal_delay,
+        })
     })?;
     Ok(Services {
         auth: Arc::new(auth),

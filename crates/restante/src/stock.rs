@@ -18,8 +18,35 @@ use crate::rights;
 /// When the directory or the accounts cannot be used.
 pub(crate) fn accounts(config: &Config) -> Result<Accounts, Failure> {
     rights::become_owner(config)?;
-    let accounts = Accounts::open(&config.data)?;
+    let accounts = with_room(config, || Accounts::open(&config.data))?;
     Ok(accounts.scram(config.scram.then_some(config.scram_iterations))?)
+}
+
+/// Opens what needs a little room on the disk, such as the shared memory of SQLite's log, if need
+/// be from the reserve: on a full disk logins must go on, or nobody could delete anything.
+///
+/// # Errors
+///
+/// As `open`.
+pub(crate) fn with_room<T>(
+    config: &Config,
+    mut open: impl FnMut() -> Result<T, AccountsError>,
+) -> Result<T, Failure> {
+    for _ in 0..PIECES_MAX {
+        match open() {
+            Err(full) if full.is_full() && spend_reserve(config) => {}
+            other => return Ok(other?),
+        }
+    }
+    Ok(open()?)
+}
+
+/// So many pieces of the reserve are more than enough for what is opened: the rest is for deletions.
+const PIECES_MAX: usize = 4;
+
+/// Gives a piece of the reserve back to the disk; false if there is none.
+fn spend_reserve(config: &Config) -> bool {
+    maildrops(config).is_ok_and(|maildrops| maildrops.spend_reserve().unwrap_or(false))
 }
 
 /// Opens the maildrops. To be called after [`accounts`], as the owner of the data directory.

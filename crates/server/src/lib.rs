@@ -42,6 +42,7 @@ mod pop3;
 pub mod sandbox;
 mod server;
 mod sweep;
+mod tidy;
 mod tls;
 mod trust;
 pub mod units;

@@ -23,6 +23,7 @@ use crate::config::PlaintextLogin;
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
 use crate::log::{End, Summary};
+use crate::tidy;
 
 /// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
 /// back, if it can still be closed in good order.
@@ -132,7 +133,7 @@ impl Driver<'_> {
                         false => End::Refused,
                     };
                     self.flush().await?;
-                    self.tidy().await?;
+                    self.tidy();
                     return Ok(Stop::Close(end));
                 }
             }
@@ -323,21 +324,15 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// After UPDATE, when the client has its answer: what the store has put off until now. That it
-    /// fails hurts nobody, and the next session tries again.
-    async fn tidy(&self) -> Result<(), End> {
-        let Some(id) = self.maildrop else {
-            return Ok(());
-        };
+    /// After UPDATE, when the client has its answer: what the store has put off until now. The
+    /// client does not wait for it, nor does the connection.
+    fn tidy(&self) {
         let done = self.session.summary();
-        if done.messages_deleted == 0 && done.messages_left < TIDY_MESSAGES_MIN {
-            return Ok(());
+        if let Some(id) = self.maildrop
+            && (done.messages_deleted > 0 || done.messages_left >= TIDY_MESSAGES_MIN)
+        {
+            tidy::later(&self.visit.server, &self.visit.phase, id);
         }
-        let maildrops = self.visit.server.maildrops.clone();
-        if let Err(cause) = blocking(move || maildrops.tidy(id)).await? {
-            warn!(maildrop = %id, %cause, "maildrop not tidied");
-        }
-        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use auth::Authenticator;
 use maildrop::Maildrops;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -22,7 +22,7 @@ use crate::connection::Buffers;
 use crate::control::{Control, Order, Phase, Stage};
 use crate::limits::Admission;
 use crate::listener::{Accepting, Door};
-use crate::{sweep, tls};
+use crate::{sweep, tidy, tls};
 
 /// What the server serves from. Opened by the program after it has become its user.
 #[derive(Clone)]
@@ -50,6 +50,8 @@ pub(crate) struct Server {
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) timestamps: Timestamps,
     pub(crate) sessions: SessionIds,
+    /// Turns for housekeeping after sessions.
+    pub(crate) tidying: Semaphore,
 }
 
 /// What a reload replaces: a session keeps what it started with.
@@ -110,6 +112,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         buffers: Arc::default(),
         timestamps: Timestamps::default(),
         sessions: SessionIds::default(),
+        tidying: Semaphore::new(tidy::AT_ONCE),
     });
     let mut doors = JoinSet::new();
     for socket in sockets {
@@ -133,6 +136,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         };
         doors.spawn(door.keep(accepting));
     }
+    let maildrops = server.maildrops.clone();
     // It ends between two maildrops, so what it is at is finished like an UPDATE.
     tokio::spawn(sweep::keep_swept(server, live_seen, phase_seen, alive));
     stage.send_replace(Stage::Ready);
@@ -149,6 +153,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
     phase.send_replace(Phase::Draining);
     stage.send_replace(Stage::Draining);
     info!("draining: no new sessions");
+    maildrops.stop_tidying();
     while doors.join_next().await.is_some() {}
     let until = Instant::now() + live.borrow().config.limits.drain_timeout;
     let drained = loop {

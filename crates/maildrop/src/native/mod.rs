@@ -53,6 +53,7 @@ mod verify;
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -77,6 +78,8 @@ pub struct Store<D: Disk> {
     table: Table,
     /// Directories whose names are known to be durable.
     anchored: Mutex<HashSet<String>>,
+    /// Whether housekeeping gives way to the end of the process.
+    ending: AtomicBool,
 }
 
 impl<D: Disk> Store<D> {
@@ -92,7 +95,13 @@ impl<D: Disk> Store<D> {
             table: Table::new(settings.index_octets_max),
             settings,
             anchored: Mutex::default(),
+            ending: AtomicBool::new(false),
         }
+    }
+
+    /// From now on housekeeping gives way at once: the process ends.
+    pub fn stop_tidying(&self) {
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     /// A draft that spills to this store's disk.

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{debug, error};
 
@@ -182,9 +183,9 @@ impl<D: Disk> Rewriting<'_, D> {
         Ok(Rewritten::Done { before, after })
     }
 
-    /// Whether a login waits, in this process or in another.
+    /// Whether a login waits, in this process or in another, or the process ends.
     fn is_wanted(&self) -> io::Result<bool> {
-        if self.shared.is_wanted() {
+        if self.shared.is_wanted() || self.store.ending.load(Ordering::Relaxed) {
             return Ok(true);
         }
         let free = self.file.try_lock(Lock::Waiting)?;
