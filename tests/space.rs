@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use maildrop::native::media::{Disk as _, File as _, Lock};
 use maildrop::{
@@ -86,6 +86,11 @@ fn delete(shop: &Shop, numbers: impl IntoIterator<Item = u32>) {
 
 fn whole(shop: &Shop) {
     assert_eq!(shop.verify(DROP, &mut |_| {}).unwrap().damages, []);
+}
+
+fn now_us() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_micros() as i64
 }
 
 #[test]
@@ -313,9 +318,7 @@ fn housekeeping_gives_way_and_leaves_no_trace() {
 fn what_has_waited_too_long_goes_in_one_commit() {
     let disk = SimDisk::default();
     let shop = shop(&disk, GRACE);
-    let now = std::time::SystemTime::now();
-    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = now.as_micros() as i64;
+    let now = now_us();
     // Received long ago, but put here just now: its owner has not seen it here yet.
     let imported = Envelope {
         received_us: Some(1),
@@ -337,14 +340,22 @@ fn what_has_waited_too_long_goes_in_one_commit() {
     let octets: usize = all.iter().map(|(_, text)| text.len()).sum();
     assert_eq!((expired.messages, expired.octets), (2, octets as u64));
     assert_eq!(content(&shop), []);
-    // The operator can bring back what went by mistake.
+    // The operator can bring back what went by mistake. Its waiting begins anew then, also after a
+    // rewriting.
+    let before = now_us();
     assert_eq!(shop.undelete(DROP, &[1, 2]).unwrap().len(), 2);
     assert!(content(&shop) == all);
-    assert_eq!(
-        shop.expire(MaildropId(5), now).unwrap().messages,
-        0,
-        "no file"
-    );
+    delete(&shop, [2]);
+    for _ in 0..2 {
+        assert_eq!(shop.expire(DROP, before).unwrap().messages, 0);
+        shop.compact(DROP).unwrap();
+    }
+    let fresh = self::shop(&disk.reboot(Loss::Everything), GRACE);
+    assert_eq!(fresh.expire(DROP, before).unwrap().messages, 0);
+    let later = before + HOUR_US;
+    assert_eq!(fresh.expire(DROP, later).unwrap().messages, 1);
+    let nowhere = MaildropId(5);
+    assert_eq!(shop.expire(nowhere, later).unwrap().messages, 0);
 }
 
 #[test]

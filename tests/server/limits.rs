@@ -166,8 +166,9 @@ fn silence_ends_a_session_without_a_word_and_deletes_nothing() {
             false => server.plain(),
         };
         client.log_in("bob");
-        client.ask("DELE 1", "+OK");
+        // Before the command: the server's silence begins after it.
         let start = Instant::now();
+        client.ask("DELE 1", "+OK");
         assert_eq!(
             client.rest(),
             b"",

@@ -32,8 +32,8 @@ pub(crate) fn appended_us(found: &Found) -> i64 {
 
 impl<D: Disk> Store<D> {
     /// Deletes the messages that were put here before a moment (µs since 1970), durably, in one
-    /// commit. Messages are in the order of their arrival, so it looks no further than the first
-    /// younger one. A maildrop in use is left alone: the next sweep comes.
+    /// commit. One that was brought back counts from then. Messages are in the order of their arrival,
+    /// so it looks no further than the first younger one. A maildrop in use is left alone: the next sweep comes.
     ///
     /// # Errors
     ///
@@ -56,6 +56,14 @@ impl<D: Disk> Store<D> {
                     warn!(maildrop = %drop, uid = entry.uid, "age of a damaged message is unknown");
                     continue;
                 };
+                if known
+                    .index
+                    .risen
+                    .get(&entry.uid)
+                    .is_some_and(|&at_us| at_us >= before_us)
+                {
+                    continue;
+                }
                 if appended_us(&found) >= before_us {
                     break;
                 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::append::place;
-use super::bytes::{align, tlv};
+use super::bytes::{align, tlv, tlvs};
 use super::commit::ranges;
 use super::header::{HEADER_LEN, Header};
 use super::index::{Entry, FLAG_HIDDEN, Index};
@@ -57,12 +57,13 @@ impl<D: Disk> Store<D> {
 }
 
 impl<F: File> Fresh<F> {
-    /// Copies a message with everything that its record says.
+    /// Copies a message with everything that its record says, and when it was brought back.
     pub(crate) fn copy(
         &mut self,
         from: &impl File,
         salt: &[u8; 16],
         entry: &Entry,
+        risen: Option<i64>,
     ) -> io::Result<Copied> {
         let len = from.stat()?.len;
         let found = match look(from, salt, entry.offset(), len)? {
@@ -73,7 +74,11 @@ impl<F: File> Fresh<F> {
             }
             _ => return Ok(Copied::Damaged),
         };
-        let (head, copy) = self.place(found.record, found.ext.clone());
+        let ext = match risen {
+            Some(at_us) => appended_at(&found.ext, at_us),
+            None => found.ext.clone(),
+        };
+        let (head, copy) = self.place(found.record, ext);
         let body_len = found.end - found.body();
         let mut buffer = vec![0; PIECE.min(usize::try_from(body_len).unwrap_or(PIECE))];
         let (mut done, mut crc) = (0, 0);
@@ -176,4 +181,14 @@ impl<F: File> Fresh<F> {
         };
         Ok((self.file, known))
     }
+}
+
+/// TLVs of a message that was put here at another time than they say.
+fn appended_at(all: &[u8], at_us: i64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(all.len() + 12);
+    for (kind, value) in tlvs(all).filter(|&(kind, _)| kind != ext::APPENDED) {
+        tlv(kind, value, &mut out);
+    }
+    tlv(ext::APPENDED, &at_us.to_le_bytes(), &mut out);
+    out
 }

@@ -126,6 +126,9 @@ pub(crate) struct Index {
     dead: usize,
     /// The dead, in the order of their deletion.
     pub(crate) graves: Vec<Grave>,
+    /// When those were brought back that were dead once: their waiting begins anew. By uid, µs since
+    /// 1970.
+    pub(crate) risen: BTreeMap<u64, i64>,
     /// Unique-ids that are not our own, by uid, of the living and the dead.
     pub(crate) names: BTreeMap<u64, UniqueId>,
     /// What every such unique-id hashes to, also of messages that a replaced file had: none is
@@ -174,7 +177,7 @@ impl Index {
             Kind::Undelete => {
                 if let Some((counters, ranges)) = decode_ranges(body) {
                     self.next_uid = self.next_uid.max(counters.next_uid);
-                    self.undelete(&ranges);
+                    self.undelete(&ranges, found.record.received_us);
                 }
             }
             Kind::Flags => {
@@ -265,7 +268,7 @@ impl Index {
         self.graves = graves;
     }
 
-    fn undelete(&mut self, ranges: &[(u64, u64)]) {
+    fn undelete(&mut self, ranges: &[(u64, u64)], at_us: i64) {
         let named = |uid: u64| {
             let after = ranges.partition_point(|&(first, _)| first <= uid);
             after > 0 && uid <= ranges[after - 1].1
@@ -276,6 +279,7 @@ impl Index {
         self.graves = graves;
         let packed = self.entries.len();
         for Grave { entry, .. } in risen {
+            self.risen.insert(entry.uid, at_us);
             self.live += 1;
             self.octets += u64::from(entry.octets);
             self.live_space += entry.space();
@@ -368,6 +372,7 @@ impl Index {
             + self.entries.capacity() * size_of::<Entry>()
             + self.graves.capacity() * size_of::<Grave>()
             + self.names.len() * 160
+            + self.risen.len() * 40
             + self.taken.len() * 16
     }
 

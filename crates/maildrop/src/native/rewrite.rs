@@ -75,6 +75,7 @@ impl<D: Disk> Rewriting<'_, D> {
                 return Ok(Rewritten::Damaged);
             }
             let salt = known.header.salt;
+            let risen = index.risen.clone();
             let graves = index.graves.iter();
             let dead = graves
                 .filter(|it| it.deleted_us > self.cut_us)
@@ -116,7 +117,10 @@ impl<D: Disk> Rewriting<'_, D> {
                     return Ok(Rewritten::GaveWay);
                 }
                 copied = entry.uid;
-                match (writing.copy(&**self.file, &salt, &entry)?, is_dead) {
+                match (
+                    writing.copy(&**self.file, &salt, &entry, risen.get(&entry.uid).copied())?,
+                    is_dead,
+                ) {
                     (Copied::Whole, true) => buried.push(entry.uid),
                     (Copied::Whole, false) => {}
                     // Its space was given back already, or nobody could bring it back anyway.

@@ -11,7 +11,7 @@ use pop3::UniqueId;
 
 use super::Store;
 use super::append::Appending;
-use super::bytes::{u32_at, u64_at};
+use super::bytes::{i64_at, u32_at, u64_at};
 use super::grave::Grave;
 use super::header::{Header, wide_mac};
 use super::index::{Entry, Index};
@@ -82,6 +82,7 @@ fn encode(known: &Known) -> Vec<u8> {
         index.graves.len() as u64,
         index.taken().len() as u64,
         index.names.len() as u64,
+        index.risen.len() as u64,
     ];
     for number in numbers {
         out.extend_from_slice(&number.to_le_bytes());
@@ -90,6 +91,10 @@ fn encode(known: &Known) -> Vec<u8> {
     index.alive().for_each(|entry| entry.encode(&mut out));
     index.graves.iter().for_each(|grave| grave.encode(&mut out));
     out.extend(index.taken().flat_map(u64::to_le_bytes));
+    for (uid, at_us) in &index.risen {
+        out.extend_from_slice(&uid.to_le_bytes());
+        out.extend_from_slice(&at_us.to_le_bytes());
+    }
     for (uid, name) in &index.names {
         out.extend_from_slice(&uid.to_le_bytes());
         out.push(name.as_bytes().len() as u8);
@@ -144,6 +149,9 @@ fn decode(octets: &[u8], header: &Header, id: FileId) -> Option<Index> {
     let entries = table(72, Entry::LEN)?.map(Entry::decode).collect();
     let graves = table(80, Grave::LEN)?.map(Grave::decode).collect();
     let taken = table(88, 8)?.map(|hash| u64_at(hash, 0)).collect();
+    let risen = table(104, 16)?
+        .map(|it| (u64_at(it, 0), i64_at(it, 8)))
+        .collect();
     let mut names = BTreeMap::new();
     for _ in 0..u64_at(head, 96) {
         let uid = u64_at(rest.get(..8)?, 0);
@@ -152,6 +160,7 @@ fn decode(octets: &[u8], header: &Header, id: FileId) -> Option<Index> {
         rest = &rest[9 + len..];
     }
     let mut index = Index::restored(entries, graves, names, taken);
+    index.risen = risen;
     index.end = u64_at(head, 40);
     index.next_uid = u64_at(head, 48);
     index.commits = u64_at(head, 56);
