@@ -2,9 +2,10 @@
 
 CARGO ?= cargo
 PYTHON ?= /usr/bin/python3
+POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill interop bench day long clean
+.PHONY: help demo build needs test quick fuzz kill powercut interop bench day long clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -12,10 +13,11 @@ help:
 	@echo "make quick     formatting, lints, documentation and tests only"
 	@echo "make fuzz      each fuzz target; SECONDS_EACH=10"
 	@echo "make kill      the kill rig; ROUNDS=200 SEED=…"
+	@echo "make powercut  power cuts under ext4 and XFS, as root; IMAGES=100 SEED=…"
 	@echo "make interop   real clients and a real Postfix against the program"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
-	@echo "make long      fuzzing and killing for about an hour, and the ignored tests"
+	@echo "make long      fuzzing, killing and power cuts for about an hour, and the ignored tests"
 
 demo:
 	$(CARGO) run --release -- demo
@@ -40,6 +42,12 @@ ROUNDS ?= 200
 kill: needs build
 	@$(PYTHON) interop/kill.py --rounds $(ROUNDS) --seconds 100000 $(if $(SEED),--seed $(SEED))
 
+IMAGES ?= 100
+powercut: needs
+	$(CARGO) build --locked -p restante -p restante-powercut
+	@$(POWERCUT) --images $(IMAGES) $(if $(SEED),--seed $(SEED))
+	@$(POWERCUT) --images 10 --lying-disk
+
 interop: needs build
 	@$(PYTHON) interop/run.py
 
@@ -53,6 +61,7 @@ day:
 	@$(CARGO) bench --quiet --locked -p restante-tests --bench day -- --dir $(abspath $(DAY))
 
 long: needs build
+	@$(MAKE) --no-print-directory powercut IMAGES=5000
 	@$(PYTHON) interop/fuzz.py --seconds 300
 	@$(PYTHON) interop/kill.py --rounds 5000 --seconds 2400
 	$(CARGO) test --workspace --locked -- --ignored

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.paths import REPOSITORY, TARGET
+from harness.paths import PROGRAM, REPOSITORY, TARGET
 from harness.report import allowed
 
 _CARGO = shlex.split(os.environ.get("CARGO", "cargo"))
@@ -27,6 +27,10 @@ _SUM = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
 _CARGO_SUM = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
 _CARGO_IGNORED = re.compile(r"^test (\S.*) \.\.\. ignored(?:, (.*))?$", re.MULTILINE)
 _CARGO_OUTPUT = re.compile(r"^---- (\S+) stdout ----$")
+#: Lines of our own programs that are worth repeating.
+_NOTE = re.compile(
+    r"\s+(FAILED|SKIPPED|\d+ rounds|\d+ images|sessions killed|seed|.*: \d+ runs|this machine|\d+ s in all|lying disk)"
+)
 _UNITTEST_SUM = re.compile(r"^Ran (\d+) tests?", re.MULTILINE)
 
 
@@ -163,30 +167,42 @@ def _harness() -> Result:
 
 
 def _script(name: str, *words) -> Callable[[], Result]:
+    """One of our own scripts."""
+    return lambda: _own([sys.executable, _HERE / name, *words])
+
+
+def _own(command: list, **environment: str) -> Result:
     """One of our own programs, which prints its sum itself."""
+    status, output = _run(command, **environment)
+    found = _SUM.findall(output)
+    if not found:
+        return Result(failed=1, notes=_tail(output, 30))
+    passed, failed, skipped = map(int, found[-1])
+    notes = [line.strip() for line in output.splitlines() if _NOTE.match(line)]
+    if status != 0 and failed == 0:
+        failed = 1
+        notes += _tail(output, 10)
+    return Result(passed, failed, skipped, notes)
 
-    def body() -> Result:
-        status, output = _run([sys.executable, _HERE / name, *words])
-        found = _SUM.findall(output)
-        if not found:
-            return Result(failed=1, notes=_tail(output, 30))
-        passed, failed, skipped = map(int, found[-1])
-        notes = [
-            line.strip()
-            for line in output.splitlines()
-            if re.match(r"\s+(FAILED|SKIPPED|\d+ rounds|sessions killed|seed|.*: \d+ runs|this machine|\d+ s in all)", line)
-        ]
-        if status != 0 and failed == 0:
-            failed = 1
-            notes += _tail(output, 10)
-        return Result(passed, failed, skipped, notes)
 
-    return body
+def _power() -> Result:
+    """Power cuts, and the proof that a disk that lies is found out."""
+    total, rig = Result(), PROGRAM.with_name("restante-powercut")
+    for words in (["--images", "100"], ["--images", "10", "--lying-disk"]):
+        result = _own([rig, *words, "--seconds", "300"], RESTANTE=str(PROGRAM))
+        total.passed += result.passed
+        total.failed += result.failed
+        total.skipped += result.skipped
+        total.notes += result.notes
+    for note in [note for note in total.notes if note.startswith("SKIPPED ")]:
+        _forbid(total, f"power: {note.removeprefix('SKIPPED ').partition(':')[0]}")
+    return total
 
 
 def _program() -> Result:
-    """The program that the parts after this one use: the build of the tests, which is there already."""
-    return _commands(("program", [*_CARGO, "build", "--locked", "-p", "restante"], {}))
+    """The programs that the parts after this one use: the build of the tests, which is there already."""
+    packages = ["-p", "restante", "-p", "restante-powercut"]
+    return _commands(("program", [*_CARGO, "build", "--locked", *packages], {}))
 
 
 def _forbid(result: Result, name: str) -> None:
@@ -198,10 +214,11 @@ def _forbid(result: Result, name: str) -> None:
 _PARTS = [
     Part("static", "formatting, lints and documentation, warnings are errors", 120, _static),
     Part("tests", "unit tests, transcripts, properties, arrows, doctests", 240, _tests),
-    Part("program", "the program that the next parts use", 30, _program),
+    Part("program", "the programs that the next parts use", 30, _program),
     Part("harness", "the rule and the oracle of the next parts", 5, _harness),
     Part("fuzz", "each fuzz target for 10 s", 150, _script("fuzz.py", "--seconds", "10")),
     Part("kill", "kill -9 under load, 200 rounds", 130, _script("kill.py")),
+    Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power),
     Part("interop", "real messages, real clients, a real Postfix", 120, _script("run.py")),
 ]
 

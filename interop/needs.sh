@@ -1,9 +1,11 @@
 #!/bin/sh
 # Installs what `make test` needs beside git, make and the Rust toolchain: a C compiler for the bundled
-# libraries, and plain clients. As root or with sudo that asks nothing; otherwise it names what is missing.
+# libraries, plain clients, and what makes, mounts and watches file systems. As root or with sudo that asks nothing; otherwise it names what is missing.
 # A mail server is never installed: those that are talked to are unpacked below target/peers.
 set -eu
 
+# Programs of administrators are not on every user's path.
+PATH=$PATH:/usr/sbin:/sbin
 missing=
 need() { # need PROGRAM PACKAGE
     command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
@@ -15,6 +17,10 @@ need openssl openssl
 need mpop mpop
 need fetchmail fetchmail
 need swaks swaks
+need strace strace
+need mount mount
+need mkfs.ext4 e2fsprogs
+need mkfs.xfs xfsprogs
 [ -z "$missing" ] && exit 0
 
 install="apt-get -q -y --no-install-recommends install$missing"

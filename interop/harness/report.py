@@ -22,6 +22,7 @@ _CONDITIONS: dict[str, Callable[[], bool]] = {
     "always": lambda: True,
     "not root": lambda: os.geteuid() != 0,
     "no namespaces": lambda: not has_namespaces(),
+    "no disks": lambda: not _has_disks(),
     "cannot install": lambda: not _can_install(),
     "not Debian": lambda: not Path("/etc/debian_version").exists(),
 }
@@ -34,6 +35,16 @@ def _can_install() -> bool:
     if os.geteuid() == 0:
         return True
     return shutil.which("sudo") is not None and run(["sudo", "-n", "true"]).returncode == 0
+
+
+def _has_disks() -> bool:
+    """Whether file systems can lie on files that come through FUSE: the kernel must have all of it, and
+    let a root mount that may be one in a namespace only."""
+    if Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]:
+        return False
+    known = {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
+    devices = all(Path(device).exists() for device in ("/dev/fuse", "/dev/loop-control"))
+    return devices and {"ext4", "xfs"} <= known
 
 
 class Skip(Exception):
