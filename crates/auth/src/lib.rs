@@ -36,7 +36,7 @@ mod throttle;
 
 pub use accounts::{
     Account, Accounts, AccountsError, Apop, Change, Expire, Expiries, ImportError, ImportLine,
-    ImportProblem, ImportReport, Kept, Password, Quota, REMOVED_KEPT, Recipient, Removed,
+    ImportProblem, ImportReport, Kept, Missing, Password, Quota, REMOVED_KEPT, Recipient, Removed,
     SCRAM_ITERATIONS, State, Terms, parse_import,
 };
 pub use authenticator::{Authenticator, Denied, Limits, Settings};

@@ -22,6 +22,7 @@
 
 mod account;
 pub(crate) mod apop_key;
+mod copy;
 mod error;
 mod import;
 mod passwd_file;
@@ -42,6 +43,7 @@ use sasl::scram::{self, Verifier};
 use sasl::{Secret, scram::ITERATIONS_MIN};
 
 pub use account::{Account, Change, Password, State};
+pub use copy::Missing;
 pub use error::AccountsError;
 pub use import::{Apop, ImportReport};
 pub use passwd_file::{ImportError, ImportLine, ImportProblem, parse_import};

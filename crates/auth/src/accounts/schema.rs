@@ -104,6 +104,16 @@ fn connect(data: &Path) -> Result<Connection, AccountsError> {
     Ok(connection)
 }
 
+/// Opens a copy of a database that nobody else uses, and brings its schema up.
+pub(super) fn open_copy(path: &Path) -> Result<Connection, AccountsError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    migrate(&mut connection, STEPS)?;
+    Ok(connection)
+}
+
 /// One more connection that cannot write.
 pub(crate) fn connect_to_read(data: &Path) -> Result<Connection, AccountsError> {
     let connection = connect(data)?;
