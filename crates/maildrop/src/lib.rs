@@ -49,7 +49,10 @@ pub use error::{CommitError, DeliverError, OpenError, StoreError, TextError};
 pub use id::{MaildropId, NotAMaildropId};
 pub use memory::Memory;
 pub use native::media::RealDisk;
-pub use native::{Compacted, Damage, Deleted, Expired, Store, Summary, Verified};
+pub use native::{
+    BackedUp, Backup, Compacted, Damage, Deleted, Expired, Restored, Run, Salvaged,
+    SalvagedMessage, State, Store, Summary, Trust, Verified, salvage,
+};
 pub use quota::{Addressee, Quota};
 pub use settings::NativeSettings;
 pub use template::Template;
@@ -321,6 +324,44 @@ impl Maildrops {
             Self::Native(native) => native.store.verify(id, progress),
         }
     }
+
+    /// Copies what a maildrop has that its backup has not; sessions and deliveries go on
+    /// meanwhile. None if it has no file. The copy counts after [`Backup::finish`]. `progress`
+    /// hears how many octets were copied since it was last called.
+    ///
+    /// # Errors
+    ///
+    /// What either disk says. Damage is none: it is reported, and the file copied as it is.
+    pub fn back_up(
+        &self,
+        id: MaildropId,
+        backup: &mut Backup<RealDisk>,
+        progress: &mut dyn FnMut(u64),
+    ) -> io::Result<Option<BackedUp>> {
+        match self {
+            Self::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Native(native) => native.store.back_up(id, backup, progress),
+        }
+    }
+
+    /// Brings a maildrop back: what its backup has and what it has now become one new file, in
+    /// which new messages get unique-ids that were never used.
+    ///
+    /// # Errors
+    ///
+    /// `InUse` when a session holds the maildrop; `Damaged` when no copy makes sense; what the
+    /// disk says. The maildrop is as it was then.
+    pub fn restore(
+        &self,
+        id: MaildropId,
+        backup: &Backup<RealDisk>,
+        run: Run,
+    ) -> Result<Restored, OpenError> {
+        match self {
+            Self::Memory(_) => Err(OpenError::Unavailable(io::ErrorKind::Unsupported.into())),
+            Self::Native(native) => native.store.restore(id, backup, run),
+        }
+    }
 }
 
 /// A maildrop that this session holds. Dropping it deletes nothing and frees the lock.
@@ -350,6 +391,19 @@ impl OpenMaildrop {
             Opened::Memory(session) => Source::Memory(session.text(number, part)?),
             Opened::Native(session) => Source::Native(session.text(number, part)?),
         }))
+    }
+
+    /// What was written beside a message's text: sender, date of receipt, origin. The prefix is
+    /// empty, since it is part of the text; the unique-id is named only if it is not our own.
+    ///
+    /// # Errors
+    ///
+    /// When there is no message of that number, or its record is damaged.
+    pub fn envelope(&self, number: MessageNumber) -> Result<Envelope, TextError> {
+        match &self.0 {
+            Opened::Memory(session) => session.envelope(number),
+            Opened::Native(session) => session.text(number, Part::Whole)?.envelope(),
+        }
     }
 
     /// Deletes durably, all or nothing, and ends the session. Returns the messages of this

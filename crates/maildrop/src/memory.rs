@@ -35,6 +35,8 @@ struct Message {
     header_octets: usize,
     appended_us: i64,
     text: Vec<u8>,
+    /// Without the prefix, which is part of the text.
+    envelope: Envelope,
 }
 
 impl Memory {
@@ -78,6 +80,11 @@ impl Memory {
             appended_us: now_us(),
             header_octets: prefix.saturating_add(header).min(text.len()),
             text,
+            envelope: Envelope {
+                prefix: Vec::new(),
+                received_us: envelope.received_us.or_else(|| Some(now_us())),
+                ..envelope.clone()
+            },
         };
         let octets = Octets(message.octets);
         drop.next_uid += 1;
@@ -211,6 +218,16 @@ impl Session {
                 message: Arc::clone(message),
                 at: 0,
             }),
+            None => Err(TextError::Damaged {
+                number,
+                what: "there is no such message".into(),
+            }),
+        }
+    }
+
+    pub(crate) fn envelope(&self, number: MessageNumber) -> Result<Envelope, TextError> {
+        match self.messages.get(number.index()) {
+            Some(message) => Ok(message.envelope.clone()),
             None => Err(TextError::Damaged {
                 number,
                 what: "there is no such message".into(),

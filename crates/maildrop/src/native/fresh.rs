@@ -9,7 +9,7 @@ use super::header::{HEADER_LEN, Header};
 use super::index::{Entry, FLAG_HIDDEN, Index};
 use super::media::{Disk, File, Lock};
 use super::record::{
-    At, Counters, Kind, Record, encode_flags, encode_gone, encode_ranges, ext, look,
+    At, Counters, Found, Kind, Record, encode_flags, encode_gone, encode_ranges, ext, look,
 };
 use super::table::Known;
 use super::{Store, now_us};
@@ -36,27 +36,36 @@ impl<D: Disk> Store<D> {
     /// Begins a file beside the maildrop's own. To be called with the session lock held, which
     /// makes the name ours.
     pub(crate) fn begin_fresh(&self, path: &str, header: Header) -> io::Result<Fresh<D::File>> {
-        match self.disk.unlink(path) {
+        Fresh::begin(&*self.disk, path, header)
+    }
+}
+
+impl<F: File> Fresh<F> {
+    /// Begins a file of a name that nobody else uses.
+    pub(crate) fn begin(
+        disk: &impl Disk<File = F>,
+        path: &str,
+        header: Header,
+    ) -> io::Result<Self> {
+        match disk.unlink(path) {
             // Left over from a crash.
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let file = self.disk.create(path)?;
+        let file = disk.create(path)?;
         // Taken before anybody can find the file, and held until its name is durable.
         if !(file.try_lock(Lock::Session)? && file.try_lock(Lock::Append)?) {
             return Err(io::Error::other("a new file is locked"));
         }
         file.write_at(&[&header.encode()], 0)?;
-        Ok(Fresh {
+        Ok(Self {
             file,
             index: Index::new(header.next_uid, HEADER_LEN as u64),
             header,
         })
     }
-}
 
-impl<F: File> Fresh<F> {
     /// Copies a message with everything that its record says, and when it was brought back.
     pub(crate) fn copy(
         &mut self,
@@ -78,7 +87,22 @@ impl<F: File> Fresh<F> {
             Some(at_us) => appended_at(&found.ext, at_us),
             None => found.ext.clone(),
         };
-        let (head, copy) = self.place(found.record, ext);
+        self.copy_as(from, &found, found.record.uid, ext)
+    }
+
+    /// Copies a message that gets another uid, or other TLVs.
+    pub(crate) fn copy_as(
+        &mut self,
+        from: &impl File,
+        found: &Found,
+        uid: u64,
+        ext: Vec<u8>,
+    ) -> io::Result<Copied> {
+        let record = Record {
+            uid,
+            ..found.record
+        };
+        let (head, copy) = self.place(record, ext);
         let body_len = found.end - found.body();
         let mut buffer = vec![0; PIECE.min(usize::try_from(body_len).unwrap_or(PIECE))];
         let (mut done, mut crc) = (0, 0);
@@ -159,7 +183,7 @@ impl<F: File> Fresh<F> {
         Ok(())
     }
 
-    fn place(&self, record: Record, ext: Vec<u8>) -> (Vec<u8>, super::record::Found) {
+    fn place(&self, record: Record, ext: Vec<u8>) -> (Vec<u8>, Found) {
         let index = &self.index;
         place(record, ext, &self.header.salt, index.last, align(index.end))
     }
@@ -184,7 +208,7 @@ impl<F: File> Fresh<F> {
 }
 
 /// TLVs of a message that was put here at another time than they say.
-fn appended_at(all: &[u8], at_us: i64) -> Vec<u8> {
+pub(crate) fn appended_at(all: &[u8], at_us: i64) -> Vec<u8> {
     let mut out = Vec::with_capacity(all.len() + 12);
     for (kind, value) in tlvs(all).filter(|&(kind, _)| kind != ext::APPENDED) {
         tlv(kind, value, &mut out);

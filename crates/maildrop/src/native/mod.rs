@@ -24,8 +24,10 @@
 //!   the append lock.
 //! - `deliver`, `session`, `text`, `expire`, `undelete`, `verify`: what callers want.
 //! - `tidy`, `rewrite`, `fresh`, `grave`, `space`, `reserve`: giving space back, and having some.
+//! - `backup`, `restore`, `salvage`, with `source`: whole files, out of the store and into it.
 
 mod append;
+mod backup;
 mod bytes;
 mod catch_up;
 mod commit;
@@ -40,9 +42,12 @@ mod record;
 mod recover;
 mod refusal;
 mod reserve;
+mod restore;
 mod rewrite;
+mod salvage;
 mod session;
 mod sidecar;
+mod source;
 mod space;
 mod table;
 mod tear;
@@ -60,7 +65,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use media::{Disk, File};
 use table::Table;
 
+pub use backup::{BackedUp, Backup};
 pub use expire::Expired;
+pub use restore::{Restored, Run};
+pub use salvage::{Salvaged, SalvagedMessage, State, Trust, salvage};
 pub use session::Session;
 pub use text::Text;
 pub use tidy::Compacted;

@@ -6,9 +6,12 @@
 
 use std::io;
 
+use pop3::UniqueId;
+
 use super::bytes::{align, i64_at, take_varint, tlv, tlvs, u16_at, u32_at, u64_at, varint};
 use super::header::mac;
 use super::media::File;
+use crate::draft::Envelope;
 
 /// Octets of a record's header.
 pub(crate) const RECORD_LEN: usize = 64;
@@ -208,6 +211,19 @@ impl Found {
             .map(|(_, value)| value)
     }
 
+    /// What was written beside the text of a message.
+    pub(crate) fn envelope(&self) -> Envelope {
+        Envelope {
+            prefix: Vec::new(),
+            sender: self.ext(ext::SENDER).map(<[u8]>::to_vec),
+            received_us: Some(self.record.received_us),
+            unique_id: self
+                .ext(ext::UNIQUE_ID)
+                .and_then(|id| UniqueId::new(id.to_vec())),
+            origin: self.ext(ext::ORIGIN).map(<[u8]>::to_vec),
+        }
+    }
+
     /// Whether the body on disk is what was written. Reads in pieces of at most [`BLOCK`].
     pub(crate) fn body_holds(&self, file: &impl File) -> io::Result<bool> {
         let mut buffer =
@@ -295,6 +311,70 @@ pub(crate) fn look_in(
         })),
         _ => Ok(At::Nothing("the file ends within a record")),
     }
+}
+
+/// Looks between two places for the next thing that looks like a message, although its checksum
+/// does not hold or cannot be checked: the text's own does. Anybody can write such a thing into a
+/// text, and a text full of long ones would be hashed again and again: `budget` is the number of
+/// octets that may be hashed in all.
+pub(crate) fn search_unverified(
+    file: &impl File,
+    from: u64,
+    to: u64,
+    budget: &mut u64,
+) -> io::Result<Option<Found>> {
+    let mut buffer = vec![0; BLOCK + RECORD_LEN];
+    let mut at = align(from);
+    while at < to {
+        let got = file.read_at(&mut buffer, at)?;
+        for place in (0..got.min(BLOCK)).step_by(8) {
+            let Some(octets) = buffer[..got].get(place..place + RECORD_LEN) else {
+                break;
+            };
+            let offset = at + place as u64;
+            let looks = Record::parse(octets).filter(|it| it.kind == Kind::Message);
+            if let Some(record) = looks
+                && let Some(found) = unverified(file, record, offset, to, budget)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        at += BLOCK as u64;
+    }
+    Ok(None)
+}
+
+fn unverified(
+    file: &impl File,
+    record: Record,
+    offset: u64,
+    to: u64,
+    budget: &mut u64,
+) -> io::Result<Option<Found>> {
+    // What every writer of ours makes sure of costs nothing to check.
+    let fits = record.stored_len > 0
+        && record.pop_size.checked_add(record.stuffed.into()) == Some(record.stored_len)
+        && u64::from(record.top_off) <= record.stored_len;
+    let end = offset
+        .checked_add(record.body_start())
+        .and_then(|body| body.checked_add(record.stored_len))
+        .filter(|&end| end <= to && fits);
+    let (Some(end), Some(left)) = (end, budget.checked_sub(record.stored_len)) else {
+        return Ok(None);
+    };
+    *budget = left;
+    let mut ext = vec![0; usize::from(record.ext_len)];
+    let whole = file.read_at(&mut ext, offset + RECORD_LEN as u64)? == ext.len();
+    let found = Found {
+        offset,
+        record,
+        ext,
+        end,
+    };
+    Ok(match whole && found.body_holds(file)? {
+        true => Some(found),
+        false => None,
+    })
 }
 
 /// Looks for the next record at `from` or after; the search of recovery, so it reads everything.

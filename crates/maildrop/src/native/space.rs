@@ -9,7 +9,7 @@ use crate::settings::NativeSettings;
 /// Holes are made where they give back at least so much.
 pub(crate) const HOLE_MIN: u64 = 1 << 20;
 /// Holes begin and end at multiples of this.
-const PAGE: u64 = 4096;
+pub(crate) const PAGE: u64 = 4096;
 
 /// The stretch that a dead message can give back without the file being written anew: the whole
 /// pages inside its body. Its header and TLVs stay, so the walk from record to record never breaks.

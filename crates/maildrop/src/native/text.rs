@@ -13,6 +13,7 @@ use pop3::{MessageNumber, Part};
 use super::index::Entry;
 use super::media::File;
 use super::record::{At, BLOCK, Found, Kind, RECORD_LEN, blocks, ext, look_in};
+use crate::draft::Envelope;
 use crate::error::TextError;
 use crate::{Patience, Progress};
 
@@ -149,9 +150,7 @@ impl<F: File> Text<F> {
                 Stop::Cold => Ok(Progress::Cold),
                 Stop::Io(error) => Err(TextError::Unavailable(error)),
                 Stop::Damaged(what) => {
-                    let offset = self.entry.offset();
-                    let uid = self.entry.uid;
-                    let what = format!("{what} (record at offset {offset}, uid {uid})");
+                    let what = self.described(what);
                     self.stage = Stage::Failed(what.clone());
                     Err(TextError::Damaged {
                         number: self.number,
@@ -232,6 +231,33 @@ impl<F: File> Text<F> {
             At::Record(_) => Err(Stop::Damaged("another record is in its place")),
             At::Nothing(what) => Err(Stop::Damaged(what)),
         }
+    }
+
+    /// What was written beside the text.
+    ///
+    /// # Errors
+    ///
+    /// See [`TextError`].
+    pub fn envelope(&self) -> Result<Envelope, TextError> {
+        let mut head = vec![0; LARGE_HEAD];
+        let read = self.file.read_at(&mut head, self.entry.offset());
+        let found = read
+            .map_err(Stop::Io)
+            .and_then(|got| self.found(&head[..got]));
+        let found = found.map_err(|stop| match stop {
+            Stop::Io(error) => TextError::Unavailable(error),
+            Stop::Cold => TextError::Unavailable(io::ErrorKind::WouldBlock.into()),
+            Stop::Damaged(what) => TextError::Damaged {
+                number: self.number,
+                what: self.described(what),
+            },
+        })?;
+        Ok(found.envelope())
+    }
+
+    fn described(&self, what: &str) -> String {
+        let (offset, uid) = (self.entry.offset(), self.entry.uid);
+        format!("{what} (record at offset {offset}, uid {uid})")
     }
 
     fn next_block(&mut self, out: &mut Vec<u8>, patience: Patience) -> Result<Progress, Stop> {

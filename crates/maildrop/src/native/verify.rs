@@ -10,7 +10,7 @@ use super::header::{HEADER_LEN, Header};
 use super::index::Index;
 use super::media::{Disk, File};
 use super::record::{At, BLOCK, Found, Kind, blocks, ext, look, search};
-use super::space::{grace_cut, hole};
+use super::space::{PAGE, grace_cut, hole};
 use crate::error::StoreError;
 use crate::id::MaildropId;
 
@@ -38,7 +38,7 @@ pub struct Summary {
 }
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Damage {
     /// Where in the file.
     pub offset: u64,
@@ -114,6 +114,8 @@ impl<D: Disk> Store<D> {
         let known = appending.known();
         let index = &known.index;
         let grace = index.in_grace(cut_us);
+        // A file takes up whole pages, whatever is done to it.
+        let needed = index.needed(cut_us).next_multiple_of(PAGE);
         let account = index.account.as_ref().unwrap_or(&known.header.account);
         Ok(Summary {
             account: String::from_utf8_lossy(account).into_owned(),
@@ -121,7 +123,7 @@ impl<D: Disk> Store<D> {
             octets: index.octets,
             file_octets: stat.len,
             disk_octets: stat.disk_octets,
-            reclaimable_octets: stat.disk_octets.saturating_sub(index.needed(cut_us)),
+            reclaimable_octets: stat.disk_octets.saturating_sub(needed),
             grace_messages: grace.messages,
             grace_octets: grace.octets,
             next_uid: index.next_uid,

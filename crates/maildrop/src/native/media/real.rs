@@ -48,6 +48,23 @@ impl RealDisk {
     ///
     /// When it cannot be made or opened, or lies on a file system without unnamed files.
     pub fn new(path: &Path) -> io::Result<Self> {
+        let disk = Self::directory(path)?;
+        disk.create_unnamed("").map_err(|error| {
+            let hint = format!(
+                "{}: cannot make an unnamed file (O_TMPFILE): {error}",
+                path.display()
+            );
+            io::Error::new(error.kind(), hint)
+        })?;
+        Ok(disk)
+    }
+
+    /// As [`RealDisk::new`], on any file system: enough for a backup, not for a store.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made or opened.
+    pub fn directory(path: &Path) -> io::Result<Self> {
         if !path.is_dir() {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -63,15 +80,7 @@ impl RealDisk {
         }
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
-        let disk = Self { root };
-        disk.create_unnamed("").map_err(|error| {
-            let hint = format!(
-                "{}: cannot make an unnamed file (O_TMPFILE): {error}",
-                path.display()
-            );
-            io::Error::new(error.kind(), hint)
-        })?;
-        Ok(disk)
+        Ok(Self { root })
     }
 
     /// Name of the volatile file system that this directory lies on, if it does.
@@ -108,6 +117,25 @@ impl RealDisk {
     }
 }
 
+impl RealFile {
+    /// Opens a file anywhere, for reading only; follows no symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; `InvalidData` when it is no regular file.
+    pub(crate) fn read_only(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        match rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+            rustix::fs::FileType::RegularFile => Ok(Self { fd }),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "not a regular file",
+            )),
+        }
+    }
+}
+
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 impl Disk for RealDisk {
@@ -115,7 +143,14 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &str) -> io::Result<RealFile> {
         // NONBLOCK: a FIFO that somebody put there must not hold us.
-        let fd = self.open_with(path, OFlags::RDWR | OFlags::NONBLOCK, Mode::empty())?;
+        let rights = |flags| self.open_with(path, flags | OFlags::NONBLOCK, Mode::empty());
+        let fd = match rights(OFlags::RDWR) {
+            // What is only read can be: a backup on a medium that was closed to writing.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                rights(OFlags::RDONLY)?
+            }
+            other => other?,
+        };
         let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
         match kind {
             rustix::fs::FileType::RegularFile => Ok(RealFile { fd }),
