@@ -306,6 +306,9 @@ pub(crate) enum Maildrop {
     Verify {
         /// The account whose maildrop is read; none: all.
         account: Option<String>,
+        /// One JSON object for each maildrop
+        #[arg(long)]
+        json: bool,
     },
     /// Print where a maildrop lies
     Path {
@@ -326,6 +329,121 @@ pub(crate) enum Maildrop {
         #[arg(long)]
         no_quota: bool,
     },
+    /// Write all messages into a file or directory that other mail programs read
+    ///
+    /// The maildrop stays as it is. Lines end with LF, as local programs expect; the date is that
+    /// of receipt. A message that is damaged is named and left out; the exit code is 65 then.
+    Export {
+        /// The account whose messages are written.
+        account: String,
+        /// Where to; must not be there yet.
+        #[arg(value_hint = ValueHint::AnyPath)]
+        destination: PathBuf,
+        /// What is made
+        #[arg(long, value_enum)]
+        format: Format,
+    },
+    /// Save maildrops and accounts into another directory; may run while the server runs
+    ///
+    /// Only what is new since the last time is copied, and compared with its checksums. An
+    /// interrupted backup leaves the one before. The copies hold mail, password hashes and sealed
+    /// APOP secrets, readable for their owner only; the key of the latter, accounts.key, is not
+    /// copied: keep it elsewhere.
+    Backup {
+        /// Where to, on another disk; made if it is not there.
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+        /// Whose maildrops [default: all]
+        #[arg(value_name = "ACCOUNT")]
+        accounts: Vec<String>,
+        /// Forget maildrops that are not there any more
+        #[arg(long, conflicts_with = "accounts")]
+        prune: bool,
+        /// One JSON object for each maildrop
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring maildrops back from a backup
+    ///
+    /// What a maildrop has now stays; messages of the backup that it has not come back with their
+    /// unique-ids, deleted ones too. No unique-id is ever used again. The file that is replaced is
+    /// kept in `replaced/`. Accounts that are gone come back; others stay as they are.
+    #[command(group = clap::ArgGroup::new("which").required(true).multiple(false))]
+    Restore {
+        /// Where the backup is.
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+        /// Whose maildrops
+        #[arg(value_name = "ACCOUNT", group = "which")]
+        accounts: Vec<String>,
+        /// All maildrops that the backup has
+        #[arg(long, group = "which")]
+        all: bool,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// One JSON object for each maildrop
+        #[arg(long)]
+        json: bool,
+    },
+    /// Save what can be saved of a damaged file into another directory
+    ///
+    /// The file stays as it is. Messages whose checksums hold become a file that `maildrop restore`
+    /// puts into place. What was deleted, what is damaged, and what only looks like a message (anybody
+    /// can write such a thing into a text) are written as .eml files, each kind in a directory of its
+    /// own; report.json says what is what.
+    Salvage {
+        /// Whose file, or the file itself (a path, or a name that ends with .rsm).
+        #[arg(value_name = "ACCOUNT|FILE", value_hint = ValueHint::FilePath)]
+        from: String,
+        /// Where to; made if it is not there, and must be empty.
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+    /// Bring back what a user deleted, as long as the maildrop's file holds it
+    ///
+    /// Without a message: list what there is. Within the grace period of the configuration
+    /// nothing goes; after it, space is given back when that pays.
+    Undelete {
+        /// The account's name.
+        account: String,
+        /// Unique-ids of the messages that shall come back.
+        #[arg(value_name = "UNIQUE-ID", conflicts_with = "all")]
+        messages: Vec<String>,
+        /// Bring back everything
+        #[arg(long)]
+        all: bool,
+        /// List as one JSON object a line
+        #[arg(long, conflicts_with_all = ["all", "messages"])]
+        json: bool,
+    },
+    /// Give back at once what the server gives back when it pays
+    ///
+    /// A maildrop that somebody uses is left alone, and so is one that is damaged.
+    Compact {
+        /// Whose maildrops [default: all]
+        #[arg(value_name = "ACCOUNT")]
+        accounts: Vec<String>,
+    },
+    /// Make accounts for maildrops that have none, after accounts.db was lost
+    ///
+    /// Each file names the account that it belongs to. The accounts have no password: mail comes
+    /// in, and nobody logs in before `user passwd`. If there is a backup, `maildrop restore` brings
+    /// passwords back, too.
+    Rebuild {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What `restante maildrop export` makes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// One file; lines that begin with `From ` are quoted with `>`, and those with `>From ` again
+    Mboxrd,
+    /// A directory with one file for each message
+    Maildir,
 }
 
 impl Arguments {

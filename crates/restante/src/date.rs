@@ -8,17 +8,37 @@ const DAY: u64 = 86_400;
 
 /// A moment as RFC 3339 writes it, to the second.
 pub(crate) fn moment(time: SystemTime) -> String {
+    let (days, second) = split(time);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A moment as C's asctime writes it, without the line end: `Mon Nov 23 08:24:39 2026`, in UTC.
+pub(crate) fn asctime(time: SystemTime) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let (days, second) = split(time);
+    let (year, month, day) = civil(days);
+    // 1970 began with a Thursday.
+    let weekday = DAYS[usize::try_from(days.rem_euclid(7)).unwrap_or(0)];
+    let month = MONTHS[usize::try_from(month - 1).unwrap_or(0)];
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{weekday} {month} {day:>2} {hour:02}:{minute:02}:{second:02} {year}")
+}
+
+/// Days since 1970-01-01, and seconds of that day.
+fn split(time: SystemTime) -> (i64, i64) {
     let seconds = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
     };
-    let (days, second) = (
+    (
         seconds.div_euclid(DAY.cast_signed()),
         seconds.rem_euclid(DAY.cast_signed()),
-    );
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    )
 }
 
 /// The first moment of a day written `2026-11-23`, from 1970 to 9999.
@@ -80,6 +100,12 @@ mod tests {
             let time = UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(day(text), Some(time), "{text}");
             assert_eq!(moment(time), format!("{text}T00:00:00Z"));
+        }
+        for (seconds, text) in [
+            (0, "Thu Jan  1 00:00:00 1970"),
+            (951_868_799, "Tue Feb 29 23:59:59 2000"),
+        ] {
+            assert_eq!(asctime(UNIX_EPOCH + Duration::from_secs(seconds)), text);
         }
         let moment_ = UNIX_EPOCH + Duration::from_secs(1_795_422_279);
         assert_eq!(moment(moment_), "2026-11-23T08:24:39Z");

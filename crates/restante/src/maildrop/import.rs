@@ -15,7 +15,7 @@ use pop3::MessageNumber;
 use sha2::{Digest as _, Sha256};
 
 use super::source::{self, Found};
-use super::{Owned, bar, directory, open, owned, read};
+use super::{Owned, bar, directory, named, open, read, stock_of};
 use crate::config::Config;
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, say};
@@ -54,8 +54,9 @@ pub(super) fn import(
             _ => "name a Maildir (with new/ and cur/), or a directory of .eml files",
         })
     };
-    let (mut owned, maildrops) = owned(config, Some(account))?;
-    let owned = owned.remove(0);
+    let (accounts, maildrops) = stock_of(config)?;
+    let owned = named(&accounts, &[account])?.remove(0);
+    let quota = config.server.keeping.quota(accounts.show(account)?.terms);
     let scan = directory(from)
         .and_then(|directory| source::scan(&directory))
         .map_err(unreadable)?;
@@ -69,7 +70,7 @@ pub(super) fn import(
         account: &name,
         quota: match no_quota {
             true => Quota::default(),
-            false => owned.quota,
+            false => quota,
         },
     };
     let bar = bar(

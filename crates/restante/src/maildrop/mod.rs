@@ -1,25 +1,36 @@
 //! `restante maildrop`: what waits where, and whether it is whole.
 
+mod backup;
+mod compact;
+mod export;
 mod import;
+mod list;
+mod rebuild;
+mod restore;
+mod salvage;
+mod show;
 mod source;
+mod undelete;
+mod verify;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
+use auth::Accounts;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use maildrop::{
-    MaildropId, Maildrops, OpenError, OpenMaildrop, Patience, Progress, Quota, TextError,
+    Damage, MaildropId, Maildrops, OpenError, OpenMaildrop, Patience, Progress, Run, TextError,
 };
-use pop3::{MessageNumber, Part, wire};
-use serde_json::json;
+use pop3::{MessageNumber, Part};
+use serde_json::{Value, json};
 
 use crate::args;
 use crate::config::{self, Config};
 use crate::failure::{Code, Failure};
 use crate::log;
-use crate::output::{self, count, note, octets, say};
+use crate::output::{self, say};
 use crate::stock;
 
 /// Does what is asked for.
@@ -34,19 +45,75 @@ pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<
         args::Maildrop::List {
             account: None,
             json,
-        } => list(&config, json),
+        } => list::list(&config, json),
         args::Maildrop::List {
             account: Some(account),
             json,
-        } => messages(&config, &account, json),
-        args::Maildrop::Show { account, message } => show(&config, &account, &message),
-        args::Maildrop::Verify { account } => verify(&config, account.as_deref()),
+        } => list::messages(&config, &account, json),
+        args::Maildrop::Show { account, message } => show::show(&config, &account, &message),
+        args::Maildrop::Verify { account, json } => {
+            verify::verify(&config, account.as_deref(), json)
+        }
         args::Maildrop::Path { account } => path(&config, &account),
         args::Maildrop::Import {
             account,
             directory,
             no_quota,
         } => import::import(&config, &account, &directory, no_quota),
+        args::Maildrop::Export {
+            account,
+            destination,
+            format,
+        } => export::export(&config, &account, &destination, format),
+        args::Maildrop::Backup {
+            directory,
+            accounts,
+            prune,
+            json,
+        } => {
+            let (directory, accounts) = (&directory, &accounts);
+            let asked = backup::Asked {
+                directory,
+                accounts,
+                prune,
+                json,
+            };
+            backup::backup(&config, &asked)
+        }
+        args::Maildrop::Restore {
+            directory,
+            accounts,
+            all: _,
+            dry_run,
+            json,
+        } => {
+            let asked = restore::Asked {
+                directory: &directory,
+                accounts: &accounts,
+                run: if dry_run { Run::Dry } else { Run::Real },
+                json,
+            };
+            restore::restore(&config, &asked)
+        }
+        args::Maildrop::Salvage { from, directory } => salvage::salvage(&config, &from, &directory),
+        args::Maildrop::Undelete {
+            account,
+            messages,
+            all,
+            json,
+        } => {
+            let asked = undelete::Asked {
+                account: &account,
+                messages: &messages,
+                all,
+                json,
+            };
+            undelete::undelete(&config, &asked)
+        }
+        args::Maildrop::Compact { accounts } => compact::compact(&config, &accounts),
+        args::Maildrop::Rebuild { dry_run } => {
+            rebuild::rebuild(&config, if dry_run { Run::Dry } else { Run::Real })
+        }
     }
 }
 
@@ -54,8 +121,6 @@ pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<
 struct Owned {
     account: Option<String>,
     id: MaildropId,
-    /// What it may hold.
-    quota: Quota,
 }
 
 impl Owned {
@@ -66,200 +131,66 @@ impl Owned {
     }
 }
 
-/// The maildrop of an account, or every maildrop: first those of accounts, then the others.
-fn owned(config: &Config, account: Option<&str>) -> Result<(Vec<Owned>, Maildrops), Failure> {
+/// Accounts and maildrops, as the owner of the data directory.
+fn stock_of(config: &Config) -> Result<(Accounts, Maildrops), Failure> {
     let accounts = stock::accounts(config)?;
-    if let Some(name) = account {
-        let account = accounts.show(name)?;
-        let owned = Owned {
-            quota: config.server.keeping.quota(account.terms),
+    Ok((accounts, stock::maildrops(config)?))
+}
+
+/// The maildrop of an account, or every maildrop.
+fn owned(config: &Config, account: Option<&str>) -> Result<(Vec<Owned>, Maildrops), Failure> {
+    let (accounts, maildrops) = stock_of(config)?;
+    let owned = match account {
+        Some(name) => named(&accounts, &[name])?,
+        None => all(&accounts, &maildrops)?,
+    };
+    Ok((owned, maildrops))
+}
+
+/// The maildrops of accounts.
+fn named(accounts: &Accounts, names: &[impl AsRef<str>]) -> Result<Vec<Owned>, Failure> {
+    let mut owned = Vec::new();
+    for name in names {
+        let account = accounts.show(name.as_ref())?;
+        owned.push(Owned {
             account: Some(account.name),
             id: MaildropId(account.maildrop),
-        };
-        return Ok((vec![owned], stock::maildrops(config)?));
+        });
     }
+    Ok(owned)
+}
+
+/// Every maildrop: first those of accounts, then the others.
+fn all(accounts: &Accounts, maildrops: &Maildrops) -> Result<Vec<Owned>, Failure> {
     let mut all: Vec<_> = accounts
         .list()?
         .into_iter()
         .map(|account| Owned {
-            quota: config.server.keeping.quota(account.terms),
             account: Some(account.name),
             id: MaildropId(account.maildrop),
         })
         .collect();
-    let maildrops = stock::maildrops(config)?;
+    let known: HashSet<_> = all.iter().map(|owned| owned.id).collect();
     let removed: HashMap<_, _> = accounts
         .removed()?
         .into_iter()
         .map(|gone| (gone.maildrop, gone.name))
         .collect();
     for id in maildrops.ids().map_err(|error| store(&error))? {
-        if all.iter().all(|owned| owned.id != id) {
+        if !known.contains(&id) {
             let account = removed.get(&id.0).map(|name| format!("{name} (removed)"));
-            let quota = Quota::default();
-            all.push(Owned { account, id, quota });
+            all.push(Owned { account, id });
         }
     }
-    Ok((all, maildrops))
+    Ok(all)
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Failure> {
-    let (all, maildrops) = owned(config, None)?;
-    let width = all
+/// Damages for programs.
+fn damages(damages: &[Damage]) -> Value {
+    damages
         .iter()
-        .map(|owned| owned.name().len())
-        .max()
-        .unwrap_or(0);
-    let mut damaged = 0;
-    for owned in &all {
-        let name = owned.name();
-        match maildrops.summary(owned.id) {
-            Ok(summary) if json => say!(
-                "{}",
-                json!({
-                    "account": owned.account,
-                    "maildrop": owned.id.to_string(),
-                    "messages": summary.messages,
-                    "octets": summary.octets,
-                    "file_octets": summary.file_octets,
-                })
-            )?,
-            Ok(summary) => say!(
-                "{name:<width$}  {:<14}  {}",
-                count(summary.messages, "message", "messages"),
-                octets(summary.octets)
-            )?,
-            Err(error) => {
-                damaged += 1;
-                note!("{name}: {}", output::plain(&error));
-            }
-        }
-    }
-    match damaged {
-        0 => Ok(()),
-        number => Err(Failure::new(
-            Code::Data,
-            format!("{} cannot be read", count(number, "maildrop", "maildrops")),
-        )
-        .remedy("restante maildrop verify tells more")),
-    }
-}
-
-fn messages(config: &Config, account: &str, json: bool) -> Result<(), Failure> {
-    let (owned, maildrops) = owned(config, Some(account))?;
-    let open = open(&maildrops, &owned[0])?;
-    let listing = open.listing();
-    for number in (0..listing.len()).filter_map(MessageNumber::from_index) {
-        let (Some(octets), Some(unique_id)) = (listing.octets(number), listing.unique_id(number))
-        else {
-            continue;
-        };
-        let unique_id = String::from_utf8_lossy(unique_id);
-        match json {
-            true => say!(
-                "{}",
-                json!({"message": number.get(), "octets": octets.0, "unique_id": unique_id})
-            )?,
-            false => say!("{number:>6}  {:>12}  {unique_id}", octets.0)?,
-        }
-    }
-    if listing.is_empty() && !json {
-        note!("The maildrop of {} is empty.", owned[0].name());
-    }
-    Ok(())
-}
-
-fn show(config: &Config, account: &str, wanted: &str) -> Result<(), Failure> {
-    let (owned, maildrops) = owned(config, Some(account))?;
-    let open = open(&maildrops, &owned[0])?;
-    let listing = open.listing();
-    let is_wanted = |number: &MessageNumber| {
-        wanted == number.to_string() || listing.unique_id(*number) == Some(wanted.as_bytes())
-    };
-    let number = (0..listing.len())
-        .filter_map(MessageNumber::from_index)
-        .find(is_wanted)
-        .ok_or_else(|| {
-            Failure::new(
-                Code::Data,
-                format!(
-                    "the maildrop of {} has no message {wanted:?}",
-                    owned[0].name()
-                ),
-            )
-            .remedy(format!("see what it has: restante maildrop list {account}"))
-        })?;
-    let mut stdout = io::stdout().lock();
-    let mut reader = wire::TextReader::new(wire::Form::Plain);
-    let mut plain = Vec::new();
-    read(&open, number, |stored| {
-        plain.clear();
-        reader.read(stored, &mut plain);
-        stdout
-            .write_all(&plain)
-            .map_err(|error| output::unwritten(&error))
-    })?;
-    // The reader keeps back what might be the beginning of the terminator line.
-    plain.clear();
-    reader.read(b".\r\n", &mut plain);
-    stdout
-        .write_all(&plain)
-        .and_then(|()| stdout.flush())
-        .map_err(|error| output::unwritten(&error))
-}
-
-fn verify(config: &Config, account: Option<&str>) -> Result<(), Failure> {
-    let (all, maildrops) = owned(config, account)?;
-    let bar = bar(0, "{spinner} {decimal_bytes} read, {decimal_bytes_per_sec}");
-    let (mut messages, mut damages, mut unread) = (0, 0, 0);
-    for owned in &all {
-        let verified = match maildrops.verify(owned.id, &mut |octets| bar.inc(octets)) {
-            Ok(verified) => verified,
-            Err(error) => {
-                // The others may be whole, or not: that is what was asked for.
-                unread += 1;
-                bar.suspend(|| note!("{}: {}", owned.name(), output::plain(&error)));
-                continue;
-            }
-        };
-        messages += verified.messages;
-        damages += verified.damages.len() as u64;
-        for damage in &verified.damages {
-            let uid = damage
-                .uid
-                .map_or_else(String::new, |uid| format!(", message uid {uid}"));
-            bar.suspend(|| {
-                note!(
-                    "{}: byte {}{uid}: {}",
-                    owned.name(),
-                    damage.offset,
-                    damage.what
-                );
-            });
-        }
-    }
-    bar.finish_and_clear();
-    let read = format!(
-        "{} in {} read",
-        count(messages, "message", "messages"),
-        count(all.len() as u64 - unread, "maildrop", "maildrops")
-    );
-    match (damages, unread) {
-        (0, 0) => say!("{read}: every octet is as it was delivered."),
-        (0, unread) => Err(Failure::new(
-            Code::InputOutput,
-            format!(
-                "{read}; {} cannot be read",
-                count(unread, "maildrop", "maildrops")
-            ),
-        )
-        .remedy("restante check tells more")),
-        (number, _) => Err(Failure::new(
-            Code::Data,
-            format!("{read}: {} found", count(number, "damage", "damages")),
-        )
-        .remedy("damaged messages are not handed out; bring the file back from a backup")),
-    }
+        .map(|it| json!({"offset": it.offset, "uid": it.uid, "what": it.what}))
+        .collect()
 }
 
 fn path(config: &Config, account: &str) -> Result<(), Failure> {

@@ -57,11 +57,23 @@ pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Fai
         args::User::Import { file, apop } => import::import(&config, &file, apop),
         args::User::Rename { account, new_name } => {
             let account = stock::accounts(&config)?.rename(&account, &new_name)?;
+            note_name(&stock::maildrops(&config)?, &account);
             say!(
                 "The account is {} now; its maildrop is the same.",
                 account.name
             )
         }
+    }
+}
+
+/// Writes an account's name into its maildrop's file, from which a lost `accounts.db` is rebuilt.
+fn note_name(maildrops: &Maildrops, account: &Account) {
+    if let Err(error) = maildrops.rename(MaildropId(account.maildrop), &account.name) {
+        note!(
+            "warning: the maildrop's file has the old name: {}\n  \
+             `restante maildrop rebuild` would find the account by it",
+            output::plain(&error)
+        );
     }
 }
 

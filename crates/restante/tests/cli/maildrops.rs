@@ -234,3 +234,42 @@ fn what_cannot_be_imported_is_told() {
     let arguments = ["maildrop", "import", "eve", directory.to_str().unwrap()];
     site.run(&arguments, b"").with(67);
 }
+
+#[test]
+fn a_verification_is_told_to_programs_too() {
+    let site = with_bob();
+    for text in ["Subject: 1\n\none\n", "Subject: 2\n\ntwo\n"] {
+        site.run(&["deliver", "bob"], text.as_bytes()).with(0);
+    }
+    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
+    let path = path
+        .trim()
+        .replace("DIR", &site.path().display().to_string());
+    let verify = |code| {
+        let ended = site.run(&["maildrop", "verify", "--json"], b"").with(code);
+        let object: serde_json::Value = serde_json::from_str(ended.stdout.trim()).unwrap();
+        assert_eq!(object["account"], "bob");
+        assert!(path.contains(object["maildrop"].as_str().unwrap()));
+        object
+    };
+    let object = verify(0);
+    assert_eq!(object["messages"], 2);
+    assert_eq!(object["octets_read"], fs::metadata(&path).unwrap().len());
+    assert_eq!(object["damages"], serde_json::json!([]));
+    let mut octets = fs::read(&path).unwrap();
+    *octets.last_mut().unwrap() ^= 1;
+    fs::write(&path, octets).unwrap();
+    let object = verify(65);
+    assert_eq!(
+        object["damages"],
+        serde_json::json!([{
+            "offset": 4096 + 64 + 24,
+            "uid": 2,
+            "what": "the checksum of the text is wrong",
+        }])
+    );
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let object = verify(74);
+    assert!(object["error"].as_str().unwrap().contains("directory"));
+}

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say so")]
 
 mod accounts;
+mod backups;
 mod benchmark;
 mod configuration;
 mod delivery;
 mod demonstration;
+mod export;
 mod keeping;
 mod maildrops;
 mod pages;
 mod run;
+mod salvaging;
 mod serving;
+mod space;
 mod terminal;

@@ -1,0 +1,230 @@
+//! `restante maildrop restore`: maildrops and accounts come back from a backup.
+//!
+//! Nothing that can be read now is lost, and no unique-id is ever used again: see
+//! [`maildrop::Store::restore`]. Accounts that are gone come back with their passwords; accounts
+//! that are there are never changed.
+
+use std::path::Path;
+
+use auth::{Accounts, Missing};
+use maildrop::{Backup, MaildropId, OpenError, RealDisk, Restored, Run};
+use serde_json::json;
+
+use super::backup::{ACCOUNTS, unusable};
+use super::{Owned, stock_of};
+use crate::config::Config;
+use crate::failure::{Code, Failure};
+use crate::output::{self, count, note, say};
+use crate::rights;
+
+/// What `maildrop restore` was asked for.
+pub(super) struct Asked<'a> {
+    /// Where the backup is.
+    pub(super) directory: &'a Path,
+    /// Whose maildrops; none named: all that the backup has.
+    pub(super) accounts: &'a [String],
+    pub(super) run: Run,
+    pub(super) json: bool,
+}
+
+/// Restores maildrops.
+///
+/// # Errors
+///
+/// EX_NOUSER for an account that neither the backup nor the site has, EX_TEMPFAIL when a session
+/// holds a maildrop, EX_DATAERR when something is damaged in both places; the others are restored.
+pub(super) fn restore(config: &Config, asked: &Asked<'_>) -> Result<(), Failure> {
+    rights::become_owner(config)?;
+    let unusable = |error: std::io::Error| unusable(asked.directory, &error);
+    let directory = asked.directory.canonicalize().map_err(unusable)?;
+    let backup = RealDisk::directory(&directory)
+        .and_then(Backup::existing)
+        .map_err(unusable)?;
+    let copy = directory.join(ACCOUNTS);
+    let real = asked.run == Run::Real;
+    if copy.exists() && !config.data.join(ACCOUNTS).exists() {
+        if !real {
+            return Err(Failure::new(
+                Code::Data,
+                format!("{} has no accounts", config.data.display()),
+            )
+            .remedy("a restore without --dry-run brings them back first"));
+        }
+        Accounts::put_back(&copy, &config.data)?;
+        note!("The accounts are back.");
+    }
+    let (accounts, maildrops) = stock_of(config)?;
+    let missing = match copy.exists() {
+        true => accounts.missing(&copy)?,
+        false => Vec::new(),
+    };
+    let wanted = wanted(asked, &accounts, &backup, &missing)?;
+    let mut worst = Worst::default();
+    for missing in &missing {
+        let is_wanted = wanted.iter().any(|owned| owned.id.0 == missing.maildrop);
+        if !is_wanted && !asked.accounts.is_empty() {
+            continue;
+        }
+        let back = real.then(|| accounts.bring_back(&copy, missing));
+        match back {
+            Some(Err(auth::AccountsError::Exists(name))) => note!(
+                "another account is called {name} now; the one with the maildrop {} stays away",
+                MaildropId(missing.maildrop)
+            ),
+            Some(back) => note!("The account {} is back.", back?.name),
+            None => note!("The account {} would come back.", missing.name),
+        }
+    }
+    let mut kept = false;
+    for owned in &wanted {
+        let done = match maildrops.restore(owned.id, &backup, asked.run) {
+            Ok(done) => done,
+            Err(error) => {
+                worst.failed(&error);
+                note!("{}: {}", owned.name(), why(&error));
+                continue;
+            }
+        };
+        worst.damages += done.damages.len() as u64;
+        worst.restored += 1;
+        kept |= done.replaced.is_some();
+        tell(owned, &done, asked)?;
+    }
+    if kept && !asked.json {
+        note!(
+            "The files that were replaced are kept in {}; delete them when all is well.",
+            config.data.join("replaced").display()
+        );
+    }
+    worst.end(real)
+}
+
+/// Which maildrops of the backup are meant.
+fn wanted(
+    asked: &Asked<'_>,
+    accounts: &Accounts,
+    backup: &Backup<RealDisk>,
+    missing: &[Missing],
+) -> Result<Vec<Owned>, Failure> {
+    let present = accounts.list()?;
+    let name_of = |id: MaildropId| {
+        let there = present.iter().find(|account| account.maildrop == id.0);
+        let gone = || missing.iter().find(|missing| missing.maildrop == id.0);
+        there
+            .map(|account| account.name.clone())
+            .or_else(|| gone().map(|missing| missing.name.clone()))
+    };
+    let all: Vec<Owned> = backup
+        .maildrops()
+        .map(|(id, _)| Owned {
+            account: name_of(id),
+            id,
+        })
+        .collect();
+    if asked.accounts.is_empty() {
+        return Ok(all);
+    }
+    let mut some = Vec::new();
+    for name in asked.accounts {
+        let name = name.to_ascii_lowercase();
+        let found = all
+            .iter()
+            .find(|owned| owned.account.as_ref() == Some(&name));
+        let found = found.ok_or_else(|| {
+            Failure::new(
+                Code::NoUser,
+                format!("the backup has no maildrop of {name}"),
+            )
+            .remedy("see what it has: restante maildrop restore DIR --all --dry-run")
+        })?;
+        some.push(Owned {
+            account: found.account.clone(),
+            id: found.id,
+        });
+    }
+    Ok(some)
+}
+
+fn tell(owned: &Owned, done: &Restored, asked: &Asked<'_>) -> Result<(), Failure> {
+    if asked.json {
+        return say!(
+            "{}",
+            json!({
+                "account": owned.account,
+                "maildrop": owned.id.to_string(),
+                "messages": done.messages,
+                "brought_back": done.brought_back,
+                "renumbered": done.renumbered,
+                "damages": super::damages(&done.damages),
+                "replaced": done.replaced,
+            })
+        );
+    }
+    for damage in &done.damages {
+        note!(
+            "{}: {}; it is not in the backup either",
+            owned.name(),
+            damage.what
+        );
+    }
+    let verb = match asked.run {
+        Run::Real => "has",
+        Run::Dry => "would have",
+    };
+    say!(
+        "{} {verb} {}, {} brought back.",
+        owned.name(),
+        count(done.messages, "message", "messages"),
+        done.brought_back
+    )
+}
+
+fn why(error: &OpenError) -> String {
+    match error {
+        OpenError::InUse => "in use by a session; try again when it is over".into(),
+        OpenError::Unavailable(error) => output::plain(error),
+        OpenError::Damaged(what) => format!("the backup cannot be used: {what}"),
+    }
+}
+
+/// What went wrong with which maildrops.
+#[derive(Default)]
+struct Worst {
+    restored: u64,
+    damages: u64,
+    in_use: u64,
+    unusable: u64,
+    failed: u64,
+}
+
+impl Worst {
+    fn failed(&mut self, error: &OpenError) {
+        match error {
+            OpenError::InUse => self.in_use += 1,
+            OpenError::Damaged(_) => self.unusable += 1,
+            OpenError::Unavailable(_) => self.failed += 1,
+        }
+    }
+
+    fn end(&self, real: bool) -> Result<(), Failure> {
+        let left = self.in_use + self.unusable + self.failed;
+        let code = match (self.in_use, self.unusable, self.failed, self.damages) {
+            (0, 0, 0, 0) => return Ok(()),
+            (.., 1.., _) => Code::InputOutput,
+            (_, 1.., ..) | (0, ..) => Code::Data,
+            _ => Code::Temporary,
+        };
+        let verb = if real { "restored" } else { "read" };
+        let what = match left {
+            0 => format!(
+                "{} lost: damaged here, and not in the backup",
+                count(self.damages, "message is", "messages are")
+            ),
+            left => format!(
+                "{} not be {verb}; see above",
+                count(left, "maildrop could", "maildrops could")
+            ),
+        };
+        Err(Failure::new(code, what).remedy("the others are as they shall be; run this again"))
+    }
+}
