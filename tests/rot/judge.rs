@@ -1,0 +1,235 @@
+//! What may come of a file in which something has rotted, and what must.
+
+use std::fmt;
+use std::ops::Range;
+
+use maildrop::native::media::Disk as _;
+use maildrop::{OpenError, Patience, Progress, TextError};
+use pop3::{MessageNumber, Part};
+use restante_tests::media::{Loss, SimDisk};
+
+use crate::shop::{DROP, Shared, deliver, path, store};
+use crate::specimen::{FILE_HEADER, MESSAGE, Specimen};
+
+/// A stretch of the file, as it was and as it is now.
+pub(crate) struct Rot {
+    range: Range<usize>,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl fmt::Debug for Rot {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_one_bit() {
+            true => write!(
+                out,
+                "{:#x} flips at {}",
+                self.before[0] ^ self.after[0],
+                self.range.start
+            ),
+            false => write!(
+                out,
+                "{:?} becomes {:x?}…",
+                self.range,
+                &self.after[..self.after.len().min(8)]
+            ),
+        }
+    }
+}
+
+/// Which records have octets that are not what they were.
+pub(crate) struct Hits(Vec<bool>);
+
+impl Hits {
+    pub(crate) fn any(&self) -> bool {
+        self.0.contains(&true)
+    }
+}
+
+impl Rot {
+    pub(crate) fn new(
+        octets: &[u8],
+        range: Range<usize>,
+        mut change: impl FnMut(u8) -> u8,
+    ) -> Self {
+        let before = octets[range.clone()].to_vec();
+        let after = before.iter().map(|&octet| change(octet)).collect();
+        Self {
+            range,
+            before,
+            after,
+        }
+    }
+
+    pub(crate) fn apply(&self, octets: &mut [u8]) {
+        octets[self.range.clone()].copy_from_slice(&self.after);
+    }
+
+    pub(crate) fn undo(&self, octets: &mut [u8]) {
+        octets[self.range.clone()].copy_from_slice(&self.before);
+    }
+
+    /// Where octets are not what they were.
+    pub(crate) fn changed(&self) -> Vec<usize> {
+        let differ = |&index: &usize| self.before[index] != self.after[index];
+        let start = self.range.start;
+        (0..self.before.len())
+            .filter(differ)
+            .map(|index| start + index)
+            .collect()
+    }
+
+    pub(crate) fn is_one_bit(&self) -> bool {
+        self.range.len() == 1 && (self.before[0] ^ self.after[0]).is_power_of_two()
+    }
+
+    pub(crate) fn hits_file_header(&self) -> bool {
+        self.changed().first().is_some_and(|&at| at < FILE_HEADER)
+    }
+
+    pub(crate) fn hits(&self, specimen: &Specimen) -> Hits {
+        let changed = self.changed();
+        let hit = |range: &Range<usize>| {
+            let first = changed.partition_point(|&at| at < range.start);
+            changed.get(first).is_some_and(|&at| at < range.end)
+        };
+        Hits(
+            specimen
+                .places
+                .iter()
+                .map(|place| hit(&place.all))
+                .collect(),
+        )
+    }
+}
+
+/// A text as a client gets it, or that it was refused.
+fn retrieve(
+    session: &maildrop::native::Session<SimDisk>,
+    number: MessageNumber,
+    what: &str,
+) -> Option<Vec<u8>> {
+    let mut text = session.text(number, Part::Whole).unwrap();
+    let mut out = Vec::new();
+    loop {
+        let before = out.len();
+        match text.read(&mut out, Patience::Wait) {
+            Ok(Progress::End) => return Some(out),
+            Ok(_) => {}
+            Err(TextError::Damaged { .. }) => {
+                assert_eq!(out.len(), before, "{what}: an error and octets at once");
+                return None;
+            }
+            Err(other) => panic!("{what}: {other:?}"),
+        }
+    }
+}
+
+/// Judges what one process makes of it. Not every text is read in every case: those near the rot
+/// always, the others if it is `thorough`.
+pub(crate) fn judge(specimen: &Specimen, rot: &Rot, store: &Shared, thorough: bool, what: &str) {
+    let Hits(hits) = rot.hits(specimen);
+    let session = match store.open(DROP) {
+        Ok(session) => session,
+        Err(OpenError::Damaged(_)) if rot.hits_file_header() => return,
+        Err(other) => panic!("{what}: {other:?}"),
+    };
+    let listing = session.listing();
+    let mut index = 0;
+    for mail in &specimen.mail {
+        let number = MessageNumber::from_index(index).unwrap();
+        let listed = listing.unique_id(number) == Some(&mail.id[..]);
+        let hit = hits[mail.record];
+        let near = hits[mail.record.saturating_sub(1)] || hits.get(mail.record + 1) == Some(&true);
+        if listed {
+            index += 1;
+            // Only rot of its deletion brings back what was deleted.
+            let back = mail.deleted.is_none_or(|commit| hits[commit]);
+            assert!(back, "{what}: {mail:?} is back");
+            if hit || near || thorough {
+                let expected = (!hit).then_some(&mail.text);
+                let found = retrieve(&session, number, what);
+                assert!(
+                    found.as_ref() == expected,
+                    "{what}: {mail:?} became {found:?}"
+                );
+            }
+        } else {
+            assert!(hit || mail.deleted.is_some(), "{what}: {mail:?} is lost");
+        }
+    }
+    assert_eq!(index, listing.len(), "{what}: a stranger, or another order");
+}
+
+/// Judges a process that starts afresh, on this disk; `true` if it cut the file.
+pub(crate) fn judge_fresh(
+    specimen: &Specimen,
+    rot: &Rot,
+    disk: &SimDisk,
+    thorough: bool,
+    what: &str,
+) -> bool {
+    let Hits(hits) = rot.hits(specimen);
+    if thorough {
+        judge_verify(specimen, rot, &hits, disk, what);
+    }
+    let fresh = store(disk);
+    judge(specimen, rot, &fresh, thorough, what);
+    let copies = disk.list("torn").unwrap_or_default();
+    if let [copy] = &copies[..] {
+        // Nothing that is whole was cut, and what was cut is all there.
+        let at: usize = copy.rsplit('-').next().unwrap().parse().unwrap();
+        let from = specimen
+            .places
+            .partition_point(|place| place.all.start < at);
+        assert!(hits[from..].iter().all(|&hit| hit), "{what}: cut at {at}");
+        let mut octets = specimen.octets.clone();
+        rot.apply(&mut octets);
+        let kept = disk.octets(&format!("torn/{copy}"));
+        assert!(
+            kept.as_deref() == Some(&octets[at..]),
+            "{what}: the copy differs"
+        );
+    } else {
+        assert!(copies.is_empty(), "{what}: {copies:?}");
+        let len = disk.stat(&path()).unwrap().len as usize;
+        assert_eq!(len, specimen.octets.len(), "{what}: cut without a copy");
+    }
+    if thorough && !rot.hits_file_header() {
+        let id = deliver(&fresh, b"N: 9\r\n\r\n");
+        let used = specimen.mail.iter().any(|mail| mail.id == id.as_bytes());
+        assert!(!used, "{what}: {id} names two messages");
+        let later = store(&disk.reboot(Loss::Everything));
+        let session = later.open(DROP).unwrap();
+        let last = MessageNumber::from_index(session.listing().len() - 1).unwrap();
+        assert_eq!(
+            session.listing().unique_id(last),
+            Some(id.as_bytes()),
+            "{what}"
+        );
+        assert!(retrieve(&session, last, what).is_some_and(|text| text == b"N: 9\r\n\r\n"));
+    }
+    !copies.is_empty()
+}
+
+/// `verify` names what has rotted, and nothing if that means nothing.
+fn judge_verify(specimen: &Specimen, rot: &Rot, hits: &[bool], disk: &SimDisk, what: &str) {
+    let damages = store(disk).verify(DROP, &mut |_| {}).unwrap().damages;
+    if rot.hits_file_header() {
+        assert_eq!(damages.len(), 1, "{what}");
+        return;
+    }
+    let first = hits
+        .iter()
+        .position(|&hit| hit)
+        .map(|record| &specimen.places[record]);
+    let found = damages
+        .first()
+        .map(|damage| (damage.offset as usize, damage.uid));
+    let in_body = first.is_some_and(|place| rot.changed()[0] >= place.body.start);
+    let expected = first.map(|place| {
+        let uid = (in_body && place.kind == MESSAGE).then_some(place.number);
+        (place.all.start, uid)
+    });
+    assert_eq!(found, expected, "{what}: {damages:?}");
+}

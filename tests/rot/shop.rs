@@ -1,0 +1,88 @@
+//! One maildrop on a simulated disk, and what a client gets out of it.
+
+use std::sync::Arc;
+
+use maildrop::{
+    Addressee, DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store,
+    TextError,
+};
+use pop3::{Deletions, MessageNumber, Part, UniqueId};
+use restante_tests::media::SimDisk;
+
+pub(crate) const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
+
+pub(crate) const MROSE: Addressee<'static> = Addressee::unlimited(DROP, "mrose");
+
+pub(crate) type Shared = Arc<Store<SimDisk>>;
+
+pub(crate) fn store(disk: &SimDisk) -> Shared {
+    Arc::new(Store::new(Arc::new(disk.clone())))
+}
+
+pub(crate) fn path() -> String {
+    Store::<SimDisk>::path_of(DROP)
+}
+
+pub(crate) fn deliver(store: &Shared, text: &[u8]) -> UniqueId {
+    try_deliver(store, text).unwrap()
+}
+
+pub(crate) fn try_deliver(store: &Shared, text: &[u8]) -> Result<UniqueId, DeliverError> {
+    let mut draft = store.draft();
+    draft.append(text)?;
+    let measure = Measure {
+        octets: text.len() as u64,
+        header_octets: text.len().min(8) as u64,
+        ..Measure::default()
+    };
+    let envelope = Envelope {
+        sender: Some(b"a@b".to_vec()),
+        ..Envelope::default()
+    };
+    let delivered = store.deliver(&MROSE, &draft, &measure, &envelope)?;
+    Ok(delivered.unique_id)
+}
+
+/// What a client gets: unique-ids with texts, or none where a text is refused.
+pub(crate) type Retrieved = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+pub(crate) fn retrieve(store: &Shared) -> Result<Retrieved, OpenError> {
+    let session = store.open(DROP)?;
+    let listing = session.listing();
+    let mut all = Vec::new();
+    for index in 0..listing.len() {
+        let number = MessageNumber::from_index(index).unwrap();
+        let mut text = session.text(number, Part::Whole).unwrap();
+        let mut out = Vec::new();
+        let whole = loop {
+            let before = out.clone();
+            match text.read(&mut out, Patience::Wait) {
+                Ok(Progress::End) => break Some(out),
+                Ok(_) => {}
+                Err(TextError::Damaged { .. }) => {
+                    assert_eq!(out, before, "an error and octets at once");
+                    break None;
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        all.push((listing.unique_id(number).unwrap().to_vec(), whole));
+    }
+    Ok(all)
+}
+
+/// A drop with a deletion in its middle: three messages are left.
+pub(crate) fn small_drop() -> (SimDisk, Retrieved) {
+    let disk = SimDisk::default();
+    let store = store(&disk);
+    for n in 0..3 {
+        deliver(&store, format!("N: {n}\r\n\r\nbody {n}\r\n").as_bytes());
+    }
+    let mut deletions = Deletions::default();
+    deletions.mark(MessageNumber::new(2).unwrap());
+    store.open(DROP).unwrap().commit(&deletions).unwrap();
+    deliver(&store, b"N: 3\r\n\r\nbody 3\r\n");
+    let found = retrieve(&store).unwrap();
+    assert_eq!(found.len(), 3);
+    (disk, found)
+}

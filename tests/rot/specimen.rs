@@ -1,0 +1,256 @@
+//! A file of 50 records of every kind that the store writes, and where each of them lies.
+
+use maildrop::native::media::Disk as _;
+use maildrop::{Envelope, Measure};
+use pop3::{Deletions, MessageNumber, UniqueId};
+use restante_tests::media::{Loss, SimDisk};
+use std::ops::Range;
+
+use crate::shop::{DROP, MROSE, Shared, deliver, path, retrieve, store};
+
+pub(crate) const FILE_HEADER: usize = 4096;
+pub(crate) const MESSAGE: u8 = 1;
+const DELETE: u8 = 2;
+
+/// Where a record lies, read from its octets without the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) kind: u8,
+    pub(crate) number: u64,
+    /// Header, TLVs and body.
+    pub(crate) all: Range<usize>,
+    pub(crate) tlvs: Range<usize>,
+    pub(crate) body: Range<usize>,
+}
+
+/// The records of a file that is whole.
+pub(crate) fn places(octets: &[u8]) -> Vec<Place> {
+    let number = |at: usize| u64::from_le_bytes(octets[at..at + 8].try_into().unwrap());
+    let mut places = Vec::new();
+    let mut at = FILE_HEADER;
+    while at < octets.len() {
+        assert_eq!(
+            octets[at..at + 4],
+            0x4d53_5211_u32.to_le_bytes(),
+            "no record at {at}"
+        );
+        let tlvs =
+            at + 64..at + 64 + usize::from(u16::from_le_bytes([octets[at + 6], octets[at + 7]]));
+        let body = tlvs.end..tlvs.end + number(at + 8) as usize;
+        places.push(Place {
+            kind: octets[at + 4],
+            number: number(at + 16),
+            all: at..body.end,
+            tlvs,
+            body: body.clone(),
+        });
+        at = body.end.next_multiple_of(8);
+    }
+    places
+}
+
+/// Makes of the last record what a power cut may leave: its length, and no octet of it.
+pub(crate) fn tear(octets: &mut Vec<u8>) {
+    let last = places(octets).pop().expect("a record");
+    octets[last.all].fill(0);
+}
+
+/// A message that was acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) struct Mail {
+    pub(crate) id: Vec<u8>,
+    pub(crate) text: Vec<u8>,
+    /// Index of the record of its message.
+    pub(crate) record: usize,
+    /// Index of the record that has it deleted.
+    pub(crate) deleted: Option<usize>,
+}
+
+/// A maildrop, all that was ever acknowledged in it, and its file.
+pub(crate) struct Specimen {
+    pub(crate) disk: SimDisk,
+    pub(crate) octets: Vec<u8>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) mail: Vec<Mail>,
+}
+
+fn text(name: usize, octets: usize) -> Vec<u8> {
+    let mut text = format!("Subject: {name}\r\n\r\n").into_bytes();
+    while text.len() < octets {
+        text.extend_from_slice(format!("line {} of {name} \u{e9}\r\n", text.len()).as_bytes());
+    }
+    text
+}
+
+struct Maker {
+    store: Shared,
+    /// Deletions so far.
+    commits: usize,
+    mail: Vec<Mail>,
+}
+
+impl Maker {
+    fn deliver(&mut self, octets: usize, envelope: &Envelope) {
+        let stored = text(self.mail.len(), octets);
+        let mut draft = self.store.draft();
+        for piece in stored.chunks(100_000) {
+            draft.append(piece).unwrap();
+        }
+        let measure = Measure {
+            octets: stored.len() as u64,
+            header_octets: 14,
+            ..Measure::default()
+        };
+        let delivered = self.store.deliver(&MROSE, &draft, &measure, envelope);
+        self.mail.push(Mail {
+            id: delivered.unwrap().unique_id.as_bytes().to_vec(),
+            text: [&envelope.prefix[..], &stored].concat(),
+            record: 0,
+            deleted: None,
+        });
+    }
+
+    fn delete(&mut self, numbers: &[usize]) {
+        let session = self.store.open(DROP).unwrap();
+        let mut deletions = Deletions::default();
+        for &number in numbers {
+            deletions.mark(MessageNumber::new(number as u32).unwrap());
+        }
+        session.commit(&deletions).unwrap();
+        let live = self.mail.iter_mut().filter(|mail| mail.deleted.is_none());
+        for (index, mail) in live.enumerate() {
+            // Which record that is will be known when the file is done.
+            mail.deleted = numbers.contains(&(index + 1)).then_some(self.commits);
+        }
+        self.commits += 1;
+    }
+
+    /// A crash leaves something torn; the next opening writes a NOTE in its place.
+    fn tear(&mut self, disk: &SimDisk) {
+        deliver(&self.store, &text(999, 700));
+        disk.rot(&path(), tear);
+        self.store = store(disk);
+        drop(self.store.open(DROP).unwrap());
+    }
+}
+
+impl Specimen {
+    /// The 50 records, after so many small messages.
+    pub(crate) fn new(before: usize) -> Self {
+        let disk = SimDisk::default();
+        let mut maker = Maker {
+            store: store(&disk),
+            commits: 0,
+            mail: Vec::new(),
+        };
+        let plain = Envelope::default();
+        for n in 0..before {
+            maker.deliver(20 + n % 90, &plain);
+        }
+        let told = Envelope {
+            prefix: b"Return-Path: <a@b>\r\n".to_vec(),
+            sender: Some(b"a@b".to_vec()),
+            ..Envelope::default()
+        };
+        let bounce = Envelope {
+            sender: Some(Vec::new()),
+            ..Envelope::default()
+        };
+        let imported = |n: usize| Envelope {
+            unique_id: UniqueId::new(format!("UID{n}-1").into_bytes()),
+            origin: Some(format!("/var/mail/mrose, message {n}").into_bytes()),
+            received_us: Some(1),
+            ..Envelope::default()
+        };
+        for n in 0..8 {
+            maker.deliver(30 + 61 * n, &told);
+            maker.deliver(900 + 517 * n, &bounce);
+            maker.deliver(10 + 211 * n, &imported(n));
+            if n % 3 == 1 {
+                maker.delete(&[1 + n, 3 + n, 4 + n, 5 + n]);
+            }
+        }
+        maker.tear(&disk);
+        for octets in [
+            65_536, 65_537, 70_000, 20_000, 262_145, 6_000, 511, 512, 513,
+        ] {
+            maker.deliver(octets, &told);
+        }
+        let blocks = maker
+            .mail
+            .iter()
+            .filter(|mail| mail.deleted.is_none())
+            .count()
+            - 7;
+        maker.delete(&[blocks]);
+        maker.tear(&disk);
+        for n in 8..17 {
+            maker.deliver(100 + 90 * (n - 8), &imported(n));
+        }
+        maker.delete(&[2, 11, 12]);
+        maker.deliver(1_200, &told);
+        // What is asked of the last record is the hardest.
+        Self::of(&disk, maker.mail)
+    }
+
+    fn of(disk: &SimDisk, mut mail: Vec<Mail>) -> Self {
+        let octets = disk.octets(&path()).unwrap();
+        let places = places(&octets);
+        let records = |kind: u8| -> Vec<usize> {
+            let all = 0..places.len();
+            all.filter(|&index| places[index].kind == kind).collect()
+        };
+        let (messages, commits) = (records(MESSAGE), records(DELETE));
+        assert_eq!(messages.len(), mail.len());
+        for (mail, record) in mail.iter_mut().zip(messages) {
+            mail.record = record;
+            mail.deleted = mail.deleted.map(|commit| commits[commit]);
+        }
+        for copy in disk.list("torn").unwrap() {
+            disk.unlink(&format!("torn/{copy}")).unwrap();
+        }
+        Self {
+            disk: disk.reboot(Loss::Nothing),
+            octets,
+            places,
+            mail,
+        }
+    }
+
+    /// The same with a sidecar beside it.
+    pub(crate) fn with_sidecar() -> Self {
+        let specimen = Self::new(520);
+        store(&specimen.disk).tidy(DROP).unwrap();
+        assert!(specimen.disk.octets(&sidecar()).is_some());
+        specimen
+    }
+
+    /// A fresh copy of its disk.
+    pub(crate) fn copy(&self) -> SimDisk {
+        self.disk.reboot(Loss::Nothing)
+    }
+}
+
+pub(crate) fn sidecar() -> String {
+    format!("{}x", path().strip_suffix('m').unwrap())
+}
+
+#[test]
+fn the_specimen_holds_every_kind_that_is_written() {
+    let specimen = Specimen::new(0);
+    assert_eq!(specimen.places.len(), 50);
+    let count = |kind| {
+        specimen
+            .places
+            .iter()
+            .filter(|place| place.kind == kind)
+            .count()
+    };
+    assert_eq!([1, 2, 3].map(count), [43, 5, 2]);
+    assert_eq!(specimen.places.last().unwrap().kind, MESSAGE);
+    let live = specimen.mail.iter().filter(|mail| mail.deleted.is_none());
+    let live: Vec<_> = live
+        .map(|mail| (mail.id.clone(), Some(mail.text.clone())))
+        .collect();
+    assert_eq!(retrieve(&store(&specimen.copy())).unwrap(), live);
+}
