@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill powercut interop bench day long rot clean
+.PHONY: help demo build needs test quick fuzz kill powercut interop bench day long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -15,6 +15,7 @@ help:
 	@echo "make kill      the kill rig; ROUNDS=200 SEED=…"
 	@echo "make powercut  power cuts under ext4 and XFS, as root; IMAGES=100 SEED=…"
 	@echo "make rot       rot and forgeries in a maildrop's file; FLIPS=1500000 FORGED=10000000 THREADS=2 SEED=1"
+	@echo "make orders    three threads on one maildrop in every order; CHANGES=2 DICE=2000"
 	@echo "make interop   real clients and a real Postfix against the program"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
@@ -54,6 +55,12 @@ THREADS ?= 2
 rot:
 	FLIPS=$(FLIPS) FORGED=$(FORGED) THREADS=$(THREADS) $(if $(SEED),SEED=$(SEED)) \
 		$(CARGO) test --release --locked -p restante-tests --test rot -- --nocapture --test-threads 1
+
+CHANGES ?= 2
+DICE ?= 2000
+orders:
+	CHANGES=$(CHANGES) DICE=$(DICE) \
+		$(CARGO) test --locked -p restante-tests --test interleaving -- --nocapture --test-threads 1
 
 interop: needs build
 	@$(PYTHON) interop/run.py
