@@ -97,3 +97,48 @@ fn many_at_once_do_not_exceed_it_by_one() {
         assert_eq!(maildrops.summary(MaildropId(7)).unwrap().messages, 10);
     });
 }
+
+/// Texts of many sizes come at once, to four processes, at the edge of a quota of octets: not one
+/// octet too many, and no text is refused that would have fitted all the time.
+#[test]
+fn several_processes_at_the_edge() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = NativeSettings {
+        allow_volatile: true,
+        ..NativeSettings::default()
+    };
+    let quota = 20_000_u64;
+    let to = mrose(Some(quota), None);
+    let processes = [0; 4].map(|_| Maildrops::native(dir.path(), &settings).unwrap());
+    let start = Barrier::new(64);
+    let answers: Vec<(u64, bool)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..64)
+            .map(|n: usize| {
+                let (maildrops, start, to) = (&processes[n % 4], &start, &to);
+                scope.spawn(move || {
+                    let octets = 100 + 37 * (n as u64 * 29 % 64);
+                    let mut text = b"Subject: x\r\n\r\n".to_vec();
+                    text.resize(octets as usize, b'x');
+                    let mut draft = maildrops.draft();
+                    draft.append(&text).unwrap();
+                    let measure = Measure {
+                        octets,
+                        header_octets: 14,
+                        ..Measure::default()
+                    };
+                    start.wait();
+                    let answer = maildrops.deliver(to, &mut draft, &measure, &Envelope::default());
+                    (octets, !full(answer.map(drop)))
+                })
+            })
+            .collect();
+        let threads = threads.into_iter();
+        threads.map(|thread| thread.join().unwrap()).collect()
+    });
+    let delivered: u64 = answers.iter().filter(|it| it.1).map(|it| it.0).sum();
+    let least_refused = answers.iter().filter(|it| !it.1).map(|it| it.0).min();
+    let summary = processes[0].summary(MaildropId(7)).unwrap();
+    assert_eq!(summary.octets, delivered);
+    assert!(delivered <= quota, "{delivered}");
+    assert!(delivered + least_refused.unwrap() > quota, "{answers:?}");
+}
