@@ -8,7 +8,7 @@ everything on free ports of 127.0.0.1, ends all that it started, and writes only
 import sys
 import time
 
-from checks import channels, deleting, delivering, demo, retrieving
+from checks import channels, clock, deleting, delivering, demo, names, retrieving
 from harness import paths
 from harness.program import Program
 from harness.report import Report
@@ -34,6 +34,8 @@ def main() -> int:
     deleting.all_checks(report, program)
     channels.all_checks(report, program)
     demo.all_checks(report)
+    names.all_checks(report)
+    clock.all_checks(report)
     report.check("SIGTERM ends the server", lambda: _ends(program))
     report.check("no secret and no panic in the log", lambda: _log_is_clean(program))
     print(f"  {time.monotonic() - began:.0f} s in all")

@@ -71,17 +71,20 @@ class Program:
         self.endpoint = Endpoint(self.pop3_port, self.pop3s_port, directory / "authority.pem")
         self.log_file = directory / "log"
         self.server: Process | None = None
+        #: What the program finds in its environment beside our own.
+        self.environment: dict[str, str] = {}
 
     def command(self, *words, patience: float = 60, **options) -> subprocess.CompletedProcess:
         """Runs one command of the program to its end."""
+        options.setdefault("env", os.environ | self.environment)
         return run([paths.PROGRAM, "-c", self.configuration, *words], patience, **options)
 
-    def start(self) -> None:
-        """Starts the server and waits until every listener answers."""
+    def start(self, under: list = ()) -> None:
+        """Starts the server, `under` another program if need be, and waits until every listener answers."""
         with self.log_file.open("ab") as log:
             self.server = Process(
-                [paths.PROGRAM, "-c", self.configuration, "serve"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*under, paths.PROGRAM, "-c", self.configuration, "serve"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | self.environment,
             )
         ports = (self.pop3_port, self.pop3s_port, self.lmtp_port)
         wait_for(
