@@ -1,6 +1,7 @@
 //! The simulated disk, with a stop before each call.
 
 use std::io;
+use std::time::Duration;
 
 use maildrop::native::media::{Disk, File, Lock, Stat};
 use restante_tests::media::{SimDisk, SimFile};
@@ -66,6 +67,14 @@ impl Disk for Stepped {
         gate::stop();
         self.0.list(dir)
     }
+
+    fn pause(&self) {
+        gate::wait();
+    }
+
+    fn free_octets(&self) -> io::Result<u64> {
+        self.0.free_octets()
+    }
 }
 
 impl Drop for SteppedFile {
@@ -101,6 +110,16 @@ impl File for SteppedFile {
         self.0.truncate(len)
     }
 
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        gate::stop();
+        self.0.allocate(len)
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
+        gate::stop();
+        self.0.punch(offset, len)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         gate::stop();
         self.0.sync_data()
@@ -117,13 +136,16 @@ impl File for SteppedFile {
 
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {
         gate::stop();
-        // The store tries again and again for the append lock; here it waits until it is free.
-        loop {
-            match self.0.try_lock(lock)? {
-                false if lock == Lock::Append => gate::wait(),
-                got => return Ok(got),
-            }
+        self.0.try_lock(lock)
+    }
+
+    fn wait_lock(&self, lock: Lock, _: Duration) -> io::Result<bool> {
+        gate::stop();
+        // However long it takes: that nobody ever frees it would be a deadlock, and is seen as one.
+        while !self.0.try_lock(lock)? {
+            gate::wait();
         }
+        Ok(true)
     }
 
     fn unlock(&self, lock: Lock) {

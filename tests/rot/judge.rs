@@ -9,7 +9,7 @@ use pop3::{MessageNumber, Part};
 use restante_tests::media::{Loss, SimDisk};
 
 use crate::shop::{DROP, Shared, deliver, path, store};
-use crate::specimen::{FILE_HEADER, MESSAGE, Specimen};
+use crate::specimen::{FILE_HEADER, MESSAGE, Place, Specimen};
 
 /// A stretch of the file, as it was and as it is now.
 pub(crate) struct Rot {
@@ -144,7 +144,7 @@ pub(crate) fn judge(specimen: &Specimen, rot: &Rot, store: &Shared, thorough: bo
         if listed {
             index += 1;
             // Only rot of its deletion brings back what was deleted.
-            let back = mail.deleted.is_none_or(|commit| hits[commit]);
+            let back = mail.undeleted.is_some() || mail.deleted.is_none_or(|commit| hits[commit]);
             assert!(back, "{what}: {mail:?} is back");
             if hit || near || thorough {
                 let expected = (!hit).then_some(&mail.text);
@@ -155,7 +155,12 @@ pub(crate) fn judge(specimen: &Specimen, rot: &Rot, store: &Shared, thorough: bo
                 );
             }
         } else {
-            assert!(hit || mail.deleted.is_some(), "{what}: {mail:?} is lost");
+            // Whoever remembers a deletion needs no record of it.
+            let live = match (mail.deleted, mail.undeleted) {
+                (Some(_), back) => back.is_some_and(|back| !hits[back]),
+                (None, _) => true,
+            };
+            assert!(hit || !live, "{what}: {mail:?} is lost");
         }
     }
     assert_eq!(index, listing.len(), "{what}: a stranger, or another order");
@@ -185,6 +190,18 @@ pub(crate) fn judge_fresh(
         assert!(hits[from..].iter().all(|&hit| hit), "{what}: cut at {at}");
         let mut octets = specimen.octets.clone();
         rot.apply(&mut octets);
+        let start = specimen.places[from].all.start;
+        let torn = specimen.places[from..]
+            .iter()
+            .any(|place| looks_torn(&octets, place));
+        let length = rot
+            .changed()
+            .iter()
+            .any(|changed| (start + 6..start + 8).contains(changed));
+        assert!(
+            torn || length && !rot.is_one_bit(),
+            "{what}: cut although it was all written"
+        );
         let kept = disk.octets(&format!("torn/{copy}"));
         assert!(
             kept.as_deref() == Some(&octets[at..]),
@@ -197,8 +214,15 @@ pub(crate) fn judge_fresh(
     }
     if thorough && !rot.hits_file_header() {
         let id = deliver(&fresh, b"N: 9\r\n\r\n");
-        let used = specimen.mail.iter().any(|mail| mail.id == id.as_bytes());
-        assert!(!used, "{what}: {id} names two messages");
+        let mut used = specimen
+            .mail
+            .iter()
+            .map(|mail| &mail.id)
+            .chain(&specimen.gone);
+        assert!(
+            !used.any(|used| used == id.as_bytes()),
+            "{what}: {id} names two messages"
+        );
         let later = store(&disk.reboot(Loss::Everything));
         let session = later.open(DROP).unwrap();
         let last = MessageNumber::from_index(session.listing().len() - 1).unwrap();
@@ -210,6 +234,15 @@ pub(crate) fn judge_fresh(
         assert!(retrieve(&session, last, what).is_some_and(|text| text == b"N: 9\r\n\r\n"));
     }
     !copies.is_empty()
+}
+
+/// Whether a crash could have left this of a record: in one of its sectors it is all zeros.
+fn looks_torn(octets: &[u8], place: &Place) -> bool {
+    let octets = &octets[place.all.clone()];
+    let first = (512 - place.all.start % 512).min(octets.len());
+    let (first, rest) = octets.split_at(first);
+    let zeros = |octets: &[u8]| octets.iter().all(|&octet| octet == 0);
+    zeros(first) || rest.chunks(512).any(zeros)
 }
 
 /// `verify` names what has rotted, and nothing if that means nothing.

@@ -11,6 +11,9 @@ use crate::shop::{DROP, MROSE, Shared, deliver, path, retrieve, store};
 pub(crate) const FILE_HEADER: usize = 4096;
 pub(crate) const MESSAGE: u8 = 1;
 const DELETE: u8 = 2;
+const NOTE: u8 = 3;
+const UNDELETE: u8 = 5;
+const GONE: u8 = 7;
 
 /// Where a record lies, read from its octets without the store.
 #[derive(Clone, Debug)]
@@ -62,8 +65,19 @@ pub(crate) struct Mail {
     pub(crate) text: Vec<u8>,
     /// Index of the record of its message.
     pub(crate) record: usize,
+    pub(crate) uid: u64,
     /// Index of the record that has it deleted.
     pub(crate) deleted: Option<usize>,
+    /// Index of the record that brings it back after that.
+    pub(crate) undeleted: Option<usize>,
+}
+
+impl Mail {
+    /// Whether a session sees it, if those records can be read.
+    pub(crate) fn is_live(&self, reads: impl Fn(usize) -> bool) -> bool {
+        let deleted = self.deleted.is_some_and(&reads);
+        reads(self.record) && (!deleted || self.undeleted.is_some_and(&reads))
+    }
 }
 
 /// A maildrop, all that was ever acknowledged in it, and its file.
@@ -72,6 +86,8 @@ pub(crate) struct Specimen {
     pub(crate) octets: Vec<u8>,
     pub(crate) places: Vec<Place>,
     pub(crate) mail: Vec<Mail>,
+    /// Unique-ids that are used up although the file has no such message.
+    pub(crate) gone: Vec<Vec<u8>>,
 }
 
 fn text(name: usize, octets: usize) -> Vec<u8> {
@@ -102,11 +118,14 @@ impl Maker {
             ..Measure::default()
         };
         let delivered = self.store.deliver(&MROSE, &draft, &measure, envelope);
+        let (uid, id) = delivered.map(|it| (it.uid, it.unique_id)).unwrap();
         self.mail.push(Mail {
-            id: delivered.unwrap().unique_id.as_bytes().to_vec(),
+            id: id.as_bytes().to_vec(),
             text: [&envelope.prefix[..], &stored].concat(),
             record: 0,
+            uid,
             deleted: None,
+            undeleted: None,
         });
     }
 
@@ -117,12 +136,31 @@ impl Maker {
             deletions.mark(MessageNumber::new(number as u32).unwrap());
         }
         session.commit(&deletions).unwrap();
-        let live = self.mail.iter_mut().filter(|mail| mail.deleted.is_none());
+        let live = self.mail.iter_mut().filter(|mail| mail.is_live(|_| true));
         for (index, mail) in live.enumerate() {
-            // Which record that is will be known when the file is done.
-            mail.deleted = numbers.contains(&(index + 1)).then_some(self.commits);
+            if numbers.contains(&(index + 1)) {
+                // Which record that is will be known when the file is done.
+                (mail.deleted, mail.undeleted) = (Some(self.commits), None);
+            }
         }
         self.commits += 1;
+    }
+
+    /// What is dead leaves the file; its unique-ids stay used up.
+    fn compact(&mut self) -> Vec<Vec<u8>> {
+        self.store.compact(DROP).unwrap();
+        let dead = self.mail.extract_if(.., |mail| mail.deleted.is_some());
+        self.commits = 0;
+        dead.map(|mail| mail.id).collect()
+    }
+
+    /// Brings back one that was deleted.
+    fn undelete(&mut self) {
+        let mail = self.mail.iter_mut().rfind(|mail| mail.deleted.is_some());
+        let mail = mail.unwrap();
+        assert_eq!(self.store.undelete(DROP, &[mail.uid]).unwrap(), [mail.uid]);
+        // There is one such record; which it is will be known when the file is done.
+        mail.undeleted = Some(0);
     }
 
     /// A crash leaves something torn; the next opening writes a NOTE in its place.
@@ -144,6 +182,15 @@ impl Specimen {
             mail: Vec::new(),
         };
         let plain = Envelope::default();
+        let foreign = |n: usize| Envelope {
+            unique_id: UniqueId::new(format!("old-{n}").into_bytes()),
+            ..Envelope::default()
+        };
+        for n in 0..3 {
+            maker.deliver(300, &foreign(n));
+        }
+        maker.delete(&[1, 3]);
+        let gone = maker.compact();
         for n in 0..before {
             maker.deliver(20 + n % 90, &plain);
         }
@@ -179,21 +226,23 @@ impl Specimen {
         let blocks = maker
             .mail
             .iter()
-            .filter(|mail| mail.deleted.is_none())
+            .filter(|mail| mail.is_live(|_| true))
             .count()
             - 7;
         maker.delete(&[blocks]);
+        maker.undelete();
+        maker.store.rename(DROP, "mallory").unwrap();
         maker.tear(&disk);
-        for n in 8..17 {
+        for n in 8..13 {
             maker.deliver(100 + 90 * (n - 8), &imported(n));
         }
         maker.delete(&[2, 11, 12]);
         maker.deliver(1_200, &told);
         // What is asked of the last record is the hardest.
-        Self::of(&disk, maker.mail)
+        Self::of(&disk, maker.mail, gone)
     }
 
-    fn of(disk: &SimDisk, mut mail: Vec<Mail>) -> Self {
+    fn of(disk: &SimDisk, mut mail: Vec<Mail>, gone: Vec<Vec<u8>>) -> Self {
         let octets = disk.octets(&path()).unwrap();
         let places = places(&octets);
         let records = |kind: u8| -> Vec<usize> {
@@ -205,6 +254,7 @@ impl Specimen {
         for (mail, record) in mail.iter_mut().zip(messages) {
             mail.record = record;
             mail.deleted = mail.deleted.map(|commit| commits[commit]);
+            mail.undeleted = mail.undeleted.map(|_| records(UNDELETE)[0]);
         }
         for copy in disk.list("torn").unwrap() {
             disk.unlink(&format!("torn/{copy}")).unwrap();
@@ -214,6 +264,7 @@ impl Specimen {
             octets,
             places,
             mail,
+            gone,
         }
     }
 
@@ -246,9 +297,10 @@ fn the_specimen_holds_every_kind_that_is_written() {
             .filter(|place| place.kind == kind)
             .count()
     };
-    assert_eq!([1, 2, 3].map(count), [43, 5, 2]);
+    let kinds = [MESSAGE, DELETE, NOTE, UNDELETE, GONE];
+    assert_eq!(kinds.map(count), [40, 5, 3, 1, 1]);
     assert_eq!(specimen.places.last().unwrap().kind, MESSAGE);
-    let live = specimen.mail.iter().filter(|mail| mail.deleted.is_none());
+    let live = specimen.mail.iter().filter(|mail| mail.is_live(|_| true));
     let live: Vec<_> = live
         .map(|mail| (mail.id.clone(), Some(mail.text.clone())))
         .collect();
