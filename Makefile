@@ -49,6 +49,7 @@ powercut: needs
 	$(CARGO) build --locked -p restante -p restante-powercut
 	@$(POWERCUT) --images $(IMAGES) $(if $(SEED),--seed $(SEED))
 	@$(POWERCUT) --images 10 --lying-disk
+
 FLIPS ?= 1500000
 FORGED ?= 10000000
 THREADS ?= 2
