@@ -219,7 +219,6 @@ _PARTS = [
     Part("fuzz", "each fuzz target for 10 s", 150, _script("fuzz.py", "--seconds", "10")),
     Part("kill", "kill -9 under load, 200 rounds", 130, _script("kill.py")),
     Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power),
-    Part("interop", "real messages, real clients, a real Postfix", 120, _script("run.py")),
     Part("interop", "real messages, real clients, a real Postfix", 160, _script("run.py")),
 ]
 
