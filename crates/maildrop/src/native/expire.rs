@@ -21,6 +21,10 @@ pub struct Expired {
     pub octets: u64,
 }
 
+/// After so many younger messages in a row nothing older is expected: only what was brought back
+/// stands out of the order.
+const YOUNGER_MAX: u32 = 1000;
+
 /// When a message was put here, µs since 1970: for an imported one that is another time than when
 /// it was received, and its owner may not have seen it here yet.
 pub(crate) fn appended_us(found: &Found) -> i64 {
@@ -33,7 +37,7 @@ pub(crate) fn appended_us(found: &Found) -> i64 {
 impl<D: Disk> Store<D> {
     /// Deletes the messages that were put here before a moment (µs since 1970), durably, in one
     /// commit. One that was brought back counts from then. Messages are in the order of their arrival,
-    /// so it looks no further than the first younger one. A maildrop in use is left alone: the next sweep comes.
+    /// but for those, so it does not look at all of a large maildrop. A maildrop in use is left alone: the next sweep comes.
     ///
     /// # Errors
     ///
@@ -50,23 +54,22 @@ impl<D: Disk> Store<D> {
             let known = appending.known();
             let salt = known.header.salt;
             let (mut uids, mut expired) = (Vec::new(), Expired::default());
+            let mut younger = 0;
             for entry in known.index.alive() {
                 let At::Record(found) = look(&**file, &salt, entry.offset(), len)? else {
                     // Nobody can tell how old it is. Damage is told of when it is read.
                     warn!(maildrop = %drop, uid = entry.uid, "age of a damaged message is unknown");
                     continue;
                 };
-                if known
-                    .index
-                    .risen
-                    .get(&entry.uid)
-                    .is_some_and(|&at_us| at_us >= before_us)
-                {
-                    continue;
+                let risen = known.index.risen.get(&entry.uid).copied();
+                if risen.unwrap_or_else(|| appended_us(&found)) >= before_us {
+                    younger += 1;
+                    match younger < YOUNGER_MAX {
+                        true => continue,
+                        false => break,
+                    }
                 }
-                if appended_us(&found) >= before_us {
-                    break;
-                }
+                younger = 0;
                 uids.push(entry.uid);
                 expired.messages += 1;
                 expired.octets += u64::from(entry.octets);

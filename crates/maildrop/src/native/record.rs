@@ -433,7 +433,7 @@ impl Sums {
         }
     }
 
-    /// Octets of the TLV that [`Sums::ext`] will append.
+    /// Octets of the TLV that [`Sums::finish`] will append.
     pub(crate) fn ext_len(stored_len: u64) -> usize {
         match Self::new(stored_len).block {
             Some((_, block)) => {

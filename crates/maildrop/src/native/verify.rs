@@ -61,6 +61,9 @@ pub struct Verified {
     pub damages: Vec<Damage>,
 }
 
+/// How often a file is read that changes while it is read.
+const VERIFIED_MAX: u32 = 3;
+
 /// Directories below `d/` have one digit, those below them two.
 fn is_digits(name: &str, len: usize) -> bool {
     name.len() == len
@@ -137,6 +140,19 @@ impl<D: Disk> Store<D> {
     ///
     /// What the disk says. A file that cannot be read at all is damage, not an error.
     pub fn verify(&self, drop: MaildropId, progress: &mut dyn FnMut(u64)) -> io::Result<Verified> {
+        for _ in 1..VERIFIED_MAX {
+            let verified = self.verify_once(drop, progress)?;
+            // What was deleted while it was read may have become a hole, rightly.
+            let path = Self::path_of(drop);
+            let len = self.disk.stat(&path).map_or(0, |stat| stat.len);
+            if verified.damages.is_empty() || verified.octets_read == len {
+                return Ok(verified);
+            }
+        }
+        self.verify_once(drop, progress)
+    }
+
+    fn verify_once(&self, drop: MaildropId, progress: &mut dyn FnMut(u64)) -> io::Result<Verified> {
         let mut verified = Verified::default();
         let shared = self.table.entry(drop);
         let (file, len) = {

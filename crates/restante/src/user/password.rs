@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read};
 
+use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use sasl::Secret;
 use zeroize::Zeroizing;
 
@@ -80,19 +81,11 @@ fn prompt(account: &str) -> Result<Secret, Failure> {
                 .remedy("give it by --stdin or --password-file FILE"),
         );
     }
+    let _quiet = Quiet::new().map_err(|error| unasked(&error))?;
     let ask = |prompt: &str| {
         rpassword::prompt_password(prompt)
             .map(|text| Zeroizing::new(text.into_bytes()))
-            .map_err(|error| {
-                Failure::new(
-                    Code::InputOutput,
-                    format!(
-                        "the password cannot be asked for: {}",
-                        output::plain(&error)
-                    ),
-                )
-                .remedy("give it by --stdin or --password-file FILE")
-            })
+            .map_err(|error| unasked(&error))
     };
     // Before it is typed a second time in vain.
     let once = usable(ask(&format!("Password for {account}: "))?)?;
@@ -104,6 +97,32 @@ fn prompt(account: &str) -> Result<Secret, Failure> {
         );
     }
     Ok(once)
+}
+
+fn unasked(error: &io::Error) -> Failure {
+    let what = format!("the password cannot be asked for: {}", output::plain(error));
+    Failure::new(Code::InputOutput, what).remedy("give it by --stdin or --password-file FILE")
+}
+
+/// A terminal that shows nothing of what is typed, from before anything is asked until the end.
+/// `rpassword` asks first and then turns the echo off: who types in between would be seen.
+struct Quiet(Termios);
+
+impl Quiet {
+    fn new() -> io::Result<Self> {
+        let before = termios::tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        termios::tcsetattr(io::stdin(), OptionalActions::Now, &quiet)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // The terminal may be gone; then nobody types any more.
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 fn usable(octets: Zeroizing<Vec<u8>>) -> Result<Secret, Failure> {
