@@ -15,6 +15,9 @@ pub(crate) fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // The subscriber would tell of an event that it could not write by `eprintln!`, which panics
+        // then: a session must not end because the disk below the log is full.
+        .log_internal_errors(false)
         .with_ansi(false);
     // A second call changes nothing.
     let _ = match format {
@@ -32,6 +35,8 @@ pub(crate) fn warnings() {
     let _ = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_writer(io::stderr)
+        // As above.
+        .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
         .without_time()
