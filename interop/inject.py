@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""The injecting rig: every operation that writes, with a kill or an error at every call that touches the disk.
+
+strace makes the n-th call of an operation fail (EIO, ENOSPC, EDQUOT, EINTR; once or from then on), makes
+everything fail from the n-th call on (a full disk, a dead disk), or kills the program there, for every n. Real
+short writes are made by RLIMIT_FSIZE. After each trial the program's own tools show what is there: what was
+promised is whole, what was refused is not there, deletions happened all or not at all, and mail goes on.
+
+    inject.py [--short] [--only NAME] [--fault FAULT | short write] [--at N] [--processes P]
+
+Nothing is random, so a line that failed says how to run it again.
+"""
+
+import argparse
+import multiprocessing
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+
+from harness import strace
+from harness.strace import Fault
+from injection import commands, served, trial
+from injection.trial import Bench, Prepared, Result
+
+_OPERATIONS = (*commands.OPERATIONS, *served.OPERATIONS)
+
+#: In the short form every call is hit by these; the others take turns.
+_ALWAYS = (Fault.KILL, Fault.EIO, Fault.ENOSPC)
+
+#: A file that may have only so many octets; beside the faults of strace.
+_SHORT_WRITE = "short write"
+#: Limits that are tried for an operation.
+_LIMITS_SHORT, _LIMITS_LONG = 8, 150
+#: Below this, `accounts.db-shm` cannot be made.
+_LIMIT_LEAST = 32 * 1024
+
+_bench: Bench
+_prepared: list[Prepared]
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("--short", action="store_true", help="kill, EIO and ENOSPC at every call, the others in turns")
+    arguments.add_argument("--only", help="a part of an operation's name")
+    arguments.add_argument("--fault", choices=[*(fault.value for fault in Fault), _SHORT_WRITE])
+    arguments.add_argument("--at", type=int, help="the call of the operation's recording, from 0; octets for a short write")
+    arguments.add_argument("--processes", type=int, default=2)
+    options = arguments.parse_args()
+    if reason := _unable():
+        print(f"  SKIPPED all: {reason}")
+        print("0 passed, 0 failed, 1 skipped")
+        return 0
+    global _prepared
+    began, scratch = time.monotonic(), trial.scratch()
+    wanted = [each for each in _OPERATIONS if options.only is None or options.only in each.name]
+    _prepared = [trial.prepare(each, scratch / str(place)) for place, each in enumerate(wanted)]
+    todo = list(_trials(options))
+    passed, failed, outcomes = 0, 0, [Counter() for _ in _prepared]
+    # Forked here, so that the children know what was prepared.
+    with multiprocessing.get_context("fork").Pool(options.processes, _begin, [scratch]) as pool:
+        for (place, fault, at), result in pool.imap_unordered(_try, todo, chunksize=4):
+            passed += result.wrong is None
+            failed += result.wrong is not None
+            outcomes[place][result.outcome.value if result.outcome else "failed"] += 1
+            if result.wrong is not None:
+                prepared = _prepared[place]
+                print(f"  FAILED {prepared.operation.name}, {fault} at {_where(prepared, fault, at)}: {result.wrong}")
+                print(f"         again: interop/inject.py --only '{prepared.operation.name}' --fault '{fault}' --at {at}", flush=True)
+    for prepared, counter in zip(_prepared, outcomes, strict=True):
+        told = ", ".join(f"{count} {what}" for what, count in sorted(counter.items()))
+        print(f"  {prepared.operation.name}: {sum(call.aimed for call in prepared.calls)} calls, {counter.total()} trials: {told}")
+    print(f"  {passed + failed} trials in {time.monotonic() - began:.0f} s")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+def _unable() -> str | None:
+    if shutil.which("strace") is None:
+        return "strace is not installed (make test says how)"
+    return None
+
+
+def _trials(options):
+    faults = [fault for fault in Fault if options.fault in (None, fault.value)]
+    for place, prepared in enumerate(_prepared):
+        turn = 0
+        for at, call in enumerate(prepared.calls):
+            if not call.aimed or options.at not in (None, at):
+                continue
+            # SQLite tries for ten seconds to get at accounts that cannot be read. Before the maildrop is
+            # touched, a lasting fault says no more than one that passes.
+            able = [fault for fault in faults if call.can(fault) and (at >= prepared.first or not fault.lasts)]
+            rest = [fault for fault in able if fault not in _ALWAYS]
+            if options.short and rest:
+                turn += 1
+                able = [fault for fault in able if fault in _ALWAYS] + [rest[turn % len(rest)]]
+            yield from ((place, fault.value, at) for fault in able)
+        if options.fault in (None, _SHORT_WRITE):
+            sizes = range(max(prepared.grown.start, _LIMIT_LEAST), prepared.grown.stop)
+            step = max(len(sizes) // (_LIMITS_SHORT if options.short else _LIMITS_LONG), 1)
+            wanted = sizes[::step] if options.at is None else [options.at]
+            yield from ((place, _SHORT_WRITE, octets) for octets in (wanted if sizes else ()))
+
+
+def _begin(scratch) -> None:
+    global _bench
+    _bench = Bench(scratch / f"bench-{os.getpid()}")
+
+
+def _try(what) -> tuple[tuple, Result]:
+    place, fault, at = what
+    if fault == _SHORT_WRITE:
+        return what, _bench.short(_prepared[place], at)
+    return what, _bench.fault(_prepared[place], Fault(fault), at)
+
+
+def _where(prepared: Prepared, fault: str, at: int) -> str:
+    if fault == _SHORT_WRITE:
+        return f"{at} octets"
+    call = prepared.calls[at]
+    return f"call {at}, {call.name} {call.nth}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""One trial: a copy of the prepared state, the operation with one fault, and the judgement."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import drop, paths, strace
+from harness.oracle import Violation
+from harness.program import Program
+from harness.strace import Call, Fault
+
+from . import served
+from .operation import ACCOUNT, Operation, Outcome, Ran
+
+#: How often a fault that found nothing is aimed again: a server may have taken another thread.
+_ATTEMPTS = 4
+
+_AFTERWARDS = b"Subject: afterwards\r\n\r\nlife goes on\r\n"
+
+# Fast logins: what is tested is not how passwords are hashed.
+_SETTINGS = '[maildrop]\nlock_wait = "200ms"\n\n[auth]\nscram = false\n'
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An operation, the state that it starts from, and what there is to hit."""
+
+    operation: Operation
+    data: Path
+    before: list[drop.Mail]
+    calls: list[Call]
+    #: Sizes of the file before and after, if the operation makes one longer.
+    grown: range
+
+    @property
+    def first(self) -> int:
+        """The first call that touches a maildrop and not the accounts; before it nothing has happened."""
+        last = max((at for at, call in enumerate(self.calls) if call.aimed and "pread64" == call.name and "accounts.db" in call.text), default=-1)
+        return last + 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a trial."""
+
+    outcome: Outcome | None
+    wrong: str | None
+
+
+def prepare(operation: Operation, directory: Path) -> Prepared:
+    """Makes the state, and records the operation without a fault: it must do what it is there for."""
+    directory.mkdir(parents=True)
+    program = Program(directory, _SETTINGS)
+    operation.prepare(program)
+    # What the tools show must be looked at before the copy: looking may cut a torn tail.
+    data = directory / "prepared"
+    shutil.copytree(directory / "data", data)
+    before = drop.look(program, ACCOUNT)
+    bench = Bench(directory.with_name(f"recording-{directory.name}"))
+    ran = bench.run(operation, data, strace.recording(bench.trace))
+    bench.end()
+    found = drop.look(bench.program, ACCOUNT)
+    wrong = operation.judge(before, found, ran.outcome, may_stay=False)
+    if ran.outcome is not Outcome.DONE or wrong:
+        raise RuntimeError(f"{operation.name} does not work without a fault: {ran.how} {wrong or ''}")
+    calls = strace.record(bench.trace.read_text(), bench.root(operation))
+    grown = range(_size(data), _size(bench.program.directory / "data")) if operation.grows else range(0)
+    return Prepared(operation, data, before, calls, grown)
+
+
+def _size(data: Path) -> int:
+    """Octets of the one maildrop's file; 0 if there is none."""
+    return sum(file.stat().st_size for file in (data / "d").glob("*/*/*.rsm"))
+
+
+class Bench:
+    """Where trials are made, one after the other."""
+
+    def __init__(self, directory: Path):
+        directory.mkdir(parents=True)
+        # So that the server does what waits for the disk in one thread.
+        os.environ["TOKIO_WORKER_THREADS"] = "1"
+        self.program = Program(directory, _SETTINGS)
+        self.trace = directory / "strace"
+
+    def root(self, operation: Operation) -> Path:
+        """Below this lies what faults are aimed at. In a server, that is the maildrops."""
+        data = self.program.directory / "data"
+        return data / "d" if operation.serves else data
+
+    def run(self, operation: Operation, data: Path, wrapper: list) -> Ran:
+        """The operation on a fresh copy of the state."""
+        place = self.program.directory / "data"
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(data, place)
+        self.program.log_file.write_bytes(b"")
+        if operation.serves:
+            self.program.start()
+        return operation.run(self.program, wrapper)
+
+    def end(self) -> None:
+        """Ends the server, if there is one."""
+        if self.program.server is not None:
+            self.program.server.kill()
+            self.program.server = None
+
+    def fault(self, prepared: Prepared, fault: Fault, at: int) -> Result:
+        """One fault at one call."""
+
+        def body() -> Outcome:
+            for _ in range(_ATTEMPTS):
+                wrapper = strace.injecting(self.trace, fault, at, prepared.calls)
+                ran = self.run(prepared.operation, prepared.data, wrapper)
+                if self._hit(prepared.operation, fault, ran):
+                    # SQLite takes an interrupted lock for a taken one; the sender tries again.
+                    ours = "accounts.db" not in prepared.calls[at].text
+                    if fault is Fault.EINTR and ours and ran.outcome is not Outcome.DONE:
+                        raise Violation(f"a signal must only make it try again: {ran.how}")
+                    return self._judge(prepared, fault, ran)
+                self.end()
+            raise Violation("the fault never came")
+
+        return self._try(body)
+
+    def short(self, prepared: Prepared, octets: int) -> Result:
+        """A file may have so many octets: the write that would make it longer is short, the next one fails."""
+
+        def body() -> Outcome:
+            ran = self.run(prepared.operation, prepared.data, ["prlimit", f"--fsize={octets}", "--"])
+            if ran.outcome is not Outcome.REFUSED:
+                raise Violation(f"it was {ran.outcome.value} although it cannot be: {ran.how}")
+            return self._judge(prepared, None, ran)
+
+        return self._try(body)
+
+    def _try(self, body: Callable[[], Outcome]) -> Result:
+        try:
+            return Result(body(), None)
+        except Violation as violation:
+            return Result(None, str(violation))
+        except Exception as error:  # noqa: BLE001 — whatever it is, this trial has failed and the next one runs
+            return Result(None, f"{type(error).__name__}: {error}")
+        finally:
+            self.end()
+
+    def _hit(self, operation: Operation, fault: Fault, ran: Ran) -> bool:
+        if fault is not Fault.KILL:
+            return "(INJECTED)" in self.trace.read_text(errors="replace")
+        # Nobody else kills it; and it may have answered before.
+        return not self.program.server.alive() if operation.serves else ran.outcome is Outcome.KILLED
+
+    def _judge(self, prepared: Prepared, fault: Fault | None, ran: Ran) -> Outcome:
+        operation = prepared.operation
+        if fault is Fault.KILL and ran.outcome is Outcome.REFUSED:
+            raise Violation(f"it was killed and yet told: {ran.how}")
+        if fault is not Fault.KILL and ran.outcome is Outcome.KILLED and not operation.serves:
+            raise Violation("it died although nobody killed it")
+        may_stay = fault is not None and fault.may_stay
+        before, shown = prepared.before, None
+
+        def judge(found: list[drop.Mail], when: str) -> None:
+            wrong = operation.judge(before, found, ran.outcome, may_stay)
+            if wrong:
+                raise Violation(f"{when}: {wrong} ({ran.how})")
+
+        if operation.serves and fault is not Fault.KILL:
+            # A maildrop that a failed call has poisoned must recover in the same server.
+            if not self.program.server.alive():
+                raise Violation("the server died of an error")
+            shown = served.look(self.program)
+            judge(shown, "in the same server")
+            again = served.delivering(_AFTERWARDS)(self.program, [])
+            if again.outcome is not Outcome.DONE:
+                raise Violation(f"the server takes no mail any more: {again.how}")
+            more = served.look(self.program)
+            _grown(more, shown, before)
+            shown = more
+        self.end()
+        drop.sane(self.program.log_file.read_bytes(), 0)
+        found = drop.look(self.program, ACCOUNT)
+        if shown is not None:
+            if difference := drop.same(found, shown):
+                raise Violation(f"the tools show another maildrop than the server did: {difference}")
+        else:
+            judge(found, "afterwards")
+        if operation.again is not None:
+            repeated = operation.again(self.program, [])
+            found = drop.look(self.program, ACCOUNT)
+            wrong = operation.judge(before, found, repeated.outcome, may_stay=False)
+            if repeated.outcome is not Outcome.DONE or wrong:
+                raise Violation(f"run again: {repeated.how} {wrong or ''}")
+        drop.verify(self.program)
+        self.program.deliver(ACCOUNT, _AFTERWARDS)
+        more = drop.look(self.program, ACCOUNT)
+        _grown(more, found, before)
+        return ran.outcome
+
+
+def _grown(more: list[drop.Mail], found: list[drop.Mail], before: list[drop.Mail]) -> None:
+    if difference := drop.arrived(more, found, [_AFTERWARDS]):
+        raise Violation(f"after one more delivery: {difference}")
+    if more[-1].unique_id in {mail.unique_id for mail in (*before, *found)}:
+        raise Violation(f"{more[-1].unique_id} is given out a second time")
+
+
+def scratch() -> Path:
+    """The directory of this run."""
+    return paths.scratch("inject")
