@@ -102,9 +102,10 @@ class Program:
         """What the server wrote."""
         return self.log_file.read_text(errors="replace")
 
-    def add_user(self, name: str, password: str = "redqueen") -> Login:
-        """Makes an account."""
-        done = self.command("user", "add", name, "--stdin", input=password.encode() + b"\n")
+    def add_user(self, name: str, password: str = "redqueen", apop: bool = False) -> Login:
+        """Makes an account, one that may also log in by APOP if that is asked for."""
+        options = ["--apop"] if apop else []
+        done = self.command("user", "add", name, "--stdin", *options, input=password.encode() + b"\n")
         if done.returncode != 0:
             raise RuntimeError(f"user add {name}: {done.stderr.decode(errors='replace')}")
         return Login(name, password)
