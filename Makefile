@@ -5,21 +5,23 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill powercut interop bench day long rot orders clean
+.PHONY: help demo build needs test quick fuzz kill inject fill powercut interop bench day long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
 	@echo "make test      every check that a change must pass (.ci/run does the same)"
 	@echo "make quick     formatting, lints, documentation and tests only"
 	@echo "make fuzz      each fuzz target; SECONDS_EACH=10"
-	@echo "make kill      the kill rig; ROUNDS=200 SEED=…"
+	@echo "make kill      the kill rig; ROUNDS=300 SEED=…"
+	@echo "make inject    an error and a kill at every call that touches the disk, every kind at every call"
+	@echo "make fill      a disk with k KiB free; POINTS=1000 SEED=…"
 	@echo "make powercut  power cuts under ext4 and XFS, as root; IMAGES=100 SEED=…"
 	@echo "make rot       rot and forgeries in a maildrop's file; FLIPS=1500000 FORGED=10000000 THREADS=2 SEED=1"
 	@echo "make orders    three threads on one maildrop in every order; CHANGES=2 DICE=2000"
 	@echo "make interop   real clients and a real Postfix against the program"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
-	@echo "make long      fuzzing, killing and power cuts for about an hour, and the ignored tests"
+	@echo "make long      fuzzing, killing, power cuts, injecting and filling for hours, and the ignored tests"
 
 demo:
 	$(CARGO) run --release -- demo
@@ -40,9 +42,16 @@ SECONDS_EACH ?= 10
 fuzz: needs
 	@$(PYTHON) interop/fuzz.py --seconds $(SECONDS_EACH)
 
-ROUNDS ?= 200
+ROUNDS ?= 300
 kill: needs build
 	@$(PYTHON) interop/kill.py --rounds $(ROUNDS) --seconds 100000 $(if $(SEED),--seed $(SEED))
+
+inject: needs build
+	@$(PYTHON) interop/inject.py
+
+POINTS ?= 1000
+fill: needs build
+	@$(PYTHON) interop/fill.py --points $(POINTS) $(if $(SEED),--seed $(SEED))
 
 IMAGES ?= 100
 powercut: needs
@@ -78,7 +87,9 @@ day:
 long: needs build
 	@$(MAKE) --no-print-directory powercut IMAGES=5000
 	@$(PYTHON) interop/fuzz.py --seconds 300
-	@$(PYTHON) interop/kill.py --rounds 5000 --seconds 2400
+	@$(PYTHON) interop/kill.py --rounds 10000 --seconds 100000
+	@$(PYTHON) interop/inject.py
+	@$(PYTHON) interop/fill.py --points 1000
 	$(CARGO) test --workspace --locked -- --ignored
 
 clean:

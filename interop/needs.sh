@@ -21,6 +21,7 @@ need strace strace
 need mount mount
 need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
+need prlimit util-linux
 [ -z "$missing" ] && exit 0
 
 install="apt-get -q -y --no-install-recommends install$missing"

@@ -3,10 +3,15 @@
 
 import io
 import unittest
+from pathlib import Path
 
-from harness import postfix, wire
+from harness import drop, postfix, strace, wire
 from harness.clients import fetchmail
+from harness.drop import Mail
 from harness.oracle import Oracle, Violation
+from harness.strace import Fault
+from injection.operation import Operation, Outcome
+from load.message import message, number_of
 
 
 class Rule(unittest.TestCase):
@@ -113,6 +118,87 @@ class Judgement(unittest.TestCase):
     def test_foreign(self):
         with self.assertRaisesRegex(Violation, "never delivered"):
             self.oracle.settle("bob", [("a", 1), ("b", 2), ("c", 3), ("d", 99)])
+
+
+def _mail(name: str, text: bytes = b"text\r\n") -> Mail:
+    return Mail(name, len(text), text)
+
+
+class Injection(unittest.TestCase):
+    BEFORE = [_mail("a"), _mail("b")]
+    NEW = _mail("c", b"new\r\n")
+
+    def judge(self, operation: Operation, found: list[Mail], outcome: Outcome, may_stay: bool = False) -> str | None:
+        return operation.judge(self.BEFORE, found, outcome, may_stay)
+
+    def test_delivery(self):
+        operation = Operation("deliver", None, None, added=(b"new\n",))
+        done, undone, refused = [*self.BEFORE, self.NEW], self.BEFORE, Outcome.REFUSED
+        self.assertIsNone(self.judge(operation, done, Outcome.DONE))
+        self.assertIn("promised", self.judge(operation, undone, Outcome.DONE))
+        self.assertIn("refused", self.judge(operation, done, refused))
+        self.assertIsNone(self.judge(operation, undone, refused))
+        self.assertIsNone(self.judge(operation, done, refused, may_stay=True))
+        for found in (done, undone):
+            self.assertIsNone(self.judge(operation, found, Outcome.KILLED))
+        for torn in (_mail("c", b"ne\r\n"), _mail("a", b"new\r\n")):
+            self.assertIsNotNone(self.judge(operation, [*self.BEFORE, torn], Outcome.KILLED))
+        self.assertIsNotNone(self.judge(operation, [self.BEFORE[1], self.NEW], Outcome.KILLED))
+        self.assertIn("was a", self.judge(operation, [_mail("x"), _mail("b"), self.NEW], Outcome.DONE))
+
+    def test_deletion(self):
+        operation = Operation("commit", None, None, deleted=frozenset({0, 1}))
+        self.assertIsNone(self.judge(operation, [], Outcome.DONE))
+        self.assertIsNotNone(self.judge(operation, self.BEFORE, Outcome.DONE))
+        self.assertIsNotNone(self.judge(operation, self.BEFORE[:1], Outcome.KILLED))
+        self.assertIsNotNone(self.judge(operation, [], Outcome.REFUSED))
+
+    def test_stepwise(self):
+        operation = Operation("import", None, None, added=(b"new\n", b"other\n"), stepwise=True)
+        self.assertIsNone(self.judge(operation, [*self.BEFORE, self.NEW], Outcome.REFUSED))
+        other = _mail("c", b"other\r\n")
+        self.assertIsNotNone(self.judge(operation, [*self.BEFORE, other], Outcome.REFUSED))
+
+    def test_what_no_command_may_do(self):
+        for output, status in ((b"thread main panicked at", 0), (b"", 101), (b"", -6), (b"", 134)):
+            with self.assertRaises(Violation):
+                drop.sane(output, status)
+        drop.sane(b"", 75)
+        drop.sane(b"", -9)
+
+    def test_recording(self):
+        output = (
+            "7  openat2(5</data>, \"d/0\", {flags=O_RDWR}, 24) = 9\n"
+            "7  openat(AT_FDCWD, \"/lib/libc.so.6\", O_RDONLY) = 3\n"
+            "7  fcntl(9</data/d/0>, F_GETFD) = 1\n"
+            "8  pwritev(9</data/d/0>, [{iov_len=8}], 1, 0 <unfinished ...>\n"
+            "8  <... pwritev resumed>) = 8\n"
+            "7  fcntl(9</data/d/0>, F_OFD_SETLK, {l_type=F_WRLCK}) = 0\n"
+            "7  pwritev(9</data/d/0>, [{iov_len=8}], 1, 8) = 8\n"
+            "7  fdatasync(9</data/d/0>) = 0\n"
+        )
+        calls = strace.record(output, Path("/data"))
+        aimed = [(call.name, call.nth, call.thread) for call in calls if call.aimed]
+        self.assertEqual(
+            aimed,
+            [("openat2", 1, 0), ("pwritev", 1, 1), ("fcntl", 2, 0), ("pwritev", 1, 0), ("fdatasync", 1, 0)],
+        )
+        sync = len(calls) - 1
+        self.assertTrue(calls[sync].can(Fault.ENOSPC))
+        self.assertFalse(calls[0].can(Fault.ENOSPC))
+        words = strace.injecting(Path("trace"), Fault.DEAD, sync, calls)
+        self.assertIn("inject=?fdatasync:error=EIO:when=1+", words)
+        # The write before it works, one that would come after it does not.
+        self.assertIn("inject=?pwritev:error=EIO:when=2+", words)
+        self.assertIn("inject=?openat:error=EIO:when=2+", words)
+
+    def test_messages_of_the_load(self):
+        for number in range(50):
+            self.assertEqual(number_of(1, message(1, number)), number)
+        with self.assertRaises(Violation):
+            number_of(1, message(1, 7) + b"x\r\n")
+        with self.assertRaises(Violation):
+            number_of(1, b"Subject: x\r\n")
 
 
 if __name__ == "__main__":

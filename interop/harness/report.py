@@ -24,6 +24,7 @@ _CONDITIONS: dict[str, Callable[[], bool]] = {
     "no namespaces": lambda: not has_namespaces(),
     "no disks": lambda: not _has_disks(),
     "cannot install": lambda: not _can_install(),
+    "no tracing": lambda: run(["strace", "-o", "/dev/null", "true"]).returncode != 0,
     "not Debian": lambda: not Path("/etc/debian_version").exists(),
 }
 

@@ -1,26 +1,40 @@
 """Operations of a running server. strace attaches to it when all is ready, and detaches before it is judged.
 
-With one worker thread and one session at a time, the server does what waits for the disk in one thread.
+With one worker thread and one session at a time, the server does what waits for the disk in one thread, if nothing
+else waited when that thread was made.
 """
 
 import contextlib
 import poplib
 import smtplib
 import subprocess
+import time
+from pathlib import Path
 
 from harness import delivery, wire
 from harness.clients import poplib_client
 from harness.clients.endpoint import Channel, Login
 from harness.drop import Mail
 from harness.oracle import Violation
-from harness.processes import Process
+from harness.processes import Process, wait_for
 from harness.program import Program
 
 from .operation import ACCOUNT, Operation, Outcome, Ran
-from .states import LARGE, MIDDLE, SMALL, holding
+from .states import BULK, HUGE, LARGE, MIDDLE, SMALL, holding
 
 _LOGIN = Login(ACCOUNT, "redqueen")
+#: How long to wait for what comes after a reply, and how long nothing must happen to believe that it is over.
+_TIDYING_SECONDS, _SILENCE_SECONDS, _STEP_SECONDS = 2.0, 0.15, 0.01
+
 _GONE = (OSError, EOFError, smtplib.SMTPServerDisconnected)
+
+
+def start(program: Program) -> None:
+    """Starts the server, and waits for what it does at first in the background."""
+    program.start()
+    reserve = program.directory / "data" / "reserve.bin"
+    wait_for("the reserve", lambda: reserve.exists() and reserve.stat().st_size > 0)
+    time.sleep(_STEP_SECONDS)
 
 
 @contextlib.contextmanager
@@ -76,14 +90,29 @@ def quitting(places: frozenset[int]):
                     ran = _refused(refusal)
                 except _GONE:
                     ran = Ran(Outcome.KILLED, "")
-                with contextlib.suppress(*_GONE):
-                    # The server closes when it has tidied.
-                    client.file.read()
+                _tidied(program, wrapper)
             return ran
         finally:
             client.close()
 
     return body
+
+
+def _tidied(program: Program, wrapper: list) -> None:
+    """Waits for what the server does after the reply: nobody is told when it is done, but the trace falls silent.
+
+    A fault that is aimed at it must have come before.
+    """
+    if "-o" not in wrapper:
+        wait_for("the server's death", lambda: not program.server.alive())
+        return
+    trace, aimed = Path(wrapper[wrapper.index("-o") + 1]), any("inject=" in str(word) for word in wrapper)
+    end, size, silent = time.monotonic() + _TIDYING_SECONDS, -1, 0.0
+    while program.server.alive() and time.monotonic() < end and silent < _SILENCE_SECONDS:
+        came = not aimed or b"(INJECTED)" in trace.read_bytes()
+        silent = silent + _STEP_SECONDS if came and trace.stat().st_size == size else 0.0
+        size = trace.stat().st_size
+        time.sleep(_STEP_SECONDS)
 
 
 def _refused(refusal: poplib.error_proto) -> Ran:
@@ -144,6 +173,14 @@ OPERATIONS = (
     Operation(
         "commit of all, and replace", holding(SMALL, MIDDLE), quitting(frozenset({0, 1})),
         deleted=frozenset({0, 1}), serves=True,
+    ),
+    Operation(
+        "commit of most, and rewrite", holding(SMALL, BULK, BULK, MIDDLE), quitting(frozenset({1, 2})),
+        deleted=frozenset({1, 2}), serves=True,
+    ),
+    Operation(
+        "commit of a large one, and a hole", holding(HUGE, BULK), quitting(frozenset({0})),
+        deleted=frozenset({0}), serves=True,
     ),
     Operation("LMTP", holding(SMALL), delivering(SMALL), added=(SMALL,), serves=True),
     Operation("LMTP, no file yet", holding(), delivering(SMALL), added=(SMALL,), serves=True),

@@ -12,6 +12,8 @@ MIDDLE = b"Subject: middle\r\n\r\n" + b"".join(b"%07d.\r\n" % n for n in range(4
 LARGE = b"Subject: large\r\n\r\n" + b"".join(b"%070d\r\n" % n for n in range(4300))
 #: Beyond this an emptied file is replaced before it grows on.
 HUGE = b"Subject: huge\r\n\r\n" + b"".join(b"%070d\r\n" % n for n in range(16_000))
+#: Two of these dead, and little else alive, are worth writing the file anew.
+BULK = b"Subject: bulk\r\n\r\n" + b"".join(b"%070d\r\n" % n for n in range(40_000))
 
 IMPORTED = tuple(b"Subject: imported %d\r\n\r\n" % n + b"text\r\n" * n for n in (1, 2, 3))
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import drop, paths, strace
+from harness import drop, paths, strace, volume
 from harness.oracle import Violation
+from harness.peers import Unavailable
 from harness.program import Program
 from harness.strace import Call, Fault
 
@@ -17,10 +18,12 @@ from .operation import ACCOUNT, Operation, Outcome, Ran
 #: How often a fault that found nothing is aimed again: a server may have taken another thread.
 _ATTEMPTS = 4
 
+_MEMORY_MIB, _MEMORY_INODES = 1024, 100_000
+
 _AFTERWARDS = b"Subject: afterwards\r\n\r\nlife goes on\r\n"
 
 # Fast logins: what is tested is not how passwords are hashed.
-_SETTINGS = '[maildrop]\nlock_wait = "200ms"\n\n[auth]\nscram = false\n'
+_SETTINGS = '[maildrop]\nlock_wait = "200ms"\nallow_volatile = true\nreserve = "2 MiB"\n\n[auth]\nscram = false\n'
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,12 @@ class Prepared:
     @property
     def first(self) -> int:
         """The first call that touches a maildrop and not the accounts; before it nothing has happened."""
-        last = max((at for at, call in enumerate(self.calls) if call.aimed and "pread64" == call.name and "accounts.db" in call.text), default=-1)
-        return last + 1
+        reads = (
+            at
+            for at, call in enumerate(self.calls)
+            if call.aimed and call.name == "pread64" and "accounts.db" in call.text
+        )
+        return max(reads, default=-1) + 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class Bench:
         shutil.copytree(data, place)
         self.program.log_file.write_bytes(b"")
         if operation.serves:
-            self.program.start()
+            served.start(self.program)
         return operation.run(self.program, wrapper)
 
     def end(self) -> None:
@@ -157,6 +164,8 @@ class Bench:
             raise Violation(f"it was killed and yet told: {ran.how}")
         if fault is not Fault.KILL and ran.outcome is Outcome.KILLED and not operation.serves:
             raise Violation("it died although nobody killed it")
+        if fault in (Fault.ENOSPC, Fault.EDQUOT) and operation.deleted and ran.outcome is Outcome.REFUSED:
+            raise Violation(f"a deletion had room set aside for it: {ran.how}")
         may_stay = fault is not None and fault.may_stay
         before, shown = prepared.before, None
 
@@ -206,5 +215,12 @@ def _grown(more: list[drop.Mail], found: list[drop.Mail], before: list[drop.Mail
 
 
 def scratch() -> Path:
-    """The directory of this run."""
-    return paths.scratch("inject")
+    """The directory of this run: in memory, if this process may mount, since nothing here depends on the disk.
+
+    What a killed process wrote stays, whatever it synced; and a fault is what strace says, not what a disk does.
+    """
+    directory = paths.scratch("inject")
+    try:
+        return volume.tmpfs(directory, _MEMORY_MIB, _MEMORY_INODES).place
+    except Unavailable:
+        return directory

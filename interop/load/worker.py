@@ -22,6 +22,8 @@ from .message import message, number_of
 
 #: Above this a session deletes most of what it finds, so that maildrops stay small.
 _MESSAGES_MAX = 30
+#: So many are left when a round has been judged.
+_MESSAGES_KEPT = 10
 
 #: What a connection shows when the other side is killed.
 _GONE = (OSError, EOFError, smtplib.SMTPServerDisconnected)
@@ -111,9 +113,17 @@ class Worker:
                 client = self._opened(login)
                 if client is None:
                     raise Violation(f"{login.user}: [IN-USE] after a restart")
-                listing = self._listing(client, login.user, random.Random(self.counts["judged"]), share)
+                dice = random.Random(f"{self.seed} {login.user} {self.counts['judged']}")
+                listing = self._listing(client, login.user, dice, share)
                 self.oracle.settle(login.user, listing)
+                # The readers alone do not keep up with so many deliverers.
+                chosen = dice.sample(range(len(listing)), k=max(len(listing) - _MESSAGES_KEPT, 0))
+                for at in chosen:
+                    client.dele(at + 1)
+                batch = frozenset(listing[at][1] for at in chosen)
+                self.oracle.quit_sent(login.user, batch)
                 client.quit()
+                self.oracle.quit_answered(login.user, batch)
             except Exception as error:  # noqa: BLE001 — every fault is shown
                 self._violated(f"after the restart: {error if isinstance(error, Violation) else repr(error)}")
 
@@ -226,20 +236,23 @@ class Worker:
     def _opened(self, login: Login) -> poplib.POP3 | None:
         # A login by APOP costs one digest. A password would cost an argon2id hash after each start, and what is
         # tested is not how passwords are hashed.
-        client = poplib.POP3("127.0.0.1", self.program.pop3_port, timeout=20)
+        client = None
         try:
+            client = poplib.POP3("127.0.0.1", self.program.pop3_port, timeout=20)
             client.apop(login.user, login.password)
             return client
         except poplib.error_proto as refusal:
-            client.close()
+            if client is not None:
+                client.close()
             if "[IN-USE]" in str(refusal):
                 self.counts["in use"] += 1
                 return None
             if "EOF" in str(refusal):
                 raise EOFError from refusal
             raise AssertionError(f"a login of {login.user} was refused: {refusal}") from refusal
-        except BaseException:
-            client.close()
+        except OSError:
+            if client is not None:
+                client.close()
             raise
 
     def _listing(self, client: poplib.POP3, drop: str, dice: random.Random, share: float) -> list[tuple[str, int]]:
