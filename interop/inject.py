@@ -20,8 +20,7 @@ import time
 from collections import Counter
 
 from harness import strace
-from harness.processes import run
-from harness.report import Report
+from harness.report import Report, can_trace
 from harness.strace import Fault
 from injection import commands, served, trial
 from injection.trial import Bench, Prepared, Result
@@ -85,7 +84,7 @@ def main() -> int:
 def _unable() -> str | None:
     if shutil.which("strace") is None:
         return "strace is not installed (make test says how)"
-    if run(["strace", "-o", "/dev/null", "true"]).returncode != 0:
+    if not can_trace():
         return "this process may not trace another one"
     return None
 

@@ -16,7 +16,9 @@ from . import served
 from .operation import ACCOUNT, Operation, Outcome, Ran
 
 #: How often a fault that found nothing is aimed again: a server may have taken another thread.
-_ATTEMPTS = 4
+_ATTEMPTS = 8
+#: How often an operation of a server is recorded.
+_RECORDINGS = 3
 
 _MEMORY_MIB, _MEMORY_INODES = 1024, 100_000
 
@@ -66,15 +68,21 @@ def prepare(operation: Operation, directory: Path) -> Prepared:
     shutil.copytree(directory / "data", data)
     before = drop.look(program, ACCOUNT)
     bench = Bench(directory.with_name(f"recording-{directory.name}"))
+    recordings = [_record(bench, operation, data, before) for _ in range(_RECORDINGS if operation.serves else 1)]
+    # The one that a trial will most probably repeat: nothing else wanted a thread just then.
+    calls = min(recordings, key=lambda calls: len({call.thread for call in calls if call.aimed}))
+    grown = range(_size(data), _size(bench.program.directory / "data")) if operation.grows else range(0)
+    return Prepared(operation, data, before, calls, grown)
+
+
+def _record(bench: "Bench", operation: Operation, data: Path, before: list[drop.Mail]) -> list[Call]:
     ran = bench.run(operation, data, strace.recording(bench.trace))
     bench.end()
     found = drop.look(bench.program, ACCOUNT)
     wrong = operation.judge(before, found, ran.outcome, may_stay=False)
     if ran.outcome is not Outcome.DONE or wrong:
         raise RuntimeError(f"{operation.name} does not work without a fault: {ran.how} {wrong or ''}")
-    calls = strace.record(bench.trace.read_text(), bench.root(operation))
-    grown = range(_size(data), _size(bench.program.directory / "data")) if operation.grows else range(0)
-    return Prepared(operation, data, before, calls, grown)
+    return strace.record(bench.trace.read_text(), bench.root(operation))
 
 
 def _size(data: Path) -> int:
