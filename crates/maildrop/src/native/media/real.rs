@@ -79,7 +79,7 @@ impl RealDisk {
             }
         }
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let root = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let root = retry(|| rustix::fs::openat(CWD, path, flags, Mode::empty()))?;
         Ok(Self { root })
     }
 
@@ -125,7 +125,7 @@ impl RealFile {
     /// What the file system says; `InvalidData` when it is no regular file.
     pub(crate) fn read_only(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let fd = retry(|| rustix::fs::openat(CWD, path, flags, Mode::empty()))?;
         match rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
             rustix::fs::FileType::RegularFile => Ok(Self { fd }),
             _ => Err(io::Error::new(
