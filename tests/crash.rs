@@ -560,3 +560,27 @@ fn a_small_delivery_costs_one_sync() {
     session.commit(&Deletions::default()).unwrap();
     assert_eq!(disk.calls(), 0);
 }
+
+/// A refused record was cut off, but the cut could not be synced. It is, before anything is shown.
+#[test]
+fn a_cut_that_could_not_be_synced_is_synced_later() {
+    for n in 0..16 {
+        let disk = SimDisk::default();
+        let store = Arc::new(Store::new(Arc::new(disk.clone())));
+        let first = deliver(&store, &body("first", 100)).unwrap();
+        let session = store.open(DROP).unwrap();
+        let mut deletions = Deletions::default();
+        deletions.mark(MessageNumber::from_index(0).unwrap());
+        // The record reaches the disk although its sync fails; the cut does not.
+        disk.plan(Plan::SyncsFail(n));
+        let committed = session.commit(&deletions).is_ok();
+        disk.plan(Plan::Calm);
+        let found = retrieve(&store).unwrap();
+        let ids: Vec<_> = found.iter().map(|(id, _)| id.clone()).collect();
+        let expected = if committed { vec![] } else { vec![first] };
+        assert_eq!(ids, expected, "{n}");
+        // What was shown is so after a power cut, too.
+        let later = Arc::new(Store::new(Arc::new(disk.reboot(Loss::Everything))));
+        assert!(retrieve(&later).unwrap() == found, "{n}");
+    }
+}

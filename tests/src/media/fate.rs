@@ -18,6 +18,8 @@ pub enum Plan {
     FailFrom(u64, io::ErrorKind),
     /// As `FailFrom`, but what the syncs should have saved reaches the disk.
     FailFromLate(u64, io::ErrorKind),
+    /// From this call on no sync of a file succeeds; at this call all of it reaches the disk.
+    SyncsFail(u64),
     /// This call, if it writes, writes half and fails for lack of space.
     ShortWrite(u64),
     /// The disk is full until so many octets were cut off its files; then there is room.
@@ -131,6 +133,13 @@ impl Plan {
             Self::FailLate(at, kind) if at == n => Fate::Fail(kind, Loss::Nothing),
             Self::FailFrom(at, kind) if changes && at <= n => Fate::Fail(kind, Loss::Everything),
             Self::FailFromLate(at, kind) if changes && at <= n => Fate::Fail(kind, Loss::Nothing),
+            Self::SyncsFail(at) if call == Call::Sync && at <= n => Fate::Fail(
+                io::ErrorKind::Other,
+                match at == n {
+                    true => Loss::Nothing,
+                    false => Loss::Everything,
+                },
+            ),
             Self::ShortWrite(at) if changes && at == n => Fate::Half,
             _ => Fate::Go,
         }

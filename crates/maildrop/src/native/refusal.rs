@@ -56,6 +56,11 @@ impl<D: Disk> Appending<'_, D> {
         if same && stat.len == poison.len && stat.len > poison.cut {
             return Ok(Some(poison.cut));
         }
+        if same && stat.len <= poison.cut {
+            // It was cut, but nobody could say that the cut lasts: once more, as new work.
+            self.file.truncate(stat.len)?;
+            self.file.sync_all()?;
+        }
         self.slot.poison = None;
         Ok(None)
     }
