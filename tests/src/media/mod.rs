@@ -12,19 +12,19 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fate;
+mod file;
 mod names;
 mod octets;
 mod state;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::Duration;
 
-use maildrop::native::media::{Disk, File, Lock, Stat};
+use maildrop::native::media::{Disk, Stat};
 
 pub use fate::{Call, Conductor, Fate, Loss, Part, Plan};
+pub use file::SimFile;
 use names::{NameChange, Node};
-use octets::Change;
 use state::{State, power_cut};
 
 /// A disk in memory. Clones are the same disk and the same process.
@@ -38,13 +38,6 @@ pub struct SimDisk {
 
 /// What somebody else does.
 type Meanwhile = Box<dyn FnOnce() + Send>;
-
-/// An open file of a [`SimDisk`].
-pub struct SimFile {
-    disk: SimDisk,
-    key: u64,
-    opening: u64,
-}
 
 impl SimDisk {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -187,8 +180,12 @@ impl SimDisk {
         change: impl FnOnce(&mut State) -> io::Result<NameChange>,
     ) -> io::Result<()> {
         let (mut state, fate) = self.enter(call)?;
-        let change = change(&mut state)?;
-        state.rename(self.process, fate, change)
+        match change(&mut state) {
+            Ok(change) => state.rename(self.process, fate, change),
+            // Who dies does not hear that it could not be done.
+            Err(error) if fate != Fate::Half => state.end(self.process, fate).and(Err(error)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -272,8 +269,8 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, path: &str) -> io::Result<()> {
         let (mut state, fate) = self.enter(Call::SyncDir)?;
-        state.names.dir(path)?;
-        state.sync_dir(self.process, fate, path)
+        let found = state.names.dir(path);
+        state.sync_dir(self.process, fate, path).and(found)
     }
 
     fn stat(&self, path: &str) -> io::Result<Stat> {
@@ -298,113 +295,3 @@ impl Disk for SimDisk {
 
 /// Room on the disk, as it says itself; that it is used up is a matter of fate.
 const FREE: u64 = 1 << 40;
-
-impl SimFile {
-    fn sync(&self) -> io::Result<()> {
-        let (mut state, fate) = self.disk.enter(Call::Sync)?;
-        let fate = match fate {
-            // Only writes can be done by half.
-            Fate::Half => Fate::Go,
-            other => other,
-        };
-        match fate {
-            Fate::Go | Fate::Die(Part::Whole) => state.octets(self.key).sync(),
-            Fate::Fail(_, reached) => state.octets(self.key).sync_in_vain(reached),
-            _ => {}
-        }
-        state.syncs += u64::from(fate == Fate::Go);
-        state.end(self.disk.process, fate)
-    }
-
-    fn modify(&self, call: Call, change: Change) -> io::Result<()> {
-        let (mut state, fate) = self.disk.enter(call)?;
-        let change = match fate {
-            Fate::Go | Fate::Die(Part::Whole | Part::Unsynced) | Fate::Cut(_) => Some(change),
-            Fate::Half | Fate::Die(Part::Half) => change.half(),
-            Fate::Fail(..) | Fate::Die(Part::None) => None,
-        };
-        if let Some(change) = change {
-            let before = state.stat(self.key).len;
-            state.octets(self.key).change(change);
-            state.cut_off += before.saturating_sub(state.stat(self.key).len);
-        }
-        state.end(self.disk.process, fate)
-    }
-}
-
-impl Drop for SimFile {
-    fn drop(&mut self) {
-        if let Ok(mut state) = self.disk.state.lock() {
-            state.closed(self.opening);
-        }
-    }
-}
-
-impl File for SimFile {
-    fn stat(&self) -> io::Result<Stat> {
-        Ok(self.disk.look(Call::Stat)?.stat(self.key))
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.disk.look(Call::Read)?;
-        let octets = &state.octets(self.key).seen;
-        let from = usize::try_from(offset).unwrap().min(octets.len());
-        let to = (from + buffer.len()).min(octets.len());
-        buffer[..to - from].copy_from_slice(&octets[from..to]);
-        Ok(to - from)
-    }
-
-    fn read_cached(&self, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
-        drop(self.disk.look(Call::Read)?);
-        Ok(None)
-    }
-
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
-        self.modify(Call::Write, Change::Write(offset, parts.concat()))
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.modify(Call::Truncate, Change::Truncate(len))
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.modify(Call::Allocate, Change::Truncate(len))
-    }
-
-    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.modify(Call::Punch, Change::Punch(offset, len as usize))
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.sync()
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.sync()
-    }
-
-    fn forget_cache(&self, from: u64) {
-        let mut state = self.disk.state();
-        if state.is_alive(self.disk.process) {
-            state.octets(self.key).forget_cache(from);
-        }
-    }
-
-    fn try_lock(&self, lock: Lock) -> io::Result<bool> {
-        let mut state = self.disk.look(Call::Lock)?;
-        Ok(state.lock(self.opening, self.key, lock))
-    }
-
-    fn wait_lock(&self, lock: Lock, _: Duration) -> io::Result<bool> {
-        let got = self.try_lock(lock)?;
-        if !got && let Some(conductor) = self.disk.conductor.as_ref().and_then(Weak::upgrade) {
-            conductor.waits_in_vain(self.disk.process);
-        }
-        Ok(got)
-    }
-
-    fn unlock(&self, lock: Lock) {
-        let mut state = self.disk.state();
-        state.unlock(self.opening, self.key, lock);
-    }
-}

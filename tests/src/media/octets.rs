@@ -31,6 +31,8 @@ pub(super) enum Change {
     Truncate(u64),
     /// From an offset, so many zeros for which no room is kept.
     Punch(u64, usize),
+    /// As long as this at least.
+    Grow(u64),
 }
 
 /// Which pieces of unsynced changes survive.
@@ -86,6 +88,7 @@ impl Octets {
                         .retain(|page| !(from / PAGE..to.div_ceil(PAGE)).contains(page));
                 }
             }
+            Change::Grow(_) => {}
             Change::Truncate(len) => drop(self.holes.split_off(&(len as usize).div_ceil(PAGE))),
         }
         self.changes.push(change);
@@ -105,18 +108,31 @@ impl Octets {
         }
     }
 
-    /// A sync that fails: everything counts as clean from now on, whatever the disk got.
+    /// A sync that fails: all octets count as clean from now on, whatever the disk got. The length
+    /// is the file system's own matter: it is written in its order by a later sync.
     pub(super) fn sync_in_vain(&mut self, reached: Loss) {
-        if !self.changes.is_empty() {
-            self.write_back(reached);
-            self.forked = true;
+        if reached == Loss::Nothing {
+            return self.sync();
+        }
+        let changes = std::mem::take(&mut self.changes);
+        let octets = |it: &Change| matches!(it, Change::Write(..));
+        self.forked |= changes.iter().any(octets);
+        let mut sieve = Sieve::new(reached);
+        for change in changes {
+            if octets(&change) {
+                let lost = self.write_back(change, &mut sieve);
+                self.changes.extend(lost.into_iter().map(Change::of_length));
+            } else {
+                self.changes.push(change);
+            }
         }
     }
 
     /// What a power cut leaves.
     pub(super) fn cut(&mut self, loss: Loss) {
-        if !self.changes.is_empty() {
-            self.write_back(loss);
+        let mut sieve = Sieve::new(loss);
+        for change in std::mem::take(&mut self.changes) {
+            self.write_back(change, &mut sieve);
             self.forked = true;
         }
         if std::mem::take(&mut self.forked) {
@@ -129,31 +145,33 @@ impl Octets {
         }
     }
 
-    fn write_back(&mut self, loss: Loss) {
-        let mut sieve = Sieve::new(loss);
-        for change in std::mem::take(&mut self.changes) {
-            for piece in change.pieces() {
-                if sieve.keeps() {
-                    piece.apply(&mut self.durable);
-                } else if let Change::Write(offset, octets) = piece
-                    && sieve.zeros()
-                {
-                    // The length was written, the octets were not.
-                    let end = offset as usize + octets.len();
-                    self.durable.resize(end.max(self.durable.len()), 0);
-                }
+    /// Writes what the loss spares of a change, and returns the rest.
+    fn write_back(&mut self, change: Change, sieve: &mut Sieve) -> Vec<Change> {
+        let mut lost = Vec::new();
+        for piece in change.pieces() {
+            if sieve.keeps() {
+                piece.apply(&mut self.durable);
+                continue;
             }
+            if matches!(piece, Change::Write(..)) && sieve.zeros() {
+                // The length was written, the octets were not.
+                piece.clone().of_length().apply(&mut self.durable);
+            }
+            lost.push(piece);
         }
+        lost
     }
 
     /// Forgets what is clean, so that it is read from the disk again. Dirty pages cannot be
     /// forgotten.
     pub(super) fn forget_cache(&mut self, from: u64) {
-        if self.changes.is_empty() && self.forked {
-            let keep = (from as usize).min(self.seen.len());
+        let is_dirty = |it: &Change| matches!(it, Change::Write(..));
+        if self.forked && !self.changes.iter().any(is_dirty) {
+            let mut octets = self.durable.clone();
+            self.changes.iter().for_each(|it| it.apply(&mut octets));
+            let keep = (from as usize).min(self.seen.len()).min(octets.len());
             self.seen.truncate(keep);
-            let rest = self.durable.get(keep..).unwrap_or_default();
-            self.seen.extend_from_slice(rest);
+            self.seen.extend_from_slice(&octets[keep..]);
         }
     }
 
@@ -173,14 +191,25 @@ impl Octets {
 }
 
 impl Change {
-    /// The first half of a write; nothing of anything else.
+    /// The first half of a write, up to the end of a sector (a kernel that stops in the middle of a
+    /// write stops between two pages); nothing of anything else.
     pub(super) fn half(self) -> Option<Self> {
         match self {
             Self::Write(offset, mut octets) => {
-                octets.truncate(octets.len() / 2);
+                let half = offset as usize + octets.len() / 2;
+                let end = half / SECTOR * SECTOR;
+                octets.truncate(end.saturating_sub(offset as usize));
                 Some(Self::Write(offset, octets))
             }
-            Self::Truncate(_) | Self::Punch(..) => None,
+            Self::Truncate(_) | Self::Punch(..) | Self::Grow(_) => None,
+        }
+    }
+
+    /// What is left of it when its octets are lost.
+    fn of_length(self) -> Self {
+        match self {
+            Self::Write(offset, octets) => Self::Grow(offset + octets.len() as u64),
+            other => other,
         }
     }
 
@@ -194,6 +223,7 @@ impl Change {
                 octets[from..to].copy_from_slice(data);
             }
             Self::Truncate(len) => octets.resize(*len as usize, 0),
+            Self::Grow(len) => octets.resize(octets.len().max(*len as usize), 0),
             Self::Punch(from, len) => {
                 let (from, to) = (*from as usize, *from as usize + len);
                 let to = to.min(octets.len());

@@ -1,0 +1,33 @@
+//! What happened, in figures.
+
+use std::fmt;
+
+/// What happened in a life, in figures.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) steps: u64,
+    pub(crate) cuts: u64,
+    pub(crate) kills: u64,
+    pub(crate) failures: u64,
+    pub(crate) overtaken: u64,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} steps, {} power cuts, {} kills, {} failed calls, {} times overtaken",
+            self.steps, self.cuts, self.kills, self.failures, self.overtaken
+        )
+    }
+}
+
+impl Figures {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.steps += other.steps;
+        self.cuts += other.cuts;
+        self.kills += other.kills;
+        self.failures += other.failures;
+        self.overtaken += other.overtaken;
+    }
+}
