@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill inject fill powercut interop bench day long rot orders clean
+.PHONY: help demo build needs test quick fuzz kill sim mutants inject fill powercut interop bench day long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -18,6 +18,8 @@ help:
 	@echo "make powercut  power cuts under ext4 and XFS, as root; IMAGES=100 SEED=…"
 	@echo "make rot       rot and forgeries in a maildrop's file; FLIPS=1500000 FORGED=10000000 THREADS=2 SEED=1"
 	@echo "make orders    three threads on one maildrop in every order; CHANGES=2 DICE=2000"
+	@echo "make sim       the store's simulated lives; SEEDS=1000000 SEED=… (one, step by step)"
+	@echo "make mutants   the store broken on purpose, which the simulation must notice"
 	@echo "make interop   real clients and a real Postfix against the program"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
@@ -72,6 +74,15 @@ orders:
 	CHANGES=$(CHANGES) DICE=$(DICE) \
 		$(CARGO) test --locked -p restante-tests --test interleaving -- --nocapture --test-threads 1
 
+# The profile of tests, not of release: it is optimised where it counts, and overflows are panics.
+SEEDS ?= 1000000
+sim:
+	$(if $(SEED),SIM_SEED=$(SEED)) SIM_SEEDS=$(SEEDS) \
+		$(CARGO) test --locked -p restante-tests --test sim many_lives -- --ignored --nocapture
+
+mutants:
+	@$(PYTHON) interop/mutants.py --all
+
 interop: needs build
 	@$(PYTHON) interop/run.py
 
@@ -90,7 +101,9 @@ long: needs build
 	@$(PYTHON) interop/kill.py --rounds 10000 --seconds 100000
 	@$(PYTHON) interop/inject.py
 	@$(PYTHON) interop/fill.py --points 1000
-	$(CARGO) test --workspace --locked -- --ignored
+	@$(PYTHON) interop/mutants.py --all
+	@$(MAKE) --no-print-directory sim
+	$(CARGO) test --workspace --locked -- --ignored --skip many_lives
 
 clean:
 	$(CARGO) clean

@@ -29,7 +29,7 @@ _CARGO_IGNORED = re.compile(r"^test (\S.*) \.\.\. ignored(?:, (.*))?$", re.MULTI
 _CARGO_OUTPUT = re.compile(r"^---- (\S+) stdout ----$")
 #: Lines of our own programs that are worth repeating.
 _NOTE = re.compile(
-    r"\s+(FAILED|SKIPPED|\d+ rounds|\d+ images|\d+ trials|sessions killed|seed|again"
+    r"\s+(FAILED|SKIPPED|caught|\d+ rounds|\d+ images|\d+ trials|sessions killed|seed|again"
     r"|.*: \d+ (runs|calls|points)|this machine|\d+ s in all|lying disk)"
 )
 _UNITTEST_SUM = re.compile(r"^Ran (\d+) tests?", re.MULTILINE)
@@ -218,6 +218,7 @@ _PARTS = [
     Part("program", "the programs that the next parts use", 30, _program),
     Part("harness", "the rule and the oracle of the next parts", 5, _harness),
     Part("fuzz", "each fuzz target for 10 s", 150, _script("fuzz.py", "--seconds", "10")),
+    Part("mutants", "five ways to break the store, each noticed by the simulation", 120, _script("mutants.py")),
     Part("kill", "kill -9 under load, 300 rounds", 150, _script("kill.py")),
     Part("inject", "an error and a kill at every call that touches the disk", 240, _script("inject.py", "--short")),
     Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py")),
