@@ -367,6 +367,7 @@ fn calls() -> u64 {
     let calls = disk.calls();
     judge(&disk, &model, "calm");
     assert!(calls > 100);
+    println!("{calls} calls of the disk");
     calls
 }
 
