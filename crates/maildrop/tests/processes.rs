@@ -223,3 +223,26 @@ fn an_emptied_file_is_replaced_before_it_grows() {
     let len = fs::metadata(maildrops.path(DROP).unwrap()).unwrap().len();
     assert!(len < 2_000_000, "{len}");
 }
+
+/// One reads a record from a disk that spoils it, cuts it as torn, and fills the file up to the
+/// very length that the other one knows.
+#[test]
+fn a_file_of_the_same_length_need_not_say_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = [0, 1].map(|_| Maildrops::native(dir.path(), &any()).unwrap());
+    deliver(&one, b"A: 1\r\n\r\n");
+    deliver(&one, &vec![b'x'; 4096]);
+    let path = one.path(DROP).unwrap();
+    let known = fs::metadata(&path).unwrap().len();
+    let mut octets = fs::read(&path).unwrap();
+    let end = octets.len() / 512 * 512;
+    octets[end - 512..end].fill(0);
+    fs::write(&path, &octets).unwrap();
+    // The NOTE about the cut takes 80 octets.
+    deliver(&two, &vec![b'y'; 4096 - 80]);
+    assert_eq!(fs::metadata(&path).unwrap().len(), known);
+    deliver(&one, b"A: 3\r\n\r\n");
+    let three = Maildrops::native(dir.path(), &any()).unwrap();
+    assert_eq!(three.open(DROP).unwrap().listing().len(), 3);
+    assert_eq!(three.verify(DROP, &mut |_| {}).unwrap().damages, []);
+}

@@ -34,14 +34,14 @@ impl<D: Disk> Appending<'_, D> {
             .known
             .as_ref()
             .filter(|known| known.id == stat.id && known.index.end <= stat.len);
-        // Somebody appended, after the last record that is known here; or cut that one as torn,
-        // having read it from a disk that spoilt it.
+        // Somebody may have appended, after the last record that is known here; or cut that one as
+        // torn, having read it from a disk that spoilt it, and appended to just this length.
         let known = match known {
-            Some(known) if known.index.end < stat.len => known
+            Some(known) => known
                 .index
                 .ends_in(&*self.file, &known.header.salt, stat.len)?
                 .then_some(known),
-            other => other,
+            None => None,
         };
         let got = match known {
             // The inode's number may have been given to a new file: the salt tells.

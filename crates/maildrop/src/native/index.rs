@@ -320,6 +320,11 @@ impl Index {
     /// Whether the file still holds the last record where this index ends. It does unless
     /// somebody took it off the file, and then the index is of another file's octets.
     pub(crate) fn ends_in(&self, file: &impl File, salt: &[u8; 16], len: u64) -> io::Result<bool> {
+        let ends_in_gap = |gap: &Gap| gap.offset + gap.len == self.end;
+        if len == self.end && self.gaps.last().is_some_and(ends_in_gap) {
+            // Nothing that could be looked for.
+            return Ok(true);
+        }
         if self.last == 0 {
             return Ok(self.end <= HEADER_LEN as u64);
         }
