@@ -7,7 +7,9 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use maildrop::native::media::{Disk as _, File as _, Lock, RealDisk};
 use maildrop::{
     Addressee, DeliverError, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings,
     OpenError,
@@ -245,4 +247,33 @@ fn a_file_of_the_same_length_need_not_say_the_same() {
     let three = Maildrops::native(dir.path(), &any()).unwrap();
     assert_eq!(three.open(DROP).unwrap().listing().len(), 3);
     assert_eq!(three.verify(DROP, &mut |_| {}).unwrap().damages, []);
+}
+
+/// Housekeeping asks whether anybody waits by taking the lock of who waits for a moment.
+#[test]
+fn whoever_asks_for_a_waiting_login_does_not_hide_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
+    deliver(&maildrops, b"A: 1\r\n\r\n");
+    let disk = RealDisk::directory(dir.path()).unwrap();
+    let path = maildrops.path(DROP).unwrap();
+    let path = path.strip_prefix(dir.path()).unwrap().to_str().unwrap();
+    for _ in 0..200 {
+        let file = disk.open(path).unwrap();
+        assert!(file.try_lock(Lock::Tidying).unwrap() && file.try_lock(Lock::Session).unwrap());
+        std::thread::scope(|scope| {
+            let login = scope.spawn(|| maildrops.open(DROP).map(drop));
+            let begun = Instant::now();
+            while file.try_lock(Lock::Waiting).unwrap() {
+                file.unlock(Lock::Waiting);
+                assert!(
+                    begun.elapsed() < Duration::from_secs(2),
+                    "the login is not seen"
+                );
+            }
+            file.unlock(Lock::Session);
+            file.unlock(Lock::Tidying);
+            login.join().unwrap().unwrap();
+        });
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
 
@@ -18,6 +19,8 @@ use crate::unique_id::own;
 
 /// How often to start again because the file was replaced meanwhile.
 const REPLACED_MAX: usize = 16;
+/// How long to try to be seen waiting for housekeeping.
+const WAITING_WAIT: Duration = Duration::from_millis(200);
 /// Records read at an opening that make a new sidecar worth its while.
 const SIDECAR_RECORDS_MIN: u64 = 512;
 
@@ -129,8 +132,9 @@ impl<D: Disk> Store<D> {
             file.unlock(Lock::Tidying);
             return Ok(false);
         }
-        // Whoever else waits has it already.
-        file.try_lock(Lock::Waiting)?;
+        // Housekeeping has it for a moment each time it asks whether anybody waits. Whoever else has
+        // it waits, too, and is seen.
+        file.wait_lock(Lock::Waiting, WAITING_WAIT)?;
         let taken = file.wait_lock(Lock::Session, TIDYING_WAIT);
         file.unlock(Lock::Waiting);
         taken
