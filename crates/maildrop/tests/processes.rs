@@ -7,9 +7,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use maildrop::native::media::{Disk as _, File as _, Lock, RealDisk};
+use maildrop::native::{Backup, Run, Store};
 use maildrop::{
     Addressee, DeliverError, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings,
     OpenError,
@@ -276,4 +278,61 @@ fn whoever_asks_for_a_waiting_login_does_not_hide_it() {
             login.join().unwrap().unwrap();
         });
     }
+}
+
+/// What a crash leaves of a text that was written to make the search for records slow.
+#[test]
+fn imitated_headers_do_not_keep_a_login_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
+    deliver(&maildrops, b"A: 1\r\n\r\n");
+    let mut octets = fs::read(maildrops.path(DROP).unwrap()).unwrap();
+    octets.resize(octets.len().next_multiple_of(8) + 512, 0);
+    // Each eight octets begin a header with as many TLVs as there can be.
+    for _ in 0..64 * 1024 {
+        octets.extend_from_slice(&[0x11, 0x52, 0x53, 0x4d, 1, 0, 0xff, 0xff]);
+    }
+    fs::write(maildrops.path(DROP).unwrap(), &octets).unwrap();
+    drop(maildrops);
+    let begun = Instant::now();
+    let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
+    assert_eq!(maildrops.open(DROP).unwrap().listing().len(), 1);
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+/// The length that a manifest gives has rotted.
+#[test]
+fn a_copy_that_is_said_to_be_endless_is_read_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, saved) = (dir.path().join("data"), dir.path().join("saved"));
+    fs::create_dir(&data).unwrap();
+    fs::create_dir(&saved).unwrap();
+    deliver(&Maildrops::native(&data, &any()).unwrap(), b"A: 1\r\n\r\n");
+    let store = Store::new(Arc::new(RealDisk::directory(&data).unwrap()));
+    let mut backup = Backup::open(RealDisk::directory(&saved).unwrap()).unwrap();
+    let done = store
+        .back_up(DROP, &mut backup, &mut |_| {})
+        .unwrap()
+        .unwrap();
+    backup.finish().unwrap();
+    let manifest = fs::read_to_string(saved.join("manifest")).unwrap();
+    let length = format!("\"length\":{}", done.length);
+    assert!(manifest.contains(&length));
+    let endless = manifest.replace(&length, "\"length\":4611686018427387904");
+    fs::write(saved.join("manifest"), endless).unwrap();
+    let (tell, hear) = mpsc::channel();
+    std::thread::spawn(move || {
+        let backup = Backup::existing(RealDisk::directory(&saved).unwrap()).unwrap();
+        tell.send(
+            store
+                .restore(DROP, &backup, Run::Real)
+                .map(|it| it.messages),
+        )
+    });
+    let restored = hear.recv_timeout(Duration::from_secs(10));
+    assert_eq!(restored.expect("it ends").unwrap(), 1);
 }

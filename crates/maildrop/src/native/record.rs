@@ -186,6 +186,13 @@ impl Record {
     pub(crate) fn body_start(&self) -> u64 {
         RECORD_LEN as u64 + u64::from(self.ext_len)
     }
+
+    /// Where a record at `offset` ends; none if no file reaches so far.
+    fn end(&self, offset: u64) -> Option<u64> {
+        offset
+            .checked_add(self.body_start())?
+            .checked_add(self.stored_len)
+    }
 }
 
 /// A record whose header was verified.
@@ -299,10 +306,7 @@ pub(crate) fn look_in(
     if !Record::holds(octets, &ext, salt, offset) {
         return Ok(At::Nothing("the checksum of a record header is wrong"));
     }
-    let end = offset
-        .checked_add(record.body_start())
-        .and_then(|body| body.checked_add(record.stored_len));
-    match end {
+    match record.end(offset) {
         Some(end) if end <= len => Ok(At::Record(Found {
             offset,
             record,
@@ -355,10 +359,7 @@ fn unverified(
     let fits = record.stored_len > 0
         && record.pop_size.checked_add(record.stuffed.into()) == Some(record.stored_len)
         && u64::from(record.top_off) <= record.stored_len;
-    let end = offset
-        .checked_add(record.body_start())
-        .and_then(|body| body.checked_add(record.stored_len))
-        .filter(|&end| end <= to && fits);
+    let end = record.end(offset).filter(|&end| end <= to && fits);
     let (Some(end), Some(left)) = (end, budget.checked_sub(record.stored_len)) else {
         return Ok(None);
     };
@@ -388,12 +389,19 @@ pub(crate) fn search(
     let mut at = align(from);
     while at < len {
         let got = file.read_at(&mut buffer, at)?;
+        if got < RECORD_LEN {
+            // Whatever was said about the length.
+            break;
+        }
         for place in (0..got.min(BLOCK)).step_by(8) {
             let Some(octets) = buffer[..got].get(place..place + RECORD_LEN) else {
                 break;
             };
-            if Record::parse(octets).is_some()
-                && let At::Record(found) = look(file, salt, at + place as u64, len)?
+            let offset = at + place as u64;
+            // Only what fits is hashed: else a text could make every eight octets cost 64 KiB.
+            let fits = |it: Record| it.end(offset).is_some_and(|end| end <= len);
+            if Record::parse(octets).is_some_and(fits)
+                && let At::Record(found) = look(file, salt, offset, len)?
             {
                 return Ok(Some(found));
             }
