@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::hash::Hasher as _;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,7 @@ use maildrop::{
 };
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use restante_tests::media::{Loss, Plan, SimDisk};
+use siphasher::sip::SipHasher24;
 
 const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
 const MROSE: Addressee<'static> = Addressee::unlimited(DROP, "mrose");
@@ -416,4 +418,34 @@ fn on_a_full_disk_deletions_commit_from_the_reserve() {
     assert_eq!(reserve(&disk), 4 << 20);
     whole(&shop);
     assert!(matches!(shop.open(DROP), Ok(_) | Err(OpenError::InUse)));
+}
+
+#[test]
+fn a_clock_that_was_behind_makes_no_message_older_than_the_one_before() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    let now = now_us();
+    deliver(&shop, &body("first", 100));
+    // As if it had been put here in 1970: received and appended at the same wrong time.
+    let path = Store::<SimDisk>::path_of(DROP);
+    let before = disk.octets(&path).unwrap().len();
+    deliver(&shop, &body("second", 100));
+    restamp(&disk, &path, before.next_multiple_of(8), 1);
+    let fresh = self::shop(&disk, Duration::ZERO);
+    assert_eq!(content(&fresh).len(), 2);
+    assert_eq!(fresh.expire(DROP, now - HOUR_US).unwrap().messages, 0);
+    assert_eq!(fresh.expire(DROP, now + HOUR_US).unwrap().messages, 2);
+}
+
+/// Gives a record another time of receipt, with the key that only the file has.
+fn restamp(disk: &SimDisk, path: &str, at: usize, received_us: i64) {
+    disk.rot(path, |octets| {
+        octets[at + 32..at + 40].copy_from_slice(&received_us.to_le_bytes());
+        let ext = usize::from(u16::from_le_bytes([octets[at + 6], octets[at + 7]]));
+        let mut mac = SipHasher24::new_with_key(octets[64..80].try_into().unwrap());
+        mac.write(&(at as u64).to_le_bytes());
+        mac.write(&octets[at..at + 56]);
+        mac.write(&octets[at + 64..at + 64 + ext]);
+        octets[at + 56..at + 64].copy_from_slice(&mac.finish().to_le_bytes());
+    });
 }

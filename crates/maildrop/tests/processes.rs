@@ -298,7 +298,8 @@ fn imitated_headers_do_not_keep_a_login_waiting() {
     let maildrops = Maildrops::native(dir.path(), &any()).unwrap();
     assert_eq!(maildrops.open(DROP).unwrap().listing().len(), 1);
     assert!(
-        begun.elapsed() < Duration::from_secs(3),
+        // It took minutes.
+        begun.elapsed() < Duration::from_secs(20),
         "{:?}",
         begun.elapsed()
     );

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use auth::Authenticator;
 use maildrop::Maildrops;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -22,7 +22,8 @@ use crate::connection::Buffers;
 use crate::control::{Control, Order, Phase, Stage};
 use crate::limits::Admission;
 use crate::listener::{Accepting, Door};
-use crate::{sweep, tidy, tls};
+use crate::tidy::Tidying;
+use crate::{sweep, tls};
 
 /// What the server serves from. Opened by the program after it has become its user.
 #[derive(Clone)]
@@ -51,7 +52,7 @@ pub(crate) struct Server {
     pub(crate) timestamps: Timestamps,
     pub(crate) sessions: SessionIds,
     /// Turns for housekeeping after sessions.
-    pub(crate) tidying: Semaphore,
+    pub(crate) tidying: Tidying,
 }
 
 /// What a reload replaces: a session keeps what it started with.
@@ -112,7 +113,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         buffers: Arc::default(),
         timestamps: Timestamps::default(),
         sessions: SessionIds::default(),
-        tidying: Semaphore::new(tidy::AT_ONCE),
+        tidying: Tidying::default(),
     });
     let mut doors = JoinSet::new();
     for socket in sockets {

@@ -4,11 +4,11 @@ use std::io;
 
 use tracing::warn;
 
-use super::Store;
 use super::append::Purpose;
 use super::bytes::i64_at;
 use super::media::{Disk, File};
 use super::record::{At, Found, ext, look};
+use super::{Store, now_us};
 use crate::error::StoreError;
 use crate::id::MaildropId;
 
@@ -37,7 +37,8 @@ pub(crate) fn appended_us(found: &Found) -> i64 {
 impl<D: Disk> Store<D> {
     /// Deletes the messages that were put here before a moment (µs since 1970), durably, in one
     /// commit. One that was brought back counts from then. Messages are in the order of their arrival,
-    /// but for those, so it does not look at all of a large maildrop. A maildrop in use is left alone: the next sweep comes.
+    /// but for those, so it does not look at all of a large maildrop; one that was stamped earlier
+    /// than the ones before it counts as not older than they. A maildrop in use is left alone: the next sweep comes.
     ///
     /// # Errors
     ///
@@ -55,14 +56,25 @@ impl<D: Disk> Store<D> {
             let salt = known.header.salt;
             let (mut uids, mut expired) = (Vec::new(), Expired::default());
             let mut younger = 0;
+            let now = now_us();
+            // A clock that was behind for a while stamps messages as older than those before them.
+            let mut newest = known.header.created_us.min(now);
             for entry in known.index.alive() {
+                if shared.is_wanted() {
+                    // What is found so far is old enough; the next sweep goes on.
+                    break;
+                }
                 let At::Record(found) = look(&**file, &salt, entry.offset(), len)? else {
                     // Nobody can tell how old it is. Damage is told of when it is read.
                     warn!(maildrop = %drop, uid = entry.uid, "age of a damaged message is unknown");
                     continue;
                 };
                 let risen = known.index.risen.get(&entry.uid).copied();
-                if risen.unwrap_or_else(|| appended_us(&found)) >= before_us {
+                let put_here = appended_us(&found);
+                if put_here <= now {
+                    newest = newest.max(put_here);
+                }
+                if risen.unwrap_or(put_here).max(newest) >= before_us {
                     younger += 1;
                     match younger < YOUNGER_MAX {
                         true => continue,

@@ -132,8 +132,12 @@ impl<D: Disk> Rewriting<'_, D> {
                     }
                 }
             }
-            if let (Some(appending), Some(fresh)) = (held, fresh.take_if(|_| last_round)) {
-                return Ok(self.replace(appending, fresh, path, &buried)?);
+            match (held, fresh.take_if(|_| last_round)) {
+                (Some(appending), Some(fresh)) => {
+                    return Ok(self.replace(appending, fresh, path, &buried)?);
+                }
+                // So that little is left to sync when deliveries wait for it.
+                _ => fresh.iter().try_for_each(|it| it.file.sync_data())?,
             }
         }
         Ok(Rewritten::GaveWay)

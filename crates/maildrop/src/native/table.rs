@@ -99,10 +99,11 @@ impl Shared {
         free
     }
 
-    /// Takes the session lock for housekeeping; false if anybody has it.
+    /// Takes the session lock for housekeeping; false if anybody has it, or waits for it.
     pub(crate) fn hold_to_tidy(&self) -> bool {
         let mut hold = self.lock_hold();
-        let free = hold.holder == Holder::Nobody;
+        // A login that was just woken has not taken it yet, and comes first.
+        let free = hold.holder == Holder::Nobody && hold.waiting == 0;
         if free {
             hold.holder = Holder::Tidying;
         }

@@ -112,8 +112,10 @@ impl<'s, F: File, G: File> Merge<'s, F, G> {
             false => entry.uid,
             true => {
                 self.renumbered += 1;
-                self.next_uid += 1;
-                self.next_uid - 1
+                let uid = self.next_uid;
+                // Only a file that somebody made on purpose gets near the end.
+                self.next_uid = uid.saturating_add(1);
+                uid
             }
         };
         self.brought_back += 1;
