@@ -448,4 +448,43 @@ fn restamp(disk: &SimDisk, path: &str, at: usize, received_us: i64) {
         mac.write(&octets[at + 64..at + 64 + ext]);
         octets[at + 56..at + 64].copy_from_slice(&mac.finish().to_le_bytes());
     });
+fn on_a_full_disk_a_file_that_is_mostly_dead_makes_room() {
+    // What lives is small: the file is written anew with what the reserve has.
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    shop.refill_reserve().unwrap();
+    deliver(&shop, &body("kept", 300));
+    for _ in 0..8 {
+        deliver(&shop, &body("dead", 900_000));
+    }
+    delete(&shop, 2..=9);
+    let kept = content(&shop);
+    disk.plan(Plan::FullUntil(1 << 20));
+    shop.tidy(DROP).unwrap();
+    disk.plan(Plan::Calm);
+    assert_eq!(content(&shop), kept);
+    assert!(shop.summary(DROP).unwrap().disk_octets < 64 << 10);
+    whole(&shop);
+}
+
+#[test]
+fn on_a_full_disk_holes_are_made_where_the_file_cannot_be_written_anew() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, Duration::ZERO);
+    shop.refill_reserve().unwrap();
+    deliver(&shop, &body("kept", 1_500_000));
+    for _ in 0..4 {
+        deliver(&shop, &body("dead", 2_000_000));
+    }
+    delete(&shop, 2..=5);
+    let kept = content(&shop);
+    let reserve = disk.octets("reserve.bin").unwrap().len();
+    disk.plan(Plan::FullUntil(u64::MAX));
+    let full = shop.tidy(DROP).unwrap_err();
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    disk.plan(Plan::Calm);
+    assert_eq!(content(&shop), kept);
+    assert!(shop.summary(DROP).unwrap().disk_octets < 2_000_000);
+    assert_eq!(disk.octets("reserve.bin").unwrap().len(), reserve);
+    whole(&shop);
 }

@@ -20,6 +20,9 @@ use crate::id::MaildropId;
 
 /// A file is written anew if that gives back more than half of it, and more than this.
 const REWRITE_MIN: u64 = 4 << 20;
+/// On a full disk the reserve may be used for a new file that is not larger: it gives back at least
+/// four times as much.
+const RESERVED_MAX: u64 = 1 << 20;
 /// How often `compact` tries again after it gave way to a login.
 const COMPACT_TRIES: usize = 20;
 
@@ -166,11 +169,20 @@ impl<D: Disk> Store<D> {
             due
         };
         let rewriting = self.rewriting(drop, tidying, cut_us);
-        match due {
+        let rewritten = match due {
+            Due::Holes => return Ok(()),
             // On a full disk this is what makes room, and it needs a little to begin with.
-            Due::Fresh => self.with_reserve(|| rewriting.run()).map(std::mem::drop),
-            Due::Rewriting => rewriting.run().map(std::mem::drop),
-            Due::Holes => Ok(()),
+            Due::Fresh | Due::Rewriting { is_small: true } => self.with_reserve(|| rewriting.run()),
+            Due::Rewriting { is_small: false } => rewriting.run(),
+        };
+        match rewritten {
+            // Holes need no room, and make some: the rest may go the next time.
+            Err(StoreError::Io(full)) if crate::error::is_full(&full) => {
+                self.append_to(drop, tidying.shared, Some(file), Purpose::Write)?
+                    .punch(cut_us)?;
+                Err(StoreError::Io(full))
+            }
+            other => other.map(std::mem::drop),
         }
     }
 }
@@ -180,8 +192,8 @@ impl<D: Disk> Store<D> {
 enum Due {
     /// It is empty: a new one.
     Fresh,
-    /// It is mostly dead.
-    Rewriting,
+    /// It is mostly dead. What lives is small if a piece or two of the reserve has room for it.
+    Rewriting { is_small: bool },
     /// Holes, if any.
     Holes,
 }
@@ -193,7 +205,9 @@ impl Due {
         match () {
             () if !index.gaps.is_empty() => Self::Holes,
             () if index.is_vacant(cut_us) && index.end > needed => Self::Fresh,
-            () if reclaimable > REWRITE_MIN && reclaimable > disk_octets / 2 => Self::Rewriting,
+            () if reclaimable > REWRITE_MIN && reclaimable > disk_octets / 2 => Self::Rewriting {
+                is_small: needed <= RESERVED_MAX,
+            },
             () => Self::Holes,
         }
     }
