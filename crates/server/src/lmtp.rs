@@ -153,7 +153,7 @@ impl Driver<'_> {
     }
 
     fn give_up(&mut self, why: DeliverError) {
-        log_deliver_error(&why);
+        log_draft_error(&why);
         self.draft = None;
         self.session.draft_failed(why);
     }
@@ -243,7 +243,7 @@ impl Driver<'_> {
             match result {
                 Ok(_) => {}
                 Err(DeliverError::OverQuota) => log_full(recipient, octets),
-                Err(why) => log_deliver_error(why),
+                Err(why) => log_not_delivered(recipient, why),
             }
         }
         if results.iter().any(Result::is_ok) {
@@ -291,14 +291,28 @@ fn now_us() -> i64 {
     })
 }
 
-fn log_deliver_error(why: &DeliverError) {
+/// The text could not be kept; whose it is does not matter.
+fn log_draft_error(why: &DeliverError) {
     match why {
         DeliverError::Unavailable(cause) | DeliverError::NoSpace(cause) => {
             error!(%cause, "message not delivered: {why}");
         }
-        // Said with whose it is, where that is known.
+        DeliverError::OverQuota | DeliverError::Damaged(_) => {
+            error!("message not delivered: {why}")
+        }
+    }
+}
+
+fn log_not_delivered(recipient: &delivery::Recipient, why: &DeliverError) {
+    let (account, maildrop) = (&recipient.account, recipient.maildrop);
+    match why {
+        DeliverError::Unavailable(cause) | DeliverError::NoSpace(cause) => {
+            error!(account, %maildrop, %cause, "message not delivered: {why}");
+        }
+        DeliverError::Damaged(what) => {
+            error!(account, %maildrop, what, "message not delivered: maildrop damaged");
+        }
         DeliverError::OverQuota => {}
-        DeliverError::Damaged(what) => error!(what, "message not delivered: maildrop damaged"),
     }
 }
 
