@@ -340,7 +340,9 @@ fn data(config: &Config, findings: &mut Findings) {
         return;
     }
     // What `serve` would stumble over; what is not there yet is not made by looking.
-    if data.join("accounts.db").exists()
+    if let Err(failure) = stock::lost(config) {
+        findings.failure(&failure);
+    } else if data.join("accounts.db").exists()
         && let Err(failure) = stock::accounts(config)
     {
         findings.failure(&failure);

@@ -56,6 +56,7 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
 ///
 /// When accounts or maildrops cannot be used.
 pub(crate) fn services(config: &Config) -> Result<Services, Failure> {
+    stock::lost(config)?;
     let auth = stock::with_room(config, || {
         Authenticator::open(auth::Settings {
             data: config.data.clone(),

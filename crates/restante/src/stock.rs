@@ -15,11 +15,44 @@ use crate::rights;
 ///
 /// # Errors
 ///
-/// When the directory or the accounts cannot be used.
+/// When the directory or the accounts cannot be used, or the accounts are lost.
 pub(crate) fn accounts(config: &Config) -> Result<Accounts, Failure> {
+    rights::become_owner(config)?;
+    lost(config)?;
+    accounts_or_none(config)
+}
+
+/// As [`accounts`], for what brings lost accounts back.
+///
+/// # Errors
+///
+/// When the directory or the accounts cannot be used.
+pub(crate) fn accounts_or_none(config: &Config) -> Result<Accounts, Failure> {
     rights::become_owner(config)?;
     let accounts = with_room(config, || Accounts::open(&config.data))?;
     Ok(accounts.scram(config.scram.then_some(config.scram_iterations))?)
+}
+
+/// Refuses where maildrops are but no accounts: with a new, empty `accounts.db` every sender would be
+/// told for good that there is no such account, and nobody would see that the old one is lost.
+///
+/// # Errors
+///
+/// When `accounts.db` is not there and maildrops are.
+pub(crate) fn lost(config: &Config) -> Result<(), Failure> {
+    let has_maildrops = || {
+        let inside = std::fs::read_dir(config.data.join("d"));
+        inside.is_ok_and(|mut inside| inside.next().is_some())
+    };
+    if config.data.join("accounts.db").exists() || !has_maildrops() {
+        return Ok(());
+    }
+    let data = config.data.display();
+    Err(Failure::new(
+        Code::Data,
+        format!("there are maildrops in {data}, but accounts.db is lost"),
+    )
+    .remedy("bring it back: restante maildrop restore DIR --all; without a backup: restante maildrop rebuild"))
 }
 
 /// Opens what needs a little room on the disk, such as the shared memory of SQLite's log, if need

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use auth::AccountName;
 use maildrop::{MaildropId, Run};
 
-use super::{stock_of, store};
+use super::store;
 use crate::config::Config;
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, say};
+use crate::{rights, stock};
 
 /// Makes the accounts that the files name.
 ///
@@ -20,15 +21,23 @@ use crate::output::{self, count, note, say};
 ///
 /// EX_DATAERR when files were left alone; each has been named then.
 pub(super) fn rebuild(config: &Config, run: Run) -> Result<(), Failure> {
-    let (accounts, maildrops) = stock_of(config)?;
-    let present = accounts.list()?;
+    rights::become_owner(config)?;
+    // Looking makes no accounts.db: an empty one would hide that the accounts are lost.
+    let accounts = match run == Run::Dry && stock::lost(config).is_err() {
+        true => None,
+        false => Some(stock::accounts_or_none(config)?),
+    };
+    let maildrops = stock::maildrops(config)?;
+    let (present, gone) = match &accounts {
+        Some(accounts) => (accounts.list()?, accounts.removed()?),
+        None => Default::default(),
+    };
     let owned: HashSet<u64> = present.iter().map(|account| account.maildrop).collect();
     let names: HashSet<&str> = present
         .iter()
         .map(|account| account.name.as_str())
         .collect();
-    let removed: HashMap<u64, String> = accounts
-        .removed()?
+    let removed: HashMap<u64, String> = gone
         .into_iter()
         .map(|gone| (gone.maildrop, gone.name))
         .collect();
@@ -75,7 +84,7 @@ pub(super) fn rebuild(config: &Config, run: Run) -> Result<(), Failure> {
             continue;
         }
         let (id, messages) = files[0];
-        if run == Run::Real {
+        if let Some(accounts) = accounts.as_ref().filter(|_| run == Run::Real) {
             accounts.adopt(name, id.0)?;
         }
         made += 1;

@@ -10,12 +10,12 @@ use auth::{Accounts, Missing};
 use maildrop::{Backup, MaildropId, OpenError, RealDisk, Restored, Run};
 use serde_json::json;
 
+use super::Owned;
 use super::backup::{ACCOUNTS, unusable};
-use super::{Owned, stock_of};
 use crate::config::Config;
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, say};
-use crate::rights;
+use crate::{rights, stock};
 
 /// What `maildrop restore` was asked for.
 pub(super) struct Asked<'a> {
@@ -53,7 +53,8 @@ pub(super) fn restore(config: &Config, asked: &Asked<'_>) -> Result<(), Failure>
         Accounts::put_back(&copy, &config.data)?;
         note!("The accounts are back.");
     }
-    let (accounts, maildrops) = stock_of(config)?;
+    let accounts = stock::accounts_or_none(config)?;
+    let maildrops = stock::maildrops(config)?;
     let missing = match copy.exists() {
         true => accounts.missing(&copy)?,
         false => Vec::new(),

@@ -270,7 +270,7 @@ fn lost_accounts_are_made_from_the_files() {
     };
     lose();
     let dry = site.run(&["maildrop", "rebuild", "--dry-run"], b"").with(0);
-    assert_eq!(site.run(&["user", "list"], b"").with(0).stdout, "");
+    assert!(!site.path().join("data/accounts.db").exists());
     let ended = site.run(&["maildrop", "rebuild"], b"").with(0);
     assert_eq!(ended.stdout, dry.stdout);
     let lines: Vec<Vec<&str>> = ended
@@ -289,9 +289,13 @@ fn lost_accounts_are_made_from_the_files() {
         .with(0);
 
     // Two files of one name: nobody knows which.
-    lose();
+    let old = file(&site, "bob");
+    let octets = fs::read(&old).unwrap();
+    site.run(&["user", "remove", "bob", "--delete-mail", "--yes"], b"")
+        .with(0);
     site.run(&["user", "add", "bob", "--stdin"], b"x\n").with(0);
     deliver(&site, "bob", "new");
+    fs::write(&old, octets).unwrap();
     let ended = site.run(&["maildrop", "rebuild"], b"").with(65);
     assert!(
         ended
@@ -305,6 +309,35 @@ fn lost_accounts_are_made_from_the_files() {
     let told = ended.stderr.matches("another file names the same account");
     assert_eq!(told.count(), 2, "{}", ended.stderr);
     assert!(!ended.stdout.contains("bob"), "{}", ended.stdout);
+}
+
+#[test]
+fn no_sender_is_told_no_such_account_when_all_accounts_are_lost() {
+    let site = with_two();
+    servable(&site);
+    for name in ["accounts.db", "accounts.db-wal", "accounts.db-shm"] {
+        let _ = fs::remove_file(site.path().join("data").join(name));
+    }
+    let lost = "there are maildrops in DIR/data, but accounts.db is lost\n";
+    let message = b"Subject: 4\n\n4\n";
+    for (arguments, code) in [
+        (&["deliver", "bob"][..], 75),
+        (&["serve"], 65),
+        (&["check"], 78),
+        (&["user", "add", "carol", "--stdin"], 65),
+        (&["maildrop", "verify"], 65),
+    ] {
+        let ended = site.run(arguments, message).with(code);
+        assert!(
+            ended.stderr.contains(lost),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        assert!(ended.stderr.contains("restante maildrop rebuild"));
+    }
+    assert!(!site.path().join("data/accounts.db").exists());
+    site.run(&["maildrop", "rebuild"], b"").with(0);
+    site.run(&["deliver", "bob"], message).with(0);
 }
 
 #[test]
