@@ -585,3 +585,35 @@ fn a_cut_that_could_not_be_synced_is_synced_later() {
         assert!(retrieve(&later).unwrap() == found, "{n}");
     }
 }
+
+/// A refused record that could not be cut is cut later. Not if another process has cut it meanwhile,
+/// and by chance its own records end where that one ended.
+#[test]
+fn what_another_process_put_in_the_place_of_a_refused_record_stays() {
+    let text = |octets| format!("Subject: x\r\n\r\n{:x<octets$}\r\n", "").into_bytes();
+    let path = Store::<SimDisk>::path_of(DROP);
+    let mut same = 0;
+    // From the writing of the record on, everything fails; or from its sync on.
+    for n in 0..30 {
+        for octets in 300..400 {
+            let disk = SimDisk::default();
+            let ours = Arc::new(Store::new(Arc::new(disk.clone())));
+            let theirs = Arc::new(Store::new(Arc::new(disk.clone())));
+            deliver(&ours, &text(10)).unwrap();
+            disk.plan(Plan::FailFrom(n, io::ErrorKind::Other));
+            if deliver(&ours, &text(400)).is_ok() {
+                break;
+            }
+            disk.plan(Plan::Calm);
+            let len = disk.octets(&path).unwrap().len();
+            let id = deliver(&theirs, &text(octets)).unwrap();
+            same += usize::from(disk.octets(&path).unwrap().len() == len);
+            let held = retrieve(&ours).unwrap();
+            assert!(
+                held.iter().any(|(found, _)| *found == id),
+                "acknowledged and lost, from call {n} on, {octets} octets"
+            );
+        }
+    }
+    assert!(same > 0, "no two files had the same length");
+}

@@ -12,8 +12,11 @@ use tracing::error;
 use super::append::Appending;
 use super::header::IDENTITY_LEN;
 use super::media::{Disk, File, Stat};
-use super::record::BLOCK;
+use super::record::{BLOCK, RECORD_LEN};
 use super::table::Poison;
+
+/// Octets from the place of a cut on that tell one record from another: padding, and a header.
+const POISON_LEN: usize = 8 + RECORD_LEN;
 
 impl<D: Disk> Appending<'_, D> {
     /// Takes a record off the file that was refused to its sender.
@@ -31,12 +34,18 @@ impl<D: Disk> Appending<'_, D> {
         if let Err(error) = result {
             error!(maildrop = %self.drop, offset, %error, "a refused record could not be cut yet");
             let len = self.file.stat().map_or(u64::MAX, |stat| stat.len);
+            let mut start = [0; POISON_LEN];
+            // If it cannot be read, nobody can say later that it is still there: then whatever the
+            // disk has is read.
+            let got = self.file.read_at(&mut start, cut).unwrap_or(0);
+            let start = start[..got].to_vec();
             self.slot.known = None;
             self.slot.poison = Some(Poison {
                 id,
                 identity,
                 len,
                 cut,
+                start,
             });
         }
     }
@@ -44,7 +53,7 @@ impl<D: Disk> Appending<'_, D> {
     /// Where the file ends as far as anybody was told yes, if a refused record is still on it. It
     /// is then taken for a torn tail: another process may have shown it, so its uid is used up.
     pub(crate) fn refused_from(&mut self, stat: Stat) -> io::Result<Option<u64>> {
-        let Some(poison) = self.slot.poison else {
+        let Some(poison) = self.slot.poison.clone() else {
             return Ok(None);
         };
         let mut identity = [0; IDENTITY_LEN];
@@ -52,9 +61,14 @@ impl<D: Disk> Appending<'_, D> {
         let same = stat.id == poison.id
             && self.file.read_at(&mut identity, 0)? == IDENTITY_LEN
             && identity == poison.identity;
-        // If another process went on from there, the record is part of the file for good.
+        // If another process went on from there, the record is part of the file for good. Or it was
+        // cut as torn, and what that one wrote instead may have the same length.
         if same && stat.len == poison.len && stat.len > poison.cut {
-            return Ok(Some(poison.cut));
+            let mut start = [0; POISON_LEN];
+            let got = self.file.read_at(&mut start, poison.cut)?;
+            if start[..got] == poison.start {
+                return Ok(Some(poison.cut));
+            }
         }
         if same && stat.len <= poison.cut {
             // It was cut, but nobody could say that the cut lasts: once more, as new work.

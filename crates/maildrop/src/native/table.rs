@@ -50,7 +50,7 @@ pub(crate) struct Known {
 
 /// A record that was refused to its sender and could not be taken off the file yet. Nothing is
 /// shown or appended before that has been done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Poison {
     pub(crate) id: FileId,
     pub(crate) identity: [u8; IDENTITY_LEN],
@@ -58,6 +58,8 @@ pub(crate) struct Poison {
     pub(crate) len: u64,
     /// Where to cut.
     pub(crate) cut: u64,
+    /// What is there.
+    pub(crate) start: Vec<u8>,
 }
 
 /// What the append mutex guards.
