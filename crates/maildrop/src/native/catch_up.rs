@@ -81,7 +81,8 @@ impl<D: Disk> Appending<'_, D> {
         let id = self.file.stat()?.id;
         let mut durable = match self.slot.floor {
             Some((floor, durable)) if floor == identity => durable,
-            _ => HEADER_LEN as u64,
+            // Not even an empty file: somebody may have died before he could make a cut last.
+            _ => 0,
         };
         let mut index = Index::new(header.next_uid, HEADER_LEN as u64);
         let (mut covered, mut commits) = (0, 0);
