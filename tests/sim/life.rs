@@ -177,7 +177,8 @@ impl World {
         for drop in 0..self.drops.len() {
             self.judge_all(process, drop);
             self.deliver(process, drop, random);
-            before.push(self.judge_all(process, drop));
+            let numbers = self.judge_all(process, drop);
+            before.push((numbers, self.model().is_settled(drop)));
             let store = Arc::clone(&self.process(process).store);
             let verified = store.verify(self.drops[drop], &mut |_| {});
             let verified = verified.expect("the disk is calm");
@@ -192,12 +193,11 @@ impl World {
         let Some(process) = self.idle(random) else {
             return;
         };
-        for (drop, before) in before.into_iter().enumerate() {
+        for (drop, (before, settled)) in before.into_iter().enumerate() {
             let after = self.judge_all(process, drop);
-            // Where a refusal could not be undone, the model has judged what is there now.
-            let doubted = self.model().is_doubted(drop);
+            // Else the model has judged what is there now.
             assert!(
-                doubted || after == before,
+                !settled || after == before,
                 "P1: it did not last: {before:?}, {after:?}"
             );
         }
@@ -212,12 +212,13 @@ impl World {
                 panic!("P1: nothing happens, but maildrop {drop} cannot be opened: {error:?}")
             }
         };
-        let numbers = self.judge(drop, &session);
+        let this = self.process(process).disk.number();
+        let numbers = self.judge(drop, &session, Some(this));
         for (position, message) in numbers.iter().copied().enumerate() {
             let number = MessageNumber::from_index(position).expect("it is listed");
             let octets = read(&session, number, Part::Whole);
             let octets = match octets {
-                Err(_) if self.model().is_doubtful(message) => continue,
+                Err(_) if self.model().may_be_unreadable(message) => continue,
                 other => other.unwrap_or_else(|error| panic!("P3: message {message}: {error:?}")),
             };
             let mut model = self.model();

@@ -80,6 +80,7 @@ impl World {
         let text = Arc::new(Text::new(random, number, &file));
         let wanted = self.wanted(drop, number, random);
         let before = self.model().counters(drop);
+        let overtakes = self.overtakes();
         self.say(|| {
             let name = match wanted {
                 Some(_) => ", with a unique-id from elsewhere",
@@ -111,6 +112,9 @@ impl World {
             }
             store.deliver(&to, &draft, &text.measure, &envelope)
         });
+        if result.is_ok() && !after.died && !after.overtaken && !overtakes {
+            self.model().built_upon(drop);
+        }
         self.delivered(number, drop, before, result, after);
     }
 

@@ -126,7 +126,7 @@ impl World {
             Err(error) => {
                 after.excuses("an undeletion", &error);
                 if after.outcome() == Outcome::Open {
-                    model.doubt(&wanted);
+                    model.doubt_each(this, &wanted);
                 }
                 model.undeleted(undeletion, Err(after.outcome()), some);
             }

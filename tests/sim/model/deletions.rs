@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::doubt::Doubt;
 use super::{Deletion, Model, Number, Outcome, Standing, Undeletion};
 
 impl Model {
@@ -14,17 +15,26 @@ impl Model {
             process,
             in_flight: true,
             some: false,
+            refused: false,
         };
         self.deletions.insert(self.next_deletion, deletion);
         self.next_deletion
     }
 
-    pub(crate) fn deleted(&mut self, deletion: usize) {
+    /// A commit was acknowledged; for sure, if nobody went on during it.
+    pub(crate) fn deleted(&mut self, deletion: usize, sure: bool) {
         let Some(deletion) = self.deletions.remove(&deletion) else {
             panic!("P2: a commit was found not to have happened, and is acknowledged now");
         };
-        for number in deletion.numbers {
+        self.no_longer_whole(&deletion.numbers);
+        for &number in &deletion.numbers {
             self.messages[number].standing = Standing::Deleted;
+        }
+        if sure {
+            self.built_upon(deletion.drop);
+            for number in deletion.numbers {
+                self.messages[number].doubt = Doubt::default();
+            }
         }
     }
 
@@ -32,9 +42,15 @@ impl Model {
         match outcome {
             Outcome::Undone => drop(self.deletions.remove(&deletion)),
             Outcome::Open => {
-                let numbers = self.deletions.get(&deletion).map(|it| it.numbers.clone());
-                self.doubt(&numbers.unwrap_or_default());
-                self.deletion_unanswered(deletion);
+                let Some(it) = self.deletions.get_mut(&deletion) else {
+                    return;
+                };
+                (it.in_flight, it.refused) = (false, true);
+                let (process, numbers, some) = (it.process, it.numbers.clone(), it.some);
+                match some {
+                    true => self.doubt_each(process, &numbers),
+                    false => self.doubt(process, numbers),
+                }
             }
         }
     }
@@ -56,17 +72,18 @@ impl Model {
 
     /// It took so many messages.
     pub(crate) fn expired(&mut self, expiry: usize, drop: usize, count: u64) {
-        self.deletions.remove(&expiry);
+        let process = self.deletions.remove(&expiry).map_or(0, |it| it.process);
         let sure = self.counters(drop).is_some();
         let kept = self.all(drop, Standing::Kept);
         assert!(
             !sure || count == kept.len() as u64,
             "an expiry took {count}"
         );
+        self.no_longer_whole(&kept);
         for number in kept {
             self.messages[number].standing = Standing::Deleted;
         }
-        self.doubt_open(drop);
+        self.doubt_open(process, drop);
         self.deletions.retain(|_, it| it.drop != drop);
     }
 
@@ -76,14 +93,15 @@ impl Model {
         if let Some(deletion) = self.deletions.get_mut(&expiry) {
             deletion.numbers.extend(kept);
             deletion.in_flight = false;
+            let process = deletion.process;
+            self.doubt_open(process, drop);
         }
-        self.doubt_open(drop);
     }
 
     /// What is deleted before anybody saw it may still be brought back.
-    fn doubt_open(&mut self, drop: usize) {
+    fn doubt_open(&mut self, process: u32, drop: usize) {
         let open = self.all(drop, Standing::Open);
-        self.doubt(&open);
+        self.doubt_each(process, &open);
     }
 
     fn all(&self, drop: usize, standing: Standing) -> BTreeSet<Number> {
@@ -99,7 +117,7 @@ impl Model {
             .iter()
             .map(|id| self.ids[drop].get(id).copied())
             .collect();
-        let mut gone = Vec::new();
+        let mut gone = BTreeSet::new();
         self.deletions.retain(|_, it| {
             let shown = |number: &&Number| numbers.contains(&Some(**number));
             // Another one may have taken it before.
@@ -110,6 +128,7 @@ impl Model {
             }
             !happened
         });
+        self.no_longer_whole(&gone);
         for number in gone {
             self.messages[number].standing = Standing::Deleted;
         }
@@ -127,7 +146,7 @@ impl Model {
         });
         for &number in numbers.iter().flatten() {
             let message = &self.messages[number];
-            let in_doubt = message.doubtful
+            let in_doubt = message.doubt.is_left()
                 || self
                     .deletions
                     .values()
@@ -185,6 +204,7 @@ impl Model {
                 others
                     .filter(|it| it.drop == drop)
                     .for_each(|it| it.some = true);
+                self.no_longer_whole(&back);
                 for number in back {
                     self.messages[number].standing = Standing::Kept;
                 }
@@ -194,17 +214,8 @@ impl Model {
         }
     }
 
-    /// A refused undeletion may be undone yet.
-    pub(crate) fn doubt(&mut self, numbers: &BTreeSet<Number>) {
-        for &number in numbers {
-            let message = &mut self.messages[number];
-            (message.doubtful, message.last_doubt) = (true, false);
-            self.doubted[message.drop] = true;
-        }
-    }
-
     pub(super) fn settle_undeletions(&mut self, drop: usize, listed: &BTreeSet<Number>) {
-        let mut back = Vec::new();
+        let mut back = BTreeSet::new();
         self.undeletions.retain(|_, it| {
             if it.drop != drop {
                 return true;
@@ -219,6 +230,7 @@ impl Model {
             back.extend(there);
             it.in_flight
         });
+        self.no_longer_whole(&back);
         for number in back {
             self.messages[number].standing = Standing::Kept;
         }

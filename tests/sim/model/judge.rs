@@ -1,13 +1,16 @@
 //! The judge of a scan listing: nothing is lost, nothing is back, nothing is another's.
 
+use std::collections::BTreeSet;
+
 use super::{Listed, Message, Model, Number, Standing};
 
 impl Model {
     /// Judges a listing, and learns from it: what was shown is there for good. Returns the messages
-    /// in its order.
+    /// in its order. The process that shows it is named if nothing happened while it looked.
     pub(crate) fn shown(
         &mut self,
         drop: usize,
+        process: Option<u32>,
         listing: &[Listed],
         mut text: impl FnMut(usize) -> Option<Vec<u8>>,
     ) -> Vec<Number> {
@@ -27,7 +30,7 @@ impl Model {
             let message = &self.messages[number];
             match message.standing {
                 Standing::Kept => {}
-                Standing::Deleted | Standing::Never if message.doubtful => {
+                Standing::Deleted | Standing::Never if message.doubt.is_left() => {
                     self.messages[number].standing = Standing::Kept;
                 }
                 Standing::Deleted => panic!("P2: message {number} was deleted and is back"),
@@ -41,15 +44,19 @@ impl Model {
             );
             numbers.push(number);
         }
-        self.settle_deletions(drop, &marks);
-        for (number, message) in self.messages.iter_mut().enumerate() {
+        let excused = self.excused(drop, &marks);
+        self.judge_refusals(drop, &marks, &excused);
+        self.settle_deletions(drop, &marks, &excused);
+        for number in 0..self.messages.len() {
+            let may_be_missing = self.may_be_missing(number, &excused);
+            let message = &mut self.messages[number];
             if message.drop != drop || marks[number] {
                 continue;
             }
             match message.standing {
                 // Nothing of it was shown, so nothing of it ever will be.
                 Standing::Open => message.standing = Standing::Never,
-                Standing::Kept if message.doubtful => message.standing = Standing::Deleted,
+                Standing::Kept if may_be_missing => message.standing = Standing::Deleted,
                 Standing::Kept
                     if !self
                         .deletions
@@ -61,8 +68,8 @@ impl Model {
                 _ => {}
             }
         }
-        for message in self.messages.iter_mut().filter(|it| it.drop == drop) {
-            message.doubtful &= !std::mem::take(&mut message.last_doubt);
+        if let Some(process) = process {
+            self.settle_doubts(drop, process);
         }
         numbers
     }
@@ -81,7 +88,7 @@ impl Model {
         };
         let may_be = |it: &Message| {
             matches!(it.standing, Standing::InFlight | Standing::Open)
-                || it.doubtful && it.standing == Standing::Never
+                || it.doubt.is_left() && it.standing == Standing::Never
         };
         // Two that are empty are told apart by their unique-ids.
         let fits = |it: &Message| it.wanted.as_ref().is_none_or(|wanted| *wanted == listed.id);
@@ -106,9 +113,15 @@ impl Model {
         number
     }
 
-    fn settle_deletions(&mut self, drop: usize, shown: &[bool]) {
-        let mut gone = Vec::new();
+    fn settle_deletions(&mut self, drop: usize, shown: &[bool], excused: &BTreeSet<Number>) {
+        let mut gone = BTreeSet::new();
+        let mut done = BTreeSet::new();
         let messages = &self.messages;
+        let is_excused = |number: &Number| {
+            shown[*number]
+                || excused.contains(number)
+                || messages[*number].standing != Standing::Kept
+        };
         self.deletions.retain(|_, deletion| {
             if deletion.drop != drop {
                 return true;
@@ -117,11 +130,14 @@ impl Model {
             match there.count() {
                 0 => {
                     gone.extend(deletion.numbers.iter().copied());
+                    if !deletion.refused {
+                        done.extend(deletion.numbers.iter().copied());
+                    }
                     false
                 }
                 count if count == deletion.numbers.len() => deletion.in_flight,
                 // An earlier refusal that could not be undone may have taken some of it, too.
-                _ if deletion.some || deletion.numbers.iter().any(|&it| messages[it].doubtful) => {
+                _ if deletion.some || deletion.numbers.iter().all(is_excused) => {
                     let not_there = deletion.numbers.iter().filter(|&&number| !shown[number]);
                     gone.extend(not_there.copied());
                     deletion.in_flight
@@ -136,6 +152,7 @@ impl Model {
                 ),
             }
         });
+        self.no_longer_whole(&done);
         for number in gone {
             self.messages[number].standing = Standing::Deleted;
         }

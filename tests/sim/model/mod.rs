@@ -4,6 +4,7 @@
 //! `docs/reliability.md`).
 
 mod deletions;
+mod doubt;
 mod judge;
 
 use std::collections::{BTreeSet, HashMap};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use maildrop::Delivered;
 
 use crate::text::Text;
+use doubt::Doubt;
 
 /// Position of a message in [`Model::messages`], in the order in which deliveries were tried.
 pub(crate) type Number = usize;
@@ -39,13 +41,12 @@ struct Message {
     /// The process that delivers it.
     process: u32,
     id: Option<Vec<u8>>,
-    /// What was done to it was refused and could not be undone at once: it may be undone yet, even
-    /// if it was shown (docs/format.md, Recovery). Its unique-id is used up all the same.
-    doubtful: bool,
+    /// What was done to it was refused and could not be undone at once.
+    doubt: Doubt,
+    /// Its sender was told yes.
+    acknowledged: bool,
     /// It was never whole, and is told as damaged.
     spoilt: bool,
-    /// Whoever could undo it is dead: the next listing says what is.
-    last_doubt: bool,
 }
 
 /// How much of something that was refused may be there all the same.
@@ -65,6 +66,8 @@ struct Deletion {
     in_flight: bool,
     /// It took what was there at a moment that nobody knows: some or none.
     some: bool,
+    /// It was refused, and could not be undone at once.
+    refused: bool,
 }
 
 /// An undeletion without an answer: all or none.
@@ -87,6 +90,8 @@ pub(crate) struct Model {
     next_deletion: usize,
     /// Maildrops where a refusal could not be undone: what is left of it may be told as damage.
     doubted: Vec<bool>,
+    /// What was refused and could not be undone at once: each is there as a whole or not at all.
+    refusals: Vec<(usize, BTreeSet<Number>)>,
     uids: Vec<u64>,
     /// Processes that hold a session with messages.
     holders: Vec<Option<u32>>,
@@ -109,6 +114,7 @@ impl Model {
             undeletions: HashMap::new(),
             next_deletion: 0,
             doubted: vec![false; drops],
+            refusals: Vec::new(),
             uids: vec![0; drops],
             holders: vec![None; drops],
             delivered: 0,
@@ -121,15 +127,6 @@ impl Model {
         let number = self.deliver(0, drop, Arc::clone(text), None);
         self.acknowledged(number, delivered);
         self.delivered = 0;
-    }
-
-    pub(crate) fn is_doubtful(&self, number: Number) -> bool {
-        let message = &self.messages[number];
-        message.doubtful || message.spoilt
-    }
-
-    pub(crate) fn is_doubted(&self, drop: usize) -> bool {
-        self.doubted[drop]
     }
 
     pub(crate) fn next_number(&self) -> Number {
@@ -155,8 +152,8 @@ impl Model {
             standing: Standing::InFlight,
             process,
             id: None,
-            doubtful: false,
-            last_doubt: false,
+            doubt: Doubt::default(),
+            acknowledged: false,
             spoilt: false,
         });
         self.messages.len() - 1
@@ -189,6 +186,7 @@ impl Model {
             self.name(number, id);
         }
         self.messages[number].standing = Standing::Kept;
+        self.messages[number].acknowledged = true;
         self.delivered += 1;
     }
 
@@ -226,7 +224,8 @@ impl Model {
     /// A delivery was refused. If two things failed, it may be there all the same.
     pub(crate) fn refused(&mut self, number: Number, outcome: Outcome) {
         if outcome == Outcome::Open {
-            self.doubt(&BTreeSet::from([number]));
+            let process = self.messages[number].process;
+            self.doubt(process, BTreeSet::from([number]));
         }
         let message = &mut self.messages[number];
         match (message.standing, outcome) {
@@ -274,7 +273,7 @@ impl Model {
             if message.standing == Standing::InFlight {
                 message.standing = Standing::Open;
             }
-            message.last_doubt = message.doubtful;
+            message.doubt.decide();
         }
     }
 
@@ -305,7 +304,7 @@ impl Model {
         }
         for message in self.messages.iter().filter(|it| it.drop == drop) {
             match message.standing {
-                _ if message.doubtful => return None,
+                _ if message.doubt.is_left() => return None,
                 Standing::Kept => {
                     count += 1;
                     octets += message.text.octets();
