@@ -72,7 +72,8 @@ impl<D: Disk> Store<D> {
     /// # Errors
     ///
     /// `InUse` when a session holds the maildrop; `Damaged` when no copy makes sense; what the
-    /// disk says. The maildrop is as it was then.
+    /// disk says. The maildrop is as it was then; or, when it was only the new file's name that
+    /// could not be made durable, restored. It can be done again in either case.
     pub fn restore<B: Disk>(
         &self,
         drop: MaildropId,
