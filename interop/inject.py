@@ -22,12 +22,12 @@ from collections import Counter
 from harness import strace
 from harness.report import Report, can_trace
 from harness.strace import Fault
-from injection import commands, served, trial
+from injection import backups, commands, served, trial
 from injection.trial import Bench, Prepared, Result
 
-_OPERATIONS = (*commands.OPERATIONS, *served.OPERATIONS)
+_OPERATIONS = (*commands.OPERATIONS, *backups.OPERATIONS, *served.OPERATIONS)
 
-#: In the short form every call is hit by these; the others take turns.
+#: In the short form every call is hit by these (a kill comes at calls that write); the others take turns.
 _ALWAYS = (Fault.KILL, Fault.EIO, Fault.ENOSPC)
 
 #: A file that may have only so many octets; beside the faults of strace.
@@ -45,7 +45,8 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument(
         "--short", action="store_true",
-        help="kill, EIO and ENOSPC at every call, the others in turns; calls that read the accounts only once",
+        help="EIO and ENOSPC at every call (where judging takes long, at every second that only reads), a kill at "
+        "those that write, the others in turns; calls that read the accounts only once",
     )
     arguments.add_argument("--only", help="a part of an operation's name")
     arguments.add_argument("--fault", choices=[*(fault.value for fault in Fault), _SHORT_WRITE])
@@ -92,20 +93,31 @@ def _unable() -> str | None:
 def _trials(options):
     faults = [fault for fault in Fault if options.fault in (None, fault.value)]
     for place, prepared in enumerate(_prepared):
-        turn = 0
+        turn = reads = 0
         for at, call in enumerate(prepared.calls):
             if not call.aimed or options.at not in (None, at):
                 continue
             # Every command reads the accounts by the same calls.
-            if options.short and place > 0 and "accounts.db" in call.text:
+            accounts = "/data/accounts.db" in call.text and not (prepared.operation.writes_accounts and call.writes)
+            if options.short and prepared.operation is not _OPERATIONS[0] and accounts:
                 continue
             # SQLite tries for ten seconds to get at accounts that cannot be read. Before the maildrop is
             # touched, a lasting fault says no more than one that passes.
             able = [fault for fault in faults if call.can(fault) and (at >= prepared.first or not fault.lasts)]
-            rest = [fault for fault in able if fault not in _ALWAYS]
-            if options.short and rest:
-                turn += 1
-                able = [fault for fault in able if fault in _ALWAYS] + [rest[turn % len(rest)]]
+            if options.short:
+                last = all(not later.aimed for later in prepared.calls[at + 1 :])
+                rest = [fault for fault in able if fault not in _ALWAYS]
+                if prepared.operation.also is not None and not call.writes:
+                    # Judged at length: every second of the calls that only read.
+                    reads += 1
+                    if reads % 2 and not last:
+                        continue
+                    rest = []
+                turn += bool(rest)
+                able = [fault for fault in able if fault in _ALWAYS] + rest[turn % max(len(rest), 1) :][:1]
+                # At a call that only reads, the disk is what it is when the next one is to write.
+                if not (call.writes or last) and options.fault is None:
+                    able = [fault for fault in able if fault is not Fault.KILL]
             yield from ((place, fault.value, at) for fault in able)
         if options.fault in (None, _SHORT_WRITE):
             sizes = range(max(prepared.grown.start, _LIMIT_LEAST), prepared.grown.stop)

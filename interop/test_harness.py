@@ -10,7 +10,7 @@ from harness.clients import fetchmail
 from harness.drop import Mail
 from harness.oracle import Oracle, Violation
 from harness.strace import Fault
-from injection.operation import Operation, Outcome
+from injection.operation import Operation, Outcome, Start
 from load.message import message, number_of
 
 
@@ -128,8 +128,10 @@ class Injection(unittest.TestCase):
     BEFORE = [_mail("a"), _mail("b")]
     NEW = _mail("c", b"new\r\n")
 
-    def judge(self, operation: Operation, found: list[Mail], outcome: Outcome, may_stay: bool = False) -> str | None:
-        return operation.judge(self.BEFORE, found, outcome, may_stay)
+    def judge(
+        self, operation: Operation, found: list[Mail], outcome: Outcome, may_stay: bool = False, start: Start = Start()
+    ) -> str | None:
+        return operation.judge(start, self.BEFORE, found, outcome, may_stay)
 
     def test_delivery(self):
         operation = Operation("deliver", None, None, added=(b"new\n",))
@@ -152,6 +154,19 @@ class Injection(unittest.TestCase):
         self.assertIsNotNone(self.judge(operation, self.BEFORE, Outcome.DONE))
         self.assertIsNotNone(self.judge(operation, self.BEFORE[:1], Outcome.KILLED))
         self.assertIsNotNone(self.judge(operation, [], Outcome.REFUSED))
+
+    def test_what_comes_back(self):
+        back = Operation("restore", None, None)
+        start = Start(after=(self.NEW, *self.BEFORE))
+        for outcome in Outcome:
+            undone = self.judge(back, self.BEFORE, outcome, start=start)
+            self.assertEqual(undone is None, outcome is not Outcome.DONE)
+            self.assertIsNotNone(self.judge(back, [self.NEW], outcome, start=start))
+        self.assertIsNone(self.judge(back, [self.NEW, *self.BEFORE], Outcome.DONE, start=start))
+        self.assertIsNotNone(self.judge(back, [self.NEW, *self.BEFORE], Outcome.REFUSED, start=start))
+        either = Operation("restore", None, None, done_or_not=True)
+        self.assertIsNone(self.judge(either, [self.NEW, *self.BEFORE], Outcome.REFUSED, start=start))
+        self.assertIsNotNone(self.judge(either, [*self.BEFORE, self.NEW], Outcome.REFUSED, start=start))
 
     def test_stepwise(self):
         operation = Operation("import", None, None, added=(b"new\n", b"other\n"), stepwise=True)
@@ -177,7 +192,7 @@ class Injection(unittest.TestCase):
             "7  pwritev(9</data/d/0>, [{iov_len=8}], 1, 8) = 8\n"
             "7  fdatasync(9</data/d/0>) = 0\n"
         )
-        calls = strace.record(output, Path("/data"))
+        calls = strace.record(output, [Path("/data")])
         aimed = [(call.name, call.nth, call.thread) for call in calls if call.aimed]
         self.assertEqual(
             aimed,
@@ -186,6 +201,7 @@ class Injection(unittest.TestCase):
         sync = len(calls) - 1
         self.assertTrue(calls[sync].can(Fault.ENOSPC))
         self.assertFalse(calls[0].can(Fault.ENOSPC))
+        self.assertEqual([call.writes for call in calls if call.aimed], [False, True, False, True, True])
         words = strace.injecting(Path("trace"), Fault.DEAD, sync, calls)
         self.assertIn("inject=?fdatasync:error=EIO:when=1+", words)
         # The write before it works, one that would come after it does not.

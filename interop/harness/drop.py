@@ -22,10 +22,10 @@ class Mail:
 
 def look(program: Program, account: str) -> list[Mail]:
     """Every message of a maildrop; raises Violation if a tool ends without success."""
-    listing = _tool(program, "maildrop", "list", account, "--json").decode().splitlines()
+    listing = tool(program, "maildrop", "list", account, "--json").decode().splitlines()
     found = []
     for entry in map(json.loads, listing):
-        text = _tool(program, "maildrop", "show", account, str(entry["message"]))
+        text = tool(program, "maildrop", "show", account, str(entry["message"]))
         if len(text) != entry["octets"]:
             raise Violation(f"{entry['unique_id']} has {len(text)} octets, but the list says {entry['octets']}")
         found.append(Mail(entry["unique_id"], entry["octets"], text))
@@ -34,10 +34,11 @@ def look(program: Program, account: str) -> list[Mail]:
 
 def verify(program: Program) -> None:
     """Every octet of every maildrop against its checksum."""
-    _tool(program, "maildrop", "verify")
+    tool(program, "maildrop", "verify")
 
 
-def _tool(program: Program, *words) -> bytes:
+def tool(program: Program, *words) -> bytes:
+    """What a command of the program prints; raises Violation if it ends without success."""
     done = program.command(*words)
     sane(done.stdout + done.stderr, done.returncode)
     if done.returncode != 0:

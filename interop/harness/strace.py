@@ -69,24 +69,34 @@ class Call:
     #: It touches what the operation is about, so it is worth hitting.
     aimed: bool
 
+    @property
+    def writes(self) -> bool:
+        """Whether it changes what is on the disk, or makes that last."""
+        return self.name in (*_WRITES, *_SYNCS, *_NAMES, "ftruncate") or self._makes
+
+    @property
+    def _makes(self) -> bool:
+        """Whether it makes a file by opening it."""
+        return "O_CREAT" in self.text or "O_TMPFILE" in self.text
+
     def can(self, fault: Fault) -> bool:
         """Whether this call can fail so."""
         if fault in (Fault.ENOSPC, Fault.EDQUOT, Fault.FULL):
-            return self.name in _NEEDS_SPACE or "O_CREAT" in self.text or "O_TMPFILE" in self.text
+            return self.name in _NEEDS_SPACE or self._makes
         if fault is Fault.EINTR:
             return self.name in _INTERRUPTIBLE
         return True
 
 
-def record(output: str, root: Path) -> list[Call]:
-    """The calls of a recording (`-f -y`) in order; those that touch what lies below `root` are aimed at."""
+def record(output: str, roots: list[Path]) -> list[Call]:
+    """The calls of a recording (`-f -y`) in order; those that touch what lies below `roots` are aimed at."""
     counts, threads, calls = Counter(), {}, []
     for line in output.splitlines():
         if (found := _ENTRY.match(line)) is None or found[2] not in SET:
             continue
         thread, name, text = found.groups()
         counts[thread, name] += 1
-        aimed = str(root) in text and (name not in _LOCKS or "SETLK" in text)
+        aimed = any(str(root) in text for root in roots) and (name not in _LOCKS or "SETLK" in text)
         place = threads.setdefault(thread, len(threads))
         calls.append(Call(name, counts[thread, name], place, text, aimed))
     return calls

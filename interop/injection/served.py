@@ -74,6 +74,20 @@ def look(program: Program) -> list[Mail]:
     return [Mail(*each) for each in zip(names, sizes, texts, strict=True)]
 
 
+def deleting(program: Program, places: frozenset[int]) -> None:
+    """A session that deletes, in a server that ends then."""
+    start(program)
+    client = session(program)
+    try:
+        for place in sorted(places):
+            client.dele(place + 1)
+        client.quit()
+    finally:
+        client.close()
+        program.stop()
+        program.server = None
+
+
 def quitting(places: frozenset[int]):
     """A session that deletes; strace sees its QUIT and what the server tidies after the reply."""
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import drop, paths, strace, volume
@@ -13,7 +13,7 @@ from harness.program import Program
 from harness.strace import Call, Fault
 
 from . import served
-from .operation import ACCOUNT, Operation, Outcome, Ran
+from .operation import ACCOUNT, Operation, Outcome, Ran, Start, Trial
 
 #: How often a fault that found nothing is aimed again: a server may have taken another thread.
 _ATTEMPTS = 8
@@ -21,6 +21,9 @@ _ATTEMPTS = 8
 _RECORDINGS = 3
 
 _MEMORY_MIB, _MEMORY_INODES = 1024, 100_000
+
+#: What a state consists of, beside each other: the data directory, and a backup if there is one.
+_TREES = ("data", "backup")
 
 _AFTERWARDS = b"Subject: afterwards\r\n\r\nlife goes on\r\n"
 
@@ -33,10 +36,12 @@ class Prepared:
     """An operation, the state that it starts from, and what there is to hit."""
 
     operation: Operation
-    data: Path
+    #: Where its trees are.
+    state: Path
+    start: Start
     before: list[drop.Mail]
     calls: list[Call]
-    #: Sizes of the file before and after, if the operation makes one longer.
+    #: Sizes that a file passes through, if the operation makes one longer.
     grown: range
 
     @property
@@ -62,27 +67,46 @@ def prepare(operation: Operation, directory: Path) -> Prepared:
     """Makes the state, and records the operation without a fault: it must do what it is there for."""
     directory.mkdir(parents=True)
     program = Program(directory, _SETTINGS)
-    operation.prepare(program)
+    start = operation.prepare(program) or Start()
     # What the tools show must be looked at before the copy: looking may cut a torn tail.
-    data = directory / "prepared"
-    shutil.copytree(directory / "data", data)
+    state = directory / "prepared"
+    _copy(directory, state)
     before = drop.look(program, ACCOUNT)
     bench = Bench(directory.with_name(f"recording-{directory.name}"))
-    recordings = [_record(bench, operation, data, before) for _ in range(_RECORDINGS if operation.serves else 1)]
+    prepared = Prepared(operation, state, start, before, [], range(0))
+    recordings = [_record(bench, prepared) for _ in range(_RECORDINGS if operation.serves else 1)]
     # The one that a trial will most probably repeat: nothing else wanted a thread just then.
     calls = min(recordings, key=lambda calls: len({call.thread for call in calls if call.aimed}))
-    grown = range(_size(data), _size(bench.program.directory / "data")) if operation.grows else range(0)
-    return Prepared(operation, data, before, calls, grown)
+    grown = range(0)
+    if operation.grows or operation.writes_anew:
+        least = 0 if operation.writes_anew else _size(state / "data")
+        grown = range(least, _size(bench.program.directory / "data"))
+    return replace(prepared, calls=calls, grown=grown)
 
 
-def _record(bench: "Bench", operation: Operation, data: Path, before: list[drop.Mail]) -> list[Call]:
-    ran = bench.run(operation, data, strace.recording(bench.trace))
+def _record(bench: "Bench", prepared: Prepared) -> list[Call]:
+    operation = prepared.operation
+    ran = bench.run(prepared, strace.recording(bench.trace))
     bench.end()
-    found = drop.look(bench.program, ACCOUNT)
-    wrong = operation.judge(before, found, ran.outcome, may_stay=False)
+    calls = strace.record(bench.trace.read_text(), bench.roots(operation))
+    found = drop.look(bench.program, bench.account(operation))
+    wrong = operation.judge(prepared.start, prepared.before, found, ran.outcome, may_stay=False)
     if ran.outcome is not Outcome.DONE or wrong:
         raise RuntimeError(f"{operation.name} does not work without a fault: {ran.how} {wrong or ''}")
-    return strace.record(bench.trace.read_text(), bench.root(operation))
+    return calls
+
+
+def _copy(directory: Path, to: Path) -> None:
+    """Copies a state."""
+    for tree in _TREES:
+        shutil.rmtree(to / tree, ignore_errors=True)
+        if (directory / tree).exists():
+            shutil.copytree(directory / tree, to / tree)
+
+
+def _file(data: Path) -> bytes:
+    """The one maildrop's file; nothing if there is none."""
+    return b"".join(file.read_bytes() for file in (data / "d").glob("*/*/*.rsm"))
 
 
 def _size(data: Path) -> int:
@@ -100,16 +124,21 @@ class Bench:
         self.program = Program(directory, _SETTINGS)
         self.trace = directory / "strace"
 
-    def root(self, operation: Operation) -> Path:
-        """Below this lies what faults are aimed at. In a server, that is the maildrops."""
-        data = self.program.directory / "data"
-        return data / "d" if operation.serves else data
+    def roots(self, operation: Operation) -> list[Path]:
+        """Below these lies what faults are aimed at. In a server, that is the maildrops."""
+        if operation.serves:
+            return [self.program.directory / "data" / "d"]
+        return [self.program.directory / tree for tree in _TREES]
 
-    def run(self, operation: Operation, data: Path, wrapper: list) -> Ran:
+    def account(self, operation: Operation) -> str:
+        """The name that the account has now."""
+        *maybe, name = operation.names
+        return next((each for each in maybe if self.program.command("user", "show", each).returncode == 0), name)
+
+    def run(self, prepared: Prepared, wrapper: list) -> Ran:
         """The operation on a fresh copy of the state."""
-        place = self.program.directory / "data"
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(data, place)
+        operation = prepared.operation
+        _copy(prepared.state, self.program.directory)
         self.program.log_file.write_bytes(b"")
         if operation.serves:
             served.start(self.program)
@@ -127,12 +156,14 @@ class Bench:
         def body() -> Outcome:
             for _ in range(_ATTEMPTS):
                 wrapper = strace.injecting(self.trace, fault, at, prepared.calls)
-                ran = self.run(prepared.operation, prepared.data, wrapper)
+                ran = self.run(prepared, wrapper)
                 if self._hit(prepared.operation, fault, ran):
                     # SQLite takes an interrupted lock for a taken one; the sender tries again.
                     ours = "accounts.db" not in prepared.calls[at].text
                     if fault is Fault.EINTR and ours and ran.outcome is not Outcome.DONE:
                         raise Violation(f"a signal must only make it try again: {ran.how}")
+                    if ours and _promised_unsynced(prepared, fault, at, ran):
+                        raise Violation(f"it was promised although its sync failed: {ran.how}")
                     return self._judge(prepared, fault, ran)
                 self.end()
             raise Violation("the fault never came")
@@ -143,7 +174,7 @@ class Bench:
         """A file may have so many octets: the write that would make it longer is short, the next one fails."""
 
         def body() -> Outcome:
-            ran = self.run(prepared.operation, prepared.data, ["prlimit", f"--fsize={octets}", "--"])
+            ran = self.run(prepared, ["prlimit", f"--fsize={octets}", "--"])
             if ran.outcome is not Outcome.REFUSED:
                 raise Violation(f"it was {ran.outcome.value} although it cannot be: {ran.how}")
             return self._judge(prepared, None, ran)
@@ -175,10 +206,11 @@ class Bench:
         if fault in (Fault.ENOSPC, Fault.EDQUOT) and operation.deleted and ran.outcome is Outcome.REFUSED:
             raise Violation(f"a deletion had room set aside for it: {ran.how}")
         may_stay = fault is not None and fault.may_stay
-        before, shown = prepared.before, None
+        start, before, shown = prepared.start, prepared.before, None
+        ever = [*before, *start.shown, *(start.after or ())]
 
         def judge(found: list[drop.Mail], when: str) -> None:
-            wrong = operation.judge(before, found, ran.outcome, may_stay)
+            wrong = operation.judge(prepared.start, before, found, ran.outcome, may_stay)
             if wrong:
                 raise Violation(f"{when}: {wrong} ({ran.how})")
 
@@ -192,33 +224,49 @@ class Bench:
             if again.outcome is not Outcome.DONE:
                 raise Violation(f"the server takes no mail any more: {again.how}")
             more = served.look(self.program)
-            _grown(more, shown, before)
+            _grown(more, shown, ever)
             shown = more
         self.end()
         drop.sane(self.program.log_file.read_bytes(), 0)
-        found = drop.look(self.program, ACCOUNT)
+        account = self.account(operation)
+        found = drop.look(self.program, account)
         if shown is not None:
             if difference := drop.same(found, shown):
                 raise Violation(f"the tools show another maildrop than the server did: {difference}")
         else:
             judge(found, "afterwards")
+        if operation.also is not None:
+            file = _file(prepared.state / "data")
+            found = operation.also(Trial(self.program, start, before, found, file, ran))
+            account = self.account(operation)
         if operation.again is not None:
             repeated = operation.again(self.program, [])
-            found = drop.look(self.program, ACCOUNT)
-            wrong = operation.judge(before, found, repeated.outcome, may_stay=False)
+            found = drop.look(self.program, account)
+            wrong = operation.judge(start, before, found, repeated.outcome, may_stay=False)
             if repeated.outcome is not Outcome.DONE or wrong:
                 raise Violation(f"run again: {repeated.how} {wrong or ''}")
         drop.verify(self.program)
-        self.program.deliver(ACCOUNT, _AFTERWARDS)
-        more = drop.look(self.program, ACCOUNT)
-        _grown(more, found, before)
+        self.program.deliver(account, _AFTERWARDS)
+        more = drop.look(self.program, account)
+        _grown(more, found, ever)
         return ran.outcome
 
 
-def _grown(more: list[drop.Mail], found: list[drop.Mail], before: list[drop.Mail]) -> None:
+def _promised_unsynced(prepared: Prepared, fault: Fault, at: int, ran: Ran) -> bool:
+    """Whether somebody was told yes for what is perhaps only in the page cache.
+
+    The store calls fdatasync for what it promises, and fsync for all else. A deletion that met a full disk may
+    be written, and synced, once more.
+    """
+    once_more = prepared.operation.deleted and fault in (Fault.ENOSPC, Fault.EDQUOT)
+    failed = prepared.calls[at].name == "fdatasync" and fault not in (Fault.KILL, Fault.EINTR)
+    return failed and not once_more and ran.outcome is Outcome.DONE
+
+
+def _grown(more: list[drop.Mail], found: list[drop.Mail], ever: list[drop.Mail]) -> None:
     if difference := drop.arrived(more, found, [_AFTERWARDS]):
         raise Violation(f"after one more delivery: {difference}")
-    if more[-1].unique_id in {mail.unique_id for mail in (*before, *found)}:
+    if more[-1].unique_id in {mail.unique_id for mail in (*ever, *found)}:
         raise Violation(f"{more[-1].unique_id} is given out a second time")
 
 
