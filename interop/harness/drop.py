@@ -42,7 +42,7 @@ def tool(program: Program, *words) -> bytes:
     done = program.command(*words)
     sane(done.stdout + done.stderr, done.returncode)
     if done.returncode != 0:
-        raise Violation(f"{' '.join(words)}: {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+        raise Violation(f"{' '.join(map(str, words))}: {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
 
 
