@@ -203,13 +203,6 @@ _MUTANTS = [
         ),
     ),
     Mutant(
-        "cut-not-made-to-last",
-        "a refused record was cut, the sync of that failed, and nobody makes up for it",
-        "refusal.rs",
-        (("            self.file.truncate(stat.len)?;\n            self.file.sync_all()?;\n", ""),),
-        first=60_000,
-    ),
-    Mutant(
         "refused-name-comes-back",
         "the name of a refused first message is taken back, but not its octets",
         "deliver.rs",

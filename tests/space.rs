@@ -448,6 +448,9 @@ fn restamp(disk: &SimDisk, path: &str, at: usize, received_us: i64) {
         mac.write(&octets[at + 64..at + 64 + ext]);
         octets[at + 56..at + 64].copy_from_slice(&mac.finish().to_le_bytes());
     });
+}
+
+#[test]
 fn on_a_full_disk_a_file_that_is_mostly_dead_makes_room() {
     // What lives is small: the file is written anew with what the reserve has.
     let disk = SimDisk::default();
