@@ -137,11 +137,11 @@ impl Run {
                 disk.rot(&path, |octets| octets.truncate(octets.len() - 5));
             }
             Setting::Unsynced => {
-                // The last call of a delivery is its sync.
+                // Only a look at the file comes after the sync of a delivery.
                 let rehearsal = disk.copy();
                 rehearsal.plan(Plan::Calm);
                 deliver(&Store::new(Arc::new(rehearsal.clone())), &text("unsynced")).unwrap();
-                disk.plan(Plan::Crash(rehearsal.calls() - 1));
+                disk.plan(Plan::Crash(rehearsal.calls() - 2));
                 let dying = Store::new(Arc::new(disk.clone()));
                 deliver(&dying, &text("unsynced")).unwrap_err();
                 disk.kill();

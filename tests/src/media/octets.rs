@@ -16,6 +16,8 @@ pub(super) struct Octets {
     /// What a read shows.
     pub(super) seen: Vec<u8>,
     durable: Vec<u8>,
+    /// How often it was changed; the file system's clock.
+    pub(super) version: u64,
     /// Pages that were given back to the disk.
     holes: BTreeSet<usize>,
     /// What is still to be synced, oldest first.
@@ -79,6 +81,7 @@ impl Sieve {
 impl Octets {
     /// A change that everybody sees at once.
     pub(super) fn change(&mut self, change: Change) {
+        self.version += 1;
         change.apply(&mut self.seen);
         match change {
             Change::Punch(from, len) => {
@@ -137,6 +140,7 @@ impl Octets {
 
     /// What a power cut leaves.
     pub(super) fn cut(&mut self, loss: Loss) {
+        self.version += 1;
         let mut sieve = Sieve::new(loss);
         for change in std::mem::take(&mut self.changes) {
             self.write_back(change, &mut sieve);
@@ -186,6 +190,7 @@ impl Octets {
 
     /// A change behind everybody's back, durable at once.
     pub(super) fn rot(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
+        self.version += 1;
         change(&mut self.seen);
         self.durable.clone_from(&self.seen);
         self.changes.clear();

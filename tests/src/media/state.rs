@@ -197,6 +197,7 @@ impl State {
             },
             len: inode.octets.seen.len() as u64,
             disk_octets: inode.octets.on_disk(),
+            changed_ns: i128::from(inode.octets.version),
         }
     }
 

@@ -46,8 +46,14 @@ pub(crate) struct Appending<'s, D: Disk> {
 
 impl<D: Disk> Drop for Appending<'_, D> {
     fn drop(&mut self) {
-        let cost = self.slot.known.as_ref().map_or(0, |it| it.index.cost());
-        self.store.table.settle(self.shared, cost);
+        if let Some(known) = &mut self.slot.known {
+            if known.changed_ns.is_none() {
+                // While the lock is still held: what is different later was done by another process.
+                known.changed_ns = self.file.stat().ok().map(|stat| stat.changed_ns);
+            }
+            let cost = known.index.cost();
+            self.store.table.settle(self.shared, cost);
+        }
         self.file.unlock(Lock::Append);
     }
 }
@@ -82,8 +88,9 @@ impl<D: Disk> Store<D> {
             };
             lock_append(&*candidate)?;
             let named = self.disk.stat(&path).map(|stat| stat.id);
-            if named.as_ref().ok() == Some(&candidate.stat()?.id) {
-                file = Some(candidate);
+            let stat = candidate.stat()?;
+            if named.is_ok_and(|named| named == stat.id) {
+                file = Some((candidate, stat));
                 break;
             }
             candidate.unlock(Lock::Append);
@@ -92,7 +99,7 @@ impl<D: Disk> Store<D> {
                 return Err(io::Error::other("the maildrop's file was exchanged").into());
             }
         }
-        let Some(file) = file else {
+        let Some((file, stat)) = file else {
             return Err(io::Error::from(io::ErrorKind::ResourceBusy).into());
         };
         let mut appending = Appending {
@@ -102,7 +109,7 @@ impl<D: Disk> Store<D> {
             slot,
             file,
         };
-        appending.catch_up(purpose)?;
+        appending.catch_up(stat, purpose)?;
         Ok(appending)
     }
 }
@@ -200,6 +207,7 @@ impl<D: Disk> Appending<'_, D> {
         };
         known.index.apply(found, &body, generation);
         known.durable = known.index.end;
+        known.changed_ns = None;
         self.slot.floor = Some((self.known().identity, found.end));
     }
 }

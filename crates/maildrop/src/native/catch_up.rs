@@ -12,7 +12,7 @@ use super::append::{Appending, Purpose};
 use super::bytes::tlv;
 use super::header::{HEADER_LEN, Header};
 use super::index::Index;
-use super::media::{Disk, File};
+use super::media::{Disk, File, Stat};
 use super::record::{BLOCK, Kind, RECORD_LEN, Record, ext};
 use super::recover::{End, read_on};
 use super::table::Known;
@@ -25,8 +25,7 @@ const BLANK: usize = 1024;
 
 impl<D: Disk> Appending<'_, D> {
     /// Reads what is not known of the file, and makes it durable.
-    pub(crate) fn catch_up(&mut self, purpose: Purpose) -> Result<(), StoreError> {
-        let stat = self.file.stat()?;
+    pub(crate) fn catch_up(&mut self, stat: Stat, purpose: Purpose) -> Result<(), StoreError> {
         let refused = self.refused_from(stat)?;
         let mut start = vec![0; HEADER_LEN];
         let known = self
@@ -65,14 +64,14 @@ impl<D: Disk> Appending<'_, D> {
             let before = self.slot.known.take();
             self.load(header, stat.len)?;
             self.read_rest(stat.len, refused, purpose)?;
-            self.make_durable()?;
+            self.make_durable(stat)?;
             if let (Some(before), Some(now)) = (before, &self.slot.known) {
                 self.tell_changes(&before, now);
             }
             return Ok(());
         }
         self.read_rest(stat.len, refused, purpose)?;
-        self.make_durable()
+        self.make_durable(stat)
     }
 
     /// Starts from the sidecar, or from nothing.
@@ -85,15 +84,17 @@ impl<D: Disk> Appending<'_, D> {
             _ => 0,
         };
         let mut index = Index::new(header.next_uid, HEADER_LEN as u64);
-        let (mut covered, mut commits) = (0, 0);
-        if let Some(found) = sidecar::load(&*self.store.disk, self.drop, &header, id, len) {
+        let (mut covered, mut commits, mut changed_ns) = (0, 0, None);
+        if let Some((found, as_changed_ns)) =
+            sidecar::load(&*self.store.disk, self.drop, &header, id, len)
+        {
             durable = durable.max(found.end);
             index.next_uid = index.next_uid.max(found.next_uid);
             // A file that is shorter than its sidecar, or another since, has lost something: read
             // all of it.
             let whole = found.end <= len && found.ends_in(&*self.file, &header.salt, len)?;
             if whole {
-                (covered, commits) = (found.end, found.commits);
+                (covered, commits, changed_ns) = (found.end, found.commits, Some(as_changed_ns));
                 index = found;
             }
         }
@@ -103,6 +104,7 @@ impl<D: Disk> Appending<'_, D> {
             identity,
             index,
             durable,
+            changed_ns,
             anchored: false,
             sidecar: covered,
             sidecar_commits: commits,
@@ -150,10 +152,13 @@ impl<D: Disk> Appending<'_, D> {
 
     /// Makes durable what another process may have left unsynced, and the file's name (rules R1
     /// and R2: nothing is shown before).
-    fn make_durable(&mut self) -> Result<(), StoreError> {
+    fn make_durable(&mut self, stat: Stat) -> Result<(), StoreError> {
         let file = Arc::clone(&self.file);
         let known = self.known();
-        let result = match known.durable < known.index.end {
+        // Changed by another process, although nothing shows: it may have cut a refused record and
+        // died before the cut was durable.
+        let touched = known.changed_ns != Some(stat.changed_ns);
+        let result = match known.durable < known.index.end || touched {
             true => file.sync_data(),
             false => Ok(()),
         };
@@ -166,6 +171,10 @@ impl<D: Disk> Appending<'_, D> {
             return Err(error.into());
         }
         known.durable = known.durable.max(known.index.end);
+        if touched {
+            // Looked at when the lock is given back.
+            known.changed_ns = None;
+        }
         let floor = (known.identity, known.durable);
         let anchored = known.anchored;
         self.slot.floor = Some(floor);

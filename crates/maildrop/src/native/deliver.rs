@@ -139,6 +139,7 @@ impl<D: Disk> Store<D> {
             identity: header.identity(),
             index: Index::new(header.next_uid, HEADER_LEN as u64),
             durable: HEADER_LEN as u64,
+            changed_ns: None,
             // Set below; `deliver` does not look at it.
             anchored: false,
             sidecar: 0,

@@ -198,6 +198,7 @@ impl<F: File> Fresh<F> {
             identity: self.header.identity(),
             durable: self.index.end,
             index: self.index,
+            changed_ns: None,
             anchored: false,
             sidecar: 0,
             sidecar_commits: 0,

@@ -29,6 +29,9 @@ pub struct Stat {
     pub len: u64,
     /// Octets of the disk that it takes up; less than `len` where holes are.
     pub disk_octets: u64,
+    /// When its octets or its length changed last, ns since 1970: another number whenever somebody
+    /// changed them, as finely as the file system tells.
+    pub changed_ns: i128,
 }
 
 /// The locks of a maildrop's file, held between processes: one octet each, from 0 on.

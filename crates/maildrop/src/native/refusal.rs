@@ -23,6 +23,7 @@ impl<D: Disk> Appending<'_, D> {
     pub(crate) fn take_back(&mut self, offset: u64, poisoned: bool) {
         let known = self.known();
         let (id, identity, cut) = (known.id, known.identity, known.index.end);
+        known.changed_ns = None;
         if poisoned {
             // R5: what the cache shows of this range proves nothing any more.
             self.slot.known = None;

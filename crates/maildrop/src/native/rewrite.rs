@@ -185,7 +185,6 @@ impl<D: Disk> Rewriting<'_, D> {
         appending.slot.known = Some(known);
         // Its time is over; a stale one would only be ignored.
         let _ = disk.unlink(&format!("{}x", &path[..path.len() - 1]));
-        appending.write_sidecar(0);
         // The locks of the new file go only now, those of the old one with `appending`.
         drop(file);
         Ok(Rewritten::Done { before, after })

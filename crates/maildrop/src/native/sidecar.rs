@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use pop3::UniqueId;
 
@@ -37,6 +38,7 @@ impl<D: Disk> Appending<'_, D> {
     pub(crate) fn write_sidecar(&mut self, behind: u64) {
         let drop = self.drop;
         let store = self.store;
+        let file = Arc::clone(&self.file);
         let known = self.known();
         // 64 octets is the least that a record takes.
         let missing = (known.index.end - known.sidecar) / 64;
@@ -44,18 +46,20 @@ impl<D: Disk> Appending<'_, D> {
             && known.index.gaps.is_empty()
             && known.durable >= known.index.end
             && (missing > behind.saturating_mul(8) || known.index.commits > known.sidecar_commits);
-        if worth_it && write(&*store.disk, drop, known).is_ok() {
+        if worth_it && write(&*store.disk, drop, known, &*file).is_ok() {
             known.sidecar = known.index.end;
             known.sidecar_commits = known.index.commits;
         }
     }
 }
 
-fn write<D: Disk>(disk: &D, drop: MaildropId, known: &Known) -> io::Result<()> {
+fn write<D: Disk>(disk: &D, drop: MaildropId, known: &Known, of: &D::File) -> io::Result<()> {
+    // Under the append lock: nobody changes it between.
+    let changed_ns = of.stat()?.changed_ns;
     let path = path_of::<D>(drop);
     let dir = Store::<D>::dir_of(drop);
     let file = disk.create_unnamed(&dir)?;
-    file.write_at(&[&encode(known)], 0)?;
+    file.write_at(&[&encode(known, changed_ns)], 0)?;
     match disk.unlink(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -63,7 +67,7 @@ fn write<D: Disk>(disk: &D, drop: MaildropId, known: &Known) -> io::Result<()> {
     disk.link(&file, &path)
 }
 
-fn encode(known: &Known) -> Vec<u8> {
+fn encode(known: &Known, changed_ns: i128) -> Vec<u8> {
     let index = &known.index;
     let octets = index.entries.len() * Entry::LEN + index.graves.len() * Grave::LEN;
     let mut out = Vec::with_capacity(HEAD + MAC + octets);
@@ -83,6 +87,7 @@ fn encode(known: &Known) -> Vec<u8> {
         index.taken().len() as u64,
         index.names.len() as u64,
         index.risen.len() as u64,
+        changed_ns as u64,
     ];
     for number in numbers {
         out.extend_from_slice(&number.to_le_bytes());
@@ -107,14 +112,14 @@ fn encode(known: &Known) -> Vec<u8> {
     out
 }
 
-/// The index that the sidecar holds; none if there is no sidecar that belongs to this very file.
+/// The index that the sidecar holds, and when its file had changed last; none if there is no sidecar that belongs to this very file.
 pub(crate) fn load<D: Disk>(
     disk: &D,
     drop: MaildropId,
     header: &Header,
     id: FileId,
     len: u64,
-) -> Option<Index> {
+) -> Option<(Index, i128)> {
     let file = disk.open(&path_of::<D>(drop)).ok()?;
     let size = file.stat().ok()?.len;
     // An entry and its name are smaller than two records; so nothing large is read for nothing.
@@ -127,7 +132,7 @@ pub(crate) fn load<D: Disk>(
     whole.then(|| decode(&octets, header, id))?
 }
 
-fn decode(octets: &[u8], header: &Header, id: FileId) -> Option<Index> {
+fn decode(octets: &[u8], header: &Header, id: FileId) -> Option<(Index, i128)> {
     let (octets, mac) = octets.split_at_checked(octets.len().checked_sub(MAC)?)?;
     let head = octets.get(..HEAD)?;
     let belongs = &head[..8] == MAGIC
@@ -166,5 +171,6 @@ fn decode(octets: &[u8], header: &Header, id: FileId) -> Option<Index> {
     index.commits = u64_at(head, 56);
     index.last = u64_at(head, 64);
     index.account = (!rest.is_empty()).then(|| rest.to_vec());
-    Some(index)
+    // Until 2262 it fits.
+    Some((index, i128::from(i64_at(head, 112))))
 }

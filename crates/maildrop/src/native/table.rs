@@ -40,6 +40,8 @@ pub(crate) struct Known {
     pub(crate) index: Index,
     /// Everything below is durable.
     pub(crate) durable: u64,
+    /// When the file changed last, by us or as we found it; none: by us, and not looked at yet.
+    pub(crate) changed_ns: Option<i128>,
     /// Whether the file's name is durable, too.
     pub(crate) anchored: bool,
     /// How far the sidecar on disk goes; 0: there is none.

@@ -220,6 +220,7 @@ impl<D: Disk> Appending<'_, D> {
         let file = Arc::clone(&self.file);
         let len = file.stat()?.len;
         let known = self.known();
+        known.changed_ns = None;
         let salt = known.header.salt;
         let due = |grave: &&mut super::grave::Grave| {
             !grave.is_hollow && grave.deleted_us <= cut_us && grave.entry.space() > HOLE_MIN

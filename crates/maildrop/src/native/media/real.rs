@@ -248,6 +248,7 @@ fn stat(fd: &OwnedFd) -> io::Result<Stat> {
         len: u64::try_from(stat.st_size).unwrap_or(0),
         // POSIX leaves the unit open; Linux counts in 512.
         disk_octets: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
+        changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
     })
 }
 
