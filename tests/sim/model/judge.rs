@@ -47,10 +47,10 @@ impl Model {
         let excused = self.excused(drop, &marks);
         self.judge_refusals(drop, &marks, &excused);
         self.settle_deletions(drop, &marks, &excused);
-        for number in 0..self.messages.len() {
+        for (number, &is_listed) in marks.iter().enumerate() {
             let may_be_missing = self.may_be_missing(number, &excused);
             let message = &mut self.messages[number];
-            if message.drop != drop || marks[number] {
+            if message.drop != drop || is_listed {
                 continue;
             }
             match message.standing {

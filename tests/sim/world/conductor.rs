@@ -212,8 +212,9 @@ impl Conductor for World {
             Some(Act::Meet(fate)) => Some(fate),
             None => None,
         };
+        let calm = now.calm;
         let windowed = match &mut now.window {
-            Some(window) if window.fails(call) && fate.is_none() => {
+            Some(window) if !calm && window.fails(call) && fate.is_none() => {
                 window.left -= 1;
                 let fate = Fate::Fail(window.kind, window.loss);
                 if window.left == 0 {
