@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use auth::{Change, Expire, Quota};
 use server::Keeping;
 use siphasher::sip::SipHasher24;
+use siphasher::sip128::{Hasher128 as _, SipHasher24 as Wide};
 
 use crate::harness::{Client, Server, Setup, wait_until};
 
@@ -63,6 +64,12 @@ pub(crate) fn age(server: &Server, account: &str, days: &[u64]) {
         u64::from_le_bytes(number)
     };
     let salt = file[64..80].try_into().unwrap();
+    // The file itself is as old as its first message: none is older than it.
+    file[56..64].copy_from_slice(&0_i64.to_le_bytes());
+    let mut mac = Wide::new_with_key(&salt);
+    mac.write(&file[..4080]);
+    let mac = mac.finish128().as_bytes();
+    file[4080..4096].copy_from_slice(&mac);
     let mut at = number(&file[20..24]) as usize;
     for days in days {
         assert_eq!(file[at + 4], 1, "a message");

@@ -190,7 +190,6 @@ impl Octets {
 
     /// A change behind everybody's back, durable at once.
     pub(super) fn rot(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
-        self.version += 1;
         change(&mut self.seen);
         self.durable.clone_from(&self.seen);
         self.changes.clear();

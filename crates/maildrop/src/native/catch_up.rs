@@ -34,13 +34,18 @@ impl<D: Disk> Appending<'_, D> {
             .as_ref()
             .filter(|known| known.id == stat.id && known.index.end <= stat.len);
         // Somebody may have appended, after the last record that is known here; or cut that one as
-        // torn, having read it from a disk that spoilt it, and appended to just this length.
+        // torn, having read it from a disk that spoilt it, and appended to just this length. What
+        // nobody changed is still known, even if the disk spoils it.
         let known = match known {
-            Some(known) => known
-                .index
-                .ends_in(&*self.file, &known.header.salt, stat.len)?
-                .then_some(known),
-            None => None,
+            Some(known)
+                if known.index.end < stat.len || known.changed_ns != Some(stat.changed_ns) =>
+            {
+                known
+                    .index
+                    .ends_in(&*self.file, &known.header.salt, stat.len)?
+                    .then_some(known)
+            }
+            other => other,
         };
         let got = match known {
             // The inode's number may have been given to a new file: the salt tells.
