@@ -282,7 +282,7 @@ fn files() -> Vec<(&'static str, Make)> {
 }
 
 #[test]
-#[ignore = "makes golden files that are missing; those that are there stay as they are"]
+#[ignore = "run by whoever adds a golden file: it makes those that are missing"]
 fn make_golden_files() {
     for (name, make) in files() {
         let path = golden().join(format!("{name}.rsm"));
