@@ -305,7 +305,7 @@ def _judge(mutant: Mutant, seeds: int) -> bool:
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--seeds", type=int, default=20_000)
+    arguments.add_argument("--seeds", type=int, default=150_000)
     arguments.add_argument("--only", nargs="+", default=[])
     arguments.add_argument("--all", action="store_true", help="not only those of the short form")
     options = arguments.parse_args()
