@@ -103,6 +103,8 @@ long: needs build
 	@$(PYTHON) interop/fill.py --points 1000
 	@$(PYTHON) interop/mutants.py --all
 	@$(MAKE) --no-print-directory sim
+	@$(MAKE) --no-print-directory rot
+	@$(MAKE) --no-print-directory orders
 	$(CARGO) test --workspace --locked -- --ignored --skip many_lives
 
 clean:
