@@ -203,6 +203,35 @@ _MUTANTS = [
         ),
     ),
     Mutant(
+        "cut-not-made-to-last",
+        "a cut of which nobody knew whether it lasts is not made again",
+        "refusal.rs",
+        (("            self.file.truncate(stat.len)?;\n            self.file.sync_all()?;\n", ""),),
+    ),
+    Mutant(
+        "undone-during-rewriting",
+        "what was undeleted while the file was written anew stays dead",
+        "rewrite.rs",
+        (
+            (
+                "Some(_) if index.commits != commits => return Ok(Rewritten::GaveWay),",
+                "Some(_) if index.commits < commits => return Ok(Rewritten::GaveWay),",
+            ),
+        ),
+    ),
+    Mutant(
+        "late-mail-not-copied",
+        "what came in while the file was written anew is not in the new one",
+        "rewrite.rs",
+        (("                .filter(|(it, _)| it.uid > copied)\n", "                .filter(|_| copied == 0)\n"),),
+    ),
+    Mutant(
+        "hole-in-what-is-kept",
+        "the body of a message that the operator may bring back is given back",
+        "tidy.rs",
+        (("!grave.is_hollow && grave.deleted_us <= cut_us &&", "!grave.is_hollow && cut_us < i64::MAX &&"),),
+    ),
+    Mutant(
         "refused-name-comes-back",
         "the name of a refused first message is taken back, but not its octets",
         "deliver.rs",

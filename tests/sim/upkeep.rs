@@ -8,8 +8,8 @@ use maildrop::Store;
 use restante_tests::media::SimDisk;
 use restante_tests::random::Random;
 
-use crate::model::Outcome;
-use crate::world::World;
+use crate::model::{Number, Outcome};
+use crate::world::{HOLE_MIN, World};
 
 impl World {
     /// A process's store, and its number.
@@ -110,12 +110,13 @@ impl World {
         self.say(|| format!("    {} deleted, back: {wanted:?}", deleted.len()));
         let uids: Vec<_> = chosen.iter().map(|&(uid, _)| uid).collect();
         let overtakes = self.overtakes();
+        let hollow = self.may_be_hollow(&wanted);
         let undeletion = self.model().undelete(this, drop, wanted.clone());
         let (result, after) =
             self.operation(process, random, || store.undelete(self.drops[drop], &uids));
         self.say(|| format!("    {result:?}"));
         let mut model = self.model();
-        let some = after.overtaken || overtakes;
+        let some = after.overtaken || overtakes || hollow;
         match result {
             _ if after.died => model.undeleted(undeletion, Err(Outcome::Open), some),
             Ok(back) => {
@@ -131,6 +132,13 @@ impl World {
                 model.undeleted(undeletion, Err(after.outcome()), some);
             }
         }
+    }
+
+    /// Whether the body of one of these may have been given back, so that it stays deleted.
+    fn may_be_hollow(&self, numbers: &BTreeSet<Number>) -> bool {
+        let model = self.model();
+        let is_large = |&number: &Number| model.text(number).whole.len() as u64 > HOLE_MIN;
+        self.figures().holes > 0 && numbers.iter().any(is_large)
     }
 
     /// The server sets room aside.

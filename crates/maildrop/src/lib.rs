@@ -54,7 +54,7 @@ pub use native::{
     SalvagedMessage, State, Store, Summary, Trust, Verified, salvage,
 };
 pub use quota::{Addressee, Quota};
-pub use settings::NativeSettings;
+pub use settings::{NativeSettings, Pays};
 pub use template::Template;
 
 /// All maildrops of a back end. Cheap to clone. Every method blocks: call it where that is allowed.

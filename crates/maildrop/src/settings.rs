@@ -21,6 +21,31 @@ pub struct NativeSettings {
     pub reserve_octets: u64,
     /// Octets of memory for indexes of maildrops that nobody uses now.
     pub index_octets_max: usize,
+    /// From which sizes on it pays to give space back.
+    pub pays: Pays,
+}
+
+/// From which sizes on it pays to give space back, in octets. The configuration does not show them:
+/// the defaults suit every disk, and simulations make them small.
+#[derive(Clone, Copy, Debug)]
+pub struct Pays {
+    /// A file is written anew if that gives back more than half of it, and more than this.
+    pub rewriting: u64,
+    /// While a file is written anew, mail that comes in is copied with deliveries waiting if it is
+    /// not more than this.
+    pub tail: u64,
+    /// A dead message becomes a hole if that gives back at least this.
+    pub hole: u64,
+}
+
+impl Default for Pays {
+    fn default() -> Self {
+        Self {
+            rewriting: 4 << 20,
+            tail: 1 << 20,
+            hole: 1 << 20,
+        }
+    }
 }
 
 impl Default for NativeSettings {
@@ -32,6 +57,7 @@ impl Default for NativeSettings {
             grace_in_quota: false,
             reserve_octets: 64 << 20,
             index_octets_max: 256 << 20,
+            pays: Pays::default(),
         }
     }
 }

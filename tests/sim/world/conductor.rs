@@ -185,6 +185,11 @@ impl Now {
 impl Conductor for World {
     fn before(&self, number: u32, call: Call) -> Fate {
         let mut now = own(&self.now);
+        match call {
+            Call::Rename => now.figures.replaced += 1,
+            Call::Punch => now.figures.holes += 1,
+            _ => {}
+        }
         let act = now.act(call);
         let fate = match act {
             Some(Act::Overtake) => {

@@ -13,13 +13,16 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::Duration;
 
-use maildrop::{MaildropId, NativeSettings, Store};
+use maildrop::{MaildropId, NativeSettings, Pays, Store};
 use restante_tests::media::{Conductor, Loss, SimDisk};
 use restante_tests::random::Random;
 
 use crate::model::{Model, Number, Outcome};
 use conductor::{Frame, Now};
 pub(crate) use figures::Figures;
+
+/// The smallest hole.
+pub(crate) const HOLE_MIN: u64 = 4096;
 
 /// A process: its view of the disk, its store, and its sessions.
 pub(crate) struct Process {
@@ -259,6 +262,15 @@ impl Process {
             unique_id: match random.once_in(6) {
                 true => "{uid:d}-{generation:x}".parse().expect("it is a template"),
                 false => maildrop::Template::default(),
+            },
+            // Drops are small here: most find that everything pays.
+            pays: match random.once_in(3) {
+                true => Pays::default(),
+                false => Pays {
+                    rewriting: random.pick(&[64, 4096]),
+                    tail: random.pick(&[0, 300, 4096]),
+                    hole: HOLE_MIN,
+                },
             },
             ..NativeSettings::default()
         };

@@ -22,9 +22,6 @@ use super::{Store, random};
 use crate::error::StoreError;
 use crate::id::MaildropId;
 
-/// What came in while messages were copied is copied under the append lock if it is not more, in
-/// octets of the file.
-const TAIL_MAX: u64 = 1 << 20;
 /// How often to catch up with deliveries before giving up.
 const ROUNDS_MAX: usize = 16;
 
@@ -108,7 +105,7 @@ impl<D: Disk> Rewriting<'_, D> {
                 Some(_) => {}
             }
             let Some(writing) = &mut fresh else { continue };
-            let last_round = space <= TAIL_MAX;
+            let last_round = space <= self.store.settings.pays.tail;
             // Released while much is copied.
             let held = last_round.then_some(appending);
             for (entry, is_dead) in next {

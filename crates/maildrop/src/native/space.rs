@@ -6,8 +6,6 @@ use super::now_us;
 use super::record::{Found, RECORD_LEN};
 use crate::settings::NativeSettings;
 
-/// Holes are made where they give back at least so much.
-pub(crate) const HOLE_MIN: u64 = 1 << 20;
 /// Holes begin and end at multiples of this.
 pub(crate) const PAGE: u64 = 4096;
 
@@ -16,7 +14,7 @@ pub(crate) const PAGE: u64 = 4096;
 pub(crate) fn hole(found: &Found) -> Option<(u64, u64)> {
     let from = found.body().next_multiple_of(PAGE);
     let to = found.end / PAGE * PAGE;
-    (to.saturating_sub(from) >= HOLE_MIN).then_some((from, to))
+    (from < to).then_some((from, to))
 }
 
 /// Deletions after this moment (µs since 1970) are kept for the operator.

@@ -13,13 +13,11 @@ use super::index::Index;
 use super::media::{Disk, File, Lock};
 use super::record::{At, Kind, look};
 use super::rewrite::{Rewriting, Rewritten};
-use super::space::{HOLE_MIN, grace_cut, hole};
+use super::space::{grace_cut, hole};
 use super::table::Shared;
 use crate::error::StoreError;
 use crate::id::MaildropId;
 
-/// A file is written anew if that gives back more than half of it, and more than this.
-const REWRITE_MIN: u64 = 4 << 20;
 /// On a full disk the reserve may be used for a new file that is not larger: it gives back at least
 /// four times as much.
 const RESERVED_MAX: u64 = 1 << 20;
@@ -161,9 +159,10 @@ impl<D: Disk> Store<D> {
         let due = {
             let mut appending = self.append_to(drop, tidying.shared, Some(file), Purpose::Write)?;
             let octets = file.stat()?.disk_octets;
-            let due = Due::of(&appending.known().index, octets, cut_us);
+            let least = self.settings.pays.rewriting;
+            let due = Due::of(&appending.known().index, octets, cut_us, least);
             if due == Due::Holes {
-                appending.punch(cut_us)?;
+                appending.punch(cut_us, self.settings.pays.hole)?;
                 appending.write_sidecar(0);
             }
             due
@@ -179,7 +178,7 @@ impl<D: Disk> Store<D> {
             // Holes need no room, and make some: the rest may go the next time.
             Err(StoreError::Io(full)) if crate::error::is_full(&full) => {
                 self.append_to(drop, tidying.shared, Some(file), Purpose::Write)?
-                    .punch(cut_us)?;
+                    .punch(cut_us, self.settings.pays.hole)?;
                 Err(StoreError::Io(full))
             }
             other => other.map(std::mem::drop),
@@ -199,13 +198,13 @@ enum Due {
 }
 
 impl Due {
-    fn of(index: &Index, disk_octets: u64, cut_us: i64) -> Self {
+    fn of(index: &Index, disk_octets: u64, cut_us: i64, least: u64) -> Self {
         let needed = index.needed(cut_us);
         let reclaimable = disk_octets.saturating_sub(needed);
         match () {
             () if !index.gaps.is_empty() => Self::Holes,
             () if index.is_vacant(cut_us) && index.end > needed => Self::Fresh,
-            () if reclaimable > REWRITE_MIN && reclaimable > disk_octets / 2 => Self::Rewriting {
+            () if reclaimable > least && reclaimable > disk_octets / 2 => Self::Rewriting {
                 is_small: needed <= RESERVED_MAX,
             },
             () => Self::Holes,
@@ -214,16 +213,17 @@ impl Due {
 }
 
 impl<D: Disk> Appending<'_, D> {
-    /// Gives the bodies of large dead messages back to the disk, but for their first and last
-    /// partial page: every header stays, so the walk from record to record never breaks.
-    fn punch(&mut self, cut_us: i64) -> io::Result<()> {
+    /// Gives the bodies of dead messages back to the disk where that is at least so many octets,
+    /// but for their first and last partial page: every header stays, so the walk from record to
+    /// record never breaks.
+    fn punch(&mut self, cut_us: i64, least: u64) -> io::Result<()> {
         let file = Arc::clone(&self.file);
         let len = file.stat()?.len;
         let known = self.known();
         known.changed_ns = None;
         let salt = known.header.salt;
         let due = |grave: &&mut super::grave::Grave| {
-            !grave.is_hollow && grave.deleted_us <= cut_us && grave.entry.space() > HOLE_MIN
+            !grave.is_hollow && grave.deleted_us <= cut_us && grave.entry.space() > least
         };
         for grave in known.index.graves.iter_mut().filter(due) {
             // Whatever comes of it: not again.
@@ -232,7 +232,8 @@ impl<D: Disk> Appending<'_, D> {
                 continue;
             };
             let is_it = found.record.kind == Kind::Message && found.record.uid == grave.entry.uid;
-            if let Some((from, to)) = hole(&found).filter(|_| is_it) {
+            let pays = |&(from, to): &(u64, u64)| is_it && to - from >= least;
+            if let Some((from, to)) = hole(&found).filter(pays) {
                 match file.punch(from, to - from) {
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
                     other => other?,
