@@ -140,7 +140,7 @@ class Oracle:
             before = state.unique_id_of.setdefault(message, unique_id)
             if before != unique_id:
                 raise Violation(f"{drop}: message {message} was {before} and is now {unique_id}")
-            if message not in state.pending | state.present | state.gone:
+            if not any(message in some for some in (state.present, state.pending, state.gone)):
                 raise Violation(f"{drop}: message {message} was never delivered here")
             place = state.order.setdefault(message, len(state.order))
             if place <= last:
