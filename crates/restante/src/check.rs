@@ -244,7 +244,7 @@ fn machine(config: &Config, findings: &mut Findings) {
                 "the data directory {} is not there yet",
                 config.data.display()
             ),
-            "it is made by the first command that needs it, such as: restante user add",
+            "it is made by: restante user add NAME; or is its file system not mounted?",
         );
     } else if let Err(failure) = rights::become_owner(config) {
         findings.failure(&failure);
@@ -342,12 +342,25 @@ fn data(config: &Config, findings: &mut Findings) {
     // What `serve` would stumble over; what is not there yet is not made by looking.
     if let Err(failure) = stock::lost(config) {
         findings.failure(&failure);
-    } else if data.join("accounts.db").exists()
-        && let Err(failure) = stock::accounts(config)
-    {
-        findings.failure(&failure);
+    } else {
+        accounts(config, findings);
     }
     if let Err(failure) = stock::maildrops(config) {
         findings.failure(&failure);
+    }
+}
+
+fn accounts(config: &Config, findings: &mut Findings) {
+    let begun = match config.data.join("accounts.db").exists() {
+        true => stock::accounts_or_none(config).and_then(|accounts| Ok(accounts.begun()?)),
+        false => Ok(false),
+    };
+    match begun {
+        Ok(true) => {}
+        Ok(false) => findings.warning(
+            format!("there are no accounts in {} yet", config.data.display()),
+            "make one: restante user add NAME; or is its file system not mounted?",
+        ),
+        Err(failure) => findings.failure(&failure),
     }
 }

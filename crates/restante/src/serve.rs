@@ -37,6 +37,14 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
     sandbox::become_user(config.user.as_deref())
         .map_err(|error| Failure::from_text(Code::NoPermission, &error.to_string()))?;
     let services = services(&config)?;
+    if !services.auth.accounts().begun()? {
+        warn!(
+            data = %config.data.display(),
+            "there are no accounts: mail waits at its sender and logins are told to try again, until \
+             `restante user add` makes one; if a file system should be mounted there, mount it and \
+             start the server again"
+        );
+    }
     let runtime = runtime()?;
     runtime.block_on(async {
         let (controller, control) = server::control();

@@ -1,7 +1,10 @@
 //! What most commands open first: the accounts, and the maildrops beside them.
 //!
-//! Both lie in the data directory, are made when they are missing, and can be used while the
-//! server runs.
+//! Both lie in the data directory, and can be used while the server runs. A data directory in which
+//! no account was ever made may be where a file system should be mounted: only what begins a new
+//! installation, or brings an old one back, works there.
+
+use std::path::Path;
 
 use auth::{Accounts, AccountsError};
 use maildrop::Maildrops;
@@ -15,8 +18,32 @@ use crate::rights;
 ///
 /// # Errors
 ///
-/// When the directory or the accounts cannot be used, or the accounts are lost.
+/// When the directory or the accounts cannot be used, the accounts are lost, or there were never any.
 pub(crate) fn accounts(config: &Config) -> Result<Accounts, Failure> {
+    let is_missing = |path: &Path| matches!(path.try_exists(), Ok(false));
+    let none_yet = || Failure::from(AccountsError::NoneYet(config.data.clone()));
+    // Looking makes nothing.
+    if is_missing(&config.data) {
+        return Err(none_yet());
+    }
+    rights::become_owner(config)?;
+    lost(config)?;
+    if is_missing(&config.data.join("accounts.db")) {
+        return Err(none_yet());
+    }
+    let accounts = accounts_or_none(config)?;
+    match accounts.begun()? {
+        true => Ok(accounts),
+        false => Err(none_yet()),
+    }
+}
+
+/// As [`accounts`], for what makes the first ones.
+///
+/// # Errors
+///
+/// When the directory or the accounts cannot be used, or the accounts are lost.
+pub(crate) fn new_accounts(config: &Config) -> Result<Accounts, Failure> {
     rights::become_owner(config)?;
     lost(config)?;
     accounts_or_none(config)
@@ -109,7 +136,8 @@ impl From<AccountsError> for Failure {
                 std::io::ErrorKind::PermissionDenied => Code::NoPermission,
                 _ => Code::InputOutput,
             },
-            AccountsError::Database(_) => Code::InputOutput,
+            // As when a maildrop cannot be read: what should be there is not.
+            AccountsError::Database(_) | AccountsError::NoneYet(_) => Code::InputOutput,
             _ => Code::Data,
         };
         match &error {

@@ -19,6 +19,12 @@ pub enum AccountsError {
     /// There is no account of that name.
     #[error("there is no account {0}; `restante user list` shows all")]
     Unknown(String),
+    /// No account was ever made in this directory: it is new, or it is not the one that is meant.
+    #[error(
+        "there are no accounts in {0}; is its file system mounted? \
+         (a new installation begins with `restante user add`)"
+    )]
+    NoneYet(PathBuf),
     /// No removed account has that maildrop.
     #[error("no removed account has the maildrop {0:016x}")]
     NotRemoved(u64),

@@ -250,6 +250,16 @@ impl Accounts {
         Ok(account)
     }
 
+    /// Whether an account was ever made here, whatever became of it. A directory without any may be
+    /// where a file system should be mounted, so nobody may be told for good that he has no account.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn begun(&self) -> Result<bool, AccountsError> {
+        Ok(begun(&self.reader())?)
+    }
+
     /// Whether a verifier is stored when a password is seen.
     pub(crate) fn stores_scram(&self) -> bool {
         self.scram_iterations.is_some()
@@ -354,6 +364,13 @@ fn insert(
         )
         .map_err(|error| exists(error, name))?;
     Ok(connection.last_insert_rowid())
+}
+
+/// SQLite keeps the last number that it gave to a row; there is none before the first.
+fn begun(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'account')")?
+        .query_row([], |row| row.get(0))
 }
 
 fn id_of(connection: &Connection, name: &AccountName) -> Result<i64, AccountsError> {

@@ -25,7 +25,8 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// When the accounts cannot be read; an address that no account could have is nobody's.
+    /// When the accounts cannot be read, or there were never any: then the directory may be the wrong
+    /// one. An address that no account could have is nobody's.
     pub fn recipient(
         &self,
         address: &str,
@@ -38,16 +39,17 @@ impl Accounts {
         if let Some(recipient) = self.named(&name)? {
             return Ok(Some(recipient));
         }
-        let (local, Some(domain)) = name.parts() else {
-            return Ok(None);
-        };
-        let ours = |own: &str| own.eq_ignore_ascii_case(domain);
-        match ours(hostname) || domains.iter().any(|own| ours(own)) {
-            true => {
-                let local = AccountName::parse(local)?;
-                self.named(&local)
+        if let (local, Some(domain)) = name.parts() {
+            let ours = |own: &str| own.eq_ignore_ascii_case(domain);
+            if (ours(hostname) || domains.iter().any(|own| ours(own)))
+                && let Some(recipient) = self.named(&AccountName::parse(local)?)?
+            {
+                return Ok(Some(recipient));
             }
-            false => Ok(None),
+        }
+        match self.begun()? {
+            true => Ok(None),
+            false => Err(AccountsError::NoneYet(self.data.clone())),
         }
     }
 

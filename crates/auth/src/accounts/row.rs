@@ -4,7 +4,7 @@
 //! since (no query, two loads from shared memory: about 3 µs); if so, a row is read again before it
 //! is used, so a change by another process counts at the next login.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::SystemTime;
 
@@ -54,6 +54,7 @@ pub(crate) struct Directory(Mutex<Inner>);
 
 struct Inner {
     connection: Connection,
+    data: PathBuf,
     /// With the `data_version` that each row was read at.
     rows: LruCache<AccountName, (i64, Arc<Row>)>,
     /// The same for what all rows come to.
@@ -64,6 +65,7 @@ impl Directory {
     pub(crate) fn open(data: &Path) -> Result<Self, AccountsError> {
         Ok(Self(Mutex::new(Inner {
             connection: schema::connect_to_read(data)?,
+            data: data.to_owned(),
             rows: LruCache::new(ROWS_MAX),
             expiries: None,
         })))
@@ -80,7 +82,8 @@ impl Directory {
         }
     }
 
-    /// The row, from the database. Blocks.
+    /// The row, from the database. Blocks. That there is none is an error where there were never any
+    /// accounts: the directory may be the wrong one.
     pub(crate) fn read(&self, name: &AccountName) -> Result<Option<Arc<Row>>, AccountsError> {
         let mut inner = self.lock();
         // The version first: a commit in between makes the row look older than it is, not newer.
@@ -92,6 +95,9 @@ impl Directory {
             }
             None => {
                 inner.rows.remove(name);
+                if !super::begun(&inner.connection)? {
+                    return Err(AccountsError::NoneYet(inner.data.clone()));
+                }
             }
         }
         Ok(row)

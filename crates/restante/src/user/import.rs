@@ -42,7 +42,7 @@ pub(super) fn import(config: &Config, file: &Path, apop: bool) -> Result<(), Fai
         true => Apop::Keep,
         false => Apop::Skip,
     };
-    let accounts = stock::accounts(config)?;
+    let accounts = stock::new_accounts(config)?;
     // Hidden by itself when standard error is no terminal.
     let bar = ProgressBar::with_draw_target(Some(lines.len() as u64), ProgressDrawTarget::stderr());
     let report = accounts.import(&lines, keep, |done| bar.set_position(done as u64))?;

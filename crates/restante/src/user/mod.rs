@@ -87,7 +87,7 @@ fn add(
     let change = terms::change(asked)?;
     // Before root's rights are given up: the file may be root's.
     let given = password::given(source)?;
-    let accounts = stock::accounts(config)?;
+    let accounts = stock::new_accounts(config)?;
     if accounts
         .list()?
         .iter()

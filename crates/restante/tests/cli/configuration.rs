@@ -50,7 +50,7 @@ Nothing is wrong, 1 warning.
     assert_eq!(
         ended.stderr,
         "warning: the data directory DIR/data is not there yet
-  it is made by the first command that needs it, such as: restante user add
+  it is made by: restante user add NAME; or is its file system not mounted?
 "
     );
 }

@@ -17,3 +17,4 @@ mod salvaging;
 mod serving;
 mod space;
 mod terminal;
+mod unmounted;
