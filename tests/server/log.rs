@@ -133,6 +133,7 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     drop(client);
     lines.find(&["delivery session ended", "why=\"refused\""]);
 
+    damage_is_told(&lines);
     quota_and_expiry_are_told(&lines);
 
     let text = lines.text();
@@ -146,6 +147,27 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     assert!(!text.contains('\x1b') && !text.contains('\u{202e}'));
     for line in text.lines() {
         assert!(!line.starts_with("INFO all is well"), "{line}");
+    }
+}
+
+/// Whose message is damaged, and where it lies.
+fn damage_is_told(lines: &Lines) {
+    let server = start(|_| {});
+    for text in ["Subject: one\r\n\r\n", "Subject: two\r\n\r\n"] {
+        server.deliver("bob", text);
+    }
+    let id = server.maildrop("bob");
+    let path = server.maildrops.path(id).unwrap();
+    let mut octets = std::fs::read(&path).unwrap();
+    let place = octets.windows(3).position(|octets| octets == b"one");
+    octets[place.unwrap()] ^= 1;
+    std::fs::write(&path, octets).unwrap();
+    let mut client = server.plain().logged_in("bob");
+    client.ask("RETR 1", "-ERR [SYS/PERM]");
+    let line = lines.find(&["message damaged"]);
+    let maildrop = format!("maildrop={id}");
+    for words in ["ERROR", "account=\"bob\"", &maildrop, "number=1", "what="] {
+        assert!(line.contains(words), "{words} in {line}");
     }
 }
 

@@ -248,7 +248,7 @@ impl Driver<'_> {
                 Err(why) if on_its_way => {
                     // The client must not take what it has for the message: no terminator, no
                     // further word. There is no other honest reply left.
-                    log_text_error(&why);
+                    self.log_text_error(&why);
                     return Err(End::Damaged);
                 }
                 Err(why) => {
@@ -295,8 +295,22 @@ impl Driver<'_> {
         Ok(read)
     }
 
+    fn log_text_error(&self, why: &TextError) {
+        let account = self.summary.account.as_deref();
+        let maildrop = self.maildrop.map(tracing::field::display);
+        match why {
+            TextError::Unavailable(cause) => {
+                error!(account, maildrop, %cause, "message not readable: {why}");
+            }
+            // Not `message`: that is the name of an event's text, and of two only one is shown.
+            TextError::Damaged { number, what } => {
+                error!(account, maildrop, number = number.get(), what, "message damaged");
+            }
+        }
+    }
+
     fn refuse_text(&mut self, why: &TextError) {
-        log_text_error(why);
+        self.log_text_error(why);
         let refusal = match why {
             TextError::Unavailable(_) => Refusal::Unavailable,
             TextError::Damaged { .. } => Refusal::Damaged,
@@ -454,15 +468,6 @@ async fn login_overdue(visit: &Visit, started: Instant) {
         tokio::select! {
             () = sleep_until(started + allowed) => return,
             Ok(()) = crowded.changed() => {}
-        }
-    }
-}
-
-fn log_text_error(why: &TextError) {
-    match why {
-        TextError::Unavailable(cause) => error!(%cause, "message not readable: {why}"),
-        TextError::Damaged { number, what } => {
-            error!(message = number.get(), what, "message damaged");
         }
     }
 }
