@@ -1,5 +1,7 @@
 //! `restante maildrop list`: who has how much, or what one maildrop holds.
 
+use std::io;
+
 use maildrop::Summary;
 use pop3::MessageNumber;
 use serde_json::json;
@@ -13,7 +15,7 @@ use crate::output::{self, count, note, octets, say};
 ///
 /// # Errors
 ///
-/// When one cannot be read; the others are listed all the same.
+/// EX_DATAERR when one is damaged, EX_IOERR when one cannot be read; the others are listed all the same.
 pub(super) fn list(config: &Config, json: bool) -> Result<(), Failure> {
     let (all, maildrops) = owned(config, None)?;
     let width = all
@@ -21,7 +23,7 @@ pub(super) fn list(config: &Config, json: bool) -> Result<(), Failure> {
         .map(|owned| owned.name().len())
         .max()
         .unwrap_or(0);
-    let mut damaged = 0;
+    let (mut failed, mut code) = (0, Code::Data);
     for owned in &all {
         let name = owned.name();
         match maildrops.summary(owned.id) {
@@ -49,15 +51,19 @@ pub(super) fn list(config: &Config, json: bool) -> Result<(), Failure> {
                 say!("{}", line.trim_end())?;
             }
             Err(error) => {
-                damaged += 1;
+                failed += 1;
+                // A disk that fails is more than a file that makes no sense.
+                if error.kind() != io::ErrorKind::InvalidData {
+                    code = Code::InputOutput;
+                }
                 note!("{name}: {}", output::plain(&error));
             }
         }
     }
-    match damaged {
+    match failed {
         0 => Ok(()),
         number => Err(Failure::new(
-            Code::Data,
+            code,
             format!("{} cannot be read", count(number, "maildrop", "maildrops")),
         )
         .remedy("restante maildrop verify tells more")),

@@ -116,6 +116,9 @@ fn one_file_that_cannot_be_read_does_not_hide_another() {
     };
     fs::remove_file(path("alice")).unwrap();
     fs::create_dir(path("alice")).unwrap();
+    let ended = site.run(&["maildrop", "list"], b"").with(74);
+    assert!(ended.stdout.starts_with("bob  "), "{}", ended.stdout);
+    assert!(ended.stderr.starts_with("alice: "), "{}", ended.stderr);
     let ended = site.run(&["maildrop", "verify"], b"").with(74);
     assert!(ended.stderr.contains("alice: "), "{}", ended.stderr);
     assert!(
