@@ -304,7 +304,13 @@ impl Driver<'_> {
             }
             // Not `message`: that is the name of an event's text, and of two only one is shown.
             TextError::Damaged { number, what } => {
-                error!(account, maildrop, number = number.get(), what, "message damaged");
+                error!(
+                    account,
+                    maildrop,
+                    number = number.get(),
+                    what,
+                    "message damaged"
+                );
             }
         }
     }

@@ -208,6 +208,7 @@ fn open(maildrops: &Maildrops, owned: &Owned) -> Result<OpenMaildrop, Failure> {
             format!("the maildrop of {} is in use by a session", owned.name()),
         )
         .remedy("try again when the session is over"),
+        OpenError::Damaged(what) => damaged(owned, &what),
         OpenError::Unavailable(error) => {
             let file = maildrops.path(owned.id).unwrap_or_default();
             let what = format!(
@@ -218,12 +219,29 @@ fn open(maildrops: &Maildrops, owned: &Owned) -> Result<OpenMaildrop, Failure> {
             Failure::new(Code::InputOutput, what)
                 .remedy("it must belong to the owner of the data directory, and its disk be whole")
         }
-        OpenError::Damaged(what) => Failure::new(
-            Code::Data,
-            format!("the maildrop of {} is damaged: {what}", owned.name()),
-        )
-        .remedy("restante maildrop verify tells more"),
     })
+}
+
+fn damaged(owned: &Owned, what: &str) -> Failure {
+    let name = owned.name();
+    Failure::new(
+        Code::Data,
+        format!("the maildrop of {name} is damaged: {what}"),
+    )
+    .remedy(format!("restante maildrop verify {name} tells more"))
+}
+
+/// What the store says of a maildrop that it could not use.
+fn unreadable(owned: &Owned, error: &io::Error) -> Failure {
+    let (name, what) = (owned.name(), output::plain(error));
+    match error.kind() {
+        io::ErrorKind::InvalidData => damaged(owned, &what),
+        _ => Failure::new(
+            Code::InputOutput,
+            format!("the maildrop of {name} cannot be read: {what}"),
+        )
+        .remedy(format!("restante maildrop verify {name} tells more")),
+    }
 }
 
 /// Reads a message in stored form, chunk by chunk.

@@ -1,12 +1,11 @@
 //! `restante maildrop undelete`: what a user deleted, as long as the maildrop's file holds it.
 
-use std::collections::HashSet;
 use std::time::{Duration, UNIX_EPOCH};
 
 use maildrop::{Deleted, Maildrops};
 use serde_json::json;
 
-use super::{Owned, owned, store};
+use super::{Owned, owned, unreadable};
 use crate::config::Config;
 use crate::date;
 use crate::failure::{Code, Failure};
@@ -26,52 +25,67 @@ pub(super) struct Asked<'a> {
 ///
 /// # Errors
 ///
-/// EX_DATAERR when there is no such message, or it is not whole any more.
+/// EX_DATAERR when there is no such message, when it is not whole any more, or when the maildrop is
+/// damaged; EX_IOERR when that cannot be read.
 pub(super) fn undelete(config: &Config, asked: &Asked<'_>) -> Result<(), Failure> {
     let (owned, maildrops) = owned(config, Some(asked.account))?;
     let owned = &owned[0];
-    let deleted = maildrops.deleted(owned.id).map_err(|error| store(&error))?;
+    let deleted = maildrops
+        .deleted(owned.id)
+        .map_err(|error| unreadable(owned, &error))?;
     if asked.messages.is_empty() && !asked.all {
         return list(owned, &deleted, asked.json);
     }
-    let mut wanted: HashSet<&str> = asked.messages.iter().map(String::as_str).collect();
-    let uids: Vec<u64> = deleted
-        .iter()
-        .filter(|it| wanted.remove(it.unique_id.to_string().as_str()) || asked.all)
-        .map(|it| it.uid)
-        .collect();
-    for unique_id in &wanted {
-        note!("{unique_id}: there is no such deleted message");
+    let mut unknown = asked.messages.to_vec();
+    let mut uids = Vec::new();
+    for it in &deleted {
+        let unique_id = it.unique_id.to_string();
+        if asked.all || unknown.contains(&unique_id) {
+            unknown.retain(|asked| *asked != unique_id);
+            uids.push(it.uid);
+        }
     }
-    bring_back(&maildrops, owned, &uids, wanted.len() as u64)
+    let lost = match asked.all || !uids.is_empty() {
+        true => bring_back(&maildrops, owned, &uids)?,
+        false => 0,
+    };
+    let unknown = unknown.iter().map(|id| format!("{id:?}"));
+    let unknown = unknown.collect::<Vec<_>>().join(", ");
+    let unknown = (!unknown.is_empty())
+        .then(|| format!("the maildrop of {} has no deleted {unknown}", owned.name()));
+    match (lost, unknown) {
+        (0, None) => Ok(()),
+        (0, Some(unknown)) => Err(Failure::new(Code::Data, unknown).remedy(format!(
+            "see what there is: restante maildrop undelete {}",
+            owned.name()
+        ))),
+        (lost, unknown) => {
+            if let Some(unknown) = unknown {
+                note!("{unknown}");
+            }
+            Err(Failure::new(
+                Code::Data,
+                format!(
+                    "{} not be brought back: the file does not hold them whole any more",
+                    count(lost, "message could", "messages could")
+                ),
+            )
+            .remedy("a backup may have them: restante maildrop restore"))
+        }
+    }
 }
 
-fn bring_back(
-    maildrops: &Maildrops,
-    owned: &Owned,
-    uids: &[u64],
-    unknown: u64,
-) -> Result<(), Failure> {
+/// Returns how many messages the file does not hold any more.
+fn bring_back(maildrops: &Maildrops, owned: &Owned, uids: &[u64]) -> Result<u64, Failure> {
     let back = maildrops
         .undelete(owned.id, uids)
-        .map_err(|error| store(&error))?;
+        .map_err(|error| unreadable(owned, &error))?;
     say!(
         "{} back in the maildrop of {}.",
         count(back.len() as u64, "message is", "messages are"),
         owned.name()
     )?;
-    let left = (uids.len() - back.len()) as u64 + unknown;
-    match left {
-        0 => Ok(()),
-        left => Err(Failure::new(
-            Code::Data,
-            format!(
-                "{} not be brought back: the file does not hold them whole any more",
-                count(left, "message could", "messages could")
-            ),
-        )
-        .remedy("a backup may have them: restante maildrop restore")),
-    }
+    Ok((uids.len() - back.len()) as u64)
 }
 
 fn list(owned: &Owned, deleted: &[Deleted], json: bool) -> Result<(), Failure> {

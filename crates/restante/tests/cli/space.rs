@@ -63,9 +63,18 @@ fn what_was_deleted_comes_back_one_by_one_or_all() {
     assert_eq!(ended.stdout, "1 message is back in the maildrop of bob.\n");
     assert_eq!(
         ended.stderr,
-        "nothing: there is no such deleted message
-restante: 1 message could not be brought back: the file does not hold them whole any more
-  a backup may have them: restante maildrop restore
+        "restante: the maildrop of bob has no deleted \"nothing\"
+  see what there is: restante maildrop undelete bob
+"
+    );
+    let ended = site
+        .run(&["maildrop", "undelete", "bob", "a", "b"], b"")
+        .with(65);
+    assert_eq!(ended.stdout, "");
+    assert_eq!(
+        ended.stderr,
+        "restante: the maildrop of bob has no deleted \"a\", \"b\"
+  see what there is: restante maildrop undelete bob
 "
     );
     let ended = site
@@ -130,6 +139,21 @@ fn space_is_listed_and_given_back() {
     let mut octets = fs::read(&path).unwrap();
     octets[0] ^= 1;
     fs::write(&path, octets).unwrap();
+    for more in [&[][..], &["--all"], &["x"]] {
+        let ended = site
+            .run(&[&["maildrop", "undelete", "bob"], more].concat(), b"")
+            .with(65);
+        assert!(
+            ended
+                .stderr
+                .starts_with("restante: the maildrop of bob is damaged: ")
+                && ended
+                    .stderr
+                    .ends_with("\n  restante maildrop verify bob tells more\n"),
+            "{}",
+            ended.stderr
+        );
+    }
     let ended = site.run(&["maildrop", "compact"], b"").with(65);
     assert!(
         ended.stderr.ends_with(
