@@ -83,17 +83,29 @@ impl Accounts {
     ///
     /// When either cannot be read.
     pub fn missing(&self, copy: &Path) -> Result<Vec<Missing>, AccountsError> {
-        let copy = Opened::new(copy, &self.data)?;
         let mut missing = Vec::new();
-        for account in account::all(&copy.connection)? {
+        for account in Self::contents(copy, &self.data)? {
             if !has(&self.lock(), account.maildrop)? {
-                missing.push(Missing {
-                    name: account.name,
-                    maildrop: account.maildrop,
-                });
+                missing.push(account);
             }
         }
         Ok(missing)
+    }
+
+    /// All accounts in a copy, which is read in the data directory.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn contents(copy: &Path, data: &Path) -> Result<Vec<Missing>, AccountsError> {
+        let copy = Opened::new(copy, data)?;
+        let accounts = account::all(&copy.connection)?.into_iter();
+        Ok(accounts
+            .map(|account| Missing {
+                name: account.name,
+                maildrop: account.maildrop,
+            })
+            .collect())
     }
 
     /// Adds an account out of a copy, with its password and everything else. Its APOP secret comes

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use auth::{Accounts, Missing};
+use auth::{Account, Accounts, Missing};
 use maildrop::{Backup, MaildropId, OpenError, RealDisk, Restored, Run};
 use serde_json::json;
 
@@ -42,31 +42,32 @@ pub(super) fn restore(config: &Config, asked: &Asked<'_>) -> Result<(), Failure>
         .map_err(unusable)?;
     let copy = directory.join(ACCOUNTS);
     let real = asked.run == Run::Real;
-    if copy.exists() && !config.data.join(ACCOUNTS).exists() {
-        if !real {
-            return Err(Failure::new(
-                Code::Data,
-                format!("{} has no accounts", config.data.display()),
-            )
-            .remedy("a restore without --dry-run brings them back first"));
-        }
+    let is_new = !config.data.join(ACCOUNTS).exists();
+    if copy.exists() && is_new && real {
         Accounts::put_back(&copy, &config.data)?;
         note!("The accounts are back.");
     }
-    let accounts = stock::accounts_or_none(config)?;
-    let maildrops = stock::maildrops(config)?;
-    let missing = match copy.exists() {
-        true => accounts.missing(&copy)?,
-        false => Vec::new(),
+    // Looking makes no accounts.db: an empty one would be in the way of the one that comes back.
+    let accounts = match is_new && !real {
+        true => None,
+        false => Some(stock::accounts_or_none(config)?),
     };
-    let wanted = wanted(asked, &accounts, &backup, &missing)?;
+    let maildrops = stock::maildrops(config)?;
+    let missing = match (&accounts, copy.exists()) {
+        (Some(accounts), true) => accounts.missing(&copy)?,
+        (None, true) => Accounts::contents(&copy, &config.data)?,
+        (_, false) => Vec::new(),
+    };
+    let present = accounts.as_ref().map(Accounts::list).transpose()?;
+    let wanted = wanted(asked, &present.unwrap_or_default(), &backup, &missing)?;
     let mut worst = Worst::default();
     for missing in &missing {
         let is_wanted = wanted.iter().any(|owned| owned.id.0 == missing.maildrop);
         if !is_wanted && !asked.accounts.is_empty() {
             continue;
         }
-        let back = real.then(|| accounts.bring_back(&copy, missing));
+        let to_change = accounts.as_ref().filter(|_| real);
+        let back = to_change.map(|accounts| accounts.bring_back(&copy, missing));
         match back {
             Some(Err(auth::AccountsError::Exists(name))) => note!(
                 "another account is called {name} now; the one with the maildrop {} stays away",
@@ -103,11 +104,10 @@ pub(super) fn restore(config: &Config, asked: &Asked<'_>) -> Result<(), Failure>
 /// Which maildrops of the backup are meant.
 fn wanted(
     asked: &Asked<'_>,
-    accounts: &Accounts,
+    present: &[Account],
     backup: &Backup<RealDisk>,
     missing: &[Missing],
 ) -> Result<Vec<Owned>, Failure> {
-    let present = accounts.list()?;
     let name_of = |id: MaildropId| {
         let there = present.iter().find(|account| account.maildrop == id.0);
         let gone = || missing.iter().find(|missing| missing.maildrop == id.0);
