@@ -77,7 +77,7 @@ pub(super) fn restore(config: &Config, asked: &Asked<'_>) -> Result<(), Failure>
             None => note!("The account {} would come back.", missing.name),
         }
     }
-    let mut kept = false;
+    let (mut kept, mut whole) = (false, 0);
     for owned in &wanted {
         let done = match maildrops.restore(owned.id, &backup, asked.run) {
             Ok(done) => done,
@@ -90,7 +90,16 @@ pub(super) fn restore(config: &Config, asked: &Asked<'_>) -> Result<(), Failure>
         worst.damages += done.damages.len() as u64;
         worst.restored += 1;
         kept |= done.replaced.is_some();
+        whole += u64::from(done.replaced.is_some() && done.brought_back == 0);
         tell(owned, &done, asked)?;
+    }
+    if whole > 0 && !asked.json {
+        // Nobody can tell from a file whether it is the newest or was put here from an old copy.
+        note!(
+            "{} nothing, and got a new file all the same: the old one may have been an old copy, \
+             and would have given unique-ids out again.",
+            count(whole, "maildrop lacked", "maildrops lacked")
+        );
     }
     if kept && !asked.json {
         note!(

@@ -156,6 +156,15 @@ fn one_maildrop_comes_back_and_what_it_has_stays() {
         let id = line.split_whitespace().nth(2).unwrap();
         assert!(now.contains(id), "{now}");
     }
+    // Whether the file itself is an old copy cannot be seen, so it never goes on.
+    let ended = restore(&site, &["bob"]).with(0);
+    assert_eq!(ended.stdout, "bob has 3 messages, 0 brought back.\n");
+    assert_eq!(
+        ended.stderr,
+        "1 maildrop lacked nothing, and got a new file all the same: the old one may have been an old \
+         copy, and would have given unique-ids out again.\n\
+         The files that were replaced are kept in DIR/data/replaced; delete them when all is well.\n"
+    );
     let ended = restore(&site, &["eve"]).with(67);
     assert_eq!(
         ended.stderr,
