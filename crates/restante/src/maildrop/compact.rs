@@ -1,6 +1,8 @@
 //! `restante maildrop compact`: gives back at once what housekeeping would give back when it pays.
 
 use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{all, named, stock_of};
 use crate::config::Config;
@@ -18,14 +20,16 @@ pub(super) fn compact(config: &Config, accounts: &[String]) -> Result<(), Failur
         [] => all(&stock, &maildrops)?,
         some => named(&stock, some)?,
     };
-    let (mut given, mut in_use, mut failed, mut worst) = (0, 0, 0, Code::Temporary);
-    for owned in &wanted {
-        match maildrops.compact(owned.id) {
-            Ok(done) => given += done.before.saturating_sub(done.after),
-            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                in_use += 1;
-                note!("{}: in use", owned.name());
+    let (mut given, mut failed, mut worst) = (0, 0, Code::Temporary);
+    let mut left: Vec<_> = wanted.iter().collect();
+    let mut until = None;
+    loop {
+        left.retain(|owned| match maildrops.compact(owned.id) {
+            Ok(done) => {
+                given += done.before.saturating_sub(done.after);
+                false
             }
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => true,
             Err(error) => {
                 failed += 1;
                 worst = match error.kind() {
@@ -33,9 +37,23 @@ pub(super) fn compact(config: &Config, accounts: &[String]) -> Result<(), Failur
                     _ => Code::InputOutput,
                 };
                 note!("{}: {}", owned.name(), output::plain(&error));
+                false
             }
+        });
+        // All others first; how long that takes does not shorten the time for those.
+        let until = *until.get_or_insert_with(|| Instant::now() + PATIENCE);
+        if left.is_empty() || Instant::now() >= until {
+            break;
         }
+        thread::sleep(PAUSE);
     }
+    for owned in &left {
+        note!(
+            "{}: in use by a session, or by the server's housekeeping after one",
+            owned.name()
+        );
+    }
+    let in_use = left.len() as u64;
     say!("{} of the disk given back.", octets(given))?;
     let left = count(in_use + failed, "maildrop is", "maildrops are");
     let failure = Failure::new(worst, format!("{left} as before; see above"));
@@ -45,3 +63,10 @@ pub(super) fn compact(config: &Config, accounts: &[String]) -> Result<(), Failur
         _ => Err(failure.remedy("restante maildrop verify tells more")),
     }
 }
+
+/// For so long maildrops in use are tried again: after a session the server has housekeeping of its
+/// own to do, which takes a moment.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// From try to try.
+const PAUSE: Duration = Duration::from_millis(100);

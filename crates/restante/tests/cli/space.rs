@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::accounts::with_bob;
 use crate::run::Site;
@@ -162,4 +164,45 @@ fn space_is_listed_and_given_back() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn compaction_waits_a_moment_for_who_has_the_maildrop() {
+    let site = with_deleted();
+    let server = Server::start(&site);
+    let hold = || {
+        let mut client = TcpStream::connect(&server.pop3).unwrap();
+        client
+            .write_all(b"USER bob\r\nPASS redqueen\r\nNOOP\r\n")
+            .unwrap();
+        let mut said = Vec::new();
+        while said.iter().filter(|octet| **octet == b'\n').count() < 4 {
+            let mut octets = [0; 512];
+            let number = client.read(&mut octets).unwrap();
+            assert_ne!(number, 0);
+            said.extend_from_slice(&octets[..number]);
+        }
+        client
+    };
+    let held = hold();
+    let begun = Instant::now();
+    let ended = site.run(&["maildrop", "compact"], b"").with(75);
+    assert!(begun.elapsed() >= Duration::from_secs(5));
+    assert_eq!(
+        ended.stderr,
+        "bob: in use by a session, or by the server's housekeeping after one
+restante: 1 maildrop is as before; see above
+  try again when nobody is logged in
+"
+    );
+    assert_eq!(ended.stdout, "0 octets of the disk given back.\n");
+    let ended = thread::scope(|scope| {
+        let compact = scope.spawn(|| site.run(&["maildrop", "compact"], b""));
+        thread::sleep(Duration::from_secs(1));
+        drop(held);
+        compact.join().unwrap()
+    });
+    let ended = ended.with(0);
+    assert_ne!(ended.stdout, "0 octets of the disk given back.\n");
+    server.stop();
 }
