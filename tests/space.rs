@@ -408,7 +408,7 @@ fn on_a_full_disk_deletions_commit_from_the_reserve() {
     assert_eq!(reserve(&disk), 2 << 20);
     assert_eq!(content(&shop).len(), 1);
     // When nothing is left, the client hears it and nothing is deleted.
-    while shop.spend_reserve().unwrap() {}
+    while shop.spend_reserve("a test").unwrap() {}
     let session = shop.open(DROP).unwrap();
     disk.plan(full());
     assert!(session.commit(&deletions).is_err());

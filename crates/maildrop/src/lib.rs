@@ -249,15 +249,16 @@ impl Maildrops {
         }
     }
 
-    /// Gives a piece of that room back to a disk that is full; false if there is none left.
+    /// Gives a piece of that room back to a disk that is full; false if there is none left. The log
+    /// says what it was for.
     ///
     /// # Errors
     ///
     /// What the disk says.
-    pub fn spend_reserve(&self) -> io::Result<bool> {
+    pub fn spend_reserve(&self, purpose: &str) -> io::Result<bool> {
         match self {
             Self::Memory(_) => Ok(false),
-            Self::Native(native) => native.store.spend_reserve(),
+            Self::Native(native) => native.store.spend_reserve(purpose),
         }
     }
 

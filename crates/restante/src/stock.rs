@@ -106,7 +106,8 @@ const PIECES_MAX: usize = 4;
 
 /// Gives a piece of the reserve back to the disk; false if there is none.
 fn spend_reserve(config: &Config) -> bool {
-    maildrops(config).is_ok_and(|maildrops| maildrops.spend_reserve().unwrap_or(false))
+    let spend = |maildrops: Maildrops| maildrops.spend_reserve("opening the accounts");
+    maildrops(config).is_ok_and(|maildrops| spend(maildrops).unwrap_or(false))
 }
 
 /// Opens the maildrops. To be called after [`accounts`], as the owner of the data directory.

@@ -28,7 +28,9 @@ impl<D: Disk> Store<D> {
         loop {
             match work() {
                 Err(StoreError::Io(full)) if crate::error::is_full(&full) => {
-                    match self.spend_reserve() {
+                    match self
+                        .spend_reserve("deleting mail, or giving back the space of what is deleted")
+                    {
                         Ok(true) => {}
                         Ok(false) => return Err(StoreError::Io(full)),
                         Err(error) => {
@@ -42,12 +44,13 @@ impl<D: Disk> Store<D> {
         }
     }
 
-    /// Gives a piece of the reserve back to the disk; false if there is none left.
+    /// Gives a piece of the reserve back to the disk; false if there is none left. The log says what
+    /// it was for.
     ///
     /// # Errors
     ///
     /// What the disk says.
-    pub fn spend_reserve(&self) -> io::Result<bool> {
+    pub fn spend_reserve(&self, purpose: &str) -> io::Result<bool> {
         let file = match self.disk.open(RESERVE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other?,
@@ -61,8 +64,9 @@ impl<D: Disk> Store<D> {
         // A file system gives room back only when what frees it is durable.
         file.sync_all()?;
         warn!(
+            purpose,
             octets_left = left,
-            "disk is full; a piece of the reserve was given up for a deletion"
+            "disk is full; a piece of the reserve was given up"
         );
         Ok(true)
     }

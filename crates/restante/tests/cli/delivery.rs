@@ -1,10 +1,9 @@
 //! `restante deliver`.
 
 use std::fs;
-use std::process::Command;
 
 use crate::accounts::with_bob;
-use crate::run::{CONFIGURATION, Site};
+use crate::run::{CONFIGURATION, Site, SmallDisk};
 
 #[test]
 fn a_message_is_delivered_and_comes_out_as_it_went_in() {
@@ -105,17 +104,10 @@ fn what_the_operator_must_mend_waits_at_the_sender() {
 
 #[test]
 fn a_full_disk_loses_nothing() {
-    let place = tempfile::tempdir().unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
-        .arg(place.path())
-        .output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
-        println!("SKIPPED: a full disk needs a small tmpfs, and mounting one needs root");
+    let Some(disk) = SmallDisk::mounted("1m") else {
         return;
-    }
-    let unmount = Unmount(place.path().to_owned());
-    let data = place.path().join("data");
+    };
+    let data = disk.path().join("data");
     let site = Site::with(&CONFIGURATION.replace("DIR/data", data.to_str().unwrap()));
     site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
         .with(0);
@@ -127,13 +119,4 @@ fn a_full_disk_loses_nothing() {
     let list = site.run(&["maildrop", "list"], b"").with(0).stdout;
     assert_eq!(list, "bob  2 messages      15 octets\n");
     site.run(&["maildrop", "verify"], b"").with(0);
-    drop(unmount);
-}
-
-struct Unmount(std::path::PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
 }

@@ -114,6 +114,35 @@ impl Site {
     }
 }
 
+/// A file system of its own, which can be full; unmounted when dropped.
+pub(crate) struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// None, and a word about it, where that cannot be.
+    pub(crate) fn mounted(size: &str) -> Option<Self> {
+        let place = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(place.path())
+            .output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            println!("SKIPPED: a full disk needs a small tmpfs, and mounting one needs root");
+            return None;
+        }
+        Some(Self(place))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).status();
+    }
+}
+
 /// Loopback only, ports chosen by the system, hashes as cheap as they may be.
 pub(crate) const CONFIGURATION: &str = r#"
 hostname = "mailgate.dobbs.org"

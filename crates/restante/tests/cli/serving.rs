@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// Reads the log up to a line with these words.
-    fn until(&mut self, words: &str) -> String {
+    pub(crate) fn until(&mut self, words: &str) -> String {
         loop {
             let mut line = String::new();
             let octets = self.log.read_line(&mut line).unwrap();

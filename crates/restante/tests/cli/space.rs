@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::accounts::with_bob;
-use crate::run::Site;
-use crate::serving::{Server, servable};
+use crate::run::{CONFIGURATION, Site, SmallDisk};
+use crate::serving::{Client, Server, servable};
 
 /// A site whose owner has deleted the first two of three messages.
 fn with_deleted() -> Site {
@@ -170,21 +170,9 @@ fn space_is_listed_and_given_back() {
 fn compaction_waits_a_moment_for_who_has_the_maildrop() {
     let site = with_deleted();
     let server = Server::start(&site);
-    let hold = || {
-        let mut client = TcpStream::connect(&server.pop3).unwrap();
-        client
-            .write_all(b"USER bob\r\nPASS redqueen\r\nNOOP\r\n")
-            .unwrap();
-        let mut said = Vec::new();
-        while said.iter().filter(|octet| **octet == b'\n').count() < 4 {
-            let mut octets = [0; 512];
-            let number = client.read(&mut octets).unwrap();
-            assert_ne!(number, 0);
-            said.extend_from_slice(&octets[..number]);
-        }
-        client
-    };
-    let held = hold();
+    let mut held = Client::connect(&server.pop3);
+    held.ask("USER bob");
+    assert!(held.ask("PASS redqueen").starts_with("+OK "));
     let begun = Instant::now();
     let ended = site.run(&["maildrop", "compact"], b"").with(75);
     assert!(begun.elapsed() >= Duration::from_secs(5));
@@ -205,4 +193,33 @@ restante: 1 maildrop is as before; see above
     let ended = ended.with(0);
     assert_ne!(ended.stdout, "0 octets of the disk given back.\n");
     server.stop();
+}
+
+#[test]
+fn what_the_reserve_was_given_up_for_is_told() {
+    let Some(disk) = SmallDisk::mounted("8m") else {
+        return;
+    };
+    let data = disk.path().join("data");
+    let text = CONFIGURATION.replace("DIR/data", data.to_str().unwrap());
+    let site = Site::with(&text.replace("[maildrop]\n", "[maildrop]\nreserve = \"2 MiB\"\n"));
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    site.run(&["deliver", "bob"], b"Subject: 1\n\n").with(0);
+    servable(&site);
+    let mut server = Server::start(&site);
+    server.until("reserve for a full disk is set aside");
+    server.stop();
+    let mut filler = fs::File::create(disk.path().join("filler")).unwrap();
+    while filler.write_all(&[0; 4096]).is_ok() {}
+    let ended = site.run(&["maildrop", "list"], b"").with(0);
+    assert!(
+        ended.stderr.contains(
+            "disk is full; a piece of the reserve was given up purpose=\"opening the accounts\" \
+             octets_left=1048576"
+        ),
+        "{}",
+        ended.stderr
+    );
+    drop(filler);
 }
