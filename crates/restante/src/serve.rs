@@ -131,35 +131,48 @@ fn reload(old: &Config) -> Result<server::Config, String> {
         }
     }
     let new = new.ok_or_else(|| "see the problems above".to_owned())?;
-    let (store, opened) = (&new.store, &old.store);
-    for (key, changed) in [
-        ("data", new.data != old.data),
-        ("user", new.user != old.user),
-        (
-            "auth",
-            (new.scram, new.scram_iterations, new.refusal_delay)
-                != (old.scram, old.scram_iterations, old.refusal_delay),
-        ),
-        ("log", new.log != old.log),
-        (
-            "maildrop",
-            // What the store was opened with. Quota, expiry and sweeps follow at once.
-            (store.grace, store.grace_in_quota, store.reserve_octets)
-                != (opened.grace, opened.grace_in_quota, opened.reserve_octets)
-                || (store.allow_volatile, &store.unique_id)
-                    != (opened.allow_volatile, &opened.unique_id),
-        ),
-    ] {
-        if changed {
-            warn!(
-                key,
-                "a change of this key needs a restart; the old value stays in force"
-            );
-        }
+    for key in restart_needed(old, &new) {
+        warn!(
+            key,
+            "a change of this key needs a restart; the old value stays in force"
+        );
     }
     let mut server = new.server;
     server.keeping.grace = old.server.keeping.grace;
     Ok(server)
+}
+
+/// The keys that have changed and are read only at the start. Those of `[maildrop]` are what the
+/// store was opened with: quota, expiry and sweeps follow at once.
+fn restart_needed(old: &Config, new: &Config) -> impl Iterator<Item = &'static str> {
+    let (store, opened) = (&new.store, &old.store);
+    [
+        ("data", new.data != old.data),
+        ("user", new.user != old.user),
+        ("auth.scram", new.scram != old.scram),
+        (
+            "auth.scram_iterations",
+            new.scram_iterations != old.scram_iterations,
+        ),
+        ("auth.refusal_delay", new.refusal_delay != old.refusal_delay),
+        ("log.format", new.log != old.log),
+        ("maildrop.undelete", store.grace != opened.grace),
+        (
+            "maildrop.undelete_in_quota",
+            store.grace_in_quota != opened.grace_in_quota,
+        ),
+        (
+            "maildrop.reserve",
+            store.reserve_octets != opened.reserve_octets,
+        ),
+        (
+            "maildrop.allow_volatile",
+            store.allow_volatile != opened.allow_volatile,
+        ),
+        ("maildrop.unique_id", store.unique_id != opened.unique_id),
+    ]
+    .into_iter()
+    .filter_map(|(key, changed)| changed.then_some(key))
 }
 
 impl From<StartError> for Failure {

@@ -222,13 +222,16 @@ fn quota_and_expiry_follow_a_reload_and_the_store_a_restart() {
     client.ask("CAPA");
     while client.line() != "EXPIRE 30" {}
     assert!(!server.said.contains("needs a restart"), "{}", server.said);
-    let more = format!("{keeping}undelete = \"7 days\"\n");
+    let more = format!("{keeping}undelete = \"7 days\"\nreserve = \"2 MiB\"\n");
     fs::write(site.config(), text.replace("[maildrop]\n", &more)).unwrap();
     server.signal(Signal::SIGHUP);
-    let line = server.until("needs a restart");
-    assert!(line.contains("key=\"maildrop\""), "{line}");
+    for key in ["maildrop.undelete", "maildrop.reserve"] {
+        let line = server.until("needs a restart");
+        assert!(line.contains(&format!("key=\"{key}\"")), "{line}");
+    }
     server.until("reloaded");
-    server.stop();
+    // These two, and no other.
+    assert_eq!(server.stop().matches("needs a restart").count(), 2);
 }
 
 #[test]
