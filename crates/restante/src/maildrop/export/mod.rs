@@ -182,6 +182,13 @@ fn time(received_us: i64) -> SystemTime {
 }
 
 fn unwritten(destination: &Path, error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        return Failure::new(
+            Code::CannotCreate,
+            format!("{} is there already", destination.display()),
+        )
+        .remedy("nothing is replaced: name one that is not there yet, or move that one away");
+    }
     let failure = Failure::new(
         Code::CannotCreate,
         format!(
@@ -191,7 +198,6 @@ fn unwritten(destination: &Path, error: &io::Error) -> Failure {
         ),
     );
     failure.remedy(match error.kind() {
-        io::ErrorKind::AlreadyExists => "name one that is not there yet",
         io::ErrorKind::PermissionDenied => {
             "the owner of the data directory writes it: name a place where that user may"
         }
