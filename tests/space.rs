@@ -491,3 +491,78 @@ fn on_a_full_disk_holes_are_made_where_the_file_cannot_be_written_anew() {
     assert_eq!(disk.octets("reserve.bin").unwrap().len(), reserve);
     whole(&shop);
 }
+
+#[test]
+fn a_maildrop_is_erased_with_its_copies_at_whatever_moment_the_power_goes() {
+    let other = MaildropId(DROP.0 + 1);
+    let prepared = SimDisk::default();
+    let before = shop(&prepared, GRACE);
+    deliver(&before, &body("one", 3000));
+    deliver_to(
+        &before,
+        &Addressee::unlimited(other, "other"),
+        b"x\r\n",
+        &Envelope::default(),
+    )
+    .unwrap();
+    drop(before);
+    let copies = |id: MaildropId| [format!("torn/{id}-1-4096"), format!("replaced/{id}-1.rsm")];
+    for dir in ["torn", "replaced"] {
+        prepared.make_dir(dir).unwrap();
+        prepared.sync_dir("").unwrap();
+    }
+    for path in copies(DROP).iter().chain(&copies(other)) {
+        prepared.create(path).unwrap().sync_all().unwrap();
+        prepared.sync_dir(path.split_once('/').unwrap().0).unwrap();
+    }
+    let is_there = |disk: &SimDisk, id: MaildropId| {
+        let own = [Store::<SimDisk>::path_of(id)];
+        let left = own.iter().chain(&copies(id)).cloned().collect::<Vec<_>>();
+        let left = left.iter().filter(|path| disk.octets(path).is_some());
+        left.count()
+    };
+    for at in 0.. {
+        let disk = prepared.copy();
+        let shop_now = shop(&disk, GRACE);
+        disk.plan(Plan::Crash(at));
+        let done = shop_now.erase(DROP);
+        for loss in [Loss::Everything, Loss::Nothing, Loss::Some(at)] {
+            let after = disk.reboot(loss);
+            if done.is_err() {
+                let again = shop(&after, GRACE);
+                // All of it or nothing.
+                assert!(content(&again).len() <= 1);
+                whole(&again);
+                again.erase(DROP).unwrap();
+            }
+            let after = after.reboot(Loss::Everything);
+            assert_eq!(is_there(&after, DROP), 0, "{at} {loss:?}");
+            assert_eq!(is_there(&after, other), 3, "{at} {loss:?}");
+        }
+        if done.is_ok() {
+            assert!(at > 5, "{at}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn what_somebody_uses_is_not_erased() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, GRACE);
+    shop.erase(DROP).unwrap();
+    let first = deliver(&shop, &body("one", 3000));
+    let session = shop.open(DROP).unwrap();
+    let busy = shop.erase(DROP).unwrap_err();
+    assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+    drop(session);
+    assert_eq!(content(&shop).len(), 1);
+    // A file that makes no sense goes like any other.
+    disk.rot(&Store::<SimDisk>::path_of(DROP), |octets| octets[0] ^= 1);
+    shop.erase(DROP).unwrap();
+    assert_eq!(content(&shop), []);
+    let second = deliver(&shop, &body("two", 3000));
+    let generation = |id: &str| id.split_once('.').unwrap().0.to_owned();
+    assert_ne!(generation(&first), generation(&second));
+    whole(&shop);
+}

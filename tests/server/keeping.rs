@@ -198,6 +198,55 @@ fn while_the_clock_is_not_believed_nothing_expires() {
     assert!(swept.elapsed().unwrap() < Duration::from_secs(60));
 }
 
+/// Removes an account, so long ago.
+pub(crate) fn remove(server: &Server, account: &str, ago: Duration) {
+    server.auth.accounts().remove(account).unwrap();
+    let database = server.dir.path().join("data/accounts.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let changed = database.execute(
+        "UPDATE account SET removed = removed - ?1 WHERE name = ?2 AND removed IS NOT NULL",
+        rusqlite::params![ago.as_secs() as i64, account],
+    );
+    assert_eq!(changed.unwrap(), 1);
+}
+
+#[test]
+fn the_maildrop_of_an_account_goes_thirty_days_after_it_was_removed() {
+    let server = start(|_| {});
+    server.deliver("bob", "Subject: x\r\n\r\n");
+    let bob = server.maildrops.path(server.maildrop("bob")).unwrap();
+    remove(&server, "bob", auth::REMOVED_KEPT);
+    let accounts = server.auth.accounts();
+    accounts.set_swept(SystemTime::now() - DAY * 10).unwrap();
+    sweep(&server);
+    thread::sleep(Duration::from_millis(2500));
+    assert!(bob.exists(), "nobody believes the clock");
+    drop(server);
+
+    let server = start(|_| {});
+    for account in ["bob", "alice"] {
+        server.deliver(account, "Subject: x\r\n\r\n");
+    }
+    let path = |account| server.maildrops.path(server.maildrop(account)).unwrap();
+    let (bob, alice) = (path("bob"), path("alice"));
+    remove(&server, "bob", auth::REMOVED_KEPT);
+    remove(&server, "alice", auth::REMOVED_KEPT - DAY);
+    // Whoever has the name now has nothing to do with it.
+    let password = auth::Password::Clear(sasl::Secret::new("x"));
+    let accounts = server.auth.accounts();
+    accounts.add("bob", &password).unwrap();
+    server.deliver("bob", "Subject: y\r\n\r\n");
+    sweep(&server);
+    wait_until("bob is forgotten", || {
+        accounts.removed().unwrap().len() == 1
+    });
+    assert!(!bob.exists());
+    thread::sleep(Duration::from_millis(1500));
+    assert!(alice.exists());
+    assert_eq!(accounts.removed().unwrap()[0].name, "alice");
+    assert_eq!(server.messages("bob"), 1);
+}
+
 #[test]
 fn a_sweep_ends_where_an_account_cannot_be_read() {
     let server = start(|keeping| keeping.expire = days(1));

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::{PASSWORD, Server, wait_until};
-use crate::keeping::{DAY, age, at_most, days, start, sweep};
+use crate::keeping::{DAY, age, at_most, days, remove, start, sweep};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -205,10 +205,16 @@ fn quota_and_expiry_are_told(lines: &Lines) {
     assert_eq!(server.messages("rip"), 1);
 
     let server = start(|keeping| keeping.expire = days(1));
-    server.auth.accounts().add("rip", &password).unwrap();
-    server.deliver("rip", "Subject: x\r\n\r\n");
+    for account in ["rip", "gone"] {
+        server.auth.accounts().add(account, &password).unwrap();
+        server.deliver(account, "Subject: x\r\n\r\n");
+    }
+    let gone = format!("maildrop={}", server.maildrop("gone"));
+    remove(&server, "gone", auth::REMOVED_KEPT);
     age(&server, "rip", &[2]);
     sweep(&server);
+    let line = lines.find(&["the account was removed 30 days ago", &gone]);
+    assert!(line.contains(" INFO ") && line.contains("account=\"gone\""));
     let line = lines.find(&["mail has expired and is deleted", "account=\"rip\""]);
     let octets = format!("octets={octets}");
     for words in [" INFO ", "messages=1", &octets, "maildrop="] {
@@ -220,5 +226,6 @@ fn quota_and_expiry_are_told(lines: &Lines) {
         "messages=1",
         &octets,
         "failed=0",
+        "purged=1",
     ]);
 }

@@ -211,6 +211,20 @@ impl Maildrops {
         }
     }
 
+    /// Deletes a maildrop for good, durably, whatever is in it: its account was removed. One that has
+    /// no file is none too many.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceBusy` if somebody uses the maildrop; nothing is deleted then. Else what the disk says;
+    /// it can be done again.
+    pub fn erase(&self, id: MaildropId) -> io::Result<()> {
+        match self {
+            Self::Memory(memory) => memory.erase(id),
+            Self::Native(native) => native.store.erase(id),
+        }
+    }
+
     /// Writes a maildrop's file anew if anything can be given back, however little.
     ///
     /// # Errors

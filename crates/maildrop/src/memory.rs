@@ -117,6 +117,16 @@ impl Memory {
         expired
     }
 
+    /// As [`crate::Maildrops::erase`].
+    pub(crate) fn erase(&self, id: MaildropId) -> io::Result<()> {
+        let mut drops = self.drops();
+        if drops.get(&id).is_some_and(|drop| drop.in_use) {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        drops.remove(&id);
+        Ok(())
+    }
+
     fn check(
         drops: &HashMap<MaildropId, Maildrop>,
         id: MaildropId,

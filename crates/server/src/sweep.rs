@@ -1,4 +1,5 @@
-//! The sweep: deletes mail that has expired, gives space back, and fills up what was set aside.
+//! The sweep: deletes mail that has expired, and the maildrops of accounts that were removed long
+//! ago, gives space back, and fills up what was set aside.
 //!
 //! It goes through the accounts one by one, asks for each anew on which terms its mail is kept, and
 //! works a twentieth of the time at most, so that a million maildrops cost nobody anything. It ends
@@ -55,6 +56,7 @@ struct Done {
     maildrops: u64,
     messages: u64,
     octets: u64,
+    purged: u64,
     failed: u64,
 }
 
@@ -140,8 +142,8 @@ fn look(
             error!(
                 days_forward = jumped.forward.as_secs() / DAY.as_secs(),
                 hours_to_wait = jumped.wait.as_secs().div_ceil(3600),
-                "the clock has jumped forward: no mail is expired before it has gone evenly for a \
-                 day; if it is wrong, set it right"
+                "the clock has jumped forward: no mail is expired, and no removed account's deleted, \
+                 before it has gone evenly for a day; if it is wrong, set it right"
             );
             Ok((trust, false))
         }
@@ -193,6 +195,37 @@ impl Pass {
     }
 
     fn one(&mut self, kept: &Kept) {
+        match kept.purge_due {
+            Some(due) if due <= self.now => self.purge(kept),
+            Some(_) => {}
+            None => self.keep(kept),
+        }
+    }
+
+    /// Deletes the maildrop of an account that was removed, then the last that is known of it: if it
+    /// ends between the two, the next sweep finds the account and nothing else left to do.
+    fn purge(&mut self, kept: &Kept) {
+        let id = MaildropId(kept.maildrop);
+        if let Err(cause) = self.server.maildrops.erase(id) {
+            return self.failed(kept, &cause);
+        }
+        match self.server.auth.accounts().purge(kept.maildrop) {
+            Ok(()) => {
+                info!(
+                    account = kept.account,
+                    maildrop = %id,
+                    "the account was removed 30 days ago: its maildrop is deleted"
+                );
+                self.done.purged += 1;
+            }
+            Err(why) => {
+                self.done.failed += 1;
+                error!(account = kept.account, maildrop = %id, %why, "a removed account is not forgotten");
+            }
+        }
+    }
+
+    fn keep(&mut self, kept: &Kept) {
         let expire = self.keeping.expire(kept.expire);
         let days = match expire {
             Expire::Days(days) => Some(DAY * days.get()),
@@ -237,9 +270,10 @@ impl Pass {
             maildrops,
             messages,
             octets,
+            purged,
             failed,
         } = self.done;
-        info!(maildrops, messages, octets, failed, "sweep ended");
+        info!(maildrops, messages, octets, failed, purged, "sweep ended");
     }
 }
 

@@ -35,10 +35,13 @@ impl Accounts {
     /// When there is no such account.
     pub fn remove(&self, name: &str) -> Result<Removed, AccountsError> {
         let maildrop = self.show(name)?.maildrop;
+        // A clock that is behind the last sweep, which trusted it, would make the 30 days shorter.
+        let swept = self.swept()?.map_or(0, seconds);
+        let now = seconds(SystemTime::now()).max(swept);
         let connection = self.lock();
         let changed = connection.execute(
             "UPDATE account SET removed = ?2 WHERE maildrop = ?1 AND removed IS NULL",
-            params![maildrop.cast_signed(), seconds(SystemTime::now())],
+            params![maildrop.cast_signed(), now],
         )?;
         one(changed, name)?;
         Ok(one_of(&connection, maildrop)?.1)
@@ -108,11 +111,16 @@ fn one_of(connection: &Connection, maildrop: u64) -> Result<(i64, Removed), Acco
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Removed> {
-    let removed = time(row.get(2)?);
+    let removed = row.get(2)?;
     Ok(Removed {
         name: row.get(0)?,
         maildrop: row.get::<_, i64>(1)?.cast_unsigned(),
-        removed,
-        purge_due: removed + REMOVED_KEPT,
+        removed: time(removed),
+        purge_due: purge_due(removed),
     })
+}
+
+/// From when on the maildrop of an account may be purged that was removed so many seconds after 1970.
+pub(super) fn purge_due(removed: i64) -> SystemTime {
+    time(removed) + REMOVED_KEPT
 }

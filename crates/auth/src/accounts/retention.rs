@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::removed::purge_due;
 use super::{Accounts, AccountsError, Expire, Expiries, begin, seconds, terms, time};
 
 /// An account as a sweep sees it.
@@ -17,10 +18,12 @@ pub struct Kept {
     pub maildrop: u64,
     /// How long its mail is kept; none: what the configuration says.
     pub expire: Option<Expire>,
+    /// Of an account that was removed: from when on its maildrop may be purged.
+    pub purge_due: Option<SystemTime>,
 }
 
 impl Accounts {
-    /// Some of the accounts, at most `most`, in the order of their ids and behind this one. None are
+    /// Some of the accounts, removed ones included, at most `most`, in the order of their ids and behind this one. None are
     /// left when nothing comes back. What is added meanwhile comes at the end, so a sweep of a million
     /// accounts holds a few in memory, and its reading keeps nobody waiting.
     ///
@@ -30,8 +33,8 @@ impl Accounts {
     pub fn kept(&self, behind: i64, most: usize) -> Result<Vec<Kept>, AccountsError> {
         let reader = self.reader();
         let mut statement = reader.prepare_cached(
-            "SELECT id, name, maildrop, expire FROM account
-             WHERE id > ?1 AND removed IS NULL ORDER BY id LIMIT ?2",
+            "SELECT id, name, maildrop, expire, removed FROM account
+             WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let kept = statement.query_map(params![behind, most], |row| {
@@ -40,6 +43,7 @@ impl Accounts {
                 account: row.get(1)?,
                 maildrop: row.get::<_, i64>(2)?.cast_unsigned(),
                 expire: row.get(3)?,
+                purge_due: row.get::<_, Option<i64>>(4)?.map(purge_due),
             })
         })?;
         Ok(kept.collect::<Result<_, _>>()?)

@@ -499,7 +499,7 @@ fn accounts_of_the_first_schema_leave_their_terms_to_the_configuration() {
 }
 
 #[test]
-fn a_sweep_sees_every_account_once_and_none_that_was_removed() {
+fn a_sweep_sees_every_account_once_and_which_were_removed() {
     let dir = tempfile::tempdir().unwrap();
     let accounts = accounts(&dir);
     let names = ["eve", "adam", "dan", "bob", "carol"];
@@ -510,7 +510,7 @@ fn a_sweep_sees_every_account_once_and_none_that_was_removed() {
         };
         accounts.add_with(name, &hashed(), &change).unwrap();
     }
-    accounts.remove("adam").unwrap();
+    let adam = accounts.remove("adam").unwrap();
     let (mut seen, mut behind) = (Vec::new(), 0);
     loop {
         let some = accounts.kept(behind, 2).unwrap();
@@ -519,17 +519,58 @@ fn a_sweep_sees_every_account_once_and_none_that_was_removed() {
         if seen.is_empty() {
             accounts.add("frank", &hashed()).unwrap();
         }
-        seen.extend(some.into_iter().map(|kept| (kept.account, kept.expire)));
+        seen.extend(some);
     }
     let expected = [
-        ("eve", None),
-        ("dan", Some(days(7))),
-        ("bob", None),
-        ("carol", None),
-        ("frank", None),
+        ("eve", None, None),
+        ("adam", None, Some(adam.purge_due)),
+        ("dan", Some(days(7)), None),
+        ("bob", None, None),
+        ("carol", None, None),
+        ("frank", None, None),
     ];
-    let seen: Vec<_> = seen.iter().map(|(name, e)| (name.as_str(), *e)).collect();
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|kept| (kept.account.as_str(), kept.expire, kept.purge_due))
+        .collect();
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_clock_that_is_behind_makes_no_removed_account_older() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let trusted = SystemTime::now() + REMOVED_KEPT;
+    accounts.set_swept(trusted).unwrap();
+    accounts.add("bob", &hashed()).unwrap();
+    let removed = accounts.remove("bob").unwrap();
+    assert_eq!(seconds(removed.removed), seconds(trusted));
+    assert_eq!(removed.purge_due, removed.removed + REMOVED_KEPT);
+}
+
+#[test]
+fn nobody_is_unknown_for_good_before_there_was_an_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let recipient = |address| accounts.recipient(address, "h.example", &[]);
+    assert!(!accounts.begun().unwrap());
+    for address in ["bob", "bob@h.example", "bob@example.org"] {
+        let refused = recipient(address).unwrap_err();
+        assert!(matches!(refused, AccountsError::NoneYet(_)), "{refused}");
+    }
+    // No account could ever have that name.
+    assert_eq!(recipient("a b").unwrap(), None);
+    let bob = accounts.add("bob", &hashed()).unwrap();
+    assert!(accounts.begun().unwrap());
+    assert_eq!(recipient("eve").unwrap(), None);
+    // That the last one is gone does not make the directory a new one, nor does a copy of it.
+    accounts.remove("bob").unwrap();
+    accounts.purge(bob.maildrop).unwrap();
+    assert!(accounts.begun().unwrap());
+    assert_eq!(recipient("bob").unwrap(), None);
+    let copy = tempfile::tempdir().unwrap();
+    accounts.copy_to(&copy.path().join("accounts.db")).unwrap();
+    assert!(Accounts::open(copy.path()).unwrap().begun().unwrap());
 }
 
 #[test]

@@ -22,7 +22,7 @@
 //! - `index`, `recover`, `tear`, `sidecar`: from a file to its list of messages.
 //! - `table`: locks in one process; `append`, `catch_up`, `refusal`, `commit`: what is done under
 //!   the append lock.
-//! - `deliver`, `session`, `text`, `expire`, `undelete`, `verify`: what callers want.
+//! - `deliver`, `session`, `text`, `expire`, `undelete`, `erase`, `verify`: what callers want.
 //! - `tidy`, `rewrite`, `fresh`, `grave`, `space`, `reserve`: giving space back, and having some.
 //! - `backup`, `restore`, `salvage`, with `source`: whole files, out of the store and into it.
 
@@ -32,6 +32,7 @@ mod bytes;
 mod catch_up;
 mod commit;
 mod deliver;
+mod erase;
 mod expire;
 mod fresh;
 mod grave;

@@ -200,7 +200,7 @@ impl<D: Disk> Store<D> {
     }
 
     /// The append lock, even of a file that cannot be read.
-    fn append_whatever<'s>(
+    pub(crate) fn append_whatever<'s>(
         &'s self,
         drop: MaildropId,
         shared: &'s Shared,

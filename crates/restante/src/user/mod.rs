@@ -339,7 +339,8 @@ fn remove(config: &Config, name: &str, delete_mail: bool, yes: bool) -> Result<(
     }
     // The account first: from now on nobody can log in, and no mail comes in.
     accounts.remove(name)?;
-    erase(&maildrops, id).map_err(|why| {
+    maildrops.erase(id).map_err(|error| {
+        let why = output::plain(&error);
         Failure::new(
             Code::Temporary,
             format!(
@@ -347,7 +348,7 @@ fn remove(config: &Config, name: &str, delete_mail: bool, yes: bool) -> Result<(
                 account.name
             ),
         )
-        .remedy("it will be deleted with the other removed accounts after 30 days")
+        .remedy("it is deleted by the sweep that comes 30 days from now")
     })?;
     accounts.purge(account.maildrop)?;
     say!(
@@ -355,31 +356,6 @@ fn remove(config: &Config, name: &str, delete_mail: bool, yes: bool) -> Result<(
         account.name,
         count(summary.messages, "message", "messages")
     )
-}
-
-/// Deletes all mail of a maildrop as a session would, then its file.
-fn erase(maildrops: &Maildrops, id: MaildropId) -> Result<(), String> {
-    let open = maildrops.open(id).map_err(|error| error.to_string())?;
-    let mut all = pop3::Deletions::default();
-    for index in 0..open.listing().len() {
-        if let Some(number) = pop3::MessageNumber::from_index(index) {
-            all.mark(number);
-        }
-    }
-    open.commit(&all).map_err(|error| error.to_string())?;
-    for file in maildrops
-        .path(id)
-        .iter()
-        .flat_map(|path| [path.clone(), path.with_extension("rsx")])
-    {
-        match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(output::plain(&error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 fn unreadable(account: &Account, error: &io::Error) -> Failure {
