@@ -1,6 +1,8 @@
 //! `restante maildrop verify`: reads every octet and says what is wrong.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use maildrop::Verified;
 use serde_json::{Value, json};
@@ -28,8 +30,13 @@ pub(super) fn verify(config: &Config, account: Option<&str>, json: bool) -> Resu
         total,
         "{bar:30} {decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} to go",
     );
+    let owner = fs::metadata(&config.data)
+        .map(|metadata| metadata.uid())
+        .ok();
     let (mut messages, mut found, mut unread) = (0, 0, 0);
     for owned in &all {
+        let path = maildrops.path(owned.id).unwrap_or_default();
+        let warnings = warnings(&path, owner);
         let verified = maildrops.verify(owned.id, &mut |octets| bar.inc(octets));
         match &verified {
             Ok(verified) => {
@@ -40,9 +47,12 @@ pub(super) fn verify(config: &Config, account: Option<&str>, json: bool) -> Resu
             Err(_) => unread += 1,
         }
         bar.suspend(|| match (json, &verified) {
-            (true, verified) => say!("{}", object(owned, verified.as_ref())),
+            (true, verified) => say!("{}", object(owned, verified.as_ref(), &warnings)),
             (false, Ok(verified)) => {
                 tell(owned, verified);
+                for warning in &warnings {
+                    note!("warning: {}: {warning}", owned.name());
+                }
                 Ok(())
             }
             (false, Err(error)) => {
@@ -76,6 +86,23 @@ pub(super) fn verify(config: &Config, account: Option<&str>, json: bool) -> Resu
     }
 }
 
+/// What is not as the store makes its files, which only their owner can read. Such a file is served
+/// all the same; whoever else can read or write it does so past every check.
+fn warnings(path: &Path, owner: Option<u32>) -> Vec<String> {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Vec::new();
+    };
+    let (mode, uid, file) = (metadata.mode() & 0o7777, metadata.uid(), path.display());
+    let mut warnings = Vec::new();
+    if mode != 0o600 {
+        warnings.push(format!("its mode is {mode:04o}; chmod 600 {file}"));
+    }
+    if let Some(owner) = owner.filter(|owner| *owner != uid) {
+        warnings.push(format!("it belongs to uid {uid}; chown {owner} {file}"));
+    }
+    warnings
+}
+
 fn tell(owned: &Owned, verified: &Verified) {
     for damage in &verified.damages {
         let uid = damage
@@ -91,7 +118,11 @@ fn tell(owned: &Owned, verified: &Verified) {
 }
 
 /// One maildrop for programs. Whoever could not be read has `error` and no damages.
-fn object(owned: &Owned, verified: Result<&Verified, &std::io::Error>) -> Value {
+fn object(
+    owned: &Owned,
+    verified: Result<&Verified, &std::io::Error>,
+    warnings: &[String],
+) -> Value {
     let (account, maildrop) = (&owned.account, owned.id.to_string());
     match verified {
         Ok(verified) => json!({
@@ -100,6 +131,7 @@ fn object(owned: &Owned, verified: Result<&Verified, &std::io::Error>) -> Value 
             "messages": verified.messages,
             "octets_read": verified.octets_read,
             "damages": damages(&verified.damages),
+            "warnings": warnings,
         }),
         Err(error) => json!({
             "account": account,

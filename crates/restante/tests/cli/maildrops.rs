@@ -1,7 +1,10 @@
 //! `restante maildrop`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+
+use nix::unistd::geteuid;
 
 use crate::accounts::with_bob;
 use crate::run::Site;
@@ -72,6 +75,44 @@ fn damage_is_found_and_not_handed_out() {
         .with(0)
         .stdout;
     assert_eq!(shown, "Subject: 2\r\n\r\ntwo\r\n");
+}
+
+#[test]
+fn a_file_that_others_can_read_is_told_and_no_damage() {
+    let site = with_bob();
+    site.run(&["deliver", "bob"], b"Subject: 1\n\none\n")
+        .with(0);
+    let told = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
+    let path = told
+        .trim()
+        .replace("DIR", &site.path().display().to_string());
+    let json = || -> serde_json::Value {
+        let ended = site.run(&["maildrop", "verify", "--json"], b"").with(0);
+        assert_eq!(ended.stderr, "");
+        serde_json::from_str(&ended.stdout).unwrap()
+    };
+    assert_eq!(json()["warnings"], serde_json::json!([]));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let warning = format!("its mode is 0644; chmod 600 {}", told.trim());
+    let ended = site.run(&["maildrop", "verify"], b"").with(0);
+    assert_eq!(ended.stderr, format!("warning: bob: {warning}\n"));
+    assert_eq!(
+        ended.stdout,
+        "1 message in 1 maildrop read: every octet is as it was delivered.\n"
+    );
+    assert_eq!(json()["warnings"], serde_json::json!([warning]));
+    if geteuid().is_root() {
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let ended = site.run(&["maildrop", "verify"], b"").with(0);
+        assert_eq!(
+            ended.stderr,
+            format!(
+                "warning: bob: it belongs to uid 12345; chown 0 {}\n",
+                told.trim()
+            )
+        );
+    }
 }
 
 #[test]
