@@ -100,7 +100,8 @@ impl World {
         // Without a file nothing is settled: two failures may have left a refused first message in a
         // file whose name a power cut brings back.
         let path = maildrop::Store::<SimDisk>::path_of(self.drops[drop]);
-        let process = process.filter(|_| self.disk.octets(&path).is_some());
+        let has_file = self.disk.octets(&path).is_some();
+        let process = process.filter(|_| has_file);
         let listing = session.listing();
         let listed: Vec<_> = (0..listing.len())
             .filter_map(MessageNumber::from_index)
@@ -111,10 +112,11 @@ impl World {
             .collect();
         // Strangers are read at once, while nothing happens to anybody: what is shown can be read.
         self.calmly(|| {
-            self.model().shown(drop, process, &listed, |position| {
-                let number = MessageNumber::from_index(position).expect("it is listed");
-                read(session, number, Part::Whole).ok()
-            })
+            self.model()
+                .shown(drop, (process, has_file), &listed, |position| {
+                    let number = MessageNumber::from_index(position).expect("it is listed");
+                    read(session, number, Part::Whole).ok()
+                })
         })
     }
 

@@ -6,11 +6,13 @@ use super::{Listed, Message, Model, Number, Standing};
 
 impl Model {
     /// Judges a listing, and learns from it: what was shown is there for good. Returns the messages
-    /// in its order. The process that shows it is named if nothing happened while it looked.
+    /// in its order. The process that shows it is named if nothing happened while it looked. Without a
+    /// file nothing is settled that nobody was told: whoever took the name of a first message back may
+    /// have died before that was durable, and a power cut brings it back, whole.
     pub(crate) fn shown(
         &mut self,
         drop: usize,
-        process: Option<u32>,
+        (process, has_file): (Option<u32>, bool),
         listing: &[Listed],
         mut text: impl FnMut(usize) -> Option<Vec<u8>>,
     ) -> Vec<Number> {
@@ -55,7 +57,7 @@ impl Model {
             }
             match message.standing {
                 // Nothing of it was shown, so nothing of it ever will be.
-                Standing::Open => message.standing = Standing::Never,
+                Standing::Open if has_file => message.standing = Standing::Never,
                 Standing::Kept if may_be_missing => message.standing = Standing::Deleted,
                 Standing::Kept
                     if !self
