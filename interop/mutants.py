@@ -103,6 +103,7 @@ _MUTANTS = [
             ),
         ),
         short=True,
+        first=46_000,
     ),
     Mutant(
         "uids-begin-again",

@@ -70,6 +70,15 @@ impl Model {
         expiry
     }
 
+    /// A message is there from now on: an expiry that is under way may take it.
+    pub(super) fn may_expire(&mut self, number: Number) {
+        let drop = self.messages[number].drop;
+        let expiries = self.deletions.values_mut();
+        for expiry in expiries.filter(|it| it.some && it.in_flight && it.drop == drop) {
+            expiry.numbers.insert(number);
+        }
+    }
+
     /// It took so many messages.
     pub(crate) fn expired(&mut self, expiry: usize, drop: usize, count: u64) {
         let process = self.deletions.remove(&expiry).map_or(0, |it| it.process);

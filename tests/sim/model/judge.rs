@@ -112,6 +112,7 @@ impl Model {
         let message = &mut self.messages[number];
         message.standing = Standing::Kept;
         message.spoilt = text.is_none();
+        self.may_expire(number);
         number
     }
 

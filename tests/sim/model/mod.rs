@@ -187,6 +187,7 @@ impl Model {
         }
         self.messages[number].standing = Standing::Kept;
         self.messages[number].acknowledged = true;
+        self.may_expire(number);
         self.delivered += 1;
     }
 
