@@ -9,11 +9,11 @@ use std::sync::Arc;
 use tracing::{error, warn};
 
 use super::append::{Appending, Purpose};
-use super::bytes::tlv;
+use super::bytes::{align, tlv};
 use super::header::{HEADER_LEN, Header};
-use super::index::Index;
+use super::index::{Index, hash};
 use super::media::{Disk, File, Stat};
-use super::record::{BLOCK, Kind, RECORD_LEN, Record, ext};
+use super::record::{At, BLOCK, Kind, RECORD_LEN, Record, encode_gone, ext, look};
 use super::recover::{End, read_on};
 use super::table::Known;
 use super::{Store, now_us, sidecar};
@@ -22,6 +22,8 @@ use crate::error::StoreError;
 /// Octets at the start of a torn tail that are blanked before a NOTE is written there: all that
 /// the NOTE touches.
 const BLANK: usize = 1024;
+/// Names that a NOTE has room for there. One record was in flight, so there is one at most.
+const NAMES_MAX: usize = 100;
 
 impl<D: Disk> Appending<'_, D> {
     /// Reads what is not known of the file, and makes it durable.
@@ -205,6 +207,7 @@ impl<D: Disk> Appending<'_, D> {
         let lost = (len - at).div_ceil(RECORD_LEN as u64);
         let next_uid = known.index.next_uid.saturating_add(lost);
         self.store.keep_torn(&*self.file, self.drop, seq, at, len)?;
+        let names = self.names_in(at, len)?;
         // So that a crash while the NOTE is written leaves zeros beside its sectors, as it would at
         // the end of the file, and not octets of the tail.
         let blank = [0; BLANK];
@@ -212,6 +215,9 @@ impl<D: Disk> Appending<'_, D> {
         self.file.write_at(&[&blank[..over]], at)?;
         let mut tlvs = Vec::new();
         tlv(ext::NEXT_UID, &next_uid.to_le_bytes(), &mut tlvs);
+        if !names.is_empty() {
+            tlv(ext::GONE, &encode_gone(names.into_iter()), &mut tlvs);
+        }
         let record = Record::other(Kind::Note, number, now_us(), &[]);
         let (head, note) = self.encode(record, tlvs);
         let cut = self.file.sync_data().and_then(|()| {
@@ -235,6 +241,22 @@ impl<D: Disk> Appending<'_, D> {
         self.slot.poison = None;
         self.take_in(&note, &[]);
         Ok(())
+    }
+
+    /// What the unique-ids from elsewhere in a tail hash to: another process may have shown a record
+    /// that was refused here, so its name is used up like its uid.
+    fn names_in(&mut self, at: u64, len: u64) -> io::Result<Vec<u64>> {
+        let salt = self.known().header.salt;
+        let (mut names, mut at) = (Vec::new(), align(at));
+        while names.len() < NAMES_MAX
+            && let At::Record(found) = look(&*self.file, &salt, at, len)?
+        {
+            let id = found.envelope().unique_id;
+            let id = id.filter(|_| found.record.kind == Kind::Message);
+            names.extend(id.map(|id| hash(&id)));
+            at = align(found.end);
+        }
+        Ok(names)
     }
 
     /// A client that knows a message under another unique-id retrieves it once more: the operator

@@ -198,6 +198,9 @@ impl Index {
                 if let Some(next) = found.ext(ext::NEXT_UID).filter(|next| next.len() == 8) {
                     self.next_uid = self.next_uid.max(u64_at(next, 0));
                 }
+                if let Some(gone) = found.ext(ext::GONE) {
+                    self.taken.extend(decode_gone(gone));
+                }
                 if let Some(account) = found.ext(ext::ACCOUNT) {
                     self.account = Some(account.to_vec());
                 }

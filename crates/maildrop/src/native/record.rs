@@ -86,6 +86,8 @@ pub(crate) mod ext {
     pub(crate) const ACCOUNT: u8 = 8;
     /// When an imported message was put here; without it, when it was received.
     pub(crate) const APPENDED: u8 = 9;
+    /// NOTE: what unique-ids that are used up hash to, as in GONE.
+    pub(crate) const GONE: u8 = 10;
 }
 
 /// A record's header, without what is computed when it is written.
