@@ -216,7 +216,8 @@ impl Disk for RealDisk {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY;
         let fd = self.open_with(dir, flags, Mode::empty())?;
         let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&fd)? {
+        // Of this descriptor itself: to open it again may be interrupted.
+        for entry in rustix::fs::Dir::new(fd)? {
             let entry = entry?;
             // A name that is not UTF-8 is none of ours.
             if let Ok(name) = entry.file_name().to_str()
