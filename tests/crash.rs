@@ -617,3 +617,36 @@ fn what_another_process_put_in_the_place_of_a_refused_record_stays() {
     }
     assert!(same > 0, "no two files had the same length");
 }
+
+/// A refused record that could not be cut is shown by another process, and cut later. Its name is
+/// known to that one's clients: no other message may have it, whoever asks for it.
+#[test]
+fn the_name_of_a_refused_record_that_was_shown_is_used_up() {
+    let name = "name-from-elsewhere";
+    let mut shown = 0;
+    for n in 0..30 {
+        let disk = SimDisk::default();
+        let ours = Arc::new(Store::new(Arc::new(disk.clone())));
+        let theirs = Arc::new(Store::new(Arc::new(disk.clone())));
+        deliver(&ours, &body("first", 100)).unwrap();
+        // The record reaches the disk although its sync fails.
+        disk.plan(Plan::FailFromLate(n, io::ErrorKind::Other));
+        if deliver_as(&ours, &body("refused", 900), Some(name)).is_ok() {
+            break;
+        }
+        disk.plan(Plan::Calm);
+        let found = retrieve(&theirs).unwrap();
+        if !found.iter().any(|(id, _)| id == name.as_bytes()) {
+            continue;
+        }
+        shown += 1;
+        // The one that refused it takes it off the file.
+        assert_eq!(retrieve(&ours).unwrap().len(), 1, "from call {n} on");
+        let third = deliver_as(&ours, &body("third", 100), Some(name)).unwrap();
+        assert_ne!(third, name.as_bytes(), "from call {n} on");
+        let later = Arc::new(Store::new(Arc::new(disk.reboot(Loss::Everything))));
+        let fourth = deliver_as(&later, &body("fourth", 100), Some(name)).unwrap();
+        assert_ne!(fourth, name.as_bytes(), "from call {n} on");
+    }
+    assert!(shown > 0, "no other process showed a refused record");
+}

@@ -11,7 +11,7 @@ use tracing::{error, warn};
 use super::append::{Appending, Purpose};
 use super::bytes::{align, tlv};
 use super::header::{HEADER_LEN, Header};
-use super::index::{Index, hash};
+use super::index::{Index, foreign_name, hash};
 use super::media::{Disk, File, Stat};
 use super::record::{At, BLOCK, Kind, RECORD_LEN, Record, encode_gone, ext, look};
 use super::recover::{End, read_on};
@@ -246,14 +246,16 @@ impl<D: Disk> Appending<'_, D> {
     /// What the unique-ids from elsewhere in a tail hash to: another process may have shown a record
     /// that was refused here, so its name is used up like its uid.
     fn names_in(&mut self, at: u64, len: u64) -> io::Result<Vec<u64>> {
-        let salt = self.known().header.salt;
+        let Header {
+            salt, generation, ..
+        } = self.known().header;
         let (mut names, mut at) = (Vec::new(), align(at));
         while names.len() < NAMES_MAX
             && let At::Record(found) = look(&*self.file, &salt, at, len)?
         {
-            let id = found.envelope().unique_id;
-            let id = id.filter(|_| found.record.kind == Kind::Message);
-            names.extend(id.map(|id| hash(&id)));
+            if found.record.kind == Kind::Message {
+                names.extend(foreign_name(&found, generation).map(|name| hash(&name)));
+            }
             at = align(found.end);
         }
         Ok(names)
