@@ -23,9 +23,10 @@ pub struct Kept {
 }
 
 impl Accounts {
-    /// Some of the accounts, removed ones included, at most `most`, in the order of their ids and behind this one. None are
-    /// left when nothing comes back. What is added meanwhile comes at the end, so a sweep of a million
-    /// accounts holds a few in memory, and its reading keeps nobody waiting.
+    /// Some of the accounts, removed ones included, at most `most`, in the order of their ids and
+    /// behind this one. None are left when nothing comes back. What is added meanwhile comes at the
+    /// end, so a sweep of a million accounts holds a few in memory, and its reading keeps nobody
+    /// waiting.
     ///
     /// # Errors
     ///

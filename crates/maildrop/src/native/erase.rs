@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::Store;
 use super::media::Disk;
+use super::{Store, sidecar};
 use crate::error::OpenError;
 use crate::id::MaildropId;
 
@@ -17,7 +17,6 @@ impl<D: Disk> Store<D> {
     /// part of it may be deleted then.
     pub fn erase(&self, drop: MaildropId) -> io::Result<()> {
         let path = Self::path_of(drop);
-        let sidecar = format!("{}x", &path[..path.len() - 1]);
         let shared = self.table.entry(drop);
         match self.hold_to_tidy(drop, &shared)? {
             Some(tidying) => {
@@ -40,7 +39,7 @@ impl<D: Disk> Store<D> {
                 Err(error) => return Err(error),
             },
         }
-        for left in [sidecar, format!("{path}.new")] {
+        for left in [sidecar::path_of::<D>(drop), format!("{path}.new")] {
             unless_missing(self.disk.unlink(&left))?;
         }
         // Also when an earlier attempt has unlinked it: that may not have been durable.

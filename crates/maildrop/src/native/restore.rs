@@ -24,7 +24,7 @@ use super::source::Source;
 use super::space::grace_cut;
 use super::table::Shared;
 use super::verify::Damage;
-use super::{Store, now_us, random};
+use super::{Store, now_us, random, sidecar};
 use crate::error::{OpenError, StoreError};
 use crate::id::MaildropId;
 
@@ -193,7 +193,7 @@ impl<D: Disk> Store<D> {
         slot.floor = Some((known.identity, known.durable));
         slot.known = Some(known);
         // Its time is over; a stale one would only be ignored.
-        let _ = self.disk.unlink(&format!("{}x", &path[..path.len() - 1]));
+        let _ = self.disk.unlink(&sidecar::path_of::<D>(drop));
         // The locks of the new file go only now, those of the old one after that.
         std::mem::drop(fresh);
         Ok(done)

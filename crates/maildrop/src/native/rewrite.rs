@@ -18,7 +18,7 @@ use super::header::Header;
 use super::index::Entry;
 use super::media::{Disk, File, Lock};
 use super::table::Shared;
-use super::{Store, random};
+use super::{Store, random, sidecar};
 use crate::error::StoreError;
 use crate::id::MaildropId;
 
@@ -181,7 +181,7 @@ impl<D: Disk> Rewriting<'_, D> {
         appending.slot.floor = Some((known.identity, known.durable));
         appending.slot.known = Some(known);
         // Its time is over; a stale one would only be ignored.
-        let _ = disk.unlink(&format!("{}x", &path[..path.len() - 1]));
+        let _ = disk.unlink(&sidecar::path_of::<D>(self.drop));
         // The locks of the new file go only now, those of the old one with `appending`.
         drop(file);
         Ok(Rewritten::Done { before, after })

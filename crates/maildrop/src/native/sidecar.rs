@@ -27,7 +27,8 @@ const MAC: usize = 16;
 /// Maildrops with at most this many messages need none: their headers are read in 3 ms.
 const LIVE_MIN: u64 = 512;
 
-fn path_of<D: Disk>(drop: MaildropId) -> String {
+/// Where a maildrop's sidecar lies, beside its file.
+pub(crate) fn path_of<D: Disk>(drop: MaildropId) -> String {
     let path = Store::<D>::path_of(drop);
     format!("{}x", &path[..path.len() - 1])
 }

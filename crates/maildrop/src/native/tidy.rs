@@ -162,7 +162,7 @@ impl<D: Disk> Store<D> {
             let least = self.settings.pays.rewriting;
             let due = Due::of(&appending.known().index, octets, cut_us, least);
             if due == Due::Holes {
-                appending.punch(cut_us, self.settings.pays.hole)?;
+                appending.punch(cut_us)?;
                 appending.write_sidecar(0);
             }
             due
@@ -178,7 +178,7 @@ impl<D: Disk> Store<D> {
             // Holes need no room, and make some: the rest may go the next time.
             Err(StoreError::Io(full)) if crate::error::is_full(&full) => {
                 self.append_to(drop, tidying.shared, Some(file), Purpose::Write)?
-                    .punch(cut_us, self.settings.pays.hole)?;
+                    .punch(cut_us)?;
                 Err(StoreError::Io(full))
             }
             other => other.map(std::mem::drop),
@@ -213,10 +213,10 @@ impl Due {
 }
 
 impl<D: Disk> Appending<'_, D> {
-    /// Gives the bodies of dead messages back to the disk where that is at least so many octets,
-    /// but for their first and last partial page: every header stays, so the walk from record to
-    /// record never breaks.
-    fn punch(&mut self, cut_us: i64, least: u64) -> io::Result<()> {
+    /// Gives the bodies of large dead messages back to the disk, but for their first and last
+    /// partial page: every header stays, so the walk from record to record never breaks.
+    fn punch(&mut self, cut_us: i64) -> io::Result<()> {
+        let least = self.store.settings.pays.hole;
         let file = Arc::clone(&self.file);
         let len = file.stat()?.len;
         let known = self.known();
