@@ -116,12 +116,15 @@ impl World {
             self.operation(process, random, || store.undelete(self.drops[drop], &uids));
         self.say(|| format!("    {result:?}"));
         let mut model = self.model();
-        let some = after.overtaken || overtakes || hollow;
+        let others = after.overtaken || overtakes;
+        let some = others || !hollow.is_empty();
         match result {
             _ if after.died => model.undeleted(undeletion, Err(Outcome::Open), some),
             Ok(back) => {
                 let back = chosen.iter().filter(|(uid, _)| back.contains(uid));
-                let back = back.map(|&(_, number)| number).collect();
+                let back: BTreeSet<_> = back.map(|&(_, number)| number).collect();
+                let missing = wanted.difference(&back).find(|it| !hollow.contains(it));
+                assert!(others || missing.is_none(), "not brought back: {missing:?}");
                 model.undeleted(undeletion, Ok(back), some);
             }
             Err(error) => {
@@ -134,11 +137,14 @@ impl World {
         }
     }
 
-    /// Whether the body of one of these may have been given back, so that it stays deleted.
-    fn may_be_hollow(&self, numbers: &BTreeSet<Number>) -> bool {
+    /// Those of these whose bodies may have been given back, so that they stay deleted.
+    fn may_be_hollow(&self, numbers: &BTreeSet<Number>) -> BTreeSet<Number> {
+        if self.figures().holes == 0 {
+            return BTreeSet::new();
+        }
         let model = self.model();
         let is_large = |&number: &Number| model.text(number).whole.len() as u64 > HOLE_MIN;
-        self.figures().holes > 0 && numbers.iter().any(is_large)
+        numbers.iter().copied().filter(is_large).collect()
     }
 
     /// The server sets room aside.
