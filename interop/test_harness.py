@@ -207,6 +207,11 @@ class Injection(unittest.TestCase):
         # The write before it works, one that would come after it does not.
         self.assertIn("inject=?pwritev:error=EIO:when=2+", words)
         self.assertIn("inject=?openat:error=EIO:when=2+", words)
+        # Another time a thread more shares the work: the same call, not the same number.
+        shared = strace.record(output.replace("7  fdatasync", "9  fsync(2</dev/null>) = 0\n9  fdatasync"), [Path("/data")])
+        there = strace.again(shared, calls, sync)
+        self.assertEqual((there, shared[there].name, shared[there].thread), (sync + 1, "fdatasync", 2))
+        self.assertIsNone(strace.again(calls[:-1], calls, sync))
 
     def test_messages_of_the_load(self):
         for number in range(50):

@@ -102,9 +102,18 @@ def record(output: str, roots: list[Path]) -> list[Call]:
     return calls
 
 
+def again(calls: list[Call], recorded: list[Call], at: int) -> int | None:
+    """Where the call `at` of one recording is in another one of the same operation; None if it did something else."""
+    rank = sum(call.aimed for call in recorded[:at])
+    aimed = [place for place, call in enumerate(calls) if call.aimed]
+    if rank < len(aimed) and calls[aimed[rank]].name == recorded[at].name:
+        return aimed[rank]
+    return None
+
+
 def recording(output: Path) -> list:
     """strace, to record what can be hit."""
-    return [*_strace(output), "-y"]
+    return _strace(output)
 
 
 def injecting(output: Path, fault: Fault, at: int, calls: list[Call]) -> list:
@@ -142,4 +151,4 @@ def _from(at: int, calls: list[Call], names: tuple[str, ...]):
 def _strace(output: Path) -> list:
     # `?`: not every machine has every call.
     calls = ",".join(f"?{name}" for name in SET)
-    return ["strace", "-f", "-s", "0", "-o", output, "-e", f"trace={calls}"]
+    return ["strace", "-f", "-y", "-s", "0", "-o", output, "-e", f"trace={calls}"]
