@@ -37,6 +37,9 @@ _LIMITS_SHORT, _LIMITS_LONG = 8, 150
 #: Below this, `accounts.db-shm` cannot be made.
 _LIMIT_LEAST = 32 * 1024
 
+#: How often it is told how far the trials are.
+_TELL_SECONDS = 60
+
 _bench: Bench
 _prepared: list[Prepared]
 
@@ -63,9 +66,14 @@ def main() -> int:
     _prepared = [trial.prepare(each, scratch / str(place)) for place, each in enumerate(wanted)]
     todo = list(_trials(options))
     outcomes = [Counter() for _ in _prepared]
+    done, told = 0, began
     # Forked here, so that the children know what was prepared.
     with multiprocessing.get_context("fork").Pool(options.processes, _begin, [scratch]) as pool:
         for (place, fault, at), result in pool.imap_unordered(_try, todo, chunksize=4):
+            done += 1
+            if time.monotonic() - told > _TELL_SECONDS:
+                told = time.monotonic()
+                print(f"  {(told - began) / 60:.0f} min: {done} of {len(todo)} trials", flush=True)
             report.passed += result.wrong is None
             report.failed += result.wrong is not None
             outcomes[place][result.outcome.value if result.outcome else "failed"] += 1
@@ -76,8 +84,8 @@ def main() -> int:
                 again = f"--only '{name}' --fault '{fault}' --at {at}"
                 print(f"         again: interop/inject.py {again}", flush=True)
     for prepared, counter in zip(_prepared, outcomes, strict=True):
-        told = ", ".join(f"{count} {what}" for what, count in sorted(counter.items()))
-        print(f"  {prepared.operation.name}: {sum(call.aimed for call in prepared.calls)} calls, {counter.total()} trials: {told}")
+        came = ", ".join(f"{count} {what}" for what, count in sorted(counter.items()))
+        print(f"  {prepared.operation.name}: {sum(call.aimed for call in prepared.calls)} calls, {counter.total()} trials: {came}")
     print(f"  {len(todo)} trials in {time.monotonic() - began:.0f} s")
     return report.end()
 
