@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill sim mutants inject fill powercut interop bench day long rot orders clean
+.PHONY: help demo build needs test quick fuzz kill sim mutants inject fill powercut interop bench day hostile long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -23,6 +23,7 @@ help:
 	@echo "make interop   real clients and a real Postfix against the program"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
+	@echo "make hostile   10,000 slow connections and other crowds beside real sessions; needs 25 GB"
 	@echo "make long      fuzzing, killing, power cuts, injecting and filling for hours, and the ignored tests"
 
 demo:
@@ -94,6 +95,11 @@ DAY ?= target/day
 day:
 	@rm -rf $(DAY)
 	@$(CARGO) bench --quiet --locked -p restante-tests --bench day -- --dir $(abspath $(DAY))
+
+# As many descriptors as there are connections, on either side.
+hostile:
+	$(CARGO) build --release --locked -p restante
+	@$(CARGO) bench --quiet --locked -p restante-tests --bench hostile
 
 long: needs build
 	@$(MAKE) --no-print-directory powercut IMAGES=5000
