@@ -22,6 +22,15 @@ need mount mount
 need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
 need prlimit util-linux
+need getmail getmail6
+need mutt mutt
+need ruby ruby
+need node nodejs
+need npm npm
+need javac default-jdk-headless
+[ -e /usr/share/java/jakarta-mail.jar ] || missing="$missing libjakarta-mail-java"
+perl -MIO::Socket::SSL -e1 2>/dev/null || missing="$missing libio-socket-ssl-perl"
+perl -MAuthen::SASL -e1 2>/dev/null || missing="$missing libauthen-sasl-perl"
 [ -z "$missing" ] && exit 0
 
 install="apt-get -q -y --no-install-recommends install$missing"

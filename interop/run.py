@@ -8,7 +8,7 @@ everything on free ports of 127.0.0.1, ends all that it started, and writes only
 import sys
 import time
 
-from checks import channels, clock, deleting, delivering, demo, names, retrieving
+from checks import channels, clock, deleting, delivering, demo, names, polling, retrieving
 from harness import paths
 from harness.program import Program
 from harness.report import Report
@@ -32,6 +32,7 @@ def main() -> int:
     drops = delivering.all_ways(report, program)
     retrieving.all_clients(report, program, drops)
     deleting.all_checks(report, program)
+    polling.all_checks(report, program)
     channels.all_checks(report, program)
     demo.all_checks(report)
     names.all_checks(report)
@@ -50,7 +51,7 @@ def _ends(program: Program) -> None:
 
 def _log_is_clean(program: Program) -> str:
     log = program.log()
-    for word in ("redqueen", "panicked"):
+    for word in ("redqueen", "tanstaaf", "panicked"):
         if word in log:
             line = next(line for line in log.splitlines() if word in line)
             raise AssertionError(f"{word!r} in the log: {line[:300]}")

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 from harness import drop, postfix, strace, wire
-from harness.clients import fetchmail
+from harness.clients import fetchmail, getmail, library, mutt
 from harness.drop import Mail
 from harness.oracle import Oracle, Violation
 from harness.strace import Fault
@@ -47,6 +47,19 @@ class Rule(unittest.TestCase):
         self.assertEqual(postfix.expected(b"no header"), b"\r\nno header\r\n")
         self.assertEqual(fetchmail.expected(b"From x\r\nSubject: y\r\n"), b"Subject: y\r\n\r\n")
         self.assertIsNone(fetchmail.expected(b"x" * 9000))
+
+    def test_what_pollers_change(self):
+        node = library.LIBRARIES[2]
+        self.assertEqual(node.NAME, "node-pop3")
+        self.assertEqual(node.expected(b".a\r\n..\r\nb.\n.c\r\n"), b"..a\r\n...\r\nb.\n.c")
+        self.assertIsNone(node.expected(b"\0a\r\n"))
+        self.assertIsNone(node.expected(b"x" * 9000))
+        self.assertEqual(mutt.expected(b"a\r\r\nb\r\n"), b"a\r\nb\n")
+        self.assertIsNone(mutt.expected(b"a\0b\r\n"))
+        self.assertEqual(
+            getmail.expected(b"Return-Path: <a@b.example>\r\nSubject: x\r\n\r\n.\r\n"), b"Subject: x\n\n.\n"
+        )
+        self.assertIsNone(getmail.expected(b"x" * 3000))
 
 
 class Judgement(unittest.TestCase):

@@ -47,6 +47,28 @@ def unpack(package: str) -> Path:
     return place
 
 
+def unpack_npm(package: str, version: str) -> Path:
+    """Fetches a package of Node's registry once and unpacks it; returns the directory that holds its files.
+
+    Nothing of it is run, and what it depends on is not fetched.
+    """
+    place = paths.PEERS / f"{package}-{version}"
+    done = place / ".unpacked"
+    if done.exists():
+        return place / "package"
+    require("npm")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    packed = run(["npm", "pack", "--ignore-scripts", "--silent", f"{package}@{version}"], patience=120, cwd=place)
+    archives = list(place.glob("*.tgz"))
+    if packed.returncode != 0 or len(archives) != 1:
+        raise Unavailable(f"npm pack {package}@{version}: {_last_line(packed.stderr)}")
+    run(["tar", "-xzf", archives[0], "-C", place], check=True)
+    archives[0].unlink()
+    done.touch()
+    return place / "package"
+
+
 def _download(package: str, place: Path) -> subprocess.CompletedProcess:
     return run(["apt-get", "-q", "download", package], patience=300, cwd=place)
 

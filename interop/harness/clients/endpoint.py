@@ -13,6 +13,25 @@ class Channel(enum.Enum):
     TLS = "implicit TLS"
 
 
+class LoginKind(enum.Enum):
+    """How somebody shows who he is."""
+
+    USER = "USER and PASS"
+    APOP = "APOP"
+    PLAIN = "AUTH PLAIN"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A login over a channel."""
+
+    kind: LoginKind
+    channel: Channel
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}, {self.channel.value}"
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """A POP3 server of this machine; its certificate is for `localhost`."""
