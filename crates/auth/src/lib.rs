@@ -33,6 +33,7 @@ mod name;
 mod place;
 mod pool;
 mod throttle;
+mod token;
 
 pub use accounts::{
     Account, Accounts, AccountsError, Apop, Change, Expire, Expiries, ImportError, ImportLine,
@@ -49,3 +50,7 @@ pub use identity::Identity;
 pub use name::{AccountName, NAME_OCTETS_MAX, NameError};
 pub use place::{Network, NetworkError, Peer};
 pub use throttle::REFUSAL_DELAY_MAX;
+pub use token::{
+    JWKS_OCTETS_MAX, JwksError, TOKEN_LEEWAY, TOKEN_OCTETS_MAX, TokenChallenge, TokenError,
+    TokenIdentity, TokenSettings, TokenStatus, TokenVerifier,
+};
