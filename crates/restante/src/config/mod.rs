@@ -6,6 +6,7 @@
 mod document;
 mod keeping;
 mod listeners;
+mod oauth;
 mod read;
 mod values;
 

@@ -8,7 +8,7 @@ use server::{Limits, Tls};
 use toml::de::{DeTable, DeValue};
 
 use super::document::{At, Document, Section, TOP, nearest};
-use super::{Config, Level, LogFormat, Problem, keeping, listeners, values};
+use super::{Config, Level, LogFormat, Problem, keeping, listeners, oauth, values};
 
 /// What every key that is not built yet is told.
 pub(super) const LATER: &str = "is not available in this version";
@@ -269,6 +269,11 @@ fn auth(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> (bool, u32,
             _ => Err("give from \"500 ms\" to \"30s\"".to_owned()),
         })
     });
+    if let Some(table) = section.table(document, "oauth") {
+        // Read, so that every mistake is told, and refused while no mechanism brings a token.
+        oauth::read(document, table);
+        refuse(document, &mut section, "oauth", "remove the table");
+    }
     section.close(document);
     let delay = delay.map_or(Duration::from_secs(2), |delay| delay.value);
     (scram, iterations.unwrap_or(600_000), delay)

@@ -194,6 +194,28 @@ restante: 5 mistakes
 }
 
 #[test]
+fn tokens_are_refused_while_nothing_brings_one() {
+    let text = format!(
+        "{LISTENER}[auth.oauth]
+jwks = \"jwks.json\"
+issuer = \"https://id.dobbs.org\"
+audience = \"pop3\"
+"
+    );
+    assert_eq!(
+        complaints(&text),
+        "DIR/restante.toml:4:7: `oauth` is not available in this version
+  remove the table
+DIR/restante.toml:5:1: [auth.oauth] has no `scope`
+  add scope = \"mail\"
+DIR/restante.toml:5:8: `jwks` cannot be \"jwks.json\"
+  give the whole path, beginning with /
+restante: 3 mistakes
+"
+    );
+}
+
+#[test]
 fn listeners_that_cannot_work_are_refused() {
     let text = "[[listener]]
 protocol = \"pop3s\"
