@@ -122,6 +122,8 @@ pub fn unstuff(wire: &[u8], out: &mut Vec<u8>) {
 pub struct TextRead {
     /// So many octets of the input are done with.
     pub consumed: usize,
+    /// So many octets of the text were handed on, counted as LIST counts them: without stuffing.
+    pub octets: usize,
     /// Whether the terminator line was among them; then nothing after it was looked at.
     pub ended: bool,
 }
@@ -155,7 +157,7 @@ impl TextReader {
 
     /// Appends what the input holds of the text, up to and without the terminator line.
     pub fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> TextRead {
-        let mut consumed = 0;
+        let (mut consumed, mut dots, before) = (0, 0, out.len());
         while consumed < input.len() {
             let rest = &input[consumed..];
             match (self.place, rest[0]) {
@@ -170,17 +172,18 @@ impl TextReader {
                 (Place::DotCr, b'\n') => {
                     return TextRead {
                         consumed: consumed + 1,
+                        octets: out.len() - before - dots,
                         ended: true,
                     };
                 }
                 // The dot was text or stuffing after all. A line `.` CR octet was sent by a
                 // server that does not stuff; what it meant is what it sent, less the dot.
                 (Place::Dot, _) => {
-                    self.put_dot(out);
+                    dots += self.put_dot(out);
                     self.place = Place::Inside;
                 }
                 (Place::DotCr, _) => {
-                    self.put_dot(out);
+                    dots += self.put_dot(out);
                     out.push(b'\r');
                     self.place = Place::Cr;
                 }
@@ -195,14 +198,19 @@ impl TextReader {
         }
         TextRead {
             consumed,
+            octets: out.len() - before - dots,
             ended: false,
         }
     }
 
-    fn put_dot(&self, out: &mut Vec<u8>) {
+    /// Appends a dot that is stuffing, where stuffing is wanted; returns how many that was.
+    fn put_dot(&self, out: &mut Vec<u8>) -> usize {
         match self.form {
-            Form::Stuffed => out.push(b'.'),
-            Form::Plain => {}
+            Form::Stuffed => {
+                out.push(b'.');
+                1
+            }
+            Form::Plain => 0,
         }
     }
 }
@@ -403,15 +411,18 @@ mod tests {
             wire.extend_from_slice(b".\r\nnext");
             for (form, expected) in [(Form::Plain, &text), (Form::Stuffed, &stuffed)] {
                 let (mut reader, mut out, mut place) = (TextReader::new(form), Vec::new(), 0);
+                let mut octets = 0;
                 for chunk in wire.chunks(size) {
                     let read = reader.read(chunk, &mut out);
                     place += read.consumed;
+                    octets += read.octets;
                     if read.ended {
                         break;
                     }
                     prop_assert_eq!(read.consumed, chunk.len());
                 }
                 prop_assert_eq!(&out, expected);
+                prop_assert_eq!(octets, text.len());
                 prop_assert_eq!(place, stuffed.len() + TERMINATOR.len());
             }
         }
