@@ -241,7 +241,7 @@ fn the_documents_name_files_that_exist() {
 #[test]
 fn every_transcript_is_named_in_conformance() {
     let text = include_str!("../docs/conformance.md");
-    for side in ["server", "lmtp"] {
+    for side in ["server", "client", "lmtp"] {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts").to_owned() + "/" + side;
         for file in std::fs::read_dir(folder)
             .expect("the folder is there")

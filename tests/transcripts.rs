@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use restante_tests::transcript::Transcript;
+use restante_tests::{client, transcript::Transcript};
 
 /// The transcripts below a folder of `transcripts/`, in order.
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -33,6 +33,56 @@ fn the_server_says_what_the_transcripts_say() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(files.len() >= 60, "only {} transcripts", files.len());
     println!("{} transcripts, played {plays} times", files.len());
+}
+
+#[test]
+fn the_client_makes_of_servers_what_the_transcripts_say() {
+    let (mut failures, mut plays) = (Vec::new(), 0);
+    let files = files("client");
+    for file in &files {
+        let name = file.file_name().unwrap().to_string_lossy();
+        match client::Transcript::read(file).and_then(|transcript| transcript.play()) {
+            Ok(ways) => plays += ways,
+            Err(what) => failures.push(format!("{name}: {what}")),
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(files.len() >= 60, "only {} transcripts", files.len());
+    println!("{} transcripts, played {plays} times", files.len());
+}
+
+#[test]
+fn a_client_transcript_that_does_not_hold_is_noticed() {
+    let head = "# A transcript that is wrong. RFC 1939 §4.\nS: +OK ready\n";
+    for (dialogue, way) in [
+        ("", "also: greeting"),
+        ("= greeting: +OK\n", "expected: greeting: +OK\n"),
+        ("= greeting: +OK ready\n= deleted 1\n", "found: nothing"),
+        ("= greeting: +OK ready\nC: STAT\n", "not logged in"),
+        ("= greeting: +OK ready\ncannot: CAPA: x\n", "sent: CAPA"),
+        ("= greeting: +OK ready\ncannot: STAT: x\n", "expected: x"),
+        (
+            "= greeting: +OK ready\n* outcome: deleted\n",
+            "nothing deleted",
+        ),
+        (
+            "= greeting: +OK ready\n* unanswered: 1\n",
+            "0 are unanswered",
+        ),
+        (
+            "= greeting: +OK ready\ndo: auth X now a\n",
+            "also sent: AUTH X",
+        ),
+        ("= greeting: +OK ready\ndo: answer\n", "no challenge"),
+        ("= greeting: +OK ready\n* TLS starts\n", "not agreed"),
+    ] {
+        let transcript = client::Transcript::parse(&format!("{head}{dialogue}")).unwrap();
+        let what = transcript.play().unwrap_err();
+        assert!(what.contains(way), "{way}: {what}");
+    }
+    for text in ["", "no comment\n", "# x. RFC 1.\nnonsense\n"] {
+        assert!(client::Transcript::parse(text).is_err());
+    }
 }
 
 #[test]

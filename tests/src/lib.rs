@@ -1,5 +1,6 @@
 //! The harness of the tests that need more than one crate, or no crate's inside.
 
+pub mod client;
 pub mod driver;
 pub mod media;
 pub mod random;

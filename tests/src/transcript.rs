@@ -478,7 +478,7 @@ pub fn made_up(number: usize, octets: usize) -> Option<Vec<u8>> {
     Some(text)
 }
 
-fn unescape(text: &str, out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn unescape(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         if *first != b'\\' {

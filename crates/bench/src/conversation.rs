@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use pop3::client::{Event, Read, Session, Status};
+use pop3::client::{Dialogue, Said, Settings, Status};
 use pop3::wire::Form;
 use pop3::{Command, Octets};
 
@@ -14,7 +14,7 @@ const READ_OCTETS: usize = 64 << 10;
 
 pub(crate) struct Conversation {
     stream: Stream,
-    session: Session,
+    dialogue: Dialogue,
     input: Vec<u8>,
     /// Octets at the front of the input that are done with.
     done: usize,
@@ -25,17 +25,21 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// Connects and reads the greeting.
     pub(crate) fn open(target: &Target) -> Result<Self, BenchError> {
+        let settings = Settings {
+            form: Form::Plain,
+            ..Settings::default()
+        };
         let mut conversation = Self {
             stream: target.connect()?,
-            session: Session::new(Form::Plain),
+            dialogue: Dialogue::new(settings),
             input: Vec::with_capacity(READ_OCTETS),
             done: 0,
             output: Vec::new(),
             text: Vec::new(),
         };
         loop {
-            match conversation.event(|event| match event {
-                Event::Greeting(status) => Some(status.is_ok()),
+            match conversation.hear(|said| match said {
+                Said::Greeting(status) => Some(status.is_ok()),
                 _ => None,
             })? {
                 Some(Some(true)) => return Ok(conversation),
@@ -62,7 +66,7 @@ impl Conversation {
 
     /// Puts a command into the output.
     pub(crate) fn queue(&mut self, command: &Command) -> Result<(), BenchError> {
-        Ok(self.session.send(command, &mut self.output)?)
+        Ok(self.dialogue.send(command, &mut self.output)?)
     }
 
     /// Sends what is in the output.
@@ -76,8 +80,8 @@ impl Conversation {
     /// Waits for the next status line, which must be `+OK`.
     pub(crate) fn status(&mut self) -> Result<Status, BenchError> {
         loop {
-            match self.event(|event| match event {
-                Event::Reply { to, status, .. } => Some((to.name(), status)),
+            match self.hear(|said| match said {
+                Said::Reply { to, status, .. } => Some((to.keyword.name(), status)),
                 _ => None,
             })? {
                 Some(Some((_, status))) if status.is_ok() => return Ok(status),
@@ -103,9 +107,9 @@ impl Conversation {
         mut line: impl FnMut(&[u8]) -> Result<(), BenchError>,
     ) -> Result<(), BenchError> {
         loop {
-            match self.event(|event| match event {
-                Event::Line(text) => line(text).map(|()| false),
-                Event::End => Ok(true),
+            match self.hear(|said| match said {
+                Said::Line(text) => line(text).map(|()| false),
+                Said::End(_) => Ok(true),
                 _ => Err(BenchError::Wrong(
                     "no line of a listing where one is due".to_owned(),
                 )),
@@ -124,9 +128,9 @@ impl Conversation {
     pub(crate) fn text(&mut self) -> Result<Octets, BenchError> {
         let mut octets = 0;
         loop {
-            let ended = self.event(|event| match event {
-                Event::Text => Ok(false),
-                Event::End => Ok(true),
+            let ended = self.hear(|said| match said {
+                Said::Text(_) => Ok(false),
+                Said::End(_) => Ok(true),
                 _ => Err(BenchError::Wrong(
                     "no text of a message where it is due".to_owned(),
                 )),
@@ -144,14 +148,14 @@ impl Conversation {
         }
     }
 
-    /// Hands the next event to a function, if one is in the input.
-    fn event<R>(&mut self, see: impl FnOnce(Event<'_>) -> R) -> Result<Option<R>, BenchError> {
-        let Read { consumed, event } = self
-            .session
+    /// Hands what is said next to a function, if the input holds it.
+    fn hear<R>(&mut self, hear: impl FnOnce(Said<'_>) -> R) -> Result<Option<R>, BenchError> {
+        let (consumed, said) = self
+            .dialogue
             .read(&self.input[self.done..], &mut self.text)?;
-        let seen = event.map(see);
+        let heard = said.map(hear);
         self.done += consumed;
-        Ok(seen)
+        Ok(heard)
     }
 
     /// Reads more input.

@@ -1,150 +1,123 @@
 //! The client's side of a session: commands in, octets out; octets in, events out.
 //!
-//! Like the server's side it does no I/O. Commands may be sent before the replies to earlier ones
-//! are read (RFC 2449 §6.6, PIPELINING), since each reply belongs to the oldest command that has
-//! none.
+//! Like the server's side it does no I/O. A driver owns a socket and two buffers; the session tells
+//! what may be sent in its state, matches replies to commands in order, so that commands may be sent
+//! ahead (RFC 2449 §6.6, PIPELINING; [`Window`] says how far), and gives a meaning to what a
+//! server says, right ones and odd ones alike. Whatever a server sends, the session keeps no more of
+//! it than [`Settings`] allows.
 //!
 //! ```
-//! use pop3::Command;
-//! use pop3::client::{Event, Session};
-//! use pop3::wire::Form;
+//! use pop3::client::{Channel, Event, Session, Settings};
+//! use pop3::{Command, MessageNumber};
+//! use sasl::Secret;
 //!
-//! let mut session = Session::new(Form::Plain);
-//! let (mut sent, mut text) = (Vec::new(), Vec::new());
-//! session.send(&Command::Stat, &mut sent).unwrap();
-//! assert_eq!(sent, b"STAT\r\n");
+//! let mut session = Session::new(Settings::default(), Channel::Tls);
+//! let (mut out, mut text) = (Vec::new(), Vec::new());
+//! let read = session.read(b"+OK POP3 server ready\r\n", &mut text).unwrap();
+//! assert!(matches!(read.event, Some(Event::Greeting(_))));
 //!
-//! let input = b"+OK POP3 server ready <1.2@mailgate.dobbs.org>\r\n+OK 2 320\r\n";
-//! let first = session.read(input, &mut text).unwrap();
-//! let Some(Event::Greeting(status)) = first.event else { panic!("it comes first") };
-//! assert_eq!(status.timestamp(), Some("<1.2@mailgate.dobbs.org>"));
-//! let second = session.read(&input[first.consumed..], &mut text).unwrap();
-//! let Some(Event::Reply { status, .. }) = second.event else { panic!("STAT was sent") };
-//! assert_eq!(status.stat().unwrap().0, 2);
+//! let first = MessageNumber::new(1).unwrap();
+//! for command in [
+//!     Command::User("bob".into()),
+//!     Command::Pass(Secret::new("redqueen")),
+//!     Command::Retr(first),
+//!     Command::Dele(first),
+//!     Command::Quit,
+//! ] {
+//!     session.send(&command, &mut out).unwrap();
+//! }
+//! assert!(out.ends_with(b"RETR 1\r\nDELE 1\r\nQUIT\r\n"));
+//!
+//! let mut input: &[u8] = b"+OK\r\n+OK\r\n+OK 6 octets\r\n..a\r\n\r\n.\r\n+OK\r\n+OK bye\r\n";
+//! let mut events = Vec::new();
+//! while !input.is_empty() {
+//!     let read = session.read(input, &mut text).unwrap();
+//!     input = &input[read.consumed..];
+//!     events.extend(read.event);
+//! }
+//! assert_eq!(text, b"..a\r\n\r\n");
+//! assert!(events.contains(&Event::Deleted(first)));
+//! assert!(matches!(events.last(), Some(Event::SignedOff(_))));
 //! ```
 
-mod reply;
+mod authorization;
+mod capabilities;
+mod code;
+mod collecting;
+mod dialogue;
+mod error;
+mod event;
+mod exchange;
+mod hearing;
+mod listing;
+mod settings;
+mod status;
+mod text;
+mod transaction;
+mod update;
+mod window;
 
-use std::collections::VecDeque;
-use std::fmt;
+use sasl::{Secret, apop};
 
-use sasl::{Secret, base64};
+use crate::{Command, Keyword};
+use authorization::Authorization;
+use collecting::Collecting;
+use transaction::Transaction;
 
-use crate::wire::{Form, Frame, TextReader, frame};
-use crate::{Command, Keyword, NotALine};
-
-pub use reply::{Status, Verdict, scan_line, unique_id_line};
-
-/// Longest line of a server in octets, line end included. RFC 2449 §4 asks for 512; a challenge
-/// may be longer, and what is longer than this is no POP3 server.
-pub const REPLY_OCTETS_MAX: usize = 65_536;
-
-/// What comes after a status line.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Follows {
-    /// Nothing: the reply is complete.
-    Nothing,
-    /// [`Event::Line`]s up to [`Event::End`].
-    Lines,
-    /// [`Event::Text`]s up to [`Event::End`].
-    Text,
-}
-
-/// What a server has said.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Event<'a> {
-    /// The first line of the connection.
-    Greeting(Status),
-    /// The status line of the reply to the oldest command that had none.
-    Reply {
-        /// That command.
-        to: Keyword,
-        /// The line.
-        status: Status,
-        /// Whether there is more.
-        follows: Follows,
-    },
-    /// The server asks on, in an exchange; [`Session::respond`] or [`Session::cancel`].
-    Challenge(Secret),
-    /// A line of a multi-line reply, dot-stuffing and line end removed.
-    Line(&'a [u8]),
-    /// Octets of a message were appended.
-    Text,
-    /// The multi-line reply is complete; octets of a message may have been appended before.
-    End,
-}
-
-/// What one call of [`Session::read`] did.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Read<'a> {
-    /// So many octets of the input are done with.
-    pub consumed: usize,
-    /// What they said; none if more input is needed.
-    pub event: Option<Event<'a>>,
-}
-
-/// The server does not speak POP3 as we know it; the connection is of no more use.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Broken {
-    /// A line that is neither `+OK` nor `-ERR` where one of them must be.
-    NotAReply,
-    /// A line of more than [`REPLY_OCTETS_MAX`] octets.
-    LineTooLong,
-    /// A reply to nothing.
-    Unasked,
-    /// A challenge that is not base 64.
-    NotBase64,
-    /// Octets that came in clear after the reply to STLS: somebody has put them there
-    /// (RFC 2595 §4).
-    BeforeTls,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAReply => "server said something that is no POP3 reply",
-            Self::LineTooLong => "server sent a line that does not end",
-            Self::Unasked => "server answered what was not asked",
-            Self::NotBase64 => "server sent a challenge that is not base 64",
-            Self::BeforeTls => "server sent octets in clear after the start of TLS",
-        })
-    }
-}
-
-impl std::error::Error for Broken {}
+pub use crate::server::Channel;
+pub use capabilities::{Capabilities, Capability, Names, Scope};
+pub use code::ResponseCode;
+pub use dialogue::{Asked, Challenge, Dialogue, Follows, Said};
+pub use error::{Broken, CannotSend};
+pub use event::Event;
+pub use exchange::{Answer, Exchange};
+pub use listing::{ForeignId, scan_line, unique_id_line};
+pub use settings::{Credentials, Settings};
+pub use status::{Status, Verdict};
+pub use text::LineEnds;
+pub use update::Outcome;
+pub use window::{Arrived, Window};
 
 /// One session, from before the greeting to its end.
 #[derive(Debug)]
 pub struct Session {
-    form: Form,
-    reading: Reading,
-    unanswered: VecDeque<Asked>,
+    settings: Settings,
+    dialogue: Dialogue,
+    state: State,
+    /// The multi-line reply that is coming in.
+    collecting: Option<Collecting>,
 }
 
-/// A command that has no reply yet.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    keyword: Keyword,
-    /// What comes after `+OK`.
-    follows: Follows,
-}
-
-/// What the next octet belongs to.
 #[derive(Debug)]
-enum Reading {
-    Greeting,
-    Status,
-    Lines,
-    Text(TextReader),
+enum State {
+    BeforeGreeting(Channel),
+    Authorization(Authorization),
+    /// STLS was accepted; what comes next is TLS.
+    BeforeTls,
+    Transaction(Transaction),
+    Over(Outcome),
+    Broken(Broken),
+}
+
+/// What one call of [`Session::read`] did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Read {
+    /// So many octets of the input are done with.
+    pub consumed: usize,
+    /// What they said; none if more input is needed.
+    pub event: Option<Event>,
+    /// The command whose reply is complete with this event.
+    pub answered: Option<Keyword>,
 }
 
 impl Session {
-    /// A session whose greeting has not come yet; messages will be handed on in this form.
-    pub fn new(form: Form) -> Self {
+    /// A session on a connection that has just been made; the server speaks first.
+    pub fn new(settings: Settings, channel: Channel) -> Self {
         Self {
-            form,
-            reading: Reading::Greeting,
-            unanswered: VecDeque::new(),
+            settings,
+            dialogue: Dialogue::new(settings),
+            state: State::BeforeGreeting(channel),
+            collecting: None,
         }
     }
 
@@ -152,282 +125,169 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When no line can carry it.
-    pub fn send(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(), NotALine> {
-        out.extend_from_slice(command.to_line()?.expose());
-        let follows = match command {
-            Command::Capa | Command::AuthList | Command::List(None) | Command::Uidl(None) => {
-                Follows::Lines
+    /// When it must not be sent now, or cannot be; then nothing is appended.
+    pub fn send(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(), CannotSend> {
+        let keyword = command.keyword();
+        let last = self.dialogue.unanswered().next_back();
+        match &self.state {
+            State::BeforeGreeting(_) => return Err(CannotSend::BeforeGreeting),
+            State::BeforeTls => return Err(CannotSend::Unanswered),
+            State::Over(_) | State::Broken(_) => return Err(CannotSend::Over),
+            State::Authorization(_) | State::Transaction(_) => {}
+        }
+        match last {
+            Some(last) if last.keyword == Keyword::Quit => return Err(CannotSend::Over),
+            Some(last) if last.keyword == Keyword::Stls || last.is_exchange() => {
+                return Err(CannotSend::Unanswered);
             }
-            Command::Retr(_) | Command::Top(..) => Follows::Text,
-            _ => Follows::Nothing,
+            _ => {}
+        }
+        match &self.state {
+            State::Authorization(state) => {
+                state.permit(keyword, &self.dialogue, self.settings.credentials)?;
+            }
+            State::Transaction(state) => state.permit(keyword)?,
+            State::BeforeGreeting(_) | State::BeforeTls | State::Over(_) | State::Broken(_) => {}
+        }
+        if self.dialogue.unanswered().len() >= self.settings.unanswered_max {
+            return Err(CannotSend::TooMany);
+        }
+        Ok(self.dialogue.send(command, out)?)
+    }
+
+    /// Logs in with APOP: the digest of the greeting's timestamp and a secret (RFC 1939 §7).
+    ///
+    /// # Errors
+    ///
+    /// When it must not be sent now, or cannot be.
+    pub fn apop(
+        &mut self,
+        user: &str,
+        secret: &Secret,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CannotSend> {
+        let digest = match &self.state {
+            State::Authorization(state) => {
+                let timestamp = state.timestamp().ok_or(CannotSend::NoTimestamp)?;
+                apop::digest(timestamp, secret)
+            }
+            // Refused below, whatever it is.
+            _ => [0; 16],
         };
-        self.unanswered.push_back(Asked {
-            keyword: command.keyword(),
-            follows,
-        });
+        let user = user.to_owned();
+        self.send(&Command::Apop { user, digest }, out)
+    }
+
+    /// Answers a challenge.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn answer(&mut self, answer: &Answer, out: &mut Vec<u8>) -> Result<(), CannotSend> {
+        let State::Authorization(state) = &mut self.state else {
+            return Err(CannotSend::NotChallenged);
+        };
+        state.answer()?;
+        match answer {
+            Answer::Respond(response) => self.dialogue.respond(response, out),
+            Answer::Cancel => self.dialogue.cancel(out),
+        }
         Ok(())
-    }
-
-    /// Appends the answer to a challenge.
-    pub fn respond(&self, response: &Secret, out: &mut Vec<u8>) {
-        let text = Secret::new(base64::encode(response.expose()));
-        out.extend_from_slice(text.expose());
-        out.extend_from_slice(b"\r\n");
-    }
-
-    /// Gives an exchange up; the server will refuse the AUTH (RFC 5034 §4).
-    pub fn cancel(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"*\r\n");
     }
 
     /// Number of commands whose reply has not begun.
     pub fn unanswered(&self) -> usize {
-        self.unanswered.len()
+        self.dialogue.unanswered().len()
+    }
+
+    /// What is known of the messages that were marked as deleted, should the connection end now.
+    pub fn outcome(&self) -> Outcome {
+        let last = self.dialogue.unanswered().next_back();
+        let quits = last.is_some_and(|last| last.keyword == Keyword::Quit);
+        match &self.state {
+            State::Over(outcome) => outcome.clone(),
+            State::Authorization(_) if !authorization::logs_in(&self.dialogue) => {
+                Outcome::NothingDeleted
+            }
+            _ if quits => Outcome::Unknown,
+            _ => Outcome::NothingDeleted,
+        }
     }
 
     /// Reads the next event off an input. What a message holds is appended to `text`.
     ///
-    /// At most [`REPLY_OCTETS_MAX`] octets wait in the input without an event.
+    /// To be called until it has no event. At most
+    /// [`line_octets_max`](Settings::line_octets_max) octets wait in the input without one.
     ///
     /// # Errors
     ///
-    /// When the server does not speak POP3.
-    pub fn read<'a>(&mut self, input: &'a [u8], text: &mut Vec<u8>) -> Result<Read<'a>, Broken> {
-        if let Reading::Text(reader) = &mut self.reading {
-            if input.is_empty() {
+    /// When the server does not speak POP3, or no more. The same comes back ever after.
+    pub fn read(&mut self, input: &[u8], text: &mut Vec<u8>) -> Result<Read, Broken> {
+        let read = self.next(input, text);
+        if let Err(broken) = &read {
+            // A QUIT that was under way keeps its outcome in the dialogue.
+            self.state = State::Broken(broken.clone());
+        }
+        read
+    }
+
+    fn next(&mut self, input: &[u8], text: &mut Vec<u8>) -> Result<Read, Broken> {
+        match &self.state {
+            State::BeforeTls if !input.is_empty() => return Err(Broken::BeforeTls),
+            State::Broken(broken) => return Err(broken.clone()),
+            // Nothing that is said after the end means anything.
+            State::Over(_) => {
                 return Ok(Read {
-                    consumed: 0,
+                    consumed: input.len(),
                     event: None,
+                    answered: None,
                 });
             }
-            let read = reader.read(input, text);
-            let event = match read.ended {
-                true => {
-                    self.reading = Reading::Status;
-                    Event::End
-                }
-                false => Event::Text,
+            _ => {}
+        }
+        let mut consumed = 0;
+        loop {
+            let (octets, said) = self.dialogue.read(&input[consumed..], text)?;
+            consumed += octets;
+            let (event, answered) = match said {
+                None => (None, None),
+                Some(said) => match self.meaning(said)? {
+                    // A line of what is told at its end.
+                    (None, None) => continue,
+                    meaning => meaning,
+                },
             };
             return Ok(Read {
-                consumed: read.consumed,
-                event: Some(event),
+                consumed,
+                event,
+                answered,
             });
         }
-        match frame(input, REPLY_OCTETS_MAX) {
-            Frame::Unfinished => Ok(Read {
-                consumed: 0,
-                event: None,
-            }),
-            Frame::TooLong => Err(Broken::LineTooLong),
-            Frame::Line { text, octets } => Ok(Read {
-                consumed: octets,
-                event: Some(self.line(text)?),
-            }),
-        }
     }
 
-    fn line<'a>(&mut self, line: &'a [u8]) -> Result<Event<'a>, Broken> {
-        match self.reading {
-            Reading::Greeting => {
-                let status = Status::parse(line).ok_or(Broken::NotAReply)?;
-                self.reading = Reading::Status;
-                Ok(Event::Greeting(status))
-            }
-            Reading::Lines => match line {
-                b"." => {
-                    self.reading = Reading::Status;
-                    Ok(Event::End)
-                }
-                [b'.', unstuffed @ ..] => Ok(Event::Line(unstuffed)),
-                _ => Ok(Event::Line(line)),
-            },
-            Reading::Status | Reading::Text(_) => self.reply(line),
-        }
-    }
-
-    fn reply<'a>(&mut self, line: &[u8]) -> Result<Event<'a>, Broken> {
-        let asked = *self.unanswered.front().ok_or(Broken::Unasked)?;
-        if asked.keyword == Keyword::Auth && asked.follows == Follows::Nothing {
-            // Some servers leave the space out of an empty challenge.
-            let challenge = match line {
-                b"+" => Some(&b""[..]),
-                _ => line.strip_prefix(b"+ "),
-            };
-            if let Some(challenge) = challenge {
-                let challenge = base64::decode(challenge).map_err(|_| Broken::NotBase64)?;
-                return Ok(Event::Challenge(Secret::new(challenge)));
-            }
-        }
-        let status = Status::parse(line).ok_or(Broken::NotAReply)?;
-        self.unanswered.pop_front();
-        let follows = match status.verdict {
-            Verdict::Ok => asked.follows,
-            Verdict::Refused => Follows::Nothing,
-        };
-        self.reading = match follows {
-            Follows::Nothing => Reading::Status,
-            Follows::Lines => Reading::Lines,
-            Follows::Text => Reading::Text(TextReader::new(self.form)),
-        };
-        Ok(Event::Reply {
-            to: asked.keyword,
-            status,
-            follows,
-        })
-    }
-
-    /// TLS is about to start, after `+OK` to STLS; `left_over` is what the input still holds.
+    /// The session inside TLS, after [`Event::TlsReady`] and the handshake. `left_over` is what the
+    /// input still held when the handshake began.
+    ///
+    /// It knows nothing of what was said in clear (RFC 2595 §4): capabilities must be asked for again,
+    /// and there is no timestamp for APOP.
     ///
     /// # Errors
     ///
-    /// When anything came after that reply, or was sent after the command: it was in clear, and
-    /// must not be taken for what the server says inside TLS.
-    pub fn start_tls(&mut self, left_over: &[u8]) -> Result<(), Broken> {
-        match left_over.is_empty() && self.unanswered.is_empty() {
-            true => Ok(()),
-            false => Err(Broken::BeforeTls),
+    /// When STLS was not accepted, or anything came after that reply: it was in clear, and must not
+    /// be taken for what the server says inside TLS.
+    pub fn start_tls(self, left_over: &[u8]) -> Result<Self, Broken> {
+        match self.state {
+            State::BeforeTls if left_over.is_empty() => Ok(Self {
+                settings: self.settings,
+                dialogue: Dialogue::greeted(self.settings),
+                state: State::Authorization(Authorization::new(Channel::Tls, None)),
+                collecting: None,
+            }),
+            State::BeforeTls => Err(Broken::BeforeTls),
+            _ => Err(Broken::NotAgreed),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::MessageNumber;
-
-    /// Everything that an input says, read in chunks of a size.
-    fn events(session: &mut Session, input: &[u8], size: usize) -> Result<Vec<String>, Broken> {
-        let (mut events, mut waiting, mut text) = (Vec::new(), Vec::new(), Vec::new());
-        for chunk in input.chunks(size) {
-            waiting.extend_from_slice(chunk);
-            loop {
-                let Read { consumed, event } = session.read(&waiting, &mut text)?;
-                let printed = match event {
-                    None => break,
-                    Some(Event::Greeting(status)) => format!("greeting {status}"),
-                    Some(Event::Reply { to, status, .. }) => format!("{} {status}", to.name()),
-                    Some(Event::Challenge(challenge)) => format!("{:?}", challenge.expose()),
-                    Some(Event::Line(line)) => String::from_utf8_lossy(line).into_owned(),
-                    Some(Event::Text) => String::new(),
-                    Some(Event::End) => {
-                        format!(
-                            "end {:?}",
-                            String::from_utf8(std::mem::take(&mut text)).unwrap()
-                        )
-                    }
-                };
-                if !printed.is_empty() {
-                    events.push(printed);
-                }
-                waiting.drain(..consumed);
-            }
-        }
-        assert!(waiting.is_empty());
-        Ok(events)
-    }
-
-    fn asked(commands: &[Command]) -> Session {
-        let mut session = Session::new(Form::Plain);
-        for command in commands {
-            session.send(command, &mut Vec::new()).unwrap();
-        }
-        session
-    }
-
-    #[test]
-    fn replies_come_in_the_order_of_the_commands_however_they_are_split() {
-        let first = MessageNumber::new(1).unwrap();
-        let commands = [
-            Command::User("bob".into()),
-            Command::List(None),
-            Command::List(Some(first)),
-            Command::Retr(first),
-            Command::Retr(first),
-            Command::Capa,
-            Command::Quit,
-        ];
-        let input = b"+OK ready\r\n+OK\r\n+OK 2 messages\r\n1 120\r\n2 200\r\n.\r\n+OK 1 120\r\n\
-            +OK 7 octets\r\n..a\r\nb\r\n.\r\n-ERR message is deleted\r\n+OK\r\nTOP\r\n..x\r\n.\r\n\
-            +OK bye\r\n";
-        for size in [1, 2, 3, 7, input.len()] {
-            let mut session = asked(&commands);
-            let events = events(&mut session, input, size).unwrap();
-            assert_eq!(
-                events,
-                [
-                    "greeting +OK ready",
-                    "USER +OK",
-                    "LIST +OK 2 messages",
-                    "1 120",
-                    "2 200",
-                    "end \"\"",
-                    "LIST +OK 1 120",
-                    "RETR +OK 7 octets",
-                    "end \".a\\r\\nb\\r\\n\"",
-                    "RETR -ERR message is deleted",
-                    "CAPA +OK",
-                    "TOP",
-                    ".x",
-                    "end \"\"",
-                    "QUIT +OK bye",
-                ]
-            );
-            assert_eq!(session.unanswered(), 0);
-        }
-    }
-
-    #[test]
-    fn an_exchange_goes_on_until_a_status_line() {
-        let auth = Command::Auth {
-            mechanism: "PLAIN".into(),
-            initial_response: None,
-        };
-        let mut session = asked(&[auth]);
-        let input = b"+OK ready\r\n+ \r\n+\r\n+ YQ==\r\n-ERR [AUTH] no\r\n";
-        assert_eq!(
-            events(&mut session, input, 1).unwrap(),
-            [
-                "greeting +OK ready",
-                "[]",
-                "[]",
-                "[97]",
-                "AUTH -ERR [AUTH] no"
-            ]
-        );
-        let mut out = Vec::new();
-        session.respond(&Secret::new("\0bob\0redqueen"), &mut out);
-        session.cancel(&mut out);
-        assert_eq!(out, b"AGJvYgByZWRxdWVlbg==\r\n*\r\n");
-    }
-
-    #[test]
-    fn what_is_no_pop3_is_told() {
-        for (input, broken) in [
-            (&b"* OK IMAP4 ready\r\n"[..], Broken::NotAReply),
-            (b"HTTP/1.1 400 Bad Request\r\n", Broken::NotAReply),
-            (b"+OK\r\n+OK\r\n+OK\r\n", Broken::Unasked),
-            (b"+OK\r\n+ERR\r\n", Broken::NotAReply),
-            (b"+OK\r\n+ \r\n", Broken::NotAReply),
-            (&[b'+'; REPLY_OCTETS_MAX], Broken::LineTooLong),
-        ] {
-            let mut session = asked(&[Command::Stat]);
-            assert_eq!(events(&mut session, input, input.len()), Err(broken));
-        }
-    }
-
-    #[test]
-    fn nothing_sent_in_clear_counts_inside_tls() {
-        let mut session = asked(&[Command::Stls]);
-        let input = b"+OK ready\r\n+OK begin\r\n+OK injected\r\n";
-        let mut read = 0;
-        for _ in 0..2 {
-            read += session
-                .read(&input[read..], &mut Vec::new())
-                .unwrap()
-                .consumed;
-        }
-        assert_eq!(session.start_tls(&input[read..]), Err(Broken::BeforeTls));
-        assert_eq!(session.start_tls(b""), Ok(()));
-    }
-}
+mod tests;

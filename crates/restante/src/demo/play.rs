@@ -7,8 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use pop3::client::{Event, Follows, Session, Status};
-use pop3::wire::Form;
+use pop3::client::{Dialogue, Follows, Said, Settings, Status};
 use pop3::{Command, MessageNumber};
 use sasl::Secret;
 
@@ -50,7 +49,7 @@ pub(super) fn play(server: SocketAddr) -> Result<(), Failure> {
 
 struct Client {
     connection: TcpStream,
-    session: Session,
+    dialogue: Dialogue,
     input: Vec<u8>,
 }
 
@@ -62,7 +61,8 @@ impl Client {
         connection.set_nodelay(true)?;
         Ok(Self {
             connection,
-            session: Session::new(Form::Stuffed),
+            // Messages in the form in which they travel.
+            dialogue: Dialogue::new(Settings::default()),
             input: Vec::new(),
         })
     }
@@ -70,7 +70,7 @@ impl Client {
     /// Prints a command and sends it.
     fn say(&mut self, command: &Command) -> Result<(), Failure> {
         let mut line = Vec::new();
-        self.session
+        self.dialogue
             .send(command, &mut line)
             .map_err(|error| failed(&error.to_string()))?;
         say!("C: {}", String::from_utf8_lossy(&line).trim_end())?;
@@ -83,31 +83,31 @@ impl Client {
     fn listen(&mut self) -> Result<(), Failure> {
         let mut text = Vec::new();
         loop {
-            let read = self
-                .session
+            let (consumed, said) = self
+                .dialogue
                 .read(&self.input, &mut text)
                 .map_err(|error| failed(&error.to_string()))?;
-            let complete = match &read.event {
+            let complete = match &said {
                 None => None,
-                Some(Event::Greeting(status)) => Some(told(status, Follows::Nothing)?),
-                Some(Event::Reply {
+                Some(Said::Greeting(status)) => Some(told(status, Follows::Nothing)?),
+                Some(Said::Reply {
                     status, follows, ..
                 }) => Some(told(status, *follows)?),
-                Some(Event::Line(line)) => {
+                Some(Said::Line(line)) => {
                     say!("S: {}", String::from_utf8_lossy(line))?;
                     Some(false)
                 }
-                Some(Event::Text) => Some(false),
-                Some(Event::End) => {
+                Some(Said::Text(_)) => Some(false),
+                Some(Said::End(_)) => {
                     for line in String::from_utf8_lossy(&text).lines() {
                         say!("S: {line}")?;
                     }
                     say!("S: .")?;
                     Some(true)
                 }
-                Some(Event::Challenge(_)) => return Err(failed("it was not asked to challenge")),
+                Some(Said::Challenge(_)) => return Err(failed("it was not asked to challenge")),
             };
-            self.input.drain(..read.consumed);
+            self.input.drain(..consumed);
             match complete {
                 Some(true) => return Ok(()),
                 Some(false) => {}

@@ -1,17 +1,19 @@
-//! What a server says, read: status lines, listings, timestamps, capabilities.
+//! Status lines as servers really send them (RFC 1939 §3).
 //!
 //! ```
-//! use pop3::client::Status;
+//! use pop3::client::{ResponseCode, Status};
 //!
 //! let status = Status::parse(b"-ERR [IN-USE] another session").unwrap();
 //! assert!(!status.is_ok());
-//! assert_eq!(status.code.as_deref(), Some("IN-USE"));
+//! assert_eq!(status.code, Some(ResponseCode::InUse));
 //! assert_eq!(status.to_string(), "-ERR [IN-USE] another session");
 //! ```
 
 use std::fmt;
 
-use crate::{MessageNumber, Octets, UniqueId};
+use super::code::ResponseCode;
+use super::listing::decimal;
+use crate::Octets;
 
 /// Whether a server did what it was asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,8 +29,8 @@ pub enum Verdict {
 pub struct Status {
     /// Yes or no.
     pub verdict: Verdict,
-    /// The response code without its brackets (RFC 2449 §8), upper case.
-    pub code: Option<String>,
+    /// The response code (RFC 2449 §8).
+    pub code: Option<ResponseCode>,
     /// The rest of the line, for people. What is not printable is U+FFFD, so that a hostile server
     /// cannot steer a terminal or forge a line of a log.
     pub text: String,
@@ -36,17 +38,21 @@ pub struct Status {
 
 impl Status {
     /// Reads a line, its end removed; none if it is no status line.
+    ///
+    /// The RFC wants upper case and one space. Forgiven are lower case, other white space, none
+    /// before a response code, and `+ERR`, which some servers say for no.
     pub fn parse(line: &[u8]) -> Option<Self> {
-        let (verdict, rest) = if let Some(rest) = line.strip_prefix(b"+OK") {
-            (Verdict::Ok, rest)
-        } else {
-            (Verdict::Refused, line.strip_prefix(b"-ERR")?)
+        let word = |word: &str| {
+            let (start, rest) = line.split_at_checked(word.len())?;
+            let ends = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+            (start.eq_ignore_ascii_case(word.as_bytes()) && ends).then_some(rest)
         };
-        let text = match rest {
-            [] => rest,
-            [b' ', text @ ..] => text,
-            _ => return None,
+        let (verdict, rest) = match (word("+OK"), word("-ERR").or_else(|| word("+ERR"))) {
+            (Some(rest), _) => (Verdict::Ok, rest),
+            (None, Some(rest)) => (Verdict::Refused, rest),
+            (None, None) => return None,
         };
+        let text = rest.trim_ascii();
         let (code, text) = match code(text) {
             Some((code, text)) => (Some(code), text),
             None => (None, text),
@@ -65,10 +71,21 @@ impl Status {
 
     /// The drop listing of a STAT: number of messages and sum of their sizes.
     pub fn stat(&self) -> Option<(u64, Octets)> {
-        let mut words = self.text.split(' ');
+        let mut words = self.text.split_ascii_whitespace();
         let messages = decimal(words.next()?.as_bytes())?;
         let octets = decimal(words.next()?.as_bytes())?;
         Some((messages, Octets(octets)))
+    }
+
+    /// The size that a RETR announces, as in `+OK 120 octets`; servers need not (RFC 1957).
+    pub fn announced(&self) -> Option<Octets> {
+        let mut words = self.text.split_ascii_whitespace();
+        let octets = decimal(words.next()?.as_bytes())?;
+        let unit = words.next()?;
+        let is_unit = ["octets", "bytes", "octets.", "bytes."]
+            .iter()
+            .any(|name| unit.eq_ignore_ascii_case(name));
+        is_unit.then_some(Octets(octets))
     }
 
     /// The timestamp of a greeting, angle brackets included (RFC 1939 §7).
@@ -101,51 +118,26 @@ impl fmt::Display for Status {
     }
 }
 
-/// Reads a scan listing, `1 120`; what comes after the size is ignored (RFC 1939 §5).
-pub fn scan_line(line: &[u8]) -> Option<(MessageNumber, Octets)> {
-    let mut words = line.split(|&octet| octet == b' ');
-    let number = message_number(words.next()?)?;
-    let octets = decimal(words.next()?)?;
-    Some((number, Octets(octets)))
-}
-
-/// Reads a unique-id listing, `1 whqtswO00WBw418f9t5JxYwZ` (RFC 1939 §7).
-pub fn unique_id_line(line: &[u8]) -> Option<(MessageNumber, UniqueId)> {
-    let space = memchr::memchr(b' ', line)?;
-    let number = message_number(&line[..space])?;
-    Some((number, UniqueId::new(&line[space + 1..])?))
-}
-
-/// What is not printable becomes U+FFFD.
-fn printable(text: &[u8]) -> String {
+/// A tab becomes a space; what is not printable otherwise, or would make what is look like something
+/// else, becomes U+FFFD.
+pub(super) fn printable(text: &[u8]) -> String {
+    let reorders = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     String::from_utf8_lossy(text)
         .chars()
-        .map(|c| match c.is_control() {
-            true => char::REPLACEMENT_CHARACTER,
-            false => c,
+        .map(|c| match c {
+            '\t' => ' ',
+            _ if c.is_control() || reorders(c) => char::REPLACEMENT_CHARACTER,
+            _ => c,
         })
         .collect()
 }
 
 /// Splits `[CODE] text`.
-fn code(text: &[u8]) -> Option<(String, &[u8])> {
+fn code(text: &[u8]) -> Option<(ResponseCode, &[u8])> {
     let inside = text.strip_prefix(b"[")?;
     let end = memchr::memchr(b']', inside)?;
-    let (code, rest) = (&inside[..end], &inside[end + 1..]);
-    let well_formed = !code.is_empty() && code.iter().all(|b| (0x20..0x7f).contains(b));
-    well_formed.then(|| {
-        let code = String::from_utf8_lossy(code).to_ascii_uppercase();
-        (code, rest.strip_prefix(b" ").unwrap_or(rest))
-    })
-}
-
-fn message_number(digits: &[u8]) -> Option<MessageNumber> {
-    MessageNumber::new(u32::try_from(decimal(digits)?).ok()?)
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    is_number.then(|| str::from_utf8(digits).ok()?.parse().ok())?
+    let code = ResponseCode::parse(&inside[..end])?;
+    Some((code, inside[end + 1..].trim_ascii_start()))
 }
 
 #[cfg(test)]
@@ -161,10 +153,19 @@ mod tests {
             ("+OK 2 320", Verdict::Ok, None, "2 320"),
             ("-ERR", Verdict::Refused, None, ""),
             ("-ERR [AUTH] no", Verdict::Refused, Some("AUTH"), "no"),
+            ("-ERR[AUTH]no", Verdict::Refused, Some("AUTH"), "no"),
             ("-ERR [sys/temp]", Verdict::Refused, Some("SYS/TEMP"), ""),
             ("-ERR [] x", Verdict::Refused, None, "[] x"),
             ("-ERR [x", Verdict::Refused, None, "[x"),
+            ("-ERR [in queue] x", Verdict::Refused, None, "[in queue] x"),
             ("-ERR a [AUTH] b", Verdict::Refused, None, "a [AUTH] b"),
+            ("+ok ready", Verdict::Ok, None, "ready"),
+            ("-err no", Verdict::Refused, None, "no"),
+            ("+ERR no", Verdict::Refused, None, "no"),
+            ("+OK\tready\r", Verdict::Ok, None, "ready"),
+            ("-ERR: no", Verdict::Refused, None, ": no"),
+            ("+OK a\0b", Verdict::Ok, None, "a\u{fffd}b"),
+            ("+OK a\u{202e}b", Verdict::Ok, None, "a\u{fffd}b"),
             (
                 "+OK \x1b[2J\u{9b}",
                 Verdict::Ok,
@@ -174,12 +175,14 @@ mod tests {
         ] {
             let expected = Status {
                 verdict,
-                code: code.map(str::to_owned),
+                code: code.and_then(|code| ResponseCode::parse(code.as_bytes())),
                 text: text.to_owned(),
             };
             assert_eq!(Status::parse(line.as_bytes()), Some(expected), "{line}");
         }
-        for line in ["", "+ERR no", "+ok", "OK", "-ERROR", "* BYE", "+ ", "+OKAY"] {
+        for line in [
+            "", "OK", "-ERROR", "-OK", "* BYE", "+ ", "+OKAY", " +OK", "+O",
+        ] {
             assert_eq!(Status::parse(line.as_bytes()), None, "{line}");
         }
     }
@@ -209,30 +212,19 @@ mod tests {
     }
 
     #[test]
-    fn listings() {
-        let n = |number| MessageNumber::new(number).unwrap();
-        assert_eq!(scan_line(b"1 120"), Some((n(1), Octets(120))));
-        assert_eq!(scan_line(b"2 200 extra"), Some((n(2), Octets(200))));
-        for line in [
-            "",
-            "1",
-            "0 120",
-            "1 ",
-            "a 1",
-            "1 -1",
-            "1 18446744073709551616",
-        ] {
-            assert_eq!(scan_line(line.as_bytes()), None, "{line}");
-        }
-        let id = UniqueId::new(*b"QhdPYR:00WBw1Ph7x7").unwrap();
-        assert_eq!(unique_id_line(b"2 QhdPYR:00WBw1Ph7x7"), Some((n(2), id)));
-        for line in ["", "1", "1 ", "1 a b", "0 a", "1 \u{e4}"] {
-            assert_eq!(unique_id_line(line.as_bytes()), None, "{line}");
-        }
-        let stat = |line: &[u8]| Status::parse(line).unwrap().stat();
-        assert_eq!(stat(b"+OK 2 320"), Some((2, Octets(320))));
-        assert_eq!(stat(b"+OK 2 320 more"), Some((2, Octets(320))));
-        assert_eq!(stat(b"+OK 2"), None);
+    fn counts() {
+        let status = |line: &str| Status::parse(line.as_bytes()).unwrap();
+        assert_eq!(status("+OK 2 320").stat(), Some((2, Octets(320))));
+        assert_eq!(status("+OK  2   320 more").stat(), Some((2, Octets(320))));
+        assert_eq!(status("+OK 2").stat(), None);
+        assert_eq!(status("+OK two 320").stat(), None);
+        assert_eq!(status("+OK 120 octets").announced(), Some(Octets(120)));
+        assert_eq!(
+            status("+OK 120 Bytes follow").announced(),
+            Some(Octets(120))
+        );
+        assert_eq!(status("+OK 120").announced(), None);
+        assert_eq!(status("+OK message 1").announced(), None);
     }
 
     proptest! {
