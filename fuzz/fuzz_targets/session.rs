@@ -9,7 +9,7 @@ use pop3::reply::Refusal;
 use pop3::server::{
     Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Session, Settings, Stls,
 };
-use pop3::{Expire, Octets, Part, Promise, ScanListing, UniqueId, wire};
+use pop3::{Expire, Language, Octets, Part, Promise, ScanListing, UniqueId, wire};
 
 /// Texts as the store keeps them.
 const TEXTS: [&[u8]; 3] = [
@@ -68,6 +68,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
         name: "dewey".into(),
         command_octets_max: 255,
         output_octets_max,
+        language: Language::English,
     });
     let mut session = Session::new(settings, conduct.connection());
     let (mut waiting, mut out) = (Vec::new(), Vec::new());
@@ -168,6 +169,13 @@ fuzz_target!(|data: &[u8]| {
         if in_text {
             in_text = line != b".";
             continue;
+        }
+        // In another language only the form is as it was; what follows a line is not known here.
+        if [&b"+OK de "[..], b"+OK fr ", b"+OK ja ", b"+OK uk "]
+            .iter()
+            .any(|tag| line.starts_with(tag))
+        {
+            return;
         }
         let ok = line == b"+OK" || line.starts_with(b"+OK ");
         assert!(ok || line.starts_with(b"-ERR ") || line.starts_with(b"+ "));

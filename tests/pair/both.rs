@@ -3,7 +3,7 @@
 use pop3::client::{Answer, CannotSend, Channel, Event, Exchange, Outcome, Session};
 use pop3::server::{self, Connection, Passwords, Stls};
 use pop3::wire::Form;
-use pop3::{Command, Expire, Promise, client};
+use pop3::{Command, Expire, Language, Promise, client};
 use restante_tests::driver::{Account, Driver};
 use restante_tests::random::Random;
 use sasl::Secret;
@@ -51,6 +51,7 @@ pub(crate) fn server_settings(output_octets_max: usize) -> server::Settings {
         name: "dewey".into(),
         command_octets_max: 512,
         output_octets_max,
+        language: Language::English,
     }
 }
 

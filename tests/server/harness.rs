@@ -67,6 +67,7 @@ impl Setup {
             },
             lock_wait: Duration::from_millis(200),
             keeping: Keeping::default(),
+            ..Config::default()
         };
         Self {
             config,

@@ -45,6 +45,7 @@
 //! | `stls: offered` | not offered |
 //! | `timestamp: <…>` | `<1.2@mailgate.dobbs.org>` |
 //! | `command octets: 255` | 512 |
+//! | `language: de` | what `LANG *` chooses is English |
 //! | `crlf only` | played with bare LF too |
 //!
 //! What belongs to an account or a message belongs to the last `maildrop` line before it. Each
@@ -58,7 +59,7 @@ use std::path::Path;
 
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Passwords, Settings, Stls};
-use pop3::{Expire, Promise, UniqueId, wire};
+use pop3::{Expire, Language, Promise, UniqueId, wire};
 use sasl::Secret;
 
 use crate::driver::{Account, Driver, Message, Reading, Standing};
@@ -124,6 +125,7 @@ impl Transcript {
                 name: "dewey".into(),
                 command_octets_max: 512,
                 output_octets_max: 65_536,
+                language: Language::English,
             },
             connection: Connection {
                 channel: Channel::Plain,
@@ -289,6 +291,7 @@ impl Transcript {
             ["stls"] if value == "offered" => self.connection.stls = Stls::Offered,
             ["timestamp"] => self.connection.timestamp = value.to_owned(),
             ["command", "octets"] => self.settings.command_octets_max = value.parse().ok()?,
+            ["language"] => self.settings.language = Language::tagged(value)?,
             ["crlf", "only"] => self.crlf_only = true,
             _ => return None,
         }

@@ -7,10 +7,10 @@
 
 use sasl::Mechanism;
 
-use crate::reply;
+use crate::reply::{self, Said};
 use crate::server::{Connection, Passwords, Stls};
 use crate::wire::TERMINATOR;
-use crate::{Expire, Promise};
+use crate::{Expire, Language, Promise};
 
 /// Whether somebody has logged in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,8 +22,8 @@ pub(crate) enum Asked {
 }
 
 /// Appends the answer to CAPA.
-pub(crate) fn list(connection: &Connection, asked: Asked, out: &mut Vec<u8>) {
-    reply::capa(out);
+pub(crate) fn list(connection: &Connection, asked: Asked, language: Language, out: &mut Vec<u8>) {
+    Said::Capabilities.print(language, out);
     reply::line(out, &[b"TOP"]);
     reply::line(out, &[b"UIDL"]);
     if connection.passwords == Passwords::Accepted {
@@ -44,6 +44,7 @@ pub(crate) fn list(connection: &Connection, asked: Asked, out: &mut Vec<u8>) {
     reply::line(out, &[b"RESP-CODES"]);
     reply::line(out, &[b"AUTH-RESP-CODE"]);
     reply::line(out, &[b"PIPELINING"]);
+    reply::line(out, &[b"LANG"]);
     let (expire, user) = match (asked, connection.expire) {
         (Asked::AfterLogin(expire), _) | (Asked::BeforeLogin, Promise::All(expire)) => {
             (Some(expire), "")

@@ -18,7 +18,7 @@ use std::fmt;
 use sasl::{Secret, base64};
 
 use crate::reply::{Refusal, decimal};
-use crate::{MessageNumber, Part};
+use crate::{LanguageRange, MessageNumber, Part};
 
 /// The first word of a command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,6 +28,7 @@ pub enum Keyword {
     Auth,
     Capa,
     Dele,
+    Lang,
     List,
     Noop,
     Pass,
@@ -43,11 +44,12 @@ pub enum Keyword {
 
 impl Keyword {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Apop,
         Self::Auth,
         Self::Capa,
         Self::Dele,
+        Self::Lang,
         Self::List,
         Self::Noop,
         Self::Pass,
@@ -68,6 +70,7 @@ impl Keyword {
             Self::Auth => "AUTH",
             Self::Capa => "CAPA",
             Self::Dele => "DELE",
+            Self::Lang => "LANG",
             Self::List => "LIST",
             Self::Noop => "NOOP",
             Self::Pass => "PASS",
@@ -113,6 +116,8 @@ pub enum Command {
     Capa,
     /// Mark a message as deleted.
     Dele(MessageNumber),
+    /// Languages: list them, or speak one (RFC 6856 §3.2).
+    Lang(Option<LanguageRange>),
     /// Sizes: of all messages or of one.
     List(Option<MessageNumber>),
     /// Nothing.
@@ -184,6 +189,10 @@ impl Command {
             (Keyword::Stat, (None, ..)) => Ok(Self::Stat),
             (Keyword::Stls, (None, ..)) => Ok(Self::Stls),
             (Keyword::Auth, (None, ..)) => Ok(Self::AuthList),
+            (Keyword::Lang, (None, ..)) => Ok(Self::Lang(None)),
+            (Keyword::Lang, (Some(range), None, _)) => {
+                Ok(Self::Lang(Some(LanguageRange::parse(range).ok_or(usage)?)))
+            }
             (Keyword::List, (None, ..)) => Ok(Self::List(None)),
             (Keyword::Uidl, (None, ..)) => Ok(Self::Uidl(None)),
             (Keyword::List, (Some(n), None, _)) => Ok(Self::List(Some(message(n, usage)?))),
@@ -222,6 +231,7 @@ impl Command {
             | Self::Rset
             | Self::Stat
             | Self::Stls
+            | Self::Lang(None)
             | Self::List(None)
             | Self::Uidl(None) => {}
             Self::Dele(number)
@@ -232,6 +242,7 @@ impl Command {
                 print_number(number.get().into(), &mut line);
                 print_number(*lines, &mut line);
             }
+            Self::Lang(Some(range)) => print_word(&range.to_string(), &mut line)?,
             Self::User(user) => print_word(user, &mut line)?,
             Self::Apop { user, digest } => {
                 print_word(user, &mut line)?;
@@ -278,6 +289,7 @@ impl Command {
             Self::AuthList | Self::Auth { .. } => Keyword::Auth,
             Self::Capa => Keyword::Capa,
             Self::Dele(_) => Keyword::Dele,
+            Self::Lang(_) => Keyword::Lang,
             Self::List(_) => Keyword::List,
             Self::Noop => Keyword::Noop,
             Self::Pass(_) => Keyword::Pass,
@@ -424,6 +436,9 @@ mod tests {
             ("AUTH PLAIN AGEAYg==", plain(Some(Secret::new("\0a\0b")))),
             ("CAPA", Command::Capa),
             ("DELE 2", Command::Dele(n(2))),
+            ("LANG", Command::Lang(None)),
+            ("LANG *", Command::Lang(Some(LanguageRange::Any))),
+            ("LANG de-AT", Command::Lang(LanguageRange::parse(b"de-AT"))),
             ("LIST", Command::List(None)),
             ("LIST 4294967295", Command::List(Some(n(u32::MAX)))),
             ("NOOP", Command::Noop),
@@ -494,6 +509,9 @@ mod tests {
             (b"DELE 4294967296", Refusal::NumberTooLarge),
             (b"DELE 18446744073709551617", Refusal::NumberTooLarge),
             (b"RETR", Refusal::Usage(Retr)),
+            (b"LANG de fr", Refusal::Usage(Lang)),
+            (b"LANG de_AT", Refusal::Usage(Lang)),
+            (b"LANG \xff", Refusal::Usage(Lang)),
             (b"LIST 1 2", Refusal::Usage(List)),
             (b"UIDL *", Refusal::Usage(Uidl)),
             (b"TOP 1", Refusal::Usage(Top)),
@@ -551,6 +569,9 @@ mod tests {
             ),
             Just(Command::Capa),
             number().prop_map(Command::Dele),
+            prop::option::of("\\*|[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8}){0,3}").prop_map(|range| {
+                Command::Lang(range.and_then(|it| LanguageRange::parse(it.as_bytes())))
+            }),
             prop::option::of(number()).prop_map(Command::List),
             Just(Command::Noop),
             "[^\0\r\n]{1,40}".prop_map(|password| Command::Pass(Secret::new(password))),

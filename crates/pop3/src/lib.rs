@@ -1,12 +1,13 @@
 //! The POP3 protocol as values: commands, replies, sessions. No I/O, no clock.
 //!
 //! RFC 1939 with the capabilities and response codes of RFC 2449 and RFC 3206, STLS of RFC 2595
-//! and AUTH of RFC 5034.
+//! and AUTH of RFC 5034, languages of RFC 6856.
 
 mod capability;
 pub mod client;
 mod command;
 mod expire;
+mod language;
 mod listing;
 pub mod reply;
 pub mod server;
@@ -14,4 +15,5 @@ pub mod wire;
 
 pub use command::{Command, Keyword, NotALine};
 pub use expire::{Expire, Promise};
+pub use language::{Language, LanguageRange};
 pub use listing::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId, WireOctets};

@@ -1,13 +1,15 @@
-//! Status lines: every wording of the server, and the only place that prints `-ERR`.
+//! Status lines: what they can say, and the only place that prints `-ERR`. How they say it is in
+//! the tables of [`language`](crate::Language).
 //!
 //! RESP-CODES is announced, so a text that begins with `[` is a response code (RFC 2449 §8);
 //! none begins with one that is not. Nothing that a client has sent comes back, but for a user
 //! name of safe letters: what a stranger sends must not be interpreted by somebody else's parser.
 
 use crate::command::Keyword;
-use crate::{MessageNumber, Octets};
+use crate::wire::TERMINATOR;
+use crate::{Language, MessageNumber, Octets};
 
-/// Why a command is refused; each has its response code and wording here and nowhere else.
+/// Why a command is refused; each has its response code here and its wordings in the languages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusal {
     /// Wrong user name, password or digest, or the account may not log in: `[AUTH]` (RFC 3206 §5).
@@ -66,68 +68,107 @@ pub enum Refusal {
     StlsNotOffered,
     /// STLS inside TLS (RFC 2595 §4).
     AlreadyTls,
+    /// No language of that range (RFC 6856 §3.2).
+    UnknownLanguage,
 }
 
 impl Refusal {
-    /// What comes after `-ERR `: the response code, if there is one, and the text.
-    pub fn text(self) -> &'static str {
+    /// The response code, where there is one (RFC 2449 §8, RFC 3206).
+    pub fn code(self) -> Option<&'static str> {
         match self {
-            Self::Credentials => {
-                "[AUTH] wrong user name or password, or the account may not log in"
-            }
-            Self::InUse => "[IN-USE] maildrop is in use by another session",
-            Self::Unavailable => "[SYS/TEMP] not possible now, please try again later",
-            Self::Damaged => "[SYS/PERM] mail is damaged, please tell the operator",
-            Self::TooManySessions => "[SYS/TEMP] too many sessions, please try again later",
-            Self::NotDeletedNow => "[SYS/TEMP] nothing was deleted, please try again later",
-            Self::NotDeleted => "[SYS/PERM] nothing was deleted, please tell the operator",
-            Self::OtherIdentity => "[AUTH] nobody logs in for somebody else here",
-            Self::UnknownCommand => "unknown command",
-            Self::TooManyErrors => "too many errors, closing",
-            Self::Http => "this is a POP3 server, closing",
-            Self::Usage(keyword) => usage(keyword),
-            Self::Nul => "line holds a NUL",
-            Self::LineTooLong => "line is too long",
-            Self::NumberTooLarge => "number is too large",
-            Self::NoSuchMessage => "no such message",
-            Self::MessageDeleted => "message is deleted",
-            Self::NotLoggedIn => "log in first",
-            Self::LoggedIn => "already logged in",
-            Self::UserFirst => "USER first",
-            Self::NotUtf8 => "user name is not UTF-8",
-            Self::PasswordsAfterTls => "passwords are accepted only inside TLS",
-            Self::NotBase64 => "not base 64",
-            Self::UnknownMechanism => "unknown mechanism",
-            Self::MalformedResponse => "not a message of this mechanism",
-            Self::Cancelled => "authentication cancelled",
-            Self::StlsNotOffered => "TLS is not available here",
-            Self::AlreadyTls => "already inside TLS",
+            Self::Credentials | Self::OtherIdentity => Some("AUTH"),
+            Self::InUse => Some("IN-USE"),
+            Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow => Some("SYS/TEMP"),
+            Self::Damaged | Self::NotDeleted => Some("SYS/PERM"),
+            Self::UnknownCommand
+            | Self::TooManyErrors
+            | Self::Http
+            | Self::Usage(_)
+            | Self::Nul
+            | Self::LineTooLong
+            | Self::NumberTooLarge
+            | Self::NoSuchMessage
+            | Self::MessageDeleted
+            | Self::NotLoggedIn
+            | Self::LoggedIn
+            | Self::UserFirst
+            | Self::NotUtf8
+            | Self::PasswordsAfterTls
+            | Self::NotBase64
+            | Self::UnknownMechanism
+            | Self::MalformedResponse
+            | Self::Cancelled
+            | Self::StlsNotOffered
+            | Self::AlreadyTls
+            | Self::UnknownLanguage => None,
         }
     }
 
-    /// Appends the whole status line.
+    /// What it says in a language, without the response code.
+    pub fn text(self, language: Language) -> &'static str {
+        language.refusal(self)
+    }
+
+    /// Appends the whole status line in English, for those who have chosen no language yet.
     pub fn print(self, out: &mut Vec<u8>) {
-        line(out, &[b"-ERR ", self.text().as_bytes()]);
+        self.print_in(Language::English, out);
+    }
+
+    /// Appends the whole status line in a language.
+    pub(crate) fn print_in(self, language: Language, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"-ERR ");
+        if let Some(code) = self.code() {
+            out.push(b'[');
+            out.extend_from_slice(code.as_bytes());
+            out.extend_from_slice(b"] ");
+        }
+        line(out, &[self.text(language).as_bytes()]);
     }
 }
 
-fn usage(keyword: Keyword) -> &'static str {
-    match keyword {
-        Keyword::Apop => "APOP takes a user name and an MD5 digest",
-        Keyword::Auth => "AUTH takes a mechanism and at most one initial response",
-        Keyword::Capa => "CAPA takes no argument",
-        Keyword::Dele => "DELE takes a message number",
-        Keyword::List => "LIST takes a message number or nothing",
-        Keyword::Noop => "NOOP takes no argument",
-        Keyword::Pass => "PASS takes a password",
-        Keyword::Quit => "QUIT takes no argument",
-        Keyword::Retr => "RETR takes a message number",
-        Keyword::Rset => "RSET takes no argument",
-        Keyword::Stat => "STAT takes no argument",
-        Keyword::Stls => "STLS takes no argument",
-        Keyword::Top => "TOP takes a message number and a number of lines",
-        Keyword::Uidl => "UIDL takes a message number or nothing",
-        Keyword::User => "USER takes a user name",
+/// What a positive reply says to people; each has its wording in each language.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Said<'a> {
+    /// The answer to a login; a name only if it is safe.
+    Opened {
+        name: Option<&'a str>,
+        messages: usize,
+        octets: Octets,
+    },
+    /// The answer to RSET.
+    Reset { messages: usize, octets: Octets },
+    /// The first line of LIST.
+    List { messages: usize, octets: Octets },
+    /// The first line of UIDL.
+    UniqueIds(usize),
+    /// The first line of RETR. Some clients read the number, so it comes first (RFC 1957).
+    Text(Octets),
+    /// The first line of TOP.
+    Top,
+    /// The answer to DELE.
+    Deleted(MessageNumber),
+    /// The first line of CAPA.
+    Capabilities,
+    /// The first line of AUTH without an argument.
+    Mechanisms,
+    /// The answer to STLS, the last one in clear.
+    BeginTls,
+    /// How the server of this name signs off when nobody logged in.
+    Bye(&'a str),
+    /// How it signs off after UPDATE, with so many messages left.
+    Committed { server: &'a str, left: usize },
+    /// The first line of LANG without an argument, with the tag of the language that is spoken.
+    Languages(&'static str),
+    /// The answer to LANG, in the new language, behind its tag.
+    Language,
+}
+
+impl Said<'_> {
+    /// Appends the whole status line.
+    pub(crate) fn print(self, language: Language, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"+OK ");
+        language.say(&self, out);
+        out.extend_from_slice(b"\r\n");
     }
 }
 
@@ -177,24 +218,19 @@ pub(crate) fn user(name: &str, out: &mut Vec<u8>) {
 }
 
 /// The answer to a login.
-pub(crate) fn opened(name: &str, messages: usize, octets: Octets, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"+OK ");
-    if is_safe(name) {
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"'s ");
-    }
-    maildrop_has(messages, octets, out);
-}
-
-/// The answer to RSET.
-pub(crate) fn reset(messages: usize, octets: Octets, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"+OK ");
-    maildrop_has(messages, octets, out);
-}
-
-fn maildrop_has(messages: usize, octets: Octets, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"maildrop has ");
-    messages_and_octets(messages, octets, out);
+pub(crate) fn opened(
+    name: &str,
+    messages: usize,
+    octets: Octets,
+    language: Language,
+    out: &mut Vec<u8>,
+) {
+    let said = Said::Opened {
+        name: is_safe(name).then_some(name),
+        messages,
+        octets,
+    };
+    said.print(language, out);
 }
 
 /// The answer to STAT: the drop listing (RFC 1939 §5).
@@ -203,19 +239,6 @@ pub(crate) fn stat(messages: usize, octets: Octets, out: &mut Vec<u8>) {
     decimal(messages as u64, out);
     out.push(b' ');
     decimal(octets.0, out);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// The first line of LIST.
-pub(crate) fn list(messages: usize, octets: Octets, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"+OK ");
-    messages_and_octets(messages, octets, out);
-}
-
-/// The first line of UIDL.
-pub(crate) fn uidl(messages: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"+OK ");
-    count(messages, out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -240,82 +263,30 @@ pub(crate) fn one(out: &mut Vec<u8>) {
     out.extend_from_slice(b"+OK ");
 }
 
-/// The first line of RETR. Some clients read the number (RFC 1957).
-pub(crate) fn retr(octets: Octets, out: &mut Vec<u8>) {
+/// The answer to LANG without an argument: all languages, each by its own name (RFC 6856 §3.2).
+pub(crate) fn languages(active: Language, out: &mut Vec<u8>) {
+    Said::Languages(active.tag()).print(active, out);
+    for language in Language::ALL {
+        line(
+            out,
+            &[language.tag().as_bytes(), b" ", language.name().as_bytes()],
+        );
+    }
+    out.extend_from_slice(TERMINATOR);
+}
+
+/// The answer to LANG: the tag and the text in the language (RFC 6856 §3.2).
+pub(crate) fn language(language: Language, out: &mut Vec<u8>) {
     out.extend_from_slice(b"+OK ");
-    decimal(octets.0, out);
-    out.extend_from_slice(b" octets\r\n");
-}
-
-/// The first line of TOP.
-pub(crate) fn top(out: &mut Vec<u8>) {
-    line(out, &[b"+OK top of message follows"]);
-}
-
-/// The answer to DELE.
-pub(crate) fn deleted(number: MessageNumber, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"+OK message ");
-    decimal(number.get().into(), out);
-    out.extend_from_slice(b" deleted\r\n");
-}
-
-/// The first line of CAPA.
-pub(crate) fn capa(out: &mut Vec<u8>) {
-    line(out, &[b"+OK capability list follows"]);
-}
-
-/// The first line of AUTH without an argument.
-pub(crate) fn mechanisms(out: &mut Vec<u8>) {
-    line(out, &[b"+OK mechanisms follow"]);
+    out.extend_from_slice(language.tag().as_bytes());
+    out.push(b' ');
+    language.say(&Said::Language, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// A challenge in base 64. An empty one is `+`, space, CRLF (RFC 5034 §4).
 pub(crate) fn challenge(base64: &str, out: &mut Vec<u8>) {
     line(out, &[b"+ ", base64.as_bytes()]);
-}
-
-/// The answer to STLS, the last one in clear.
-pub(crate) fn start_tls(out: &mut Vec<u8>) {
-    line(out, &[b"+OK begin TLS"]);
-}
-
-/// How the server signs off when nobody logged in.
-pub(crate) fn bye(server: &str, out: &mut Vec<u8>) {
-    line(
-        out,
-        &[b"+OK ", server.as_bytes(), b" POP3 server signing off"],
-    );
-}
-
-/// How the server signs off after UPDATE.
-pub(crate) fn committed(server: &str, messages_left: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"+OK ");
-    out.extend_from_slice(server.as_bytes());
-    out.extend_from_slice(b" POP3 server signing off (");
-    match messages_left {
-        0 => out.extend_from_slice(b"maildrop empty"),
-        _ => {
-            count(messages_left, out);
-            out.extend_from_slice(b" left");
-        }
-    }
-    out.extend_from_slice(b")\r\n");
-}
-
-/// `2 messages (320 octets)` and the end of the line.
-fn messages_and_octets(messages: usize, octets: Octets, out: &mut Vec<u8>) {
-    count(messages, out);
-    out.extend_from_slice(b" (");
-    decimal(octets.0, out);
-    out.extend_from_slice(b" octets)\r\n");
-}
-
-fn count(messages: usize, out: &mut Vec<u8>) {
-    decimal(messages as u64, out);
-    out.extend_from_slice(match messages {
-        1 => b" message",
-        _ => b" messages",
-    });
 }
 
 /// Whether a user name may come back in a reply: 1 to 64 ASCII letters, digits and `._@+-`.
@@ -361,34 +332,142 @@ mod tests {
             Cancelled,
             StlsNotOffered,
             AlreadyTls,
+            UnknownLanguage,
         ];
         all.extend(Keyword::ALL.map(Usage));
         all
     }
 
+    /// Every positive reply, in its forms.
+    fn said() -> Vec<Said<'static>> {
+        let mut all = vec![
+            Said::Top,
+            Said::Deleted(MessageNumber::new(u32::MAX).unwrap()),
+            Said::Capabilities,
+            Said::Mechanisms,
+            Said::BeginTls,
+            Said::Bye("dewey"),
+            Said::Languages("en"),
+            Said::Language,
+        ];
+        for number in [0, 1, 2, 5, usize::MAX] {
+            let octets = Octets(number as u64);
+            let (messages, name) = (number, Some("mrose"));
+            all.extend([
+                Said::Opened {
+                    name,
+                    messages,
+                    octets,
+                },
+                Said::Opened {
+                    name: None,
+                    messages,
+                    octets,
+                },
+                Said::Reset { messages, octets },
+                Said::List { messages, octets },
+                Said::UniqueIds(number),
+                Said::Text(octets),
+                Said::Committed {
+                    server: "dewey",
+                    left: number,
+                },
+            ]);
+        }
+        all
+    }
+
+    /// All status lines of a language.
+    fn lines(language: Language) -> Vec<String> {
+        let refusals = refusals().into_iter().map(|refusal| {
+            let mut out = Vec::new();
+            refusal.print_in(language, &mut out);
+            out
+        });
+        let said = said().into_iter().map(|said| {
+            let mut out = Vec::new();
+            said.print(language, &mut out);
+            out
+        });
+        refusals
+            .chain(said)
+            .map(|line| String::from_utf8(line).unwrap())
+            .collect()
+    }
+
     #[test]
     fn a_bracket_is_a_response_code_and_nothing_else() {
-        for refusal in refusals() {
-            let text = refusal.text();
-            let code = text
-                .strip_prefix('[')
-                .map(|rest| rest.split_once("] ").unwrap().0);
-            let known = [None, Some("AUTH"), Some("IN-USE"), Some("SYS/TEMP")];
-            assert!(known.contains(&code) || code == Some("SYS/PERM"), "{text}");
-            assert_eq!(text.matches('[').count(), usize::from(code.is_some()));
+        for language in Language::ALL {
+            for refusal in refusals() {
+                assert!(!refusal.text(language).contains(['[', ']']));
+                let mut out = Vec::new();
+                refusal.print_in(language, &mut out);
+                let coded = out.starts_with(b"-ERR [");
+                assert_eq!(coded, refusal.code().is_some());
+            }
+            for line in lines(language) {
+                assert!(!line.starts_with("+OK ["), "{line}");
+            }
         }
     }
 
     #[test]
-    fn a_refusal_is_one_short_printable_line() {
+    fn a_status_line_is_short_and_printable() {
+        for language in Language::ALL {
+            for line in lines(language) {
+                let text = line.strip_suffix("\r\n").unwrap();
+                assert!(!text.ends_with(['.', '。', ' ']), "{text}");
+                assert!(!text.chars().any(char::is_control), "{text}");
+                // RFC 2449 §4: at most 512 octets; and readable by those who cut at so many letters.
+                assert!(line.len() <= 200 && text.chars().count() <= 100, "{text}");
+            }
+        }
         for refusal in refusals() {
-            let mut out = Vec::new();
-            refusal.print(&mut out);
-            // RFC 2449 §4: at most 512 octets, and readable by those who cut at 80.
-            assert!(out.starts_with(b"-ERR ") && out.ends_with(b"\r\n"));
-            assert!(out.len() <= 80, "{}", refusal.text());
-            assert!(refusal.text().bytes().all(|b| (0x20..0x7f).contains(&b)));
-            assert!(!refusal.text().ends_with('.'));
+            let text = refusal.text(Language::English);
+            assert!(text.len() <= 73 && text.is_ascii(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_two_refusals_say_the_same_and_every_language_says_them_in_its_own_way() {
+        for language in Language::ALL {
+            let mut texts: Vec<_> = refusals().iter().map(|it| it.text(language)).collect();
+            texts.sort_unstable();
+            texts.dedup();
+            assert_eq!(texts.len(), refusals().len(), "{language:?}");
+            if language != Language::English {
+                let english = lines(Language::English);
+                for (line, english) in lines(language).iter().zip(english) {
+                    let same = *line == english;
+                    // In French they are the same words.
+                    let octets = english.ends_with(" octets\r\n")
+                        || english.ends_with("message\r\n")
+                        || english.ends_with("messages\r\n")
+                        || english.contains("octets)");
+                    assert!(!same || octets, "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_come_first_and_unchanged_where_clients_read_them() {
+        for language in Language::ALL {
+            for (said, beginning) in [
+                (Said::Text(Octets(120)), "+OK 120 "),
+                (Said::UniqueIds(7), "+OK 7 "),
+                (
+                    Said::List {
+                        messages: 7,
+                        octets: Octets(120),
+                    },
+                    "+OK 7 ",
+                ),
+            ] {
+                let mut out = Vec::new();
+                said.print(language, &mut out);
+                assert!(out.starts_with(beginning.as_bytes()), "{language:?}");
+            }
         }
     }
 
@@ -411,7 +490,7 @@ mod tests {
         for name in ["", "a[b", "[AUTH]", "bäb", "a b", "<x>", &"x".repeat(65)] {
             let mut out = Vec::new();
             user(name, &mut out);
-            opened(name, 1, Octets(7), &mut out);
+            opened(name, 1, Octets(7), Language::English, &mut out);
             let expected = "+OK\r\n+OK maildrop has 1 message (7 octets)\r\n";
             assert_eq!(out, expected.as_bytes());
         }

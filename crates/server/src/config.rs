@@ -8,6 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pop3::Language;
+
 use crate::address::Address;
 use crate::keeping::Keeping;
 
@@ -30,6 +32,8 @@ pub struct Config {
     pub lock_wait: Duration,
     /// How maildrops are kept: quota and retention.
     pub keeping: Keeping,
+    /// The language that `LANG *` chooses (RFC 6856 §3.2).
+    pub language: Language,
 }
 
 impl Default for Config {
@@ -44,6 +48,7 @@ impl Default for Config {
             limits: Limits::default(),
             lock_wait: Duration::from_secs(5),
             keeping: Keeping::default(),
+            language: Language::default(),
         }
     }
 }

@@ -69,6 +69,7 @@ impl Live {
             name: config.name.clone(),
             command_octets_max: config.limits.command_octets_max,
             output_octets_max: crate::pop3::OUTPUT_OCTETS_MAX,
+            language: config.language,
         };
         let lmtp = delivery::lmtp::Settings {
             hostname: config.hostname.clone(),

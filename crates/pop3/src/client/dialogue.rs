@@ -132,7 +132,11 @@ impl Dialogue {
     pub fn send(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(), NotALine> {
         out.extend_from_slice(command.to_line()?.expose());
         let follows = match command {
-            Command::Capa | Command::AuthList | Command::List(None) | Command::Uidl(None) => {
+            Command::Capa
+            | Command::AuthList
+            | Command::Lang(None)
+            | Command::List(None)
+            | Command::Uidl(None) => {
                 Follows::Lines
             }
             Command::Retr(_) | Command::Top(..) => Follows::Text,

@@ -7,10 +7,10 @@
 use sasl::server::{Exchange, Refused, Step};
 use sasl::{Login, Mechanism, Secret, base64};
 
-use super::{After, Channel, Connection, Next, Passwords, Settings, Stls};
+use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls};
 use crate::Command;
 use crate::capability::{self, Asked};
-use crate::reply::{self, Refusal};
+use crate::reply::{self, Refusal, Said};
 use crate::wire::TERMINATOR;
 
 /// So many unknown commands end the connection.
@@ -20,6 +20,7 @@ const UNKNOWN_COMMANDS_MAX: u8 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Authorization {
     phase: Phase,
+    manner: Manner,
     unknown_commands: u8,
 }
 
@@ -100,7 +101,7 @@ impl Authorization {
                 digest,
             }),
             Command::AuthList => {
-                reply::mechanisms(out);
+                Said::Mechanisms.print(self.manner.language, out);
                 for mechanism in capability::mechanisms(connection) {
                     reply::line(out, &[mechanism.name().as_bytes()]);
                 }
@@ -126,19 +127,24 @@ impl Authorization {
                 }
             }
             Command::Capa => {
-                capability::list(connection, Asked::BeforeLogin, out);
+                let language = self.manner.language;
+                capability::list(connection, Asked::BeforeLogin, language, out);
                 After::Line
             }
+            Command::Lang(range) => match self.manner.speak(range, settings, out) {
+                Ok(()) => After::Line,
+                Err(refusal) => self.refuse(refusal, out),
+            },
             Command::Stls => match (connection.channel, connection.stls) {
                 (Channel::Tls, _) => self.refuse(Refusal::AlreadyTls, out),
                 (Channel::Plain, Stls::NotOffered) => self.refuse(Refusal::StlsNotOffered, out),
                 (Channel::Plain, Stls::Offered) => {
-                    reply::start_tls(out);
+                    Said::BeginTls.print(self.manner.language, out);
                     After::End(Next::StartTls)
                 }
             },
             Command::Quit => {
-                reply::bye(&settings.name, out);
+                Said::Bye(&settings.name).print(self.manner.language, out);
                 After::SignedOff
             }
             Command::Dele(_)
@@ -174,9 +180,10 @@ impl Authorization {
     }
 
     fn refuse(&mut self, refusal: Refusal, out: &mut Vec<u8>) -> After {
+        let language = self.manner.language;
         match refusal {
             Refusal::Http => {
-                refusal.print(out);
+                refusal.print_in(language, out);
                 return After::End(Next::Close);
             }
             Refusal::UnknownCommand | Refusal::Nul | Refusal::LineTooLong => {
@@ -186,11 +193,11 @@ impl Authorization {
         }
         match self.unknown_commands {
             UNKNOWN_COMMANDS_MAX.. => {
-                Refusal::TooManyErrors.print(out);
+                Refusal::TooManyErrors.print_in(language, out);
                 After::End(Next::Close)
             }
             _ => {
-                refusal.print(out);
+                refusal.print_in(language, out);
                 After::Line
             }
         }
@@ -199,15 +206,15 @@ impl Authorization {
     /// The login that was verified is refused.
     pub(super) fn refused(&mut self, why: Refusal, out: &mut Vec<u8>) {
         if self.is_waiting() {
-            why.print(out);
+            why.print_in(self.manner.language, out);
             self.phase = Phase::default();
         }
     }
 
-    /// The user who has logged in, if a login was being verified.
-    pub(super) fn into_user(self) -> Result<String, Self> {
+    /// The user who has logged in, if a login was being verified, and what that client has chosen.
+    pub(super) fn into_user(self) -> Result<(String, Manner), Self> {
         match self.phase {
-            Phase::Verifying { user } => Ok(user),
+            Phase::Verifying { user } => Ok((user, self.manner)),
             _ => Err(self),
         }
     }
@@ -231,7 +238,7 @@ impl Authorization {
     pub(super) fn begin_dropping(&self, beginning: &[u8], out: &mut Vec<u8>) -> After {
         match self.phase {
             Phase::Command { .. } if is_http(beginning) => {
-                Refusal::Http.print(out);
+                Refusal::Http.print_in(self.manner.language, out);
                 After::End(Next::Close)
             }
             _ => After::Line,

@@ -7,12 +7,13 @@
 //!
 //! ```
 //! use pop3::server::{Connection, Channel, Next, Passwords, Session, Settings, Stls};
-//! use pop3::{Expire, Octets, Promise, ScanListing, UniqueId};
+//! use pop3::{Expire, Language, Octets, Promise, ScanListing, UniqueId};
 //!
 //! let settings = Settings {
 //!     name: "dewey".into(),
 //!     command_octets_max: 512,
 //!     output_octets_max: 65536,
+//!     language: Language::English,
 //! };
 //! let connection = Connection {
 //!     channel: Channel::Tls,
@@ -40,6 +41,7 @@
 //! ```
 
 mod authorization;
+mod manner;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -51,9 +53,10 @@ use sasl::Login;
 
 use crate::reply::{self, Refusal};
 use crate::wire::{self, Frame};
-use crate::{Deletions, Expire, MessageNumber, Part, Promise, ScanListing};
+use crate::{Deletions, Expire, Language, MessageNumber, Part, Promise, ScanListing};
 
 use authorization::Authorization;
+use manner::Manner;
 use transaction::Transaction;
 use update::Update;
 
@@ -99,6 +102,9 @@ pub struct Settings {
     pub command_octets_max: usize,
     /// `handle` stops with [`Next::Write`] when so many octets of replies wait.
     pub output_octets_max: usize,
+    /// What `LANG *` chooses (RFC 6856 §3.2). It is the same for everybody, so it tells nobody
+    /// whether there is a user of some name.
+    pub language: Language,
 }
 
 /// What one connection is.
@@ -298,12 +304,13 @@ impl Session {
     pub fn opened(&mut self, listing: ScanListing, expire: Expire, out: &mut Vec<u8>) {
         match self.take_state() {
             State::Authorization(authorization) => match authorization.into_user() {
-                Ok(user) => {
-                    reply::opened(&user, listing.len(), listing.total(), out);
+                Ok((user, manner)) => {
+                    let language = manner.language;
+                    reply::opened(&user, listing.len(), listing.total(), language, out);
                     self.summary.messages_left = listing.len();
                     self.summary.octets_left = listing.total().0;
                     self.summary.user = Some(user);
-                    self.state = State::Transaction(Transaction::new(listing, expire));
+                    self.state = State::Transaction(Transaction::new(listing, expire, manner));
                 }
                 Err(authorization) => self.state = State::Authorization(authorization),
             },
@@ -346,7 +353,7 @@ impl Session {
         if let State::Update(update) = &self.state
             && update.is_waiting()
         {
-            reply::committed(&self.settings.name, messages_left, out);
+            update.committed(&self.settings.name, messages_left, out);
             self.summary.messages_left = messages_left;
             self.summary.messages_deleted = update.messages_deleted();
             self.summary.octets_left = update.octets_left();
@@ -413,7 +420,9 @@ impl Session {
             State::Authorization(authorization) => {
                 authorization.handle(line, &self.settings, &self.connection, out)
             }
-            State::Transaction(transaction) => transaction.handle(line, &self.connection, out),
+            State::Transaction(transaction) => {
+                transaction.handle(line, &self.settings, &self.connection, out)
+            }
             State::Update(_) | State::Closed => After::End(Next::Close),
         }
     }

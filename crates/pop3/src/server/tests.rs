@@ -10,6 +10,7 @@ fn session(command_octets_max: usize, output_octets_max: usize) -> Session {
         name: "dewey".into(),
         command_octets_max,
         output_octets_max,
+        language: Language::English,
     };
     let connection = Connection {
         channel: Channel::Plain,
@@ -38,6 +39,13 @@ fn logged_in(messages: usize, output_octets_max: usize) -> Session {
     assert!(matches!(step.next, Next::Authenticate(_)));
     session.opened(listing(messages), Expire::Never, &mut out);
     session
+}
+
+/// The status line of a refusal.
+fn line(refusal: Refusal) -> String {
+    let mut out = Vec::new();
+    refusal.print(&mut out);
+    String::from_utf8(out).unwrap()
 }
 
 fn one(session: &mut Session, line: &[u8]) -> (String, Next) {
@@ -148,7 +156,7 @@ fn the_status_line_of_a_text_is_taken_back() {
     assert_eq!(step.consumed, 14);
     assert_eq!(out, b"+OK\r\n+OK 2000 octets\r\n");
     session.refused(Refusal::Unavailable, &mut out);
-    let expected = format!("+OK\r\n-ERR {}\r\n", Refusal::Unavailable.text());
+    let expected = format!("+OK\r\n{}", line(Refusal::Unavailable));
     assert_eq!(out, expected.as_bytes());
     assert_eq!(session.summary().messages_retrieved, 0);
 }
@@ -305,7 +313,7 @@ fn a_failed_update_deletes_nothing_and_ends_the_session() {
     one(&mut session, b"DELE 1\r\nQUIT\r\n");
     let mut out = Vec::new();
     session.refused(Refusal::Unavailable, &mut out);
-    let expected = format!("-ERR {}\r\n", Refusal::NotDeletedNow.text());
+    let expected = line(Refusal::NotDeletedNow);
     assert_eq!(out, expected.as_bytes());
     assert_eq!(session.summary().messages_deleted, 0);
     assert_eq!(session.summary().messages_left, 2);

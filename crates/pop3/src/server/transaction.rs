@@ -8,9 +8,9 @@
 //! takes back marks (RFC 1939 §5), not that a message was retrieved.
 
 use super::update::Texts;
-use super::{After, Connection, Next, Update};
+use super::{After, Connection, Manner, Next, Settings, Update};
 use crate::capability::{self, Asked};
-use crate::reply::{self, Refusal};
+use crate::reply::{self, Refusal, Said};
 use crate::wire::TERMINATOR;
 use crate::{Command, Deletions, Expire, MessageNumber, Octets, Part, ScanListing};
 
@@ -20,6 +20,7 @@ const ERRORS_MAX: u8 = 20;
 /// The TRANSACTION state.
 #[derive(Debug)]
 pub(super) struct Transaction {
+    manner: Manner,
     listing: ScanListing,
     expire: Expire,
     deletions: Deletions,
@@ -53,8 +54,9 @@ enum Column {
 pub(super) struct TooLate;
 
 impl Transaction {
-    pub(super) fn new(listing: ScanListing, expire: Expire) -> Self {
+    pub(super) fn new(listing: ScanListing, expire: Expire, manner: Manner) -> Self {
         Self {
+            manner,
             listing,
             expire,
             deletions: Deletions::default(),
@@ -69,12 +71,13 @@ impl Transaction {
     pub(super) fn handle(
         &mut self,
         line: Result<&[u8], Refusal>,
+        settings: &Settings,
         connection: &Connection,
         out: &mut Vec<u8>,
     ) -> After {
         match line
             .and_then(Command::parse)
-            .and_then(|command| self.command(command, connection, out))
+            .and_then(|command| self.command(command, settings, connection, out))
         {
             Ok(after) => {
                 self.errors = 0;
@@ -87,13 +90,19 @@ impl Transaction {
     fn command(
         &mut self,
         command: Command,
+        settings: &Settings,
         connection: &Connection,
         out: &mut Vec<u8>,
     ) -> Result<After, Refusal> {
+        let language = self.manner.language;
         match command {
             Command::Stat => reply::stat(self.messages(), self.octets(), out),
             Command::List(None) => {
-                reply::list(self.messages(), self.octets(), out);
+                Said::List {
+                    messages: self.messages(),
+                    octets: self.octets(),
+                }
+                .print(language, out);
                 self.doing = Doing::Listing(Column::Octets, 0);
             }
             Command::List(Some(number)) => {
@@ -102,7 +111,7 @@ impl Transaction {
                 reply::scan_line(number, octets, out);
             }
             Command::Uidl(None) => {
-                reply::uidl(self.messages(), out);
+                Said::UniqueIds(self.messages()).print(language, out);
                 self.doing = Doing::Listing(Column::UniqueId, 0);
             }
             Command::Uidl(Some(number)) => {
@@ -118,17 +127,22 @@ impl Transaction {
                 let octets = self.live(number)?;
                 self.deletions.mark(number);
                 self.octets_deleted = self.octets_deleted.saturating_add(octets.0);
-                reply::deleted(number, out);
+                Said::Deleted(number).print(language, out);
             }
             Command::Rset => {
                 self.deletions.clear();
                 self.octets_deleted = 0;
-                reply::reset(self.messages(), self.octets(), out);
+                Said::Reset {
+                    messages: self.messages(),
+                    octets: self.octets(),
+                }
+                .print(language, out);
             }
             Command::Noop => reply::ok(out),
             Command::Capa => {
-                capability::list(connection, Asked::AfterLogin(self.expire), out);
+                capability::list(connection, Asked::AfterLogin(self.expire), language, out);
             }
+            Command::Lang(range) => self.manner.speak(range, settings, out)?,
             Command::Quit => return Ok(After::Update),
             Command::User(_)
             | Command::Pass(_)
@@ -146,7 +160,7 @@ impl Transaction {
         part: Part,
         out: &mut Vec<u8>,
     ) -> Result<After, Refusal> {
-        status_line(self.live(number)?, part, out);
+        self.status_line(self.live(number)?, part, out);
         self.doing = Doing::Sending(number, part);
         Ok(After::Wait(Next::Send(number, part)))
     }
@@ -176,7 +190,7 @@ impl Transaction {
         };
         self.doing = Doing::Commands;
         let mut status = Vec::new();
-        status_line(
+        self.status_line(
             self.listing.octets(number).unwrap_or_default(),
             part,
             &mut status,
@@ -185,7 +199,7 @@ impl Transaction {
             return Err(TooLate);
         }
         out.truncate(out.len() - status.len());
-        why.print(out);
+        why.print_in(self.manner.language, out);
         Ok(())
     }
 
@@ -229,7 +243,7 @@ impl Transaction {
             }
         }
         let octets_left = self.octets();
-        Update::new(self.deletions, octets_left, texts)
+        Update::new(self.deletions, octets_left, texts, self.manner.language)
     }
 
     /// Whether the driver owes an answer.
@@ -245,11 +259,11 @@ impl Transaction {
         }
         match self.errors {
             ERRORS_MAX.. => {
-                Refusal::TooManyErrors.print(out);
+                Refusal::TooManyErrors.print_in(self.manner.language, out);
                 After::End(Next::Close)
             }
             _ => {
-                refusal.print(out);
+                refusal.print_in(self.manner.language, out);
                 After::Line
             }
         }
@@ -273,12 +287,13 @@ impl Transaction {
     fn octets(&self) -> Octets {
         Octets(self.listing.total().0.saturating_sub(self.octets_deleted))
     }
-}
 
-/// What goes before a text.
-fn status_line(octets: Octets, part: Part, out: &mut Vec<u8>) {
-    match part {
-        Part::Whole => reply::retr(octets, out),
-        Part::Top(_) => reply::top(out),
+    /// What goes before a text.
+    fn status_line(&self, octets: Octets, part: Part, out: &mut Vec<u8>) {
+        let said = match part {
+            Part::Whole => Said::Text(octets),
+            Part::Top(_) => Said::Top,
+        };
+        said.print(self.manner.language, out);
     }
 }

@@ -5,8 +5,8 @@
 //! if none is.
 
 use super::Next;
-use crate::reply::Refusal;
-use crate::{Deletions, Octets};
+use crate::reply::{Refusal, Said};
+use crate::{Deletions, Language, Octets};
 
 /// The UPDATE state.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(super) struct Update {
     /// What is to be deleted, until the driver has got it.
     deletions: Option<Deletions>,
     texts: Texts,
+    language: Language,
 }
 
 /// Whether texts of messages must have left before these are deleted.
@@ -28,12 +29,18 @@ pub(super) enum Texts {
 }
 
 impl Update {
-    pub(super) fn new(deletions: Deletions, octets_left: Octets, texts: Texts) -> Self {
+    pub(super) fn new(
+        deletions: Deletions,
+        octets_left: Octets,
+        texts: Texts,
+        language: Language,
+    ) -> Self {
         Self {
             messages_deleted: deletions.len(),
             octets_left,
             deletions: Some(deletions),
             texts,
+            language,
         }
     }
 
@@ -64,12 +71,18 @@ impl Update {
         self.octets_left.0
     }
 
+    /// The commit succeeded: the sign-off.
+    pub(super) fn committed(&self, server: &str, left: usize, out: &mut Vec<u8>) {
+        Said::Committed { server, left }.print(self.language, out);
+    }
+
     /// The commit failed: says what that means here, and whether trying again may help.
     pub(super) fn refused(&self, why: Refusal, out: &mut Vec<u8>) {
-        match why {
-            Refusal::Unavailable => Refusal::NotDeletedNow.print(out),
-            Refusal::Damaged => Refusal::NotDeleted.print(out),
-            other => other.print(out),
-        }
+        let why = match why {
+            Refusal::Unavailable => Refusal::NotDeletedNow,
+            Refusal::Damaged => Refusal::NotDeleted,
+            other => other,
+        };
+        why.print_in(self.language, out);
     }
 }

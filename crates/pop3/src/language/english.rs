@@ -1,0 +1,125 @@
+//! English, in which a session begins.
+
+use super::{Counted, put};
+use crate::command::Keyword;
+use crate::reply::{Refusal, Said};
+
+pub(super) fn refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Credentials => "wrong user name or password, or the account may not log in",
+        Refusal::InUse => "maildrop is in use by another session",
+        Refusal::Unavailable => "not possible now, please try again later",
+        Refusal::Damaged => "mail is damaged, please tell the operator",
+        Refusal::TooManySessions => "too many sessions, please try again later",
+        Refusal::NotDeletedNow => "nothing was deleted, please try again later",
+        Refusal::NotDeleted => "nothing was deleted, please tell the operator",
+        Refusal::OtherIdentity => "nobody logs in for somebody else here",
+        Refusal::UnknownCommand => "unknown command",
+        Refusal::TooManyErrors => "too many errors, closing",
+        Refusal::Http => "this is a POP3 server, closing",
+        Refusal::Usage(keyword) => usage(keyword),
+        Refusal::Nul => "line holds a NUL",
+        Refusal::LineTooLong => "line is too long",
+        Refusal::NumberTooLarge => "number is too large",
+        Refusal::NoSuchMessage => "no such message",
+        Refusal::MessageDeleted => "message is deleted",
+        Refusal::NotLoggedIn => "log in first",
+        Refusal::LoggedIn => "already logged in",
+        Refusal::UserFirst => "USER first",
+        Refusal::NotUtf8 => "user name is not UTF-8",
+        Refusal::PasswordsAfterTls => "passwords are accepted only inside TLS",
+        Refusal::NotBase64 => "not base 64",
+        Refusal::UnknownMechanism => "unknown mechanism",
+        Refusal::MalformedResponse => "not a message of this mechanism",
+        Refusal::Cancelled => "authentication cancelled",
+        Refusal::StlsNotOffered => "TLS is not available here",
+        Refusal::AlreadyTls => "already inside TLS",
+        Refusal::UnknownLanguage => "this language is not spoken here",
+    }
+}
+
+fn usage(keyword: Keyword) -> &'static str {
+    match keyword {
+        Keyword::Apop => "APOP takes a user name and an MD5 digest",
+        Keyword::Auth => "AUTH takes a mechanism and at most one initial response",
+        Keyword::Capa => "CAPA takes no argument",
+        Keyword::Dele => "DELE takes a message number",
+        Keyword::Lang => "LANG takes a language or nothing",
+        Keyword::List => "LIST takes a message number or nothing",
+        Keyword::Noop => "NOOP takes no argument",
+        Keyword::Pass => "PASS takes a password",
+        Keyword::Quit => "QUIT takes no argument",
+        Keyword::Retr => "RETR takes a message number",
+        Keyword::Rset => "RSET takes no argument",
+        Keyword::Stat => "STAT takes no argument",
+        Keyword::Stls => "STLS takes no argument",
+        Keyword::Top => "TOP takes a message number and a number of lines",
+        Keyword::Uidl => "UIDL takes a message number or nothing",
+        Keyword::User => "USER takes a user name",
+    }
+}
+
+pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
+    match *said {
+        Said::Opened {
+            name,
+            messages,
+            octets,
+        } => {
+            if let Some(name) = name {
+                put(out, format_args!("{name}'s "));
+            }
+            let messages = counted(messages);
+            put(
+                out,
+                format_args!("maildrop has {messages} ({octets} octets)"),
+            );
+        }
+        Said::Reset { messages, octets } => {
+            let messages = counted(messages);
+            put(
+                out,
+                format_args!("maildrop has {messages} ({octets} octets)"),
+            );
+        }
+        Said::List { messages, octets } => {
+            put(out, format_args!("{} ({octets} octets)", counted(messages)));
+        }
+        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
+        Said::Text(octets) => put(out, format_args!("{octets} octets")),
+        Said::Top => put(out, format_args!("top of message follows")),
+        Said::Deleted(number) => put(out, format_args!("message {number} deleted")),
+        Said::Capabilities => put(out, format_args!("capability list follows")),
+        Said::Mechanisms => put(out, format_args!("mechanisms follow")),
+        Said::BeginTls => put(out, format_args!("begin TLS")),
+        Said::Bye(server) => put(out, format_args!("{server} POP3 server signing off")),
+        Said::Committed { server, left: 0 } => {
+            put(
+                out,
+                format_args!("{server} POP3 server signing off (maildrop empty)"),
+            );
+        }
+        Said::Committed { server, left } => {
+            let left = counted(left);
+            put(
+                out,
+                format_args!("{server} POP3 server signing off ({left} left)"),
+            );
+        }
+        Said::Languages(tag) => {
+            put(
+                out,
+                format_args!("language is {tag}, all that are spoken follow"),
+            );
+        }
+        Said::Language => put(out, format_args!("language is English now")),
+    }
+}
+
+fn counted(messages: usize) -> Counted {
+    let word = match messages {
+        1 => "message",
+        _ => "messages",
+    };
+    Counted(messages as u64, word)
+}
