@@ -7,7 +7,7 @@ use std::fmt;
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use sasl::Secret;
+use sasl::{Secret, prepare};
 use sha_crypt::PasswordVerifier as _;
 use subtle::ConstantTimeEq as _;
 
@@ -108,7 +108,8 @@ impl fmt::Display for Scheme {
 }
 
 impl PasswordHash {
-    /// Hashes a password with argon2id, 19 MiB, two passes, one lane and a random salt.
+    /// Hashes a password with argon2id, 19 MiB, two passes, one lane and a random salt; in the form
+    /// that SASLprep gives it (RFC 4013), as a password that is shown is compared.
     ///
     /// # Errors
     ///
@@ -116,6 +117,9 @@ impl PasswordHash {
     pub fn new(password: &Secret) -> std::io::Result<Self> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt)?;
+        // What SASLprep refuses is hashed as it is.
+        let prepared = prepare::stored_secret(password);
+        let password = prepared.as_ref().unwrap_or(password);
         let params = Params::new(ARGON2_KIB, ARGON2_PASSES, 1, Some(32))
             .expect("our own parameters are in argon2's range");
         let mut out = [0; 32];
@@ -168,7 +172,10 @@ impl PasswordHash {
             return false;
         }
         match self.scheme {
-            Scheme::Argon2id => verify_argon2id(&self.text, password),
+            Scheme::Argon2id => {
+                let prepared = prepare::query_secret(password);
+                verify_argon2id(&self.text, prepared.as_ref().unwrap_or(password))
+            }
             Scheme::Sha512Crypt => sha_crypt::ShaCrypt::SHA512
                 .verify_password(password.expose(), &*self.text)
                 .is_ok(),

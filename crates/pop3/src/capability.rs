@@ -44,6 +44,7 @@ pub(crate) fn list(connection: &Connection, asked: Asked, language: Language, ou
     reply::line(out, &[b"RESP-CODES"]);
     reply::line(out, &[b"AUTH-RESP-CODE"]);
     reply::line(out, &[b"PIPELINING"]);
+    reply::line(out, &[b"UTF8 USER"]);
     reply::line(out, &[b"LANG"]);
     let (expire, user) = match (asked, connection.expire) {
         (Asked::AfterLogin(expire), _) | (Asked::BeforeLogin, Promise::All(expire)) => {

@@ -40,11 +40,12 @@ pub enum Keyword {
     Top,
     Uidl,
     User,
+    Utf8,
 }
 
 impl Keyword {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Apop,
         Self::Auth,
         Self::Capa,
@@ -61,6 +62,7 @@ impl Keyword {
         Self::Top,
         Self::Uidl,
         Self::User,
+        Self::Utf8,
     ];
 
     /// As it is printed.
@@ -82,6 +84,7 @@ impl Keyword {
             Self::Top => "TOP",
             Self::Uidl => "UIDL",
             Self::User => "USER",
+            Self::Utf8 => "UTF8",
         }
     }
 
@@ -140,6 +143,8 @@ pub enum Command {
     Uidl(Option<MessageNumber>),
     /// The user name.
     User(String),
+    /// UTF-8 from now on (RFC 6856 §2.1).
+    Utf8,
 }
 
 /// A command that no line can carry: an argument holds an octet that would end it.
@@ -188,6 +193,7 @@ impl Command {
             (Keyword::Rset, (None, ..)) => Ok(Self::Rset),
             (Keyword::Stat, (None, ..)) => Ok(Self::Stat),
             (Keyword::Stls, (None, ..)) => Ok(Self::Stls),
+            (Keyword::Utf8, (None, ..)) => Ok(Self::Utf8),
             (Keyword::Auth, (None, ..)) => Ok(Self::AuthList),
             (Keyword::Lang, (None, ..)) => Ok(Self::Lang(None)),
             (Keyword::Lang, (Some(range), None, _)) => {
@@ -231,6 +237,7 @@ impl Command {
             | Self::Rset
             | Self::Stat
             | Self::Stls
+            | Self::Utf8
             | Self::Lang(None)
             | Self::List(None)
             | Self::Uidl(None) => {}
@@ -301,6 +308,7 @@ impl Command {
             Self::Top(..) => Keyword::Top,
             Self::Uidl(_) => Keyword::Uidl,
             Self::User(_) => Keyword::User,
+            Self::Utf8 => Keyword::Utf8,
         }
     }
 
@@ -452,6 +460,7 @@ mod tests {
             ("UIDL", Command::Uidl(None)),
             ("UIDL 7", Command::Uidl(Some(n(7)))),
             ("USER mrose", Command::User(user())),
+            ("UTF8", Command::Utf8),
         ] {
             assert_eq!(Command::parse(line.as_bytes()), Ok(command.clone()));
             let printed = command.to_line().unwrap();
@@ -518,6 +527,7 @@ mod tests {
             (b"TOP 1 -1", Refusal::Usage(Top)),
             (b"TOP 1 2 3", Refusal::Usage(Top)),
             (b"TOP 1 99999999999999999999", Refusal::NumberTooLarge),
+            (b"UTF8 1", Refusal::Usage(Utf8)),
             (b"USER", Refusal::Usage(User)),
             (b"USER a b", Refusal::Usage(User)),
             (b"USER a\x1b[2J", Refusal::Usage(User)),
@@ -583,6 +593,7 @@ mod tests {
             (number(), any::<u64>()).prop_map(|(number, lines)| Command::Top(number, lines)),
             prop::option::of(number()).prop_map(Command::Uidl),
             name.prop_map(Command::User),
+            Just(Command::Utf8),
         ]
     }
 

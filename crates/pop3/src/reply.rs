@@ -54,6 +54,9 @@ pub enum Refusal {
     UserFirst,
     /// The user name is not UTF-8.
     NotUtf8,
+    /// The password is not UTF-8, or SASLprep does not allow it: `[AUTH]`, since another one is
+    /// what is needed (RFC 6856 §2.2).
+    Password,
     /// Passwords travel only inside TLS.
     PasswordsAfterTls,
     /// The line is not base 64 (RFC 5034 §4).
@@ -68,6 +71,8 @@ pub enum Refusal {
     StlsNotOffered,
     /// STLS inside TLS (RFC 2595 §4).
     AlreadyTls,
+    /// STLS after UTF8, which no client may say (RFC 6856 §2.1).
+    StlsAfterUtf8,
     /// No language of that range (RFC 6856 §3.2).
     UnknownLanguage,
 }
@@ -76,7 +81,7 @@ impl Refusal {
     /// The response code, where there is one (RFC 2449 §8, RFC 3206).
     pub fn code(self) -> Option<&'static str> {
         match self {
-            Self::Credentials | Self::OtherIdentity => Some("AUTH"),
+            Self::Credentials | Self::OtherIdentity | Self::Password => Some("AUTH"),
             Self::InUse => Some("IN-USE"),
             Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow => Some("SYS/TEMP"),
             Self::Damaged | Self::NotDeleted => Some("SYS/PERM"),
@@ -100,6 +105,7 @@ impl Refusal {
             | Self::Cancelled
             | Self::StlsNotOffered
             | Self::AlreadyTls
+            | Self::StlsAfterUtf8
             | Self::UnknownLanguage => None,
         }
     }
@@ -159,6 +165,8 @@ pub(crate) enum Said<'a> {
     Committed { server: &'a str, left: usize },
     /// The first line of LANG without an argument, with the tag of the language that is spoken.
     Languages(&'static str),
+    /// The answer to UTF8.
+    Utf8,
     /// The answer to LANG, in the new language, behind its tag.
     Language,
 }
@@ -332,6 +340,8 @@ mod tests {
             Cancelled,
             StlsNotOffered,
             AlreadyTls,
+            Password,
+            StlsAfterUtf8,
             UnknownLanguage,
         ];
         all.extend(Keyword::ALL.map(Usage));
@@ -348,6 +358,7 @@ mod tests {
             Said::BeginTls,
             Said::Bye("dewey"),
             Said::Languages("en"),
+            Said::Utf8,
             Said::Language,
         ];
         for number in [0, 1, 2, 5, usize::MAX] {

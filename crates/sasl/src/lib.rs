@@ -5,6 +5,7 @@ pub mod base64;
 mod login;
 mod mechanism;
 pub mod plain;
+pub mod prepare;
 pub mod scram;
 mod secret;
 pub mod server;

@@ -311,8 +311,10 @@ impl Accounts {
         id: i64,
         secret: &Secret,
     ) -> Result<(), AccountsError> {
+        // Both sides compute the digest of the prepared secret (RFC 6856 §2.2).
+        let prepared = sasl::prepare::stored_secret(secret);
         let sealed = key
-            .encrypt(id, secret)
+            .encrypt(id, prepared.as_ref().unwrap_or(secret))
             .map_err(AccountsError::io(&self.data))?;
         connection.execute(
             "UPDATE account SET apop = ?2 WHERE id = ?1",

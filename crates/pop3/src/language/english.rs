@@ -27,6 +27,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::LoggedIn => "already logged in",
         Refusal::UserFirst => "USER first",
         Refusal::NotUtf8 => "user name is not UTF-8",
+        Refusal::Password => "password must be UTF-8 without control characters",
         Refusal::PasswordsAfterTls => "passwords are accepted only inside TLS",
         Refusal::NotBase64 => "not base 64",
         Refusal::UnknownMechanism => "unknown mechanism",
@@ -34,6 +35,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Cancelled => "authentication cancelled",
         Refusal::StlsNotOffered => "TLS is not available here",
         Refusal::AlreadyTls => "already inside TLS",
+        Refusal::StlsAfterUtf8 => "no STLS after UTF8",
         Refusal::UnknownLanguage => "this language is not spoken here",
     }
 }
@@ -56,6 +58,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Top => "TOP takes a message number and a number of lines",
         Keyword::Uidl => "UIDL takes a message number or nothing",
         Keyword::User => "USER takes a user name",
+        Keyword::Utf8 => "UTF8 takes no argument",
     }
 }
 
@@ -112,6 +115,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
                 format_args!("language is {tag}, all that are spoken follow"),
             );
         }
+        Said::Utf8 => put(out, format_args!("UTF-8 from now on")),
         Said::Language => put(out, format_args!("language is English now")),
     }
 }

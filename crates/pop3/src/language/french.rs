@@ -30,6 +30,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::LoggedIn => "déjà connecté",
         Refusal::UserFirst => "USER d’abord",
         Refusal::NotUtf8 => "le nom d’utilisateur n’est pas en UTF-8",
+        Refusal::Password => "le mot de passe doit être en UTF-8, sans caractère de contrôle",
         Refusal::PasswordsAfterTls => "les mots de passe ne sont acceptés que sous TLS",
         Refusal::NotBase64 => "ce n’est pas du base64",
         Refusal::UnknownMechanism => "mécanisme inconnu",
@@ -37,6 +38,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Cancelled => "authentification annulée",
         Refusal::StlsNotOffered => "TLS n’est pas disponible ici",
         Refusal::AlreadyTls => "déjà sous TLS",
+        Refusal::StlsAfterUtf8 => "pas de STLS après UTF8",
         Refusal::UnknownLanguage => "cette langue n’est pas parlée ici",
     }
 }
@@ -59,6 +61,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Top => "TOP attend un numéro de message et un nombre de lignes",
         Keyword::Uidl => "UIDL attend un numéro de message ou rien",
         Keyword::User => "USER attend un nom d’utilisateur",
+        Keyword::Utf8 => "UTF8 n’attend aucun argument",
     }
 }
 
@@ -108,6 +111,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             out,
             format_args!("la langue est {tag}, voici toutes les langues"),
         ),
+        Said::Utf8 => put(out, format_args!("désormais en UTF-8")),
         Said::Language => put(out, format_args!("la langue est maintenant le français")),
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::LoggedIn => "bereits angemeldet",
         Refusal::UserFirst => "zuerst USER",
         Refusal::NotUtf8 => "der Benutzername ist kein UTF-8",
+        Refusal::Password => "das Passwort muss UTF-8 ohne Steuerzeichen sein",
         Refusal::PasswordsAfterTls => "Passwörter werden nur innerhalb von TLS angenommen",
         Refusal::NotBase64 => "kein Base64",
         Refusal::UnknownMechanism => "unbekannter Mechanismus",
@@ -37,6 +38,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Cancelled => "Anmeldung abgebrochen",
         Refusal::StlsNotOffered => "TLS ist hier nicht verfügbar",
         Refusal::AlreadyTls => "bereits innerhalb von TLS",
+        Refusal::StlsAfterUtf8 => "kein STLS nach UTF8",
         Refusal::UnknownLanguage => "diese Sprache wird hier nicht gesprochen",
     }
 }
@@ -59,6 +61,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Top => "TOP braucht eine Nachrichtennummer und eine Zeilenzahl",
         Keyword::Uidl => "UIDL braucht eine Nachrichtennummer oder nichts",
         Keyword::User => "USER braucht einen Benutzernamen",
+        Keyword::Utf8 => "UTF8 hat kein Argument",
     }
 }
 
@@ -119,6 +122,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             out,
             format_args!("die Sprache ist {tag}, alle Sprachen folgen"),
         ),
+        Said::Utf8 => put(out, format_args!("von jetzt an UTF-8")),
         Said::Language => put(out, format_args!("die Sprache ist jetzt Deutsch")),
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::LoggedIn => "すでにログインしています",
         Refusal::UserFirst => "先に USER を送信してください",
         Refusal::NotUtf8 => "ユーザー名が UTF-8 ではありません",
+        Refusal::Password => "パスワードは制御文字を含まない UTF-8 でなければなりません",
         Refusal::PasswordsAfterTls => "パスワードは TLS 接続でのみ受け付けます",
         Refusal::NotBase64 => "Base64 ではありません",
         Refusal::UnknownMechanism => "不明な認証方式です",
@@ -37,6 +38,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Cancelled => "認証は中止されました",
         Refusal::StlsNotOffered => "TLS はここでは利用できません",
         Refusal::AlreadyTls => "すでに TLS 接続です",
+        Refusal::StlsAfterUtf8 => "UTF8 の後に STLS は使えません",
         Refusal::UnknownLanguage => "その言語には対応していません",
     }
 }
@@ -59,6 +61,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Top => "TOP にはメッセージ番号と行数を指定します",
         Keyword::Uidl => "UIDL にはメッセージ番号を指定するか、何も指定しません",
         Keyword::User => "USER にはユーザー名を指定します",
+        Keyword::Utf8 => "UTF8 は引数を取りません",
     }
 }
 
@@ -110,6 +113,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
                 format_args!("現在の言語は {tag} です。対応言語は次のとおりです"),
             );
         }
+        Said::Utf8 => put(out, format_args!("これ以降は UTF-8 を使用します")),
         Said::Language => put(out, format_args!("言語を日本語に変更しました")),
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::LoggedIn => "ви вже увійшли",
         Refusal::UserFirst => "спершу USER",
         Refusal::NotUtf8 => "ім’я користувача не в UTF-8",
+        Refusal::Password => "пароль має бути в UTF-8, без керівних символів",
         Refusal::PasswordsAfterTls => "паролі приймаються лише всередині TLS",
         Refusal::NotBase64 => "це не base64",
         Refusal::UnknownMechanism => "невідомий механізм",
@@ -37,6 +38,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Cancelled => "автентифікацію скасовано",
         Refusal::StlsNotOffered => "TLS тут недоступний",
         Refusal::AlreadyTls => "з’єднання вже всередині TLS",
+        Refusal::StlsAfterUtf8 => "після UTF8 не можна STLS",
         Refusal::UnknownLanguage => "цією мовою тут не розмовляють",
     }
 }
@@ -59,6 +61,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Top => "TOP потребує номера листа та кількості рядків",
         Keyword::Uidl => "UIDL потребує номера листа або нічого",
         Keyword::User => "USER потребує імені користувача",
+        Keyword::Utf8 => "UTF8 не має аргументів",
     }
 }
 
@@ -101,6 +104,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             }
         }
         Said::Languages(tag) => put(out, format_args!("мова {tag}, далі перелік мов")),
+        Said::Utf8 => put(out, format_args!("відтепер UTF-8")),
         Said::Language => put(out, format_args!("тепер мова українська")),
     }
 }

@@ -5,10 +5,11 @@
 //! so it gets one and the connection ends.
 
 use sasl::server::{Exchange, Refused, Step};
-use sasl::{Login, Mechanism, Secret, base64};
+use sasl::{Login, Mechanism, Secret, base64, prepare};
 
+use super::manner::Mode;
 use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls};
-use crate::Command;
+use crate::{Command, Keyword};
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said};
 use crate::wire::TERMINATOR;
@@ -83,23 +84,30 @@ impl Authorization {
             {
                 self.refuse(Refusal::PasswordsAfterTls, out)
             }
-            Command::User(name) => {
+            Command::User(name) => match user(&name, Keyword::User) {
                 // Always yes: a "no such user" here would list our users to anyone who asks.
-                reply::user(&name, out);
-                self.phase = Phase::Command { user: Some(name) };
-                After::Line
-            }
-            Command::Pass(secret) => match std::mem::take(&mut self.phase) {
-                Phase::Command { user: Some(user) } => {
-                    self.verify(Login::Password { user, secret })
+                Ok(name) => {
+                    reply::user(&name, out);
+                    self.phase = Phase::Command { user: Some(name) };
+                    After::Line
                 }
+                Err(refusal) => self.refuse(refusal, out),
+            },
+            Command::Pass(secret) => match std::mem::take(&mut self.phase) {
+                Phase::Command { user: Some(user) } => match prepare::query_secret(&secret) {
+                    Ok(secret) => self.verify(Login::Password { user, secret }),
+                    Err(prepare::Prohibited) => self.refuse(Refusal::Password, out),
+                },
                 _ => self.refuse(Refusal::UserFirst, out),
             },
-            Command::Apop { user, digest } => self.verify(Login::Apop {
-                user,
-                timestamp: connection.timestamp.clone(),
-                digest,
-            }),
+            Command::Apop { user: name, digest } => match user(&name, Keyword::Apop) {
+                Ok(user) => self.verify(Login::Apop {
+                    user,
+                    timestamp: connection.timestamp.clone(),
+                    digest,
+                }),
+                Err(refusal) => self.refuse(refusal, out),
+            },
             Command::AuthList => {
                 Said::Mechanisms.print(self.manner.language, out);
                 for mechanism in capability::mechanisms(connection) {
@@ -138,11 +146,19 @@ impl Authorization {
             Command::Stls => match (connection.channel, connection.stls) {
                 (Channel::Tls, _) => self.refuse(Refusal::AlreadyTls, out),
                 (Channel::Plain, Stls::NotOffered) => self.refuse(Refusal::StlsNotOffered, out),
+                (Channel::Plain, Stls::Offered) if self.manner.mode == Mode::Utf8 => {
+                    self.refuse(Refusal::StlsAfterUtf8, out)
+                }
                 (Channel::Plain, Stls::Offered) => {
                     Said::BeginTls.print(self.manner.language, out);
                     After::End(Next::StartTls)
                 }
             },
+            Command::Utf8 => {
+                self.manner.mode = Mode::Utf8;
+                Said::Utf8.print(self.manner.language, out);
+                After::Line
+            }
             Command::Quit => {
                 Said::Bye(&settings.name).print(self.manner.language, out);
                 After::SignedOff
@@ -243,6 +259,15 @@ impl Authorization {
             }
             _ => After::Line,
         }
+    }
+}
+
+/// A user name, prepared as a query string (RFC 6856 §2.2).
+fn user(name: &str, keyword: Keyword) -> Result<String, Refusal> {
+    match prepare::query(name) {
+        // A space of another kind has become one that no name has here.
+        Ok(name) if !name.contains(' ') => Ok(name.to_string()),
+        Ok(_) | Err(prepare::Prohibited) => Err(Refusal::Usage(keyword)),
     }
 }
 

@@ -11,6 +11,18 @@ use crate::{Language, LanguageRange};
 pub(super) struct Manner {
     /// The language of replies.
     pub(super) language: Language,
+    /// What its replies may hold.
+    pub(super) mode: Mode,
+}
+
+/// Whether texts may be sent that are not ASCII in their headers (RFC 6856 §2.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Mode {
+    /// As RFC 1939 has it.
+    #[default]
+    Ascii,
+    /// The client has said UTF8.
+    Utf8,
 }
 
 impl Manner {

@@ -149,7 +149,8 @@ impl Transaction {
             | Command::Apop { .. }
             | Command::AuthList
             | Command::Auth { .. }
-            | Command::Stls => return Err(Refusal::LoggedIn),
+            | Command::Stls
+            | Command::Utf8 => return Err(Refusal::LoggedIn),
         }
         Ok(After::Line)
     }
