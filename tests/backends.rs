@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use maildrop::{
     Addressee, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError,
-    OpenMaildrop, Patience, Progress,
+    OpenMaildrop, Patience, Progress, flags,
 };
 use pop3::{Deletions, MessageNumber, Octets, Part, UniqueId};
 use proptest::prelude::*;
@@ -35,7 +35,10 @@ fn measure(stored: &[u8]) -> Measure {
         octets: (stored.len() - stuffed) as u64,
         stuffed: stuffed as u32,
         header_octets,
-        flags: 0,
+        flags: match stored[..header_octets as usize].is_ascii() {
+            true => 0,
+            false => flags::HEADER_8BIT,
+        },
     }
 }
 
@@ -478,6 +481,56 @@ proptest! {
             prop_assert_eq!(verified.messages, model.len() as u64);
         }
     }
+}
+
+/// Which messages a session lists as internationalised.
+fn internationalised(maildrops: &Maildrops) -> Vec<u32> {
+    let listing = maildrops.open(DROP).unwrap().listing();
+    let numbers = listing.internationalised().iter();
+    numbers.map(|number| number.get()).collect()
+}
+
+#[test]
+fn a_header_that_is_not_ascii_is_known_without_reading_it() {
+    every(|maildrops| {
+        deliver(maildrops, DROP, b"Subject: a\r\n\r\n\xff\r\n");
+        deliver(maildrops, DROP, b"Subject: \xc3\xa9\r\n\r\nb\r\n");
+        let envelope = Envelope {
+            prefix: b"Delivered-To: \xc3\xa9\r\n".to_vec(),
+            ..Envelope::default()
+        };
+        deliver_with(maildrops, DROP, b"Subject: c\r\n\r\n", &envelope);
+        assert_eq!(internationalised(maildrops), [2, 3]);
+        delete(maildrops.open(DROP).unwrap(), &[1]);
+        assert_eq!(internationalised(maildrops), [1, 2]);
+    });
+}
+
+#[test]
+fn a_sidecar_and_a_file_written_anew_know_it_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = NativeSettings {
+        allow_volatile: true,
+        ..NativeSettings::default()
+    };
+    let start = || Maildrops::native(dir.path(), &settings).unwrap();
+    let maildrops = start();
+    for _ in 0..599 {
+        deliver(&maildrops, DROP, b"Subject: a\r\n\r\nb\r\n");
+    }
+    deliver(&maildrops, DROP, b"Subject: \xc3\xa9\r\n\r\nb\r\n");
+    assert_eq!(internationalised(&maildrops), [600]);
+    maildrops.tidy(DROP).unwrap();
+    let sidecar = maildrops.path(DROP).unwrap().with_extension("rsx");
+    assert!(sidecar.exists());
+    let maildrops = start();
+    assert_eq!(internationalised(&maildrops), [600]);
+    delete(
+        maildrops.open(DROP).unwrap(),
+        &(1..=599).collect::<Vec<_>>(),
+    );
+    maildrops.compact(DROP).unwrap();
+    assert_eq!(internationalised(&maildrops), [1]);
 }
 
 #[test]

@@ -21,3 +21,5 @@ mod log;
 mod session;
 #[path = "server/tls.rs"]
 mod tls;
+#[path = "server/utf8.rs"]
+mod utf8;

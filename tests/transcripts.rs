@@ -101,6 +101,7 @@ fn no_reply_has_a_bracket_that_is_not_a_response_code() {
                 b"[IN-USE] ",
                 b"[SYS/TEMP] ",
                 b"[SYS/PERM] ",
+                b"[UTF8] ",
             ];
             assert!(
                 codes.iter().any(|code| text.starts_with(code)),

@@ -7,16 +7,24 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use pop3::reply::Refusal;
 use pop3::server::{
-    Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Session, Settings, Stls,
+    Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Session, Settings, Stls, Utf8Messages,
 };
-use pop3::{Expire, Language, Octets, Part, Promise, ScanListing, UniqueId, wire};
+use pop3::surrogate::Surrogate;
+use pop3::{Expire, Header, Language, Octets, Part, Promise, ScanListing, UniqueId, wire};
 
 /// Texts as the store keeps them.
-const TEXTS: [&[u8]; 3] = [
+const TEXTS: [&[u8]; 4] = [
     b"Subject: a\r\n\r\n..one\r\ntwo\r\n",
     b"",
     b"\r\n..\r\n\xff\0[x]\r\n",
+    b"Subject: \xc3\xa9\r\nX: \xff\r\n\r\n..\xff\r\n",
 ];
+
+/// Octets of the header of a text.
+fn header_octets(text: &[u8]) -> usize {
+    let header = text.windows(4).position(|w| w == b"\r\n\r\n");
+    header.map_or(text.len(), |end| end + 4)
+}
 
 /// What the driver is told to do, from the first octet of the input.
 #[derive(Clone, Copy)]
@@ -69,6 +77,11 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
         command_octets_max: 255,
         output_octets_max,
         language: Language::English,
+        utf8_messages: if conduct.0 & 64 != 0 {
+            Utf8Messages::Refuse
+        } else {
+            Utf8Messages::Surrogate
+        },
     });
     let mut session = Session::new(settings, conduct.connection());
     let (mut waiting, mut out) = (Vec::new(), Vec::new());
@@ -102,24 +115,48 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                         for (index, text) in TEXTS.iter().enumerate() {
                             let id = UniqueId::new(vec![b'a' + index as u8]).expect("a letter");
                             listing.push(Octets(text.len() as u64), &id);
+                            if index == 3 {
+                                listing.internationalise_last();
+                            }
                         }
                         session.opened(listing, conduct.expire(), &mut out);
                     }
                 },
-                Next::Send(number, _) if conduct.0 & 8 != 0 && number.get() == 2 => {
+                Next::Measure(numbers) => {
+                    let sizes: Vec<_> = numbers
+                        .iter()
+                        .map(|&number| {
+                            let text = TEXTS[number.index()];
+                            let header = &text[..header_octets(text)];
+                            (number, Surrogate::of_stored(header).sizes())
+                        })
+                        .collect();
+                    assert!(!sizes.is_empty());
+                    session.measured(&sizes);
+                }
+                Next::Send(number, _, _) if conduct.0 & 8 != 0 && number.get() == 2 => {
                     session.refused(Refusal::Damaged, &mut out);
                 }
-                Next::Send(number, part) => {
+                Next::Send(number, part, header) => {
                     let text = TEXTS[number.index()];
                     let octets = match part {
                         Part::Whole => text.len(),
                         Part::Top(lines) => {
-                            let header = text.windows(4).position(|w| w == b"\r\n\r\n");
-                            let header = header.map_or(text.len(), |end| end + 4);
+                            let header = header_octets(text);
                             header + wire::TopCut::new(lines).cut(&text[header..])
                         }
                     };
-                    out.extend_from_slice(&text[..octets]);
+                    let replaced = match header {
+                        Header::AsStored => 0,
+                        Header::Surrogate => {
+                            let replaced = header_octets(text);
+                            let surrogate = Surrogate::of_stored(&text[..replaced]);
+                            assert!(surrogate.wire().is_ascii());
+                            out.extend_from_slice(surrogate.wire());
+                            replaced
+                        }
+                    };
+                    out.extend_from_slice(&text[replaced..octets]);
                     session.sent(&mut out);
                 }
                 Next::Commit(deletions) => {

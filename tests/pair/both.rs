@@ -1,7 +1,7 @@
 //! Both sides, and what is on its way from one to the other.
 
 use pop3::client::{Answer, CannotSend, Channel, Event, Exchange, Outcome, Session};
-use pop3::server::{self, Connection, Passwords, Stls};
+use pop3::server::{self, Connection, Passwords, Stls, Utf8Messages};
 use pop3::wire::Form;
 use pop3::{Command, Expire, Language, Promise, client};
 use restante_tests::driver::{Account, Driver};
@@ -52,6 +52,7 @@ pub(crate) fn server_settings(output_octets_max: usize) -> server::Settings {
         command_octets_max: 512,
         output_octets_max,
         language: Language::English,
+        utf8_messages: Utf8Messages::Surrogate,
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Next, Passwords, Session, Settings, Stls, Summary};
-use pop3::{Deletions, Expire, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
+use pop3::surrogate::{self, Sizes, Surrogate};
+use pop3::{Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
 use sasl::{Login, Secret};
 
 /// A message that waits.
@@ -21,6 +22,26 @@ pub struct Message {
     pub unique_id: UniqueId,
     /// How reading it goes.
     pub reading: Reading,
+}
+
+impl Message {
+    /// The header with its blank line.
+    fn header(&self) -> &[u8] {
+        &self.text[..octets_of(Part::Top(0), &self.text)]
+    }
+
+    /// What is sent in place of the header to clients that have not said UTF8.
+    fn surrogate(&self) -> Result<Surrogate, Refusal> {
+        if let Reading::Fails(why) = self.reading {
+            return Err(why);
+        }
+        let mut stored = Vec::new();
+        wire::stuff(self.header(), &mut stored);
+        match stored.len() {
+            ..=surrogate::HEADER_OCTETS_MAX => Ok(Surrogate::of_stored(&stored)),
+            _ => Err(Refusal::NeedsUtf8),
+        }
+    }
 }
 
 /// How reading a message goes.
@@ -116,7 +137,11 @@ impl Driver {
                     Ok((listing, expire)) => self.session.opened(listing, expire, &mut said),
                     Err(why) => self.session.refused(why, &mut said),
                 },
-                Next::Send(number, part) => self.send(number, part, &mut said),
+                Next::Measure(numbers) => {
+                    let sizes = self.measure(&numbers);
+                    self.session.measured(&sizes);
+                }
+                Next::Send(number, part, header) => self.send(number, part, header, &mut said),
                 Next::Commit(deletions) => match self.commit(&deletions) {
                     Ok(left) => self.session.committed(left, &mut said),
                     Err(why) => self.session.refused(why, &mut said),
@@ -189,6 +214,9 @@ impl Driver {
         let mut listing = ScanListing::with_capacity(account.messages.len());
         for message in &account.messages {
             listing.push(Octets(message.octets), &message.unique_id);
+            if !message.header().is_ascii() {
+                listing.internationalise_last();
+            }
         }
         self.account = Some(place);
         Ok((listing, account.expire))
@@ -199,11 +227,31 @@ impl Driver {
             .map_or(&[], |place| &self.accounts[place].messages)
     }
 
-    fn send(&mut self, number: MessageNumber, part: Part, said: &mut Vec<u8>) {
-        let message = &self.messages()[number.index()];
+    fn measure(&self, numbers: &[MessageNumber]) -> Vec<(MessageNumber, Sizes)> {
+        numbers
+            .iter()
+            .filter_map(|&number| {
+                let message = &self.messages()[number.index()];
+                let surrogate = message.surrogate().ok()?;
+                Some((number, surrogate.sizes()))
+            })
+            .collect()
+    }
+
+    fn send(&mut self, number: MessageNumber, part: Part, header: Header, said: &mut Vec<u8>) {
+        let message = self.messages()[number.index()].clone();
         let mut stored = Vec::new();
         wire::stuff(&message.text, &mut stored);
         stored.truncate(octets_of(part, &stored));
+        if header == Header::Surrogate {
+            match message.surrogate() {
+                Ok(surrogate) => {
+                    let replaced = octets_of(Part::Top(0), &stored);
+                    drop(stored.splice(..replaced, surrogate.wire().iter().copied()));
+                }
+                Err(why) => return self.session.refused(why, said),
+            }
+        }
         match message.reading {
             Reading::Fails(why) => self.session.refused(why, said),
             Reading::FailsAfter(octets) if octets < stored.len() => {

@@ -45,6 +45,7 @@
 //! | `stls: offered` | not offered |
 //! | `timestamp: <…>` | `<1.2@mailgate.dobbs.org>` |
 //! | `command octets: 255` | 512 |
+//! | `utf8 messages: refuse` | surrogates are sent |
 //! | `language: de` | what `LANG *` chooses is English |
 //! | `crlf only` | played with bare LF too |
 //!
@@ -58,7 +59,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use pop3::reply::Refusal;
-use pop3::server::{Channel, Connection, Passwords, Settings, Stls};
+use pop3::server::{Channel, Connection, Passwords, Settings, Stls, Utf8Messages};
 use pop3::{Expire, Language, Promise, UniqueId, wire};
 use sasl::Secret;
 
@@ -126,6 +127,7 @@ impl Transcript {
                 command_octets_max: 512,
                 output_octets_max: 65_536,
                 language: Language::English,
+                utf8_messages: Utf8Messages::Surrogate,
             },
             connection: Connection {
                 channel: Channel::Plain,
@@ -291,6 +293,9 @@ impl Transcript {
             ["stls"] if value == "offered" => self.connection.stls = Stls::Offered,
             ["timestamp"] => self.connection.timestamp = value.to_owned(),
             ["command", "octets"] => self.settings.command_octets_max = value.parse().ok()?,
+            ["utf8", "messages"] if value == "refuse" => {
+                self.settings.utf8_messages = Utf8Messages::Refuse;
+            }
             ["language"] => self.settings.language = Language::tagged(value)?,
             ["crlf", "only"] => self.crlf_only = true,
             _ => return None,

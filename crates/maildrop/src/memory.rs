@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
 
-use crate::draft::{Delivered, Draft, Envelope, Measure};
+use crate::draft::{Delivered, Draft, Envelope, Measure, flags};
 use crate::error::{CommitError, DeliverError, OpenError, TextError};
 use crate::id::MaildropId;
 use crate::native::media::Disk;
@@ -33,6 +33,7 @@ struct Message {
     unique_id: UniqueId,
     octets: u64,
     header_octets: usize,
+    internationalised: bool,
     appended_us: i64,
     text: Vec<u8>,
     /// Without the prefix, which is part of the text.
@@ -79,6 +80,8 @@ impl Memory {
             octets,
             appended_us: now_us(),
             header_octets: prefix.saturating_add(header).min(text.len()),
+            internationalised: measure.flags & flags::HEADER_8BIT != 0
+                || !envelope.prefix.is_ascii(),
             text,
             envelope: Envelope {
                 prefix: Vec::new(),
@@ -217,6 +220,9 @@ impl Session {
         let mut listing = ScanListing::with_capacity(self.messages.len());
         for message in &self.messages {
             listing.push(Octets(message.octets), &message.unique_id);
+            if message.internationalised {
+                listing.internationalise_last();
+            }
         }
         listing
     }

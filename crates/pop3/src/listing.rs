@@ -106,6 +106,8 @@ pub struct ScanListing {
     octets: Vec<Octets>,
     unique_ids: Vec<u8>,
     unique_id_ends: Vec<u32>,
+    /// Ascending; in most maildrops there is none, and nothing is allocated.
+    internationalised: Vec<MessageNumber>,
     total: u64,
 }
 
@@ -116,6 +118,7 @@ impl ScanListing {
             octets: Vec::with_capacity(messages),
             unique_ids: Vec::with_capacity(messages.saturating_mul(24)),
             unique_id_ends: Vec::with_capacity(messages),
+            internationalised: Vec::new(),
             total: 0,
         }
     }
@@ -132,6 +135,35 @@ impl ScanListing {
             u32::try_from(self.unique_ids.len()).expect("a maildrop has < 61 million messages");
         self.unique_id_ends.push(end);
         self.total = self.total.saturating_add(octets.0);
+    }
+
+    /// Says of the last message that its header has octets that are not ASCII (RFC 6856 §2.1).
+    pub fn internationalise_last(&mut self) {
+        if let Some(last) = self.octets.len().checked_sub(1)
+            && let Some(number) = MessageNumber::from_index(last)
+            && !self.is_internationalised(number)
+        {
+            self.internationalised.push(number);
+        }
+    }
+
+    /// Whether the header of a message has octets that are not ASCII.
+    pub fn is_internationalised(&self, number: MessageNumber) -> bool {
+        self.internationalised.binary_search(&number).is_ok()
+    }
+
+    /// All such messages, ascending.
+    pub fn internationalised(&self) -> &[MessageNumber] {
+        &self.internationalised
+    }
+
+    /// Gives a message the size of what is sent in its place.
+    pub(crate) fn resize(&mut self, number: MessageNumber, octets: Octets) {
+        if let Some(size) = self.octets.get_mut(number.index()) {
+            let others = self.total.saturating_sub(size.0);
+            self.total = others.saturating_add(octets.0);
+            *size = octets;
+        }
     }
 
     /// Number of messages.
@@ -218,6 +250,15 @@ impl Deletions {
                 .filter_map(move |bit| MessageNumber::from_index(word * 64 + bit))
         })
     }
+}
+
+/// Which header a text is sent with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Header {
+    /// Its own.
+    AsStored,
+    /// A [surrogate](crate::surrogate) of it.
+    Surrogate,
 }
 
 /// Which part of a message is asked for.

@@ -73,6 +73,9 @@ pub enum Refusal {
     AlreadyTls,
     /// STLS after UTF8, which no client may say (RFC 6856 §2.1).
     StlsAfterUtf8,
+    /// The header of the message is not ASCII, and the client has not said UTF8: `[UTF8]`
+    /// (RFC 6856 §5).
+    NeedsUtf8,
     /// No language of that range (RFC 6856 §3.2).
     UnknownLanguage,
 }
@@ -84,6 +87,7 @@ impl Refusal {
             Self::Credentials | Self::OtherIdentity | Self::Password => Some("AUTH"),
             Self::InUse => Some("IN-USE"),
             Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow => Some("SYS/TEMP"),
+            Self::NeedsUtf8 => Some("UTF8"),
             Self::Damaged | Self::NotDeleted => Some("SYS/PERM"),
             Self::UnknownCommand
             | Self::TooManyErrors
@@ -342,6 +346,7 @@ mod tests {
             AlreadyTls,
             Password,
             StlsAfterUtf8,
+            NeedsUtf8,
             UnknownLanguage,
         ];
         all.extend(Keyword::ALL.map(Usage));

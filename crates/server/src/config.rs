@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pop3::Language;
+use pop3::server::Utf8Messages;
 
 use crate::address::Address;
 use crate::keeping::Keeping;
@@ -34,6 +35,8 @@ pub struct Config {
     pub keeping: Keeping,
     /// The language that `LANG *` chooses (RFC 6856 §3.2).
     pub language: Language,
+    /// What clients get that have not said UTF8 of a message whose header is not ASCII.
+    pub utf8_messages: Utf8Messages,
 }
 
 impl Default for Config {
@@ -49,6 +52,7 @@ impl Default for Config {
             lock_wait: Duration::from_secs(5),
             keeping: Keeping::default(),
             language: Language::default(),
+            utf8_messages: Utf8Messages::default(),
         }
     }
 }

@@ -6,6 +6,8 @@
 //! sign-off is sent before the deletions are durable. When a connection ends in any other way than
 //! QUIT, the open maildrop is dropped: its lock is free and nothing is deleted (RFC 1939 §3, §6).
 
+mod surrogate;
+
 use std::time::Duration;
 
 use auth::{Denied, Identity};
@@ -14,7 +16,7 @@ use maildrop::{
 };
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Next, Passwords, Session, Stls};
-use pop3::{Deletions, Expire, MessageNumber, Part, Promise, ScanListing};
+use pop3::{Deletions, Expire, Header, MessageNumber, Part, Promise, ScanListing};
 use sasl::Login;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
@@ -118,7 +120,11 @@ impl Driver<'_> {
                 }
                 Next::Write => self.flush().await?,
                 Next::Authenticate(login) => self.authenticate(login).await?,
-                Next::Send(number, part) => self.send(number, part).await?,
+                Next::Measure(numbers) => self.measure(&numbers).await?,
+                Next::Send(number, part, Header::AsStored) => self.send(number, part).await?,
+                Next::Send(number, part, Header::Surrogate) => {
+                    self.send_surrogate(number, part).await?;
+                }
                 Next::Commit(deletions) => self.commit(deletions).await?,
                 Next::StartTls => {
                     self.flush().await?;
@@ -232,19 +238,36 @@ impl Driver<'_> {
             error!("the session sends a message without a maildrop");
             return Err(End::Fault);
         };
-        let mut text = match open.text(number, part) {
-            Ok(text) => Some(text),
+        match open.text(number, part) {
+            Ok(text) => {
+                let start = self.connection.output.len();
+                self.stream(text, start, 0).await
+            }
             Err(why) => {
                 self.refuse_text(&why);
-                return Ok(());
+                Ok(())
             }
-        };
-        let start = self.connection.output.len();
+        }
+    }
+
+    /// Streams a text, but for so many octets at its beginning. What is in the output from `start` on
+    /// leaves with it, or not at all.
+    async fn stream(&mut self, text: Text, start: usize, mut skipped: usize) -> Result<(), End> {
+        let mut text = Some(text);
         let mut on_its_way = false;
         loop {
+            let before = self.connection.output.len();
             match self.read_text(&mut text).await? {
-                Ok(Progress::End) => break,
-                Ok(Progress::More | Progress::Cold) => {}
+                Ok(Progress::End) if skipped == 0 => break,
+                Ok(progress) => {
+                    let output = &mut self.connection.output;
+                    let gone = skipped.min(output.len() - before);
+                    output.drain(before..before + gone);
+                    skipped -= gone;
+                    if progress == Progress::End {
+                        break;
+                    }
+                }
                 Err(why) if on_its_way => {
                     // The client must not take what it has for the message: no terminator, no
                     // further word. There is no other honest reply left.

@@ -70,6 +70,7 @@ impl Live {
             command_octets_max: config.limits.command_octets_max,
             output_octets_max: crate::pop3::OUTPUT_OCTETS_MAX,
             language: config.language,
+            utf8_messages: config.utf8_messages,
         };
         let lmtp = delivery::lmtp::Settings {
             hostname: config.hostname.clone(),

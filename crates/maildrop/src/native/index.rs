@@ -16,12 +16,14 @@ use super::header::HEADER_LEN;
 use super::header::mac;
 use super::media::File;
 use super::record::{At, Found, Kind, decode_flags, decode_gone, decode_ranges, ext, look};
+use crate::draft::flags;
 use crate::unique_id::own;
 
 /// One message: where its record is, its uid and its size.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {
-    /// Offset of the record, a multiple of 8, with marks in the three bits that are free.
+    /// Offset of the record, a multiple of 8, with marks in the three bits that are free, and one
+    /// in the highest, which no offset reaches.
     place: u64,
     pub(crate) uid: u64,
     /// Octets as RFC 1939 counts them; the format allows no message of 4 GiB.
@@ -33,7 +35,9 @@ pub(crate) struct Entry {
 const DEAD: u64 = 1;
 const NAMED: u64 = 2;
 const HIDDEN: u64 = 4;
-const MARKS: u64 = 7;
+/// An octet in the header is not ASCII.
+const INTERNATIONALISED: u64 = 1 << 63;
+const MARKS: u64 = INTERNATIONALISED | HIDDEN | NAMED | DEAD;
 /// FLAGS: the bit that hides a message from sessions.
 pub(crate) const FLAG_HIDDEN: u8 = 2;
 
@@ -66,6 +70,11 @@ impl Entry {
         self.place & (DEAD | HIDDEN) == 0
     }
 
+    /// Whether its header has octets that are not ASCII.
+    pub(crate) fn is_internationalised(&self) -> bool {
+        self.place & INTERNATIONALISED != 0
+    }
+
     /// The entry as the sidecar holds it.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.place.to_le_bytes());
@@ -87,8 +96,12 @@ impl Entry {
     /// The message of a record; none if it is larger than the format allows.
     fn of(found: &Found) -> Option<Self> {
         let units = (align(found.end) - found.offset) / 8;
+        let mark = match found.record.flags & flags::HEADER_8BIT {
+            0 => 0,
+            _ => INTERNATIONALISED,
+        };
         Some(Self {
-            place: found.offset,
+            place: found.offset | mark,
             uid: found.record.uid,
             octets: u32::try_from(found.record.pop_size).ok()?,
             units: u32::try_from(units).ok()?,

@@ -164,6 +164,9 @@ impl<D: Disk> Session<D> {
                     );
                 }
             }
+            if entry.is_internationalised() {
+                listing.internationalise_last();
+            }
         }
         listing
     }

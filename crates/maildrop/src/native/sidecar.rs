@@ -21,7 +21,7 @@ use super::table::Known;
 use crate::id::MaildropId;
 
 const MAGIC: &[u8; 8] = b"RSMINDX\n";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEAD: usize = 128;
 const MAC: usize = 16;
 /// Maildrops with at most this many messages need none: their headers are read in 3 ms.

@@ -16,9 +16,12 @@ impl Transaction {
     /// Whether a command of this keyword may be sent now.
     pub(super) fn permit(&self, keyword: Keyword) -> Result<(), CannotSend> {
         match keyword {
-            Keyword::User | Keyword::Pass | Keyword::Apop | Keyword::Auth | Keyword::Stls => {
-                Err(CannotSend::LoggedIn)
-            }
+            Keyword::User
+            | Keyword::Pass
+            | Keyword::Apop
+            | Keyword::Auth
+            | Keyword::Stls
+            | Keyword::Utf8 => Err(CannotSend::LoggedIn),
             _ => Ok(()),
         }
     }

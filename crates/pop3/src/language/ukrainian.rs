@@ -39,6 +39,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsNotOffered => "TLS тут недоступний",
         Refusal::AlreadyTls => "з’єднання вже всередині TLS",
         Refusal::StlsAfterUtf8 => "після UTF8 не можна STLS",
+        Refusal::NeedsUtf8 => "заголовок листа потребує UTF8",
         Refusal::UnknownLanguage => "цією мовою тут не розмовляють",
     }
 }

@@ -9,10 +9,10 @@ use sasl::{Login, Mechanism, Secret, base64, prepare};
 
 use super::manner::Mode;
 use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls};
-use crate::{Command, Keyword};
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said};
 use crate::wire::TERMINATOR;
+use crate::{Command, Keyword};
 
 /// So many unknown commands end the connection.
 const UNKNOWN_COMMANDS_MAX: u8 = 3;

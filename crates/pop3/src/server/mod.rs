@@ -6,7 +6,7 @@
 //! deletion exists only while it means something.
 //!
 //! ```
-//! use pop3::server::{Connection, Channel, Next, Passwords, Session, Settings, Stls};
+//! use pop3::server::{Connection, Channel, Next, Passwords, Session, Settings, Stls, Utf8Messages};
 //! use pop3::{Expire, Language, Octets, Promise, ScanListing, UniqueId};
 //!
 //! let settings = Settings {
@@ -14,6 +14,7 @@
 //!     command_octets_max: 512,
 //!     output_octets_max: 65536,
 //!     language: Language::English,
+//!     utf8_messages: Utf8Messages::Surrogate,
 //! };
 //! let connection = Connection {
 //!     channel: Channel::Tls,
@@ -41,6 +42,7 @@
 //! ```
 
 mod authorization;
+mod headers;
 mod manner;
 #[cfg(test)]
 mod tests;
@@ -52,13 +54,16 @@ use std::sync::Arc;
 use sasl::Login;
 
 use crate::reply::{self, Refusal};
+use crate::surrogate::Sizes;
 use crate::wire::{self, Frame};
-use crate::{Deletions, Expire, Language, MessageNumber, Part, Promise, ScanListing};
+use crate::{Deletions, Expire, Header, Language, MessageNumber, Part, Promise, ScanListing};
 
 use authorization::Authorization;
 use manner::Manner;
 use transaction::Transaction;
 use update::Update;
+
+pub use headers::Utf8Messages;
 
 /// Longest line of a SASL exchange in octets, CRLF included, and of the AUTH command that may
 /// carry its first response. RFC 5034 §4 sets no limit of its own; tokens have been seen to
@@ -105,6 +110,8 @@ pub struct Settings {
     /// What `LANG *` chooses (RFC 6856 §3.2). It is the same for everybody, so it tells nobody
     /// whether there is a user of some name.
     pub language: Language,
+    /// What clients get that have not said UTF8 of a message whose header is not ASCII.
+    pub utf8_messages: Utf8Messages,
 }
 
 /// What one connection is.
@@ -131,12 +138,15 @@ pub enum Next {
     Write,
     /// Check the login and open the maildrop; then `opened` or `refused`.
     Authenticate(Login),
-    /// Send this part of a message's text as stored (dot-stuffed, without terminator); then `sent`,
-    /// or `refused` if not one octet of it could be read. The status line is the last of the
+    /// Tell the sizes of these messages as they are with a [surrogate](crate::surrogate) header; then
+    /// `measured`. The output may wait until then.
+    Measure(Vec<MessageNumber>),
+    /// Send this part of a message's text as stored (dot-stuffed, without terminator), with this
+    /// header in place of its own; then `sent`, or `refused` if not one octet of it could be read. The status line is the last of the
     /// output already, and must stay there until the first chunk is read: so `refused` can take
     /// it back, and a small message leaves with it in one write. If the text fails later, cut the
     /// connection: a text without its end is the only honest reply left.
-    Send(MessageNumber, Part),
+    Send(MessageNumber, Part, Header),
     /// Commit the deletions (UPDATE, RFC 1939 §6); then `committed`.
     Commit(Deletions),
     /// Flush; if input is left over, close; else start TLS and a new session.
@@ -180,7 +190,7 @@ pub struct Summary {
 /// while the answer is [`Next::Read`]; a longer line is consumed and dropped up to its end, and
 /// then refused.
 ///
-/// `opened`, `refused`, `sent` and `committed` answer a [`Next`] that asked for them; without one
+/// `opened`, `refused`, `measured`, `sent` and `committed` answer a [`Next`] that asked for them; without one
 /// they do nothing.
 #[derive(Debug)]
 pub struct Session {
@@ -253,6 +263,7 @@ impl Session {
             }
             let rest = &input[consumed..];
             let after = match self.line {
+                _ if self.is_measured() => self.resume(out),
                 Line::Whole => match wire::frame(rest, self.line_octets_max(rest)) {
                     Frame::Unfinished => break Next::Read,
                     Frame::TooLong => {
@@ -310,7 +321,12 @@ impl Session {
                     self.summary.messages_left = listing.len();
                     self.summary.octets_left = listing.total().0;
                     self.summary.user = Some(user);
-                    self.state = State::Transaction(Transaction::new(listing, expire, manner));
+                    self.state = State::Transaction(Transaction::new(
+                        listing,
+                        expire,
+                        manner,
+                        &self.settings,
+                    ));
                 }
                 Err(authorization) => self.state = State::Authorization(authorization),
             },
@@ -335,6 +351,14 @@ impl Session {
                 self.state = State::Closed;
             }
             State::Update(_) | State::Closed => {}
+        }
+    }
+
+    /// The sizes of surrogates, as far as they could be told: the others are listed as they are
+    /// stored. The next `handle` goes on with the command that waits for them.
+    pub fn measured(&mut self, sizes: &[(MessageNumber, Sizes)]) {
+        if let State::Transaction(transaction) = &mut self.state {
+            transaction.measured(sizes);
         }
     }
 
@@ -394,6 +418,21 @@ impl Session {
             State::Closed => return Some(Next::Close),
         }
         (out.len() >= output_octets_max).then_some(Next::Write)
+    }
+
+    /// Whether a command waits that can be answered now.
+    fn is_measured(&self) -> bool {
+        matches!(&self.state, State::Transaction(transaction) if transaction.is_measured())
+    }
+
+    /// Answers it.
+    fn resume(&mut self, out: &mut Vec<u8>) -> After {
+        match &mut self.state {
+            State::Transaction(transaction) => {
+                transaction.resume(&self.settings, &self.connection, out)
+            }
+            _ => After::Line,
+        }
     }
 
     /// The limit of the line that begins the input.

@@ -11,6 +11,7 @@ fn session(command_octets_max: usize, output_octets_max: usize) -> Session {
         command_octets_max,
         output_octets_max,
         language: Language::English,
+        utf8_messages: Utf8Messages::Surrogate,
     };
     let connection = Connection {
         channel: Channel::Plain,
@@ -152,7 +153,7 @@ fn the_status_line_of_a_text_is_taken_back() {
     let mut session = logged_in(2, 65_536);
     let mut out = Vec::new();
     let step = session.handle(b"NOOP\r\nRETR 1\r\nNOOP\r\n", &mut out);
-    assert!(matches!(step.next, Next::Send(number, Part::Whole) if number.get() == 1));
+    assert!(matches!(step.next, Next::Send(number, Part::Whole, _) if number.get() == 1));
     assert_eq!(step.consumed, 14);
     assert_eq!(out, b"+OK\r\n+OK 2000 octets\r\n");
     session.refused(Refusal::Unavailable, &mut out);
@@ -357,4 +358,53 @@ fn secrets_are_not_printed_with_the_session() {
         printed.contains("bob") && !printed.contains("redqueen"),
         "{printed}"
     );
+}
+
+#[test]
+fn surrogates_are_measured_once_and_not_without_end() {
+    let mut session = session(512, 1 << 20);
+    let mut out = Vec::new();
+    session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
+    let mut listing = ScanListing::default();
+    for index in 0..5000 {
+        let id = UniqueId::new(format!("{index}").into_bytes()).unwrap();
+        listing.push(Octets(100), &id);
+        listing.internationalise_last();
+    }
+    session.opened(listing, Expire::Never, &mut out);
+
+    let (said, next) = one(&mut session, b"STAT\r\n");
+    let Next::Measure(numbers) = next else {
+        panic!("STAT shows what is sent");
+    };
+    assert_eq!((said.as_str(), numbers.len()), ("", 4096));
+    let surrogate = crate::surrogate::Surrogate::of_stored(b"Subject: \xc3\xa9\r\n\r\n");
+    // 15 octets give way to 29.
+    let longer = surrogate.wire().len() as u64 - 15;
+    let sizes: Vec<_> = numbers.iter().map(|&it| (it, surrogate.sizes())).collect();
+    session.measured(&sizes);
+    let expected = format!("+OK 5000 {}\r\n", 500_000 + 4096 * longer);
+    let (said, next) = one(&mut session, b"");
+    assert_eq!(said, expected);
+    assert!(matches!(next, Next::Read));
+
+    // What was shown stays; nobody is asked again.
+    let (said, _) = one(&mut session, b"STAT\r\n");
+    assert_eq!(said, expected);
+    let (said, next) = one(&mut session, b"RETR 5000\r\n");
+    assert_eq!(said, "+OK 100 octets\r\n");
+    assert!(matches!(
+        next,
+        Next::Send(_, Part::Whole, Header::Surrogate)
+    ));
+}
+
+#[test]
+fn sizes_that_nobody_has_asked_for_change_nothing() {
+    let mut session = logged_in(1, 65_536);
+    let sizes = crate::surrogate::Surrogate::of_stored(b"X: \xc3\xa9\r\n\r\n").sizes();
+    session.measured(&[(MessageNumber::new(1).unwrap(), sizes)]);
+    let (said, next) = one(&mut session, b"STAT\r\n");
+    assert_eq!(said, "+OK 1 2000\r\n");
+    assert!(matches!(next, Next::Read));
 }

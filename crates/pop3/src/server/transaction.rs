@@ -7,12 +7,14 @@
 //! message whose whole text went out in this session. Until then it is there like any other. RSET
 //! takes back marks (RFC 1939 §5), not that a message was retrieved.
 
+use super::headers::Headers;
 use super::update::Texts;
 use super::{After, Connection, Manner, Next, Settings, Update};
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said};
+use crate::surrogate::Sizes;
 use crate::wire::TERMINATOR;
-use crate::{Command, Deletions, Expire, MessageNumber, Octets, Part, ScanListing};
+use crate::{Command, Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing};
 
 /// So many lines in a row that make no sense end the connection, without UPDATE.
 const ERRORS_MAX: u8 = 20;
@@ -21,6 +23,7 @@ const ERRORS_MAX: u8 = 20;
 #[derive(Debug)]
 pub(super) struct Transaction {
     manner: Manner,
+    headers: Headers,
     listing: ScanListing,
     expire: Expire,
     deletions: Deletions,
@@ -41,6 +44,10 @@ enum Doing {
     Listing(Column, usize),
     /// The driver sends a text.
     Sending(MessageNumber, Part),
+    /// The driver measures surrogates, for this command.
+    Measuring(Command),
+    /// It has.
+    Measured(Command),
 }
 
 /// What a listing shows of a message.
@@ -54,9 +61,15 @@ enum Column {
 pub(super) struct TooLate;
 
 impl Transaction {
-    pub(super) fn new(listing: ScanListing, expire: Expire, manner: Manner) -> Self {
+    pub(super) fn new(
+        listing: ScanListing,
+        expire: Expire,
+        manner: Manner,
+        settings: &Settings,
+    ) -> Self {
         Self {
             manner,
+            headers: Headers::new(manner.mode, settings.utf8_messages, &listing),
             listing,
             expire,
             deletions: Deletions::default(),
@@ -75,15 +88,61 @@ impl Transaction {
         connection: &Connection,
         out: &mut Vec<u8>,
     ) -> After {
-        match line
-            .and_then(Command::parse)
-            .and_then(|command| self.command(command, settings, connection, out))
-        {
+        self.answer(line.and_then(Command::parse), settings, connection, out)
+    }
+
+    fn answer(
+        &mut self,
+        command: Result<Command, Refusal>,
+        settings: &Settings,
+        connection: &Connection,
+        out: &mut Vec<u8>,
+    ) -> After {
+        match command.and_then(|command| self.command(command, settings, connection, out)) {
             Ok(after) => {
                 self.errors = 0;
                 after
             }
             Err(refusal) => self.refuse(refusal, out),
+        }
+    }
+
+    /// The sizes of surrogates.
+    pub(super) fn measured(&mut self, sizes: &[(MessageNumber, Sizes)]) {
+        match std::mem::replace(&mut self.doing, Doing::Commands) {
+            Doing::Measuring(command) => self.doing = Doing::Measured(command),
+            other => {
+                self.doing = other;
+                return;
+            }
+        }
+        for &(number, sizes) in sizes {
+            let octets = self.listing.octets(number).unwrap_or_default();
+            self.listing.resize(number, sizes.of_message(octets));
+        }
+        let marked = self.deletions.iter();
+        let octets = marked.filter_map(|number| self.listing.octets(number));
+        self.octets_deleted = octets.fold(0, |sum, octets| sum.saturating_add(octets.0));
+    }
+
+    /// Whether a command waits that can be answered now.
+    pub(super) fn is_measured(&self) -> bool {
+        matches!(self.doing, Doing::Measured(_))
+    }
+
+    /// Answers it.
+    pub(super) fn resume(
+        &mut self,
+        settings: &Settings,
+        connection: &Connection,
+        out: &mut Vec<u8>,
+    ) -> After {
+        match std::mem::replace(&mut self.doing, Doing::Commands) {
+            Doing::Measured(command) => self.answer(Ok(command), settings, connection, out),
+            other => {
+                self.doing = other;
+                After::Line
+            }
         }
     }
 
@@ -95,6 +154,10 @@ impl Transaction {
         out: &mut Vec<u8>,
     ) -> Result<After, Refusal> {
         let language = self.manner.language;
+        if let Some(numbers) = self.headers.to_measure(&command) {
+            self.doing = Doing::Measuring(command);
+            return Ok(After::Wait(Next::Measure(numbers)));
+        }
         match command {
             Command::Stat => reply::stat(self.messages(), self.octets(), out),
             Command::List(None) => {
@@ -107,6 +170,7 @@ impl Transaction {
             }
             Command::List(Some(number)) => {
                 let octets = self.live(number)?;
+                self.header(number)?;
                 reply::one(out);
                 reply::scan_line(number, octets, out);
             }
@@ -161,9 +225,11 @@ impl Transaction {
         part: Part,
         out: &mut Vec<u8>,
     ) -> Result<After, Refusal> {
-        self.status_line(self.live(number)?, part, out);
+        let octets = self.live(number)?;
+        let header = self.header(number)?;
+        self.status_line(octets, part, out);
         self.doing = Doing::Sending(number, part);
-        Ok(After::Wait(Next::Send(number, part)))
+        Ok(After::Wait(Next::Send(number, part, header)))
     }
 
     /// The text has been sent. Says how many octets were retrieved, if it was a whole message.
@@ -249,13 +315,15 @@ impl Transaction {
 
     /// Whether the driver owes an answer.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.doing, Doing::Sending(..))
+        matches!(self.doing, Doing::Sending(..) | Doing::Measuring(_))
     }
 
     fn refuse(&mut self, refusal: Refusal, out: &mut Vec<u8>) -> After {
         match refusal {
             // Honest mistakes of a client that works from an old list.
-            Refusal::NoSuchMessage | Refusal::MessageDeleted => self.errors = 0,
+            Refusal::NoSuchMessage | Refusal::MessageDeleted | Refusal::NeedsUtf8 => {
+                self.errors = 0;
+            }
             _ => self.errors += 1,
         }
         match self.errors {
@@ -276,6 +344,14 @@ impl Transaction {
             None => Err(Refusal::NoSuchMessage),
             Some(_) if self.deletions.contains(number) => Err(Refusal::MessageDeleted),
             Some(octets) => Ok(octets),
+        }
+    }
+
+    /// With which header a message is sent.
+    fn header(&self, number: MessageNumber) -> Result<Header, Refusal> {
+        match self.listing.is_internationalised(number) {
+            false => Ok(Header::AsStored),
+            true => self.headers.sent().ok_or(Refusal::NeedsUtf8),
         }
     }
 
