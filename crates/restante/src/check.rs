@@ -13,6 +13,7 @@ use std::path::Path;
 use auth::Expire;
 use delivery::QuotaExceeded;
 use nix::unistd::Group;
+use pop3::server::Utf8Messages;
 use server::{Address, PlaintextLogin, Protocol, Tls};
 
 use crate::config::{self, Config, Level, say_duration, say_expire};
@@ -120,6 +121,14 @@ fn describe(config: &Config) -> Result<(), Failure> {
         Some(tls) => row("certificate", &tls.certificate.display().to_string())?,
         None => row("certificate", "none: no TLS")?,
     }
+    row("language", &format!("{} for LANG *", server.language.tag()))?;
+    row(
+        "utf8",
+        match server.utf8_messages {
+            Utf8Messages::Surrogate => "headers that need it get surrogates for other clients",
+            Utf8Messages::Refuse => "messages that need it are refused to other clients",
+        },
+    )?;
     row("store", "native")?;
     keeping(config)?;
     let limits = &server.limits;

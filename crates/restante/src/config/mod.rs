@@ -7,6 +7,7 @@ mod document;
 mod keeping;
 mod listeners;
 mod oauth;
+mod pop3;
 mod read;
 mod values;
 

@@ -8,7 +8,7 @@ use server::{Limits, Tls};
 use toml::de::{DeTable, DeValue};
 
 use super::document::{At, Document, Section, TOP, nearest};
-use super::{Config, Level, LogFormat, Problem, keeping, listeners, oauth, values};
+use super::{Config, Level, LogFormat, Problem, keeping, listeners, oauth, pop3, values};
 
 /// What every key that is not built yet is told.
 pub(super) const LATER: &str = "is not available in this version";
@@ -50,6 +50,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     let listener_value = top.value("listener");
     let tls_table = top.table(document, "tls");
     let maildrop_table = top.table(document, "maildrop");
+    let pop3_table = top.table(document, "pop3");
     let limits_table = top.table(document, "limits");
     let auth_table = top.table(document, "auth");
     let log_table = top.table(document, "log");
@@ -79,6 +80,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
         );
     }
     let maildrop = keeping::read(document, maildrop_table);
+    let pop3 = pop3::read(document, pop3_table);
     let limits = limits(document, limits_table);
     let (scram, scram_iterations, refusal_delay) = auth(document, auth_table);
     let log = log(document, log_table);
@@ -95,6 +97,8 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             limits,
             lock_wait: maildrop.lock_wait,
             keeping: maildrop.keeping,
+            language: pop3.language,
+            utf8_messages: pop3.utf8_messages,
         },
         store: maildrop.store,
         unique_id: maildrop.unique_id,

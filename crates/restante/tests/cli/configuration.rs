@@ -33,6 +33,8 @@ fn a_working_configuration_is_explained() {
   listens     pop3  127.0.0.1:0, passwords in clear only from this machine
   listens     lmtp  unix:DIR/lmtp
   certificate none: no TLS
+  language    en for LANG *
+  utf8        headers that need it get surrogates for other clients
   store       native
   quota       none; of an account that has one, more waits at the sender
   mail        is kept until its owner deletes it
@@ -52,6 +54,28 @@ Nothing is wrong, 1 warning.
         "warning: the data directory DIR/data is not there yet
   it is made by: restante user add NAME; or is its file system not mounted?
 "
+    );
+}
+
+#[test]
+fn how_clients_are_spoken_to_is_explained() {
+    let lines = "[pop3]\nlanguage = \"de\"\nutf8_messages = \"refuse\"\n";
+    let site = Site::with(&format!("{CONFIGURATION}\n{lines}"));
+    let ended = site.run(&["check"], b"").with(0);
+    let said = "  language    de for LANG *
+  utf8        messages that need it are refused to other clients
+";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+
+    let lines = "[pop3]\nlanguage = \"xx\"\nutf8_messages = \"refused\"\n";
+    let complaints = complaints(&format!("{CONFIGURATION}\n{lines}"));
+    assert!(
+        complaints.contains("give one of: en, de, fr, ja, uk"),
+        "{complaints}"
+    );
+    assert!(
+        complaints.contains("did you mean \"refuse\"?"),
+        "{complaints}"
     );
 }
 
