@@ -39,6 +39,7 @@ mod listener;
 mod lmtp;
 mod log;
 mod pop3;
+pub mod proxy;
 pub mod sandbox;
 mod server;
 mod sweep;
