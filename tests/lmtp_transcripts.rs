@@ -4,6 +4,7 @@
 //! A transcript begins with `#` lines that say what it shows. Then, one a line:
 //!
 //! ```text
+//! front end                          the other side may name its client by XCLIENT
 //! account bob: bob@dobbs.org bob      an account and the addresses that reach it
 //! disabled joe: joe@dobbs.org         an account that is disabled
 //! away ann: ann@dobbs.org             the accounts cannot be asked for these
@@ -38,6 +39,7 @@ use delivery::lmtp::{
 };
 use delivery::{Arrival, Trace};
 use maildrop::{DeliverError, Delivered, MaildropId, Quota};
+use pop3::xclient::Speaker;
 use pop3::{Octets, UniqueId};
 
 /// Mon, 23 Nov 2026 08:24:39 +0000.
@@ -60,6 +62,7 @@ struct Transcript {
     settings: Arc<Settings>,
     accounts: BTreeMap<String, (Kind, Vec<String>)>,
     quotas: BTreeMap<String, u64>,
+    speaker: Speaker,
     /// What is said, in order.
     lines: Vec<Line>,
     /// Account → stored texts, of those that are spoken of.
@@ -93,7 +96,7 @@ impl Transcript {
         let (mut accounts, mut lines) = (BTreeMap::new(), Vec::new());
         let mut quotas = BTreeMap::new();
         let (mut maildrops, mut closed) = (BTreeMap::<String, Vec<Vec<u8>>>::new(), false);
-        let mut shown = String::new();
+        let (mut shown, mut speaker) = (String::new(), Speaker::Client);
         for line in text.lines() {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             let kind = match key {
@@ -115,6 +118,7 @@ impl Transcript {
                     let (name, octets) = value.split_once(' ').unwrap();
                     quotas.insert(name.to_owned(), octets.parse().unwrap());
                 }
+                "front" if value == "end" => speaker = Speaker::FrontEnd,
                 "exceeded" if value == "permanent" => {
                     settings.quota_exceeded = QuotaExceeded::Permanent;
                 }
@@ -152,6 +156,7 @@ impl Transcript {
             settings: Arc::new(settings),
             accounts,
             quotas,
+            speaker,
             lines,
             maildrops,
             closed,
@@ -251,6 +256,7 @@ impl<'a> Driver<'a> {
     fn new(transcript: &'a Transcript) -> Self {
         let client = Client {
             address: "192.0.2.1".into(),
+            speaker: transcript.speaker,
         };
         let session = Session::new(transcript.settings.clone(), client);
         let mut outcome = Outcome::default();
@@ -274,7 +280,8 @@ impl<'a> Driver<'a> {
             self.draft.append(&mut self.text);
             match step.next {
                 Next::Read => return,
-                Next::Text => {}
+                // What the session makes of it shows in what it delivers.
+                Next::Text | Next::Forwarded(_) => {}
                 Next::Discard => self.draft.clear(),
                 Next::Close => self.outcome.closed = true,
                 Next::Resolve { address, octets } => {

@@ -102,6 +102,8 @@ fn no_reply_has_a_bracket_that_is_not_a_response_code() {
                 b"[SYS/TEMP] ",
                 b"[SYS/PERM] ",
                 b"[UTF8] ",
+                // Only in the greeting of a front end that is believed, which looks for it.
+                b"[XCLIENT] ",
             ];
             assert!(
                 codes.iter().any(|code| text.starts_with(code)),

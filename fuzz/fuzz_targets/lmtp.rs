@@ -10,6 +10,7 @@ use delivery::lmtp::{
 };
 use libfuzzer_sys::fuzz_target;
 use maildrop::{Delivered, MaildropId};
+use pop3::xclient::Speaker;
 use pop3::{Octets, UniqueId};
 
 fuzz_target!(|data: &[u8]| {
@@ -34,6 +35,7 @@ fn play(input: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     };
     let client = Client {
         address: "192.0.2.1".into(),
+        speaker: Speaker::FrontEnd,
     };
     let mut session = Session::new(Arc::new(settings), client);
     let (mut waiting, mut out, mut text) = (Vec::new(), Vec::new(), Vec::new());
@@ -46,7 +48,7 @@ fn play(input: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
             draft.append(&mut text);
             match step.next {
                 Next::Read => break,
-                Next::Text => {}
+                Next::Text | Next::Forwarded(_) => {}
                 Next::Discard => draft.clear(),
                 Next::Close => return (out, messages),
                 Next::Resolve { address, .. } => session.resolved(resolve(address), &mut out),

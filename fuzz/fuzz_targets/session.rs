@@ -10,6 +10,7 @@ use pop3::server::{
     Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Session, Settings, Stls, Utf8Messages,
 };
 use pop3::surrogate::Surrogate;
+use pop3::xclient::Speaker;
 use pop3::{Expire, Header, Language, Octets, Part, Promise, ScanListing, UniqueId, wire};
 
 /// Texts as the store keeps them.
@@ -56,6 +57,11 @@ impl Conduct {
                 Stls::Offered
             } else {
                 Stls::NotOffered
+            },
+            speaker: if choose(64) {
+                Speaker::FrontEnd
+            } else {
+                Speaker::Client
             },
             timestamp: "<1.2@mailgate.dobbs.org>".into(),
             expire: Promise::Least(self.expire()),
@@ -105,6 +111,13 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                 Next::Write => {
                     assert!(!out.is_empty());
                     outcome.said.append(&mut out);
+                }
+                Next::Forwarded(said) => {
+                    assert!(conduct.connection().speaker == Speaker::FrontEnd);
+                    match said.port {
+                        Some(_) => session.refused(Refusal::TooManySessions, &mut out),
+                        None => session.forwarded(Passwords::AfterTls, &mut out),
+                    }
                 }
                 Next::Authenticate(login) => match login.user().len() {
                     0 => panic!("a login has a name"),
@@ -217,7 +230,7 @@ fuzz_target!(|data: &[u8]| {
         let ok = line == b"+OK" || line.starts_with(b"+OK ");
         assert!(ok || line.starts_with(b"-ERR ") || line.starts_with(b"+ "));
         assert!(line.len() <= 510 && line.iter().all(|octet| (0x20..0x7f).contains(octet)));
-        assert!(!line.starts_with(b"+OK ["));
+        assert!(!line.starts_with(b"+OK [") || line.starts_with(b"+OK [XCLIENT] POP3 server"));
         let text = line.strip_prefix(b"+OK ").unwrap_or_default();
         // Only a counted reply begins with a number; a user's name is followed by "'s".
         let counts = text

@@ -3,6 +3,7 @@
 use pop3::client::{Answer, CannotSend, Channel, Event, Exchange, Outcome, Session};
 use pop3::server::{self, Connection, Passwords, Stls, Utf8Messages};
 use pop3::wire::Form;
+use pop3::xclient::Speaker;
 use pop3::{Command, Expire, Language, Promise, client};
 use restante_tests::driver::{Account, Driver};
 use restante_tests::random::Random;
@@ -62,6 +63,7 @@ impl Both {
             channel: Channel::Tls,
             passwords: Passwords::Accepted,
             stls: Stls::NotOffered,
+            speaker: Speaker::Client,
             timestamp: TIMESTAMP.into(),
             expire: Promise::All(Expire::Never),
         };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Next, Passwords, Session, Settings, Stls, Summary};
 use pop3::surrogate::{self, Sizes, Surrogate};
+use pop3::xclient::Attributes;
 use pop3::{Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
 use sasl::{Login, Secret};
 
@@ -87,6 +88,15 @@ pub enum Standing {
     Cut,
 }
 
+/// What becomes of a client whom a front end names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Conduct {
+    /// He may log in like this.
+    Admit(Passwords),
+    /// There is no place for him.
+    TurnAway,
+}
+
 /// A server with one connection.
 pub struct Driver {
     settings: Arc<Settings>,
@@ -95,6 +105,9 @@ pub struct Driver {
     connection: Connection,
     /// Who is logged in.
     account: Option<usize>,
+    conduct: Conduct,
+    /// What a front end has said of its client.
+    client: Option<Attributes>,
     input: Vec<u8>,
     out: Vec<u8>,
     standing: Standing,
@@ -111,12 +124,27 @@ impl Driver {
             settings,
             accounts,
             session,
+            conduct: Conduct::Admit(connection.passwords),
+            client: None,
             connection,
             account: None,
             input: Vec::new(),
             out,
             standing: Standing::Open,
         }
+    }
+
+    /// What is to become of a client whom a front end names.
+    pub fn set_conduct(&mut self, conduct: Conduct) {
+        self.conduct = conduct;
+    }
+
+    /// What a front end has said of its client, as it is printed.
+    pub fn client(&self) -> String {
+        self.client
+            .as_ref()
+            .map(Attributes::to_string)
+            .unwrap_or_default()
     }
 
     /// Octets come from the client. Those that come after the end are lost.
@@ -133,6 +161,15 @@ impl Driver {
             match step.next {
                 Next::Read => break,
                 Next::Write => self.out.append(&mut said),
+                Next::Forwarded(attributes) => {
+                    match self.conduct {
+                        Conduct::Admit(passwords) => self.session.forwarded(passwords, &mut said),
+                        Conduct::TurnAway => {
+                            self.session.refused(Refusal::TooManySessions, &mut said);
+                        }
+                    }
+                    self.client = Some(attributes);
+                }
                 Next::Authenticate(login) => match self.verify(&login) {
                     Ok((listing, expire)) => self.session.opened(listing, expire, &mut said),
                     Err(why) => self.session.refused(why, &mut said),

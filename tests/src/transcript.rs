@@ -20,6 +20,7 @@
 //! | `* closed` | the server closes the connection |
 //! | `* cut` | the server cuts it in the middle of a text |
 //! | `* lost` | the client is gone without QUIT |
+//! | `* client: ADDR=192.0.2.7` | a front end has said this of its client; nothing: it has not |
 //! | `* left: 1 3` | these messages are in the maildrop, by their numbers at the beginning |
 //!
 //! In every TEXT `\r`, `\n`, `\0`, `\\` and `\xHH` stand for octets and `\(600 a)` for six hundred
@@ -43,6 +44,9 @@
 //! | `channel: tls` | plain |
 //! | `passwords: after tls` | accepted |
 //! | `stls: offered` | not offered |
+//! | `front end` | the other side speaks for itself |
+//! | `forwarded passwords: after tls` | as before: `accepted` or not |
+//! | `forwarded client is turned away` | there is a place for it |
 //! | `timestamp: <…>` | `<1.2@mailgate.dobbs.org>` |
 //! | `command octets: 255` | 512 |
 //! | `utf8 messages: refuse` | surrogates are sent |
@@ -60,16 +64,18 @@ use std::path::Path;
 
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Passwords, Settings, Stls, Utf8Messages};
+use pop3::xclient::Speaker;
 use pop3::{Expire, Language, Promise, UniqueId, wire};
 use sasl::Secret;
 
-use crate::driver::{Account, Driver, Message, Reading, Standing};
+use crate::driver::{Account, Conduct, Driver, Message, Reading, Standing};
 
 /// A transcript, read.
 pub struct Transcript {
     settings: Settings,
     connection: Connection,
     accounts: Vec<Account>,
+    conduct: Option<Conduct>,
     crlf_only: bool,
     steps: Vec<Step>,
 }
@@ -87,6 +93,7 @@ enum Mark {
     Cut,
     Lost,
     Left(Vec<usize>),
+    Client(String),
 }
 
 /// In which pieces the client's octets come.
@@ -133,10 +140,12 @@ impl Transcript {
                 channel: Channel::Plain,
                 passwords: Passwords::Accepted,
                 stls: Stls::NotOffered,
+                speaker: Speaker::Client,
                 timestamp: "<1.2@mailgate.dobbs.org>".into(),
                 expire: Promise::All(Expire::Never),
             },
             accounts: Vec::new(),
+            conduct: None,
             crlf_only: false,
             steps: Vec::new(),
         };
@@ -199,6 +208,9 @@ impl Transcript {
                 "closed" => Mark::Closed,
                 "cut" => Mark::Cut,
                 "lost" => Mark::Lost,
+                _ if mark.starts_with("client:") => {
+                    Mark::Client(mark.trim_start_matches("client:").to_owned())
+                }
                 _ => Mark::Left(
                     mark.strip_prefix("left:")?
                         .split_whitespace()
@@ -298,6 +310,17 @@ impl Transcript {
             }
             ["language"] => self.settings.language = Language::tagged(value)?,
             ["crlf", "only"] => self.crlf_only = true,
+            ["front", "end"] => self.connection.speaker = Speaker::FrontEnd,
+            ["forwarded", "passwords"] => {
+                self.conduct = Some(Conduct::Admit(match value {
+                    "accepted" => Passwords::Accepted,
+                    "after tls" => Passwords::AfterTls,
+                    _ => return None,
+                }));
+            }
+            ["forwarded", "client", "is", "turned", "away"] => {
+                self.conduct = Some(Conduct::TurnAway);
+            }
             _ => return None,
         }
         Some(())
@@ -332,6 +355,9 @@ impl Transcript {
             ..self.settings.clone()
         };
         let mut driver = Driver::new(settings, self.connection.clone(), self.accounts.clone());
+        if let Some(conduct) = self.conduct {
+            driver.set_conduct(conduct);
+        }
         let (mut sent, mut expected) = (Vec::new(), Vec::new());
         for step in &self.steps {
             match step {
@@ -374,6 +400,7 @@ impl Transcript {
             Mark::Closed => standing == Standing::Closed,
             Mark::Cut => standing == Standing::Cut,
             Mark::Lost => standing == Standing::Open,
+            Mark::Client(said) => driver.client() == *said,
             Mark::Left(numbers) => {
                 let before = self.accounts.last().map_or(&[][..], |a| &a.messages);
                 let after = driver.accounts().last().map_or(&[][..], |a| &a.messages);

@@ -18,6 +18,7 @@ use std::fmt;
 use sasl::{Secret, base64};
 
 use crate::reply::{Refusal, decimal};
+use crate::xclient::{Attributes, Wrong};
 use crate::{LanguageRange, MessageNumber, Part};
 
 /// The first word of a command.
@@ -41,11 +42,12 @@ pub enum Keyword {
     Uidl,
     User,
     Utf8,
+    Xclient,
 }
 
 impl Keyword {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Apop,
         Self::Auth,
         Self::Capa,
@@ -63,6 +65,7 @@ impl Keyword {
         Self::Uidl,
         Self::User,
         Self::Utf8,
+        Self::Xclient,
     ];
 
     /// As it is printed.
@@ -85,6 +88,7 @@ impl Keyword {
             Self::Uidl => "UIDL",
             Self::User => "USER",
             Self::Utf8 => "UTF8",
+            Self::Xclient => "XCLIENT",
         }
     }
 
@@ -145,6 +149,8 @@ pub enum Command {
     User(String),
     /// UTF-8 from now on (RFC 6856 §2.1).
     Utf8,
+    /// A front end names its client (not in an RFC; see [`crate::xclient`]).
+    Xclient(Attributes),
 }
 
 /// A command that no line can carry: an argument holds an octet that would end it.
@@ -180,6 +186,13 @@ impl Command {
             return match rest {
                 [] => Err(Refusal::Usage(keyword)),
                 password => Ok(Self::Pass(Secret::new(password))),
+            };
+        }
+        if keyword == Keyword::Xclient {
+            return match Attributes::parse(rest) {
+                Ok(attributes) => Ok(Self::Xclient(attributes)),
+                Err(Wrong::Form) => Err(Refusal::Usage(keyword)),
+                Err(Wrong::Loop) => Err(Refusal::ForwardedInACircle),
             };
         }
         let mut words = rest.split(|&octet| octet == b' ').filter(|w| !w.is_empty());
@@ -251,6 +264,7 @@ impl Command {
             }
             Self::Lang(Some(range)) => print_word(&range.to_string(), &mut line)?,
             Self::User(user) => print_word(user, &mut line)?,
+            Self::Xclient(attributes) => line.extend_from_slice(attributes.to_string().as_bytes()),
             Self::Apop { user, digest } => {
                 print_word(user, &mut line)?;
                 line.push(b' ');
@@ -309,6 +323,7 @@ impl Command {
             Self::Uidl(_) => Keyword::Uidl,
             Self::User(_) => Keyword::User,
             Self::Utf8 => Keyword::Utf8,
+            Self::Xclient(_) => Keyword::Xclient,
         }
     }
 
@@ -415,7 +430,11 @@ fn print_word(word: &str, line: &mut Vec<u8>) -> Result<(), NotALine> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::num::{NonZeroU16, NonZeroU32};
+
     use super::*;
+    use crate::xclient::Transport;
     use proptest::prelude::*;
 
     fn n(number: u32) -> MessageNumber {
@@ -426,6 +445,10 @@ mod tests {
     fn every_command_in_its_plain_form() {
         let digest = *b"\xc4\xc9\x33\x4b\xac\x56\x0e\xcc\x97\x9e\x58\x00\x1b\x3e\x22\xfb";
         let user = || "mrose".to_owned();
+        let client = || Attributes {
+            address: Some("192.0.2.7".parse().unwrap()),
+            ..Attributes::default()
+        };
         let plain = |initial_response| Command::Auth {
             mechanism: "PLAIN".into(),
             initial_response,
@@ -461,6 +484,7 @@ mod tests {
             ("UIDL 7", Command::Uidl(Some(n(7)))),
             ("USER mrose", Command::User(user())),
             ("UTF8", Command::Utf8),
+            ("XCLIENT ADDR=192.0.2.7", Command::Xclient(client())),
         ] {
             assert_eq!(Command::parse(line.as_bytes()), Ok(command.clone()));
             let printed = command.to_line().unwrap();
@@ -545,6 +569,10 @@ mod tests {
             (b"AUTH A23456789012345678901", Refusal::Usage(Auth)),
             (b"AUTH PLAIN ==", Refusal::NotBase64),
             (b"AUTH PLAIN AA=A", Refusal::NotBase64),
+            (b"XCLIENT", Refusal::Usage(Xclient)),
+            (b"XCLIENT 192.0.2.7", Refusal::Usage(Xclient)),
+            (b"XCLIENT ADDR=a", Refusal::Usage(Xclient)),
+            (b"XCLIENT TTL=0", Refusal::ForwardedInACircle),
         ] {
             assert_eq!(Command::parse(line), Err(refusal), "{line:?}");
         }
@@ -562,6 +590,28 @@ mod tests {
         ] {
             assert_eq!(command.to_line(), Err(NotALine));
         }
+    }
+
+    fn client() -> impl Strategy<Value = Attributes> {
+        let addresses = prop_oneof![
+            any::<u32>().prop_map(|bits| IpAddr::V4(bits.into())),
+            any::<u128>().prop_map(|bits| IpAddr::V6(bits.into())),
+        ];
+        let transports = prop_oneof![Just(Transport::Tls), Just(Transport::Insecure)];
+        (
+            prop::option::of(addresses),
+            any::<u16>().prop_map(NonZeroU16::new),
+            prop::option::of("[a-z+= ]{1,20}"),
+            any::<u32>().prop_map(NonZeroU32::new),
+            prop::option::of(transports),
+        )
+            .prop_map(|(address, port, session, ttl, transport)| Attributes {
+                address,
+                port,
+                session,
+                ttl,
+                transport,
+            })
     }
 
     fn command() -> impl Strategy<Value = Command> {
@@ -594,6 +644,7 @@ mod tests {
             prop::option::of(number()).prop_map(Command::Uidl),
             name.prop_map(Command::User),
             Just(Command::Utf8),
+            client().prop_map(Command::Xclient),
         ]
     }
 

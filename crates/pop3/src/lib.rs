@@ -13,6 +13,7 @@ pub mod reply;
 pub mod server;
 pub mod surrogate;
 pub mod wire;
+pub mod xclient;
 
 pub use command::{Command, Keyword, NotALine};
 pub use expire::{Expire, Promise};

@@ -7,6 +7,7 @@
 
 use crate::command::Keyword;
 use crate::wire::TERMINATOR;
+use crate::xclient::Speaker;
 use crate::{Language, MessageNumber, Octets};
 
 /// Why a command is refused; each has its response code here and its wordings in the languages.
@@ -78,6 +79,12 @@ pub enum Refusal {
     NeedsUtf8,
     /// No language of that range (RFC 6856 §3.2).
     UnknownLanguage,
+    /// XCLIENT after a login has begun.
+    ForwardedLate,
+    /// XCLIENT says again what has been said.
+    ForwardedTwice,
+    /// XCLIENT with a TTL of 0.
+    ForwardedInACircle,
 }
 
 impl Refusal {
@@ -110,7 +117,10 @@ impl Refusal {
             | Self::StlsNotOffered
             | Self::AlreadyTls
             | Self::StlsAfterUtf8
-            | Self::UnknownLanguage => None,
+            | Self::UnknownLanguage
+            | Self::ForwardedLate
+            | Self::ForwardedTwice
+            | Self::ForwardedInACircle => None,
         }
     }
 
@@ -208,11 +218,16 @@ pub(crate) fn decimal(mut number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[first..]);
 }
 
-/// How the server greets; with a timestamp where APOP may be used (RFC 1939 §7).
-pub(crate) fn greeting(timestamp: Option<&str>, out: &mut Vec<u8>) {
+/// How the server greets; with a timestamp where APOP may be used (RFC 1939 §7). Dovecot's proxies
+/// look for `[XCLIENT]`; nobody else is told.
+pub(crate) fn greeting(speaker: Speaker, timestamp: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(match speaker {
+        Speaker::Client => b"+OK POP3 server ready",
+        Speaker::FrontEnd => b"+OK [XCLIENT] POP3 server ready",
+    });
     match timestamp {
-        Some(timestamp) => line(out, &[b"+OK POP3 server ready ", timestamp.as_bytes()]),
-        None => line(out, &[b"+OK POP3 server ready"]),
+        Some(timestamp) => line(out, &[b" ", timestamp.as_bytes()]),
+        None => line(out, &[]),
     }
 }
 

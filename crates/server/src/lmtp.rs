@@ -12,6 +12,7 @@ use auth::State;
 use delivery::RecipientRefusal;
 use delivery::lmtp::{Message, Next, Session};
 use maildrop::{DeliverError, Draft, MaildropId, Maildrops, Quota};
+use pop3::xclient::Speaker;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
@@ -29,6 +30,7 @@ pub(crate) async fn serve(
         address: visit
             .address
             .map_or_else(|| "local".to_owned(), |address| address.to_string()),
+        speaker: Speaker::Client,
     };
     let driver = Driver {
         connection,
@@ -77,6 +79,8 @@ impl Driver<'_> {
                     }
                     self.read().await?;
                 }
+                // Nobody is a front end yet.
+                Next::Forwarded(_) => {}
                 Next::Resolve { address, octets } => {
                     let resolved = self.resolve(address, octets).await?;
                     let output = &mut self.connection.output;

@@ -16,6 +16,7 @@ use maildrop::{
 };
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Next, Passwords, Session, Stls};
+use pop3::xclient::Speaker;
 use pop3::{Deletions, Expire, Header, MessageNumber, Part, Promise, ScanListing};
 use sasl::Login;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -119,6 +120,8 @@ impl Driver<'_> {
                     self.read().await?;
                 }
                 Next::Write => self.flush().await?,
+                // Nobody is a front end yet.
+                Next::Forwarded(_) => return Err(End::Fault),
                 Next::Authenticate(login) => self.authenticate(login).await?,
                 Next::Measure(numbers) => self.measure(&numbers).await?,
                 Next::Send(number, part, Header::AsStored) => self.send(number, part).await?,
@@ -442,6 +445,7 @@ fn offer(
         channel: if tls { Channel::Tls } else { Channel::Plain },
         passwords,
         stls,
+        speaker: Speaker::Client,
         timestamp: timestamp.to_owned(),
         expire,
     }

@@ -4,20 +4,31 @@
 //! BODY (RFC 6152 §3). Lenient where it harms nobody: letters of any case, spaces behind the colon
 //! and at the end, dots of a local part anywhere.
 
+use pop3::xclient::{Attributes, Wrong};
+
 use super::reply::Refusal;
 
 /// What the peer asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Command {
-    Lhlo { name: String },
-    Mail { sender: String, octets: u64 },
-    Rcpt { address: String },
+    Lhlo {
+        name: String,
+    },
+    Mail {
+        sender: String,
+        octets: u64,
+    },
+    Rcpt {
+        address: String,
+    },
     Data,
     Rset,
     Noop,
     Vrfy,
     Help,
     Quit,
+    /// What a front end says of its client; from somebody else nothing, whatever it is.
+    Xclient(Result<Attributes, Wrong>),
     Http,
 }
 
@@ -64,6 +75,7 @@ impl Command {
             b"RSET" => alone(Self::Rset, argument),
             b"QUIT" => alone(Self::Quit, argument),
             b"NOOP" => Ok(Self::Noop),
+            b"XCLIENT" => Ok(Self::Xclient(Attributes::parse(argument.as_bytes()))),
             b"HELP" => Ok(Self::Help),
             b"VRFY" if argument.is_empty() => Err(Refusal::Argument),
             b"VRFY" => Ok(Self::Vrfy),
@@ -271,6 +283,12 @@ mod tests {
             ("VRFY", Err(Refusal::Argument)),
             ("EXPN list", Err(Refusal::NotImplemented)),
             ("BDAT 10 LAST", Err(Refusal::NotImplemented)),
+            ("XCLIENT", Ok(Command::Xclient(Err(Wrong::Form)))),
+            ("xclient TTL=0", Ok(Command::Xclient(Err(Wrong::Loop)))),
+            (
+                "XCLIENT NAME=x",
+                Ok(Command::Xclient(Ok(Attributes::default()))),
+            ),
             ("POST / HTTP/1.1", Ok(Command::Http)),
             ("", Err(Refusal::UnknownCommand)),
             (" NOOP", Err(Refusal::UnknownCommand)),

@@ -22,6 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use maildrop::{DeliverError, Delivered, Draft, Maildrops, Measure};
+use pop3::xclient::{Attributes, Speaker, Wrong};
 
 use self::command::Command;
 use self::data::{Ended, Envelope, Incoming, Taken};
@@ -59,6 +60,8 @@ pub struct Settings {
 pub struct Client {
     /// The client's address in text, or `local` for a Unix socket.
     pub address: String,
+    /// Whether it may name somebody else by XCLIENT.
+    pub speaker: Speaker,
 }
 
 /// A message whose end has come, with everything that delivering it needs.
@@ -107,6 +110,9 @@ pub enum Next {
         /// Octets as SIZE declared them (RFC 1870 §6.1).
         octets: u64,
     },
+    /// Note what a front end has said of its client, and call `handle` again. The session knows it
+    /// already, and begins anew with its greeting.
+    Forwarded(Attributes),
     /// Put the text so far into the draft, empty the buffer, call `handle` again.
     Text,
     /// The message is whole: deliver it to every recipient; then `delivered`, a result a recipient.
@@ -412,7 +418,7 @@ impl Session {
                 // Also ends a transaction, as RSET does (RFC 5321 §4.1.4).
                 self.state = State::Idle;
                 self.name = Some(name);
-                reply::lhlo(out, &self.settings);
+                reply::lhlo(out, &self.settings, self.client.speaker);
             }
             Command::Mail { sender, octets } => self.mail(sender, octets, out)?,
             Command::Rcpt { address } => return self.rcpt(address),
@@ -430,9 +436,26 @@ impl Session {
                 self.state = State::Closed;
                 return Ok(Some(Next::Close));
             }
+            Command::Xclient(said) => return self.xclient(said, out),
             Command::Http => return Ok(Some(self.farewell(Farewell::Http, out))),
         }
         Ok(None)
+    }
+
+    /// A front end names its client: everything begins anew, as Postfix has it, with the greeting.
+    fn xclient(&mut self, said: Result<Attributes, Wrong>, out: &mut Vec<u8>) -> Answer {
+        let said = match (self.client.speaker, &self.state) {
+            (Speaker::Client, _) => return Err(Refusal::NoFrontEnd),
+            (_, State::Transaction(_)) => return Err(Refusal::WithinTransaction),
+            _ => said.map_err(Refusal::of_attributes)?,
+        };
+        if let Some(address) = said.address {
+            self.client.address = address.to_canonical().to_string();
+        }
+        self.name = None;
+        self.state = State::Idle;
+        reply::greeting(out, &self.settings);
+        Ok(Some(Next::Forwarded(said)))
     }
 
     fn mail(&mut self, sender: String, octets: u64, out: &mut Vec<u8>) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@
 //! a peer said comes back only as an address that has passed the strict parser.
 
 use maildrop::{DeliverError, Delivered};
+use pop3::xclient::{Speaker, Wrong};
 
 use super::Settings;
 use crate::{QuotaExceeded, RecipientRefusal};
@@ -39,6 +40,10 @@ pub(super) enum Refusal {
     Full,
     Unavailable,
     NotDelivered,
+    NoFrontEnd,
+    Attributes,
+    InACircle,
+    WithinTransaction,
 }
 
 impl Refusal {
@@ -74,6 +79,10 @@ impl Refusal {
             Self::Full => "552 5.2.2 maildrop is full",
             Self::Unavailable => "451 4.3.0 maildrop is unavailable, try again later",
             Self::NotDelivered => "451 4.3.0 not delivered, try again later",
+            Self::NoFrontEnd => "550 5.7.0 XCLIENT is for front ends that are named here",
+            Self::Attributes => "501 5.5.4 say XCLIENT ADDR=192.0.2.7",
+            Self::InACircle => "550 5.4.6 front ends pass this connection on in a circle",
+            Self::WithinTransaction => "503 5.5.1 say XCLIENT before MAIL",
         }
     }
 }
@@ -88,6 +97,7 @@ impl Refusal {
                 | Self::NotImplemented
                 | Self::LineTooLong
                 | Self::LineOctets
+                | Self::NoFrontEnd
         )
     }
 }
@@ -100,6 +110,14 @@ impl Refusal {
             RecipientRefusal::Disabled => Self::RecipientDisabled,
             RecipientRefusal::Unavailable => Self::AccountsUnavailable,
             RecipientRefusal::Full => Self::full(settings),
+        }
+    }
+
+    /// Of what a front end says of its client.
+    pub(super) fn of_attributes(why: Wrong) -> Self {
+        match why {
+            Wrong::Form => Self::Attributes,
+            Wrong::Loop => Self::InACircle,
         }
     }
 
@@ -150,12 +168,16 @@ pub(super) fn delivered(out: &mut Vec<u8>, address: &str, delivered: &Delivered)
     );
 }
 
-pub(super) fn lhlo(out: &mut Vec<u8>, settings: &Settings) {
+pub(super) fn lhlo(out: &mut Vec<u8>, settings: &Settings, speaker: Speaker) {
     let size = settings.message_octets_max.to_string();
     line(out, &["250-", &settings.hostname]);
     line(out, &["250-PIPELINING"]);
     line(out, &["250-ENHANCEDSTATUSCODES"]);
     line(out, &["250-8BITMIME"]);
+    // Only what is made something of; a front end says no more than is announced.
+    if speaker == Speaker::FrontEnd {
+        line(out, &["250-XCLIENT ADDR PORT TTL"]);
+    }
     // 0 says that there is no fixed limit (RFC 1870 §3), as it does in the settings.
     line(out, &["250 SIZE ", &size]);
 }
@@ -245,6 +267,10 @@ mod tests {
             Full,
             Unavailable,
             NotDelivered,
+            NoFrontEnd,
+            Attributes,
+            InACircle,
+            WithinTransaction,
         ] {
             let text = why.text();
             let (code, rest) = text.split_at(3);

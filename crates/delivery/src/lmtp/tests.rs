@@ -43,6 +43,7 @@ impl Driver {
     fn new(settings: Arc<Settings>) -> Self {
         let client = Client {
             address: "192.0.2.1".into(),
+            speaker: Speaker::Client,
         };
         Self {
             session: Session::new(settings, client),
@@ -74,7 +75,7 @@ impl Driver {
                     assert!(self.input.len() < COMMAND_OCTETS_MAX, "input piles up");
                     return;
                 }
-                Next::Text => {}
+                Next::Text | Next::Forwarded(_) => {}
                 Next::Discard => self.draft.clear(),
                 Next::Close => {
                     self.world.closed = true;
@@ -215,6 +216,7 @@ fn each_recipient_has_its_own_result_and_none_is_no_yes() {
         settings(0, 100),
         Client {
             address: "local".into(),
+            speaker: Speaker::Client,
         },
     );
     let (mut out, mut text) = (Vec::new(), Vec::new());
@@ -287,8 +289,11 @@ fn the_received_field_holds_nothing_that_the_client_made_up() {
         ("mx", "local", "from mx (local)"),
         ("a;(b)\"c\\<d>", "e)(f", "from a??b??c??d? (e??f)"),
     ] {
-        let address = address.into();
-        let mut session = Session::new(settings(0, 1), Client { address });
+        let client = Client {
+            address: address.into(),
+            speaker: Speaker::Client,
+        };
+        let mut session = Session::new(settings(0, 1), client);
         let line = format!("LHLO {name}\r\n");
         session.handle(line.as_bytes(), &mut Vec::new(), &mut Vec::new());
         let by = " by mailgate.dobbs.org with LMTP";

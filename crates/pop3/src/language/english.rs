@@ -38,6 +38,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsAfterUtf8 => "no STLS after UTF8",
         Refusal::NeedsUtf8 => "message has a header that needs UTF8",
         Refusal::UnknownLanguage => "this language is not spoken here",
+        Refusal::ForwardedLate => "XCLIENT comes before a login",
+        Refusal::ForwardedTwice => "XCLIENT says each thing once",
+        Refusal::ForwardedInACircle => "front ends pass this connection on in a circle",
     }
 }
 
@@ -60,6 +63,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Uidl => "UIDL takes a message number or nothing",
         Keyword::User => "USER takes a user name",
         Keyword::Utf8 => "UTF8 takes no argument",
+        Keyword::Xclient => "XCLIENT takes attributes such as ADDR=192.0.2.7",
     }
 }
 

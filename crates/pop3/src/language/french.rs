@@ -41,6 +41,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsAfterUtf8 => "pas de STLS après UTF8",
         Refusal::NeedsUtf8 => "l’en-tête de ce message exige UTF8",
         Refusal::UnknownLanguage => "cette langue n’est pas parlée ici",
+        Refusal::ForwardedLate => "XCLIENT vient avant la connexion",
+        Refusal::ForwardedTwice => "XCLIENT ne dit chaque chose qu’une fois",
+        Refusal::ForwardedInACircle => "cette connexion est transmise en boucle",
     }
 }
 
@@ -63,6 +66,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Uidl => "UIDL attend un numéro de message ou rien",
         Keyword::User => "USER attend un nom d’utilisateur",
         Keyword::Utf8 => "UTF8 n’attend aucun argument",
+        Keyword::Xclient => "XCLIENT attend des attributs comme ADDR=192.0.2.7",
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsAfterUtf8 => "kein STLS nach UTF8",
         Refusal::NeedsUtf8 => "der Kopf der Nachricht erfordert UTF8",
         Refusal::UnknownLanguage => "diese Sprache wird hier nicht gesprochen",
+        Refusal::ForwardedLate => "XCLIENT kommt vor der Anmeldung",
+        Refusal::ForwardedTwice => "XCLIENT sagt jedes nur einmal",
+        Refusal::ForwardedInACircle => "diese Verbindung wird im Kreis weitergereicht",
     }
 }
 
@@ -63,6 +66,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Uidl => "UIDL braucht eine Nachrichtennummer oder nichts",
         Keyword::User => "USER braucht einen Benutzernamen",
         Keyword::Utf8 => "UTF8 hat kein Argument",
+        Keyword::Xclient => "XCLIENT erwartet Attribute wie ADDR=192.0.2.7",
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsAfterUtf8 => "UTF8 の後に STLS は使えません",
         Refusal::NeedsUtf8 => "このメッセージのヘッダーには UTF8 が必要です",
         Refusal::UnknownLanguage => "その言語には対応していません",
+        Refusal::ForwardedLate => "XCLIENT はログインの前に送ってください",
+        Refusal::ForwardedTwice => "XCLIENT の各項目は一度だけです",
+        Refusal::ForwardedInACircle => "接続が循環して転送されています",
     }
 }
 
@@ -63,6 +66,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Uidl => "UIDL にはメッセージ番号を指定するか、何も指定しません",
         Keyword::User => "USER にはユーザー名を指定します",
         Keyword::Utf8 => "UTF8 は引数を取りません",
+        Keyword::Xclient => "XCLIENT には ADDR=192.0.2.7 のような属性が必要です",
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsAfterUtf8 => "після UTF8 не можна STLS",
         Refusal::NeedsUtf8 => "заголовок листа потребує UTF8",
         Refusal::UnknownLanguage => "цією мовою тут не розмовляють",
+        Refusal::ForwardedLate => "XCLIENT має бути до входу",
+        Refusal::ForwardedTwice => "XCLIENT називає кожне лише раз",
+        Refusal::ForwardedInACircle => "це з’єднання передають по колу",
     }
 }
 
@@ -63,6 +66,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Uidl => "UIDL потребує номера листа або нічого",
         Keyword::User => "USER потребує імені користувача",
         Keyword::Utf8 => "UTF8 не має аргументів",
+        Keyword::Xclient => "XCLIENT очікує атрибути, як-от ADDR=192.0.2.7",
     }
 }
 

@@ -8,10 +8,11 @@ use sasl::server::{Exchange, Refused, Step};
 use sasl::{Login, Mechanism, Secret, base64, prepare};
 
 use super::manner::Mode;
-use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls};
+use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls, parse};
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said};
 use crate::wire::TERMINATOR;
+use crate::xclient::Attributes;
 use crate::{Command, Keyword};
 
 /// So many unknown commands end the connection.
@@ -22,7 +23,23 @@ const UNKNOWN_COMMANDS_MAX: u8 = 3;
 pub(super) struct Authorization {
     phase: Phase,
     manner: Manner,
+    introduction: Introduction,
     unknown_commands: u8,
+}
+
+/// What a front end may say of its client.
+#[derive(Debug)]
+enum Introduction {
+    /// What it has not said yet.
+    Open(Attributes),
+    /// Nothing more: a login has begun, so what comes may be the client's own.
+    Over,
+}
+
+impl Default for Introduction {
+    fn default() -> Self {
+        Self::Open(Attributes::default())
+    }
 }
 
 /// What the next line is.
@@ -34,6 +51,8 @@ enum Phase {
     Exchange(Exchange),
     /// Nothing yet: the driver verifies a login.
     Verifying { user: String },
+    /// Nothing yet: the driver notes whose the connection is.
+    Forwarding,
 }
 
 impl Default for Phase {
@@ -62,7 +81,7 @@ impl Authorization {
         }
         match line.and_then(|line| match is_http(line) {
             true => Err(Refusal::Http),
-            false => Command::parse(line),
+            false => parse(line, connection.speaker),
         }) {
             Ok(command) => self.command(command, settings, connection, out),
             Err(refusal) => self.refuse(refusal, out),
@@ -77,7 +96,11 @@ impl Authorization {
         out: &mut Vec<u8>,
     ) -> After {
         let passwords = connection.passwords;
+        if let Keyword::User | Keyword::Pass | Keyword::Apop | Keyword::Auth = command.keyword() {
+            self.introduction = Introduction::Over;
+        }
         match command {
+            Command::Xclient(said) => self.introduce(said, out),
             // Refused here already, before a password travels.
             Command::User(_) | Command::Pass(_) | Command::Apop { .. }
                 if passwords == Passwords::AfterTls =>
@@ -174,6 +197,19 @@ impl Authorization {
         }
     }
 
+    /// Takes what a front end says of its client, each thing once.
+    fn introduce(&mut self, said: Attributes, out: &mut Vec<u8>) -> After {
+        let Introduction::Open(before) = &self.introduction else {
+            return self.refuse(Refusal::ForwardedLate, out);
+        };
+        let Some(all) = before.clone().and(said) else {
+            return self.refuse(Refusal::ForwardedTwice, out);
+        };
+        self.introduction = Introduction::Open(all.clone());
+        self.phase = Phase::Forwarding;
+        After::Wait(Next::Forwarded(all))
+    }
+
     /// Does what a mechanism says.
     fn step(&mut self, step: Step, out: &mut Vec<u8>) -> After {
         match step {
@@ -227,6 +263,15 @@ impl Authorization {
         }
     }
 
+    /// The client is noted. Whether there was one to be noted.
+    pub(super) fn forwarded(&mut self) -> bool {
+        let was = self.is_forwarding();
+        if was {
+            self.phase = Phase::default();
+        }
+        was
+    }
+
     /// The user who has logged in, if a login was being verified, and what that client has chosen.
     pub(super) fn into_user(self) -> Result<(String, Manner), Self> {
         match self.phase {
@@ -237,7 +282,12 @@ impl Authorization {
 
     /// Whether the driver owes an answer.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.phase, Phase::Verifying { .. })
+        matches!(self.phase, Phase::Verifying { .. } | Phase::Forwarding)
+    }
+
+    /// Whether the driver owes an answer about a client.
+    pub(super) fn is_forwarding(&self) -> bool {
+        matches!(self.phase, Phase::Forwarding)
     }
 
     /// Whether the line that begins so is one of SASL's, which may be long (RFC 5034 §4).

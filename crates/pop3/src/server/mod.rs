@@ -7,6 +7,7 @@
 //!
 //! ```
 //! use pop3::server::{Connection, Channel, Next, Passwords, Session, Settings, Stls, Utf8Messages};
+//! use pop3::xclient::Speaker;
 //! use pop3::{Expire, Language, Octets, Promise, ScanListing, UniqueId};
 //!
 //! let settings = Settings {
@@ -20,6 +21,7 @@
 //!     channel: Channel::Tls,
 //!     passwords: Passwords::Accepted,
 //!     stls: Stls::NotOffered,
+//!     speaker: Speaker::Client,
 //!     timestamp: "<1896.6971@mailgate.dobbs.org>".into(),
 //!     expire: Promise::All(Expire::Never),
 //! };
@@ -56,7 +58,10 @@ use sasl::Login;
 use crate::reply::{self, Refusal};
 use crate::surrogate::Sizes;
 use crate::wire::{self, Frame};
-use crate::{Deletions, Expire, Header, Language, MessageNumber, Part, Promise, ScanListing};
+use crate::xclient::{Attributes, Speaker};
+use crate::{
+    Command, Deletions, Expire, Header, Keyword, Language, MessageNumber, Part, Promise, ScanListing,
+};
 
 use authorization::Authorization;
 use manner::Manner;
@@ -69,6 +74,10 @@ pub use headers::Utf8Messages;
 /// carry its first response. RFC 5034 §4 sets no limit of its own; tokens have been seen to
 /// exceed 4096 octets.
 pub const SASL_OCTETS_MAX: usize = 65_536;
+
+/// Longest line of XCLIENT in octets, CRLF included, from a front end: what it forwards beside the
+/// address can be long.
+pub const XCLIENT_OCTETS_MAX: usize = 8192;
 
 /// Whether octets travel in clear.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -123,6 +132,8 @@ pub struct Connection {
     pub passwords: Passwords,
     /// Whether STLS is offered.
     pub stls: Stls,
+    /// Whether XCLIENT is a command here.
+    pub speaker: Speaker,
     /// `<unique@hostname>` of the greeting, new for each connection (RFC 1939 §7).
     pub timestamp: String,
     /// How long mail is kept, as far as it can be said before the login (RFC 2449 §6.7).
@@ -136,6 +147,9 @@ pub enum Next {
     Read,
     /// Flush the output; call `handle` again with what is left of the input.
     Write,
+    /// A front end has said so much of its client, in one command or in several; then `forwarded`,
+    /// or `refused`, which also ends the session: who is turned away may not go on as his front end.
+    Forwarded(Attributes),
     /// Check the login and open the maildrop; then `opened` or `refused`.
     Authenticate(Login),
     /// Tell the sizes of these messages as they are with a [surrogate](crate::surrogate) header; then
@@ -251,7 +265,7 @@ impl Session {
             Passwords::Accepted => Some(self.connection.timestamp.as_str()),
             Passwords::AfterTls => None,
         };
-        reply::greeting(timestamp, out);
+        reply::greeting(self.connection.speaker, timestamp, out);
     }
 
     /// Handles as many whole lines as need nothing from outside.
@@ -309,6 +323,18 @@ impl Session {
         Step { consumed, next }
     }
 
+    /// The client that XCLIENT names is noted, and may log in like this. STLS is over: what was said
+    /// of the client was said in clear, and would have to be forgotten (RFC 2595 §4).
+    pub fn forwarded(&mut self, passwords: Passwords, out: &mut Vec<u8>) {
+        if let State::Authorization(authorization) = &mut self.state
+            && authorization.forwarded()
+        {
+            self.connection.passwords = passwords;
+            self.connection.stls = Stls::NotOffered;
+            reply::ok(out);
+        }
+    }
+
     /// The login was right and the maildrop is open: enters the TRANSACTION state. `expire`: how
     /// long mail is kept in this maildrop; with [`Expire::Retrieved`] what is retrieved is deleted by
     /// QUIT as if it were marked (RFC 2449 §6.7).
@@ -340,7 +366,13 @@ impl Session {
     /// [`Next::Send`], no refusal is possible any more: the next `handle` closes the session.
     pub fn refused(&mut self, why: Refusal, out: &mut Vec<u8>) {
         match &mut self.state {
-            State::Authorization(authorization) => authorization.refused(why, out),
+            State::Authorization(authorization) => {
+                let turned_away = authorization.is_forwarding();
+                authorization.refused(why, out);
+                if turned_away {
+                    self.state = State::Closed;
+                }
+            }
             State::Transaction(transaction) => {
                 if transaction.refused(why, out).is_err() {
                     self.state = State::Closed;
@@ -391,7 +423,7 @@ impl Session {
         &self.summary
     }
 
-    /// What the connection is, as `new` was told.
+    /// What the connection is, as `new` and `forwarded` were told.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -442,6 +474,11 @@ impl Session {
             State::Authorization(authorization) if authorization.is_sasl(beginning) => {
                 command_octets_max.max(SASL_OCTETS_MAX)
             }
+            State::Authorization(_)
+                if self.connection.speaker == Speaker::FrontEnd && is_xclient(beginning) =>
+            {
+                command_octets_max.max(XCLIENT_OCTETS_MAX)
+            }
             _ => command_octets_max,
         }
     }
@@ -469,4 +506,23 @@ impl Session {
     fn take_state(&mut self) -> State {
         std::mem::replace(&mut self.state, State::Closed)
     }
+}
+
+/// Reads a line. From somebody who is no front end XCLIENT is no command, whatever its arguments.
+fn parse(line: &[u8], speaker: Speaker) -> Result<Command, Refusal> {
+    match Command::parse(line) {
+        Ok(Command::Xclient(_))
+        | Err(Refusal::Usage(Keyword::Xclient) | Refusal::ForwardedInACircle)
+            if speaker == Speaker::Client =>
+        {
+            Err(Refusal::UnknownCommand)
+        }
+        read => read,
+    }
+}
+
+fn is_xclient(beginning: &[u8]) -> bool {
+    beginning
+        .get(..8)
+        .is_some_and(|keyword| keyword.eq_ignore_ascii_case(b"XCLIENT "))
 }

@@ -17,6 +17,7 @@ fn session(command_octets_max: usize, output_octets_max: usize) -> Session {
         channel: Channel::Plain,
         passwords: Passwords::Accepted,
         stls: Stls::Offered,
+        speaker: Speaker::Client,
         timestamp: "<1.2@mailgate.dobbs.org>".into(),
         expire: Promise::All(Expire::Never),
     };

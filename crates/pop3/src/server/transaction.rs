@@ -9,7 +9,7 @@
 
 use super::headers::Headers;
 use super::update::Texts;
-use super::{After, Connection, Manner, Next, Settings, Update};
+use super::{After, Connection, Manner, Next, Settings, Update, parse};
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said};
 use crate::surrogate::Sizes;
@@ -88,7 +88,8 @@ impl Transaction {
         connection: &Connection,
         out: &mut Vec<u8>,
     ) -> After {
-        self.answer(line.and_then(Command::parse), settings, connection, out)
+        let command = line.and_then(|line| parse(line, connection.speaker));
+        self.answer(command, settings, connection, out)
     }
 
     fn answer(
@@ -214,7 +215,8 @@ impl Transaction {
             | Command::AuthList
             | Command::Auth { .. }
             | Command::Stls
-            | Command::Utf8 => return Err(Refusal::LoggedIn),
+            | Command::Utf8
+            | Command::Xclient(_) => return Err(Refusal::LoggedIn),
         }
         Ok(After::Line)
     }
