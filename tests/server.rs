@@ -17,9 +17,13 @@ mod keeping;
 mod limits;
 #[path = "server/log.rs"]
 mod log;
+#[path = "server/proxy.rs"]
+mod proxy;
 #[path = "server/session.rs"]
 mod session;
 #[path = "server/tls.rs"]
 mod tls;
 #[path = "server/utf8.rs"]
 mod utf8;
+#[path = "server/xclient.rs"]
+mod xclient;

@@ -6,10 +6,12 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use server::Protocol;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::{PASSWORD, Server, wait_until};
 use crate::keeping::{DAY, age, at_most, days, remove, start, sweep};
+use crate::proxy;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -133,6 +135,7 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     drop(client);
     lines.find(&["delivery session ended", "why=\"refused\""]);
 
+    front_ends_are_told(&lines);
     damage_is_told(&lines);
     quota_and_expiry_are_told(&lines);
 
@@ -148,6 +151,60 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     for line in text.lines() {
         assert!(!line.starts_with("INFO all is well"), "{line}");
     }
+}
+
+/// Who a client is and who says so, and what is wrong with a front end.
+fn front_ends_are_told(lines: &Lines) {
+    let server = proxy::start(|config| {
+        config.listeners[0].front_ends.xclient = vec!["192.0.2.77".parse().unwrap()];
+    });
+    let password = auth::Password::Clear(sasl::Secret::new(PASSWORD));
+    server.auth.accounts().add("behind", &password).unwrap();
+    let begun = |octets: &[u8]| proxy::begun(&server, Protocol::Pop3, octets);
+    let mut client = begun(&proxy::line("203.0.113.7"));
+    client.expect("+OK");
+    client.log_in("behind");
+    client.ask("QUIT", "+OK");
+    let line = lines.find(&["session ended", "user=\"behind\""]);
+    for words in ["peer=\"203.0.113.7:51234\"", "via=\"127.0.0.1:"] {
+        assert!(line.contains(words), "{words} in {line}");
+    }
+    assert_eq!(line.matches("peer=").count(), 1, "{line}");
+
+    let mut client = begun(&proxy::line("203.0.113.8"));
+    client.expect("+OK");
+    client.ask("USER behind", "+OK");
+    client.ask("PASS wrong", "-ERR");
+    lines.find(&["login refused", "behind", "peer=203.0.113.8"]);
+
+    // By XCLIENT, from a front end behind a balancer.
+    let mut client = begun(&proxy::line("192.0.2.77"));
+    client.expect("+OK [XCLIENT]");
+    client.ask("XCLIENT ADDR=203.0.113.9 PORT=9 SESSION=xyz+2Bz", "+OK");
+    client.log_in("behind");
+    client.ask("QUIT", "+OK");
+    lines.find(&["client named by a front end", "session=xyz+z"]);
+    let line = lines.find(&["session ended", "peer=\"203.0.113.9:9\""]);
+    assert!(line.contains("via=\"127.0.0.1:"), "{line}");
+
+    // What an operator has to see, and what he has not.
+    drop(begun(b""));
+    let octets = b"HELO \x1b[31mred\r\n";
+    assert_eq!(begun(octets).rest(), b"");
+    let line = lines.find(&["without a sound PROXY header"]);
+    for words in [
+        " WARN ",
+        "why=what came is no PROXY header",
+        "via=\"127.0.0.1:",
+        "listener=\"pop3 127.0.0.1:",
+        "send-proxy",
+        "proxy_protocol",
+    ] {
+        assert!(line.contains(words), "{words} in {line}");
+    }
+    assert!(!line.contains("peer="), "nobody's word for it: {line}");
+    let text = lines.text();
+    assert_eq!(text.matches("without a sound PROXY header").count(), 1);
 }
 
 /// Whose message is damaged, and where it lies.

@@ -10,11 +10,11 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use auth::Expire;
+use auth::{Expire, Network};
 use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use pop3::server::Utf8Messages;
-use server::{Address, PlaintextLogin, Protocol, Tls};
+use server::{Address, FrontEndTls, FrontEnds, PlaintextLogin, Protocol, Tls};
 
 use crate::config::{self, Config, Level, say_duration, say_expire};
 use crate::failure::{Code, Failure};
@@ -116,6 +116,7 @@ fn describe(config: &Config) -> Result<(), Failure> {
                 listener.address
             ),
         )?;
+        front_ends(&listener.front_ends)?;
     }
     match &server.tls {
         Some(tls) => row("certificate", &tls.certificate.display().to_string())?,
@@ -163,6 +164,28 @@ fn describe(config: &Config) -> Result<(), Failure> {
             false => "no verifiers are stored".to_owned(),
         },
     )
+}
+
+/// Whom a listener believes about its clients, a line for each thing that is believed.
+fn front_ends(believed: &FrontEnds) -> Result<(), Failure> {
+    let list = |networks: &[Network]| {
+        let texts: Vec<_> = networks.iter().map(Network::to_string).collect();
+        texts.join(", ")
+    };
+    if !believed.proxy_protocol.is_empty() {
+        let networks = list(&believed.proxy_protocol);
+        say!("              from {networks} only with a PROXY header, which names the client")?;
+    }
+    if !believed.xclient.is_empty() {
+        let networks = list(&believed.xclient);
+        say!("              {networks} may name the client by XCLIENT")?;
+    }
+    match believed.client_tls {
+        FrontEndTls::Believed => {
+            say!("              a client's TLS may end there: passwords travel on in clear")
+        }
+        FrontEndTls::Ignored => Ok(()),
+    }
 }
 
 /// How mail is kept, unless an account says otherwise for itself.

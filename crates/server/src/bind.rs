@@ -18,6 +18,7 @@ use tracing::warn;
 
 use crate::address::Address;
 use crate::config::{Config, Limits, Listener, PlaintextLogin, Protocol};
+use crate::front::FrontEndTls;
 use crate::sandbox::raise_descriptors;
 use crate::tls::{self, TlsError};
 
@@ -175,7 +176,12 @@ pub(crate) fn servable(config: &Config) -> Result<(), StartError> {
     for listener in config.listeners.iter().filter(|_| config.tls.is_none()) {
         let what = match (listener.protocol, listener.plaintext_login) {
             (Protocol::Pop3s, _) => "needs [tls]",
-            (Protocol::Pop3, PlaintextLogin::Never) => "needs [tls], or nobody could log in",
+            // Behind a front end with TLS somebody can.
+            (Protocol::Pop3, PlaintextLogin::Never)
+                if listener.front_ends.client_tls == FrontEndTls::Ignored =>
+            {
+                "needs [tls], or nobody could log in"
+            }
             _ => continue,
         };
         return Err(StartError::Unservable(format!(

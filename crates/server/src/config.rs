@@ -12,6 +12,7 @@ use pop3::Language;
 use pop3::server::Utf8Messages;
 
 use crate::address::Address;
+use crate::front::FrontEnds;
 use crate::keeping::Keeping;
 
 /// Everything that the server needs to know before it starts.
@@ -99,6 +100,8 @@ pub struct Listener {
     pub address: Address,
     /// May a password travel without TLS; counts for `pop3` only.
     pub plaintext_login: PlaintextLogin,
+    /// Whom it believes about clients; counts for TCP only.
+    pub front_ends: FrontEnds,
     /// Permissions of a Unix socket: who may write to it may connect.
     pub mode: u32,
     /// Group of a Unix socket, by name; the group of the process if it is not given.
@@ -112,6 +115,7 @@ impl Listener {
             protocol,
             address,
             plaintext_login: PlaintextLogin::Never,
+            front_ends: FrontEnds::default(),
             mode: MODE,
             group: None,
         }
@@ -157,7 +161,7 @@ pub struct Limits {
     /// its maildrop is free again (TCP_USER_TIMEOUT). Linux counts a receive window that stays
     /// closed so long as no answer, so over TCP this also ends a client that has stopped reading.
     pub dead_peer_timeout: Duration,
-    /// How long a TLS handshake may take.
+    /// How long a TLS handshake may take; also a PROXY header, from the connection on.
     pub handshake_timeout: Duration,
     /// Silence of an LMTP client; at least 5 minutes (RFC 5321 §4.5.3.2.7).
     pub lmtp_timeout: Duration,

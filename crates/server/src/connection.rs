@@ -96,15 +96,20 @@ impl Connection {
         }
         tokio::select! {
             biased;
-            read = self.fill() => match read {
-                Ok(0) => Err(End::Lost),
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    debug!(%error, "connection lost while reading");
-                    Err(End::Lost)
-                }
-            },
+            read = self.read_some(READ_OCTETS) => read,
             end = over => Err(end),
+        }
+    }
+
+    /// Waits for input and appends at most so many octets of it; the rest stays where it is.
+    pub(crate) async fn read_some(&mut self, octets: usize) -> Result<(), End> {
+        match self.fill(octets).await {
+            Ok(0) => Err(End::Lost),
+            Ok(_) => Ok(()),
+            Err(error) => {
+                debug!(%error, "connection lost while reading");
+                Err(End::Lost)
+            }
         }
     }
 
@@ -220,11 +225,11 @@ impl Connection {
 
     /// Reads once and appends. The space to read into is on the stack and only while octets are
     /// there to be read.
-    async fn fill(&mut self) -> io::Result<usize> {
+    async fn fill(&mut self, octets: usize) -> io::Result<usize> {
         let Self { stream, input, .. } = self;
         poll_fn(|context| {
             let mut space = [MaybeUninit::uninit(); READ_OCTETS];
-            let mut read = ReadBuf::uninit(&mut space);
+            let mut read = ReadBuf::uninit(&mut space[..octets.min(READ_OCTETS)]);
             ready!(Pin::new(&mut *stream).poll_read(context, &mut read))?;
             input.extend_from_slice(read.filled());
             let octets = read.filled().len();

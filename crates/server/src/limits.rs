@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 use tracing::warn;
@@ -56,7 +56,8 @@ pub(crate) enum Turned {
 pub(crate) struct Permit {
     admission: Arc<Admission>,
     protocol: Protocol,
-    network: Option<Network>,
+    /// The address that it counts for, once that is known.
+    network: OnceLock<Network>,
     session_count_max: usize,
 }
 
@@ -68,46 +69,34 @@ impl Admission {
         })
     }
 
-    /// Gives a connection its place, if there is one. A Unix socket has no address.
+    /// Gives a connection its place, if there is one. It counts for no address yet.
     pub(crate) fn admit(
         self: &Arc<Self>,
         protocol: Protocol,
-        address: Option<IpAddr>,
         limits: &Limits,
     ) -> Result<Permit, Turned> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut network = None;
-        match protocol {
-            Protocol::Lmtp => {
-                if counts.lmtp >= limits.lmtp_session_count_max {
-                    return Err(Turned::Full);
-                }
-                counts.lmtp += 1;
-            }
-            Protocol::Pop3 | Protocol::Pop3s => {
-                if counts.pop3 >= limits.session_count_max {
-                    return Err(Turned::Full);
-                }
-                if let Some(address) = address {
-                    let place = Network::of(address);
-                    let taken = counts.addresses.entry(place).or_insert(0);
-                    let full = limits.sessions_per_address_max;
-                    if full > 0 && *taken >= full {
-                        return Err(Turned::AddressFull);
-                    }
-                    *taken += 1;
-                    network = Some(place);
-                }
-                counts.pop3 += 1;
-                self.tell(counts.pop3, limits.session_count_max);
-            }
+        let mut counts = self.counts();
+        let (taken, places) = match protocol {
+            Protocol::Lmtp => (&mut counts.lmtp, limits.lmtp_session_count_max),
+            Protocol::Pop3 | Protocol::Pop3s => (&mut counts.pop3, limits.session_count_max),
+        };
+        if *taken >= places {
+            return Err(Turned::Full);
+        }
+        *taken += 1;
+        if protocol != Protocol::Lmtp {
+            self.tell(counts.pop3, limits.session_count_max);
         }
         Ok(Permit {
             admission: Arc::clone(self),
             protocol,
-            network,
+            network: OnceLock::new(),
             session_count_max: limits.session_count_max,
         })
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells whether more than 80 % of the places are taken, and when that changes.
@@ -129,27 +118,49 @@ impl Admission {
     }
 }
 
+impl Permit {
+    /// Counts the session for its client's address, once that is known: behind a front end that is
+    /// after the connection came in. A Unix socket has no address, and LMTP is not counted.
+    ///
+    /// A session counts for one address; a second one changes nothing.
+    pub(crate) fn count(&self, address: Option<IpAddr>, limits: &Limits) -> Result<(), Turned> {
+        let Some(address) = address.filter(|_| self.protocol != Protocol::Lmtp) else {
+            return Ok(());
+        };
+        let network = Network::of(address);
+        let mut counts = self.admission.counts();
+        if self.network.get().is_some() {
+            return Ok(());
+        }
+        let taken = counts.addresses.entry(network).or_insert(0);
+        let full = limits.sessions_per_address_max;
+        if full > 0 && *taken >= full {
+            return Err(Turned::AddressFull);
+        }
+        *taken += 1;
+        // The lock is held: nobody else can have set it.
+        let _ = self.network.set(network);
+        Ok(())
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        let admission = &self.admission;
-        let mut counts = admission
-            .counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.admission.counts();
         if self.protocol == Protocol::Lmtp {
             counts.lmtp -= 1;
             return;
         }
         counts.pop3 -= 1;
-        if let Some(network) = self.network
-            && let Some(taken) = counts.addresses.get_mut(&network)
+        if let Some(network) = self.network.get()
+            && let Some(taken) = counts.addresses.get_mut(network)
         {
             *taken -= 1;
             if *taken == 0 {
-                counts.addresses.remove(&network);
+                counts.addresses.remove(network);
             }
         }
-        admission.tell(counts.pop3, self.session_count_max);
+        self.admission.tell(counts.pop3, self.session_count_max);
     }
 }
 
@@ -166,14 +177,22 @@ mod tests {
         }
     }
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    /// A place that counts for an address from the beginning.
+    fn admit(
+        admission: &Arc<Admission>,
+        protocol: Protocol,
+        text: &str,
+        limits: &Limits,
+    ) -> Result<Permit, Turned> {
+        let permit = admission.admit(protocol, limits)?;
+        permit.count(Some(text.parse().unwrap()), limits)?;
+        Ok(permit)
     }
 
     #[test]
     fn an_address_has_its_places_and_gets_them_back() {
         let (admission, limits) = (Admission::new(), limits(10, 2));
-        let admit = |text| admission.admit(Protocol::Pop3, address(text), &limits);
+        let admit = |text| admit(&admission, Protocol::Pop3, text, &limits);
         let first = admit("192.0.2.1").ok().unwrap();
         // The same address as a dual-stack socket shows it.
         let _second = admit("::ffff:192.0.2.1").ok().unwrap();
@@ -186,7 +205,7 @@ mod tests {
     #[test]
     fn an_ipv6_network_counts_as_one_address() {
         let (admission, limits) = (Admission::new(), limits(10, 1));
-        let admit = |text| admission.admit(Protocol::Pop3s, address(text), &limits);
+        let admit = |text| admit(&admission, Protocol::Pop3s, text, &limits);
         let _held = admit("2001:db8:0:1::1").ok().unwrap();
         assert_eq!(
             admit("2001:db8:0:1:ffff::2").err(),
@@ -198,11 +217,11 @@ mod tests {
     #[test]
     fn a_full_server_still_takes_deliveries() {
         let (admission, limits) = (Admission::new(), limits(1, 0));
-        let _held = admission.admit(Protocol::Pop3, None, &limits).ok().unwrap();
-        let turned = admission.admit(Protocol::Pop3, None, &limits).err();
+        let _held = admission.admit(Protocol::Pop3, &limits).ok().unwrap();
+        let turned = admission.admit(Protocol::Pop3, &limits).err();
         assert_eq!(turned, Some(Turned::Full));
-        let _delivery = admission.admit(Protocol::Lmtp, None, &limits).ok().unwrap();
-        let turned = admission.admit(Protocol::Lmtp, None, &limits).err();
+        let _delivery = admission.admit(Protocol::Lmtp, &limits).ok().unwrap();
+        let turned = admission.admit(Protocol::Lmtp, &limits).err();
         assert_eq!(turned, Some(Turned::Full));
     }
 
@@ -212,7 +231,7 @@ mod tests {
         let crowded = admission.crowded();
         let mut held = Vec::new();
         for taken in 1..=10 {
-            held.extend(admission.admit(Protocol::Pop3, None, &limits).ok());
+            held.extend(admission.admit(Protocol::Pop3, &limits).ok());
             assert_eq!(*crowded.borrow(), taken > 8, "{taken} of 10");
         }
         held.truncate(8);
@@ -224,9 +243,29 @@ mod tests {
         let (admission, limits) = (Admission::new(), limits(2, 1));
         for number in 0..1000_u32 {
             let address = IpAddr::V4(number.into());
-            drop(admission.admit(Protocol::Pop3, Some(address), &limits));
-            let _turned = admission.admit(Protocol::Pop3, Some(address), &limits);
+            let admit = || admit(&admission, Protocol::Pop3, &address.to_string(), &limits);
+            let held = admit();
+            assert!(held.is_ok());
+            assert_eq!(admit().err(), Some(Turned::AddressFull));
         }
         assert!(admission.counts.lock().unwrap().addresses.is_empty());
+    }
+
+    #[test]
+    fn a_session_counts_for_the_address_that_is_told_later() {
+        let (admission, limits) = (Admission::new(), limits(10, 1));
+        let permit = |admission: &Arc<Admission>| admission.admit(Protocol::Pop3, &limits).ok();
+        let (first, second) = (permit(&admission).unwrap(), permit(&admission).unwrap());
+        let client = Some(IpAddr::from([192, 0, 2, 1]));
+        assert_eq!(first.count(client, &limits), Ok(()));
+        assert_eq!(second.count(client, &limits), Err(Turned::AddressFull));
+        // Only once, and only for the first.
+        let other = Some(IpAddr::from([192, 0, 2, 2]));
+        assert_eq!(first.count(other, &limits), Ok(()));
+        assert_eq!(second.count(other, &limits), Ok(()));
+        drop(first);
+        let third = permit(&admission).unwrap();
+        assert_eq!(third.count(other, &limits), Err(Turned::AddressFull));
+        assert_eq!(third.count(client, &limits), Ok(()));
     }
 }

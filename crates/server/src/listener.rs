@@ -6,21 +6,24 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::pop3::reply::Refusal;
+use ::pop3::xclient::Speaker;
 use nix::errno::Errno;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
-use tracing::{Instrument as _, debug, error, info_span, warn};
+use tokio::time::{Instant, sleep};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, debug, error, info_span, warn};
 
 use crate::bind::SocketFile;
 use crate::config::{PlaintextLogin, Protocol};
 use crate::connection::{Connection, Socket, draining};
 use crate::control::Phase;
+use crate::front::{Begins, Client, FrontEnds, canonical, header};
+use crate::limits::{Permit, Turned};
 use crate::log::{End, Summary};
 use crate::server::{Live, Server};
 use crate::{lmtp, pop3};
@@ -34,6 +37,7 @@ pub(crate) struct Door {
     pub(crate) alive: mpsc::Sender<()>,
     pub(crate) protocol: Protocol,
     pub(crate) plaintext_login: PlaintextLogin,
+    pub(crate) front_ends: Arc<FrontEnds>,
     /// For the log.
     pub(crate) name: String,
 }
@@ -46,12 +50,23 @@ pub(crate) struct Visit {
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) protocol: Protocol,
     pub(crate) plaintext_login: PlaintextLogin,
-    /// The client as the throttle knows it.
-    pub(crate) peer: auth::Peer,
-    /// The client's address; none on a Unix socket.
-    pub(crate) address: Option<IpAddr>,
-    /// Whether both ends are this machine.
-    pub(crate) loopback: bool,
+    pub(crate) front_ends: Arc<FrontEnds>,
+    /// Whose the connection is.
+    pub(crate) client: Client,
+    /// Its place.
+    pub(crate) permit: Permit,
+    /// Set when the log has the client's name.
+    named: OnceLock<()>,
+}
+
+impl Visit {
+    /// Puts the client's name into the log's span, once: a front end may name another one only as
+    /// long as nothing has happened for the first.
+    pub(crate) fn name(&self, client: &Client) {
+        if self.named.set(()).is_ok() {
+            Span::current().record("peer", &client.name);
+        }
+    }
 }
 
 /// A socket that accepts.
@@ -70,8 +85,7 @@ impl Accepting {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // An IPv4 client of a dual-stack socket is named as everybody knows it.
-                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                Ok((Socket::Tcp(stream), peer.to_string()))
+                Ok((Socket::Tcp(stream), canonical(peer).to_string()))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
@@ -105,18 +119,16 @@ impl Door {
 
     /// Gives a connection its place and a task, or turns it away.
     fn admit(&self, socket: Socket, peer: String) {
+        let accepted = Instant::now();
         let live = self.live.borrow().clone();
         let limits = &live.config.limits;
-        let (address, loopback) = ends(&socket);
-        let permit = match self.server.admission.admit(self.protocol, address, limits) {
+        let client = Client::of(&socket, peer, &self.front_ends);
+        let begins = self.front_ends.begins(&client);
+        let permit = match self.place(&client, begins, &live) {
             Ok(permit) => permit,
             Err(turned) => {
-                debug!(
-                    listener = self.name,
-                    peer,
-                    ?turned,
-                    "connection turned away"
-                );
+                let (listener, peer) = (&self.name, &client.name);
+                debug!(listener, peer, ?turned, "connection turned away");
                 return self.turn_away(&socket);
             }
         };
@@ -124,25 +136,45 @@ impl Door {
             // The client is gone already, for instance.
             debug!(%error, "socket options cannot be set");
         }
+        let id = self.server.sessions.next();
+        let (peer, via) = (Empty, Empty);
+        let span = info_span!("session", id, listener = self.name, peer, via);
+        // Of a front end that is to name its client, `peer` is not known yet.
+        let to_be_named = begins == Begins::WithHeader || client.speaker == Speaker::FrontEnd;
+        if to_be_named {
+            span.record("via", &client.name);
+        }
         let visit = Visit {
             server: Arc::clone(&self.server),
             phase: self.phase.clone(),
             protocol: self.protocol,
             plaintext_login: self.plaintext_login,
-            peer: address.map_or(auth::Peer::Local, auth::Peer::Address),
-            address,
-            loopback,
+            front_ends: Arc::clone(&self.front_ends),
+            client,
+            permit,
+            named: OnceLock::new(),
             live,
         };
-        let id = self.server.sessions.next();
-        let span = info_span!("session", id, listener = self.name, peer);
         let alive = self.alive.clone();
         let session = async move {
-            converse(socket, &visit).await;
-            drop(permit);
+            match begins {
+                Begins::Itself => converse(socket, visit, None).await,
+                Begins::WithHeader => converse(socket, visit, Some(accepted)).await,
+            }
             drop(alive);
         };
         tokio::spawn(session.instrument(span));
+    }
+
+    /// A place, which counts for the client's address if that is known already.
+    fn place(&self, client: &Client, begins: Begins, live: &Live) -> Result<Permit, Turned> {
+        let limits = &live.config.limits;
+        let permit = self.server.admission.admit(self.protocol, limits)?;
+        // A front end's own address would be full at once.
+        if begins == Begins::Itself && client.speaker == Speaker::Client {
+            permit.count(client.address(), limits)?;
+        }
+        Ok(permit)
     }
 
     /// A last line for somebody who is not served; inside TLS there is nobody yet to say it to.
@@ -155,11 +187,7 @@ impl Door {
                     format!("421 4.3.2 {hostname} too many connections, try again later\r\n");
                 socket.say(line.as_bytes());
             }
-            Protocol::Pop3 => {
-                let mut line = Vec::new();
-                Refusal::TooManySessions.print(&mut line);
-                socket.say(&line);
-            }
+            Protocol::Pop3 => socket.say(&too_many_sessions()),
         }
     }
 
@@ -199,13 +227,47 @@ impl Door {
     }
 }
 
-/// Serves one connection to its end, and writes the line about it.
-async fn converse(socket: Socket, visit: &Visit) {
+fn too_many_sessions() -> Vec<u8> {
+    let mut line = Vec::new();
+    Refusal::TooManySessions.print(&mut line);
+    line
+}
+
+/// Serves one connection to its end, and writes the line about it. `accepted`: when it came in, if
+/// it begins with a PROXY header.
+async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
     let mut summary = Summary::new();
-    let limits = &visit.live.config.limits;
     let buffers = Arc::clone(&visit.server.buffers);
-    let mut connection =
-        Connection::new(socket, buffers, visit.phase.clone(), limits.write_timeout);
+    let write_timeout = visit.live.config.limits.write_timeout;
+    let mut connection = Connection::new(socket, buffers, visit.phase.clone(), write_timeout);
+    if let Some(accepted) = accepted {
+        if header::receive(&mut connection, &mut visit, accepted)
+            .await
+            .is_err()
+        {
+            return connection.cut();
+        }
+        let limits = &visit.live.config.limits;
+        let counted = match visit.client.speaker {
+            Speaker::Client => visit.permit.count(visit.client.address(), limits),
+            Speaker::FrontEnd => Ok(()),
+        };
+        if let Err(turned) = counted {
+            visit.name(&visit.client);
+            debug!(?turned, "connection turned away");
+            if visit.protocol == Protocol::Pop3 {
+                connection.output = too_many_sessions();
+                let _ = connection.flush().await;
+            }
+            return part(connection, End::Refused).await;
+        }
+    }
+    let visit = &visit;
+    let limits = &visit.live.config.limits;
+    // In LMTP a front end may speak for one client after the other.
+    if visit.client.speaker == Speaker::Client || visit.protocol == Protocol::Lmtp {
+        visit.name(&visit.client);
+    }
     if visit.protocol == Protocol::Lmtp {
         let end = lmtp::serve(&mut connection, visit, &mut summary).await;
         part(connection, end).await;
@@ -229,6 +291,7 @@ async fn converse(socket: Socket, visit: &Visit) {
     if let Some(connection) = connection {
         part(connection, end).await;
     }
+    visit.name(&visit.client);
     summary.pop3_ended(end);
 }
 
@@ -242,27 +305,12 @@ async fn part(connection: Connection, end: End) {
     }
 }
 
-/// The peer's address, and whether both ends are this machine.
-fn ends(socket: &Socket) -> (Option<IpAddr>, bool) {
-    let Socket::Tcp(stream) = socket else {
-        return (None, true);
-    };
-    match (stream.peer_addr(), stream.local_addr()) {
-        (Ok(peer), Ok(local)) => {
-            let (peer, local) = (peer.ip().to_canonical(), local.ip().to_canonical());
-            (Some(peer), peer.is_loopback() && local.is_loopback())
-        }
-        // Gone already. It still counts as somebody, and surely not as one of us.
-        _ => (Some(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)), false),
-    }
-}
-
 /// Runs what may wait for the disk on a thread that may. A panic there is a fault of ours: it is
 /// logged, and ends this session only.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, End> {
-    let span = tracing::Span::current();
+    let span = Span::current();
     let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
     done.map_err(|fault| {
         error!(%fault, "a fault in this program ended the session");
@@ -302,8 +350,8 @@ mod tests {
 
     #[test]
     fn a_waiting_connection_is_small() {
-        async fn session(socket: Socket, visit: &'static Visit) {
-            converse(socket, visit).await;
+        async fn session(socket: Socket, visit: Visit) {
+            converse(socket, visit, None).await;
         }
         let octets = task_octets(session);
         assert!(octets <= 6 * 1024, "{octets} octets for each connection");

@@ -12,7 +12,6 @@ use auth::State;
 use delivery::RecipientRefusal;
 use delivery::lmtp::{Message, Next, Session};
 use maildrop::{DeliverError, Draft, MaildropId, Maildrops, Quota};
-use pop3::xclient::Speaker;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
@@ -27,10 +26,8 @@ pub(crate) async fn serve(
     summary: &mut Summary,
 ) -> End {
     let client = delivery::lmtp::Client {
-        address: visit
-            .address
-            .map_or_else(|| "local".to_owned(), |address| address.to_string()),
-        speaker: Speaker::Client,
+        address: visit.client.peer.to_string(),
+        speaker: visit.client.speaker,
     };
     let driver = Driver {
         connection,
@@ -79,8 +76,10 @@ impl Driver<'_> {
                     }
                     self.read().await?;
                 }
-                // Nobody is a front end yet.
-                Next::Forwarded(_) => {}
+                Next::Forwarded(said) => {
+                    let client = self.visit.client.named(&said, &self.visit.front_ends);
+                    info!(client = client.name, "client named by a front end");
+                }
                 Next::Resolve { address, octets } => {
                     let resolved = self.resolve(address, octets).await?;
                     let output = &mut self.connection.output;

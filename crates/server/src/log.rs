@@ -47,6 +47,8 @@ pub(crate) enum End {
     LoginTimeout,
     /// The client did not read its replies for `write_timeout`.
     WriteTimeout,
+    /// A front end did not say whose connection it is; told where it is noticed.
+    NoHeader,
     /// The TLS handshake failed or took too long.
     Handshake,
     /// Octets came between STLS and the handshake.
@@ -70,6 +72,7 @@ impl End {
             Self::Idle => "idle",
             Self::LoginTimeout => "login timeout",
             Self::WriteTimeout => "write timeout",
+            Self::NoHeader => "no proxy header",
             Self::Handshake => "tls handshake",
             Self::Injection => "octets before tls",
             Self::Damaged => "damaged message",

@@ -15,17 +15,17 @@ use maildrop::{
     CommitError, MaildropId, OpenError, OpenMaildrop, Patience, Progress, Text, TextError,
 };
 use pop3::reply::Refusal;
-use pop3::server::{Channel, Next, Passwords, Session, Stls};
-use pop3::xclient::Speaker;
+use pop3::server::{Channel, Next, Session, Stls};
+use pop3::xclient::Attributes;
 use pop3::{Deletions, Expire, Header, MessageNumber, Part, Promise, ScanListing};
 use sasl::Login;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
 
-use crate::config::PlaintextLogin;
 use crate::connection::{Connection, cut, draining};
+use crate::front::Client;
 use crate::listener::{Visit, blocking};
-use crate::log::{End, Summary};
+use crate::log::{End, Escaped, Summary};
 use crate::tidy;
 
 /// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
@@ -45,6 +45,7 @@ pub(crate) async fn serve(
             offer(&connection, visit, &timestamp, expire),
         );
         let mut driver = Driver {
+            client: visit.client.clone(),
             connection: &mut connection,
             session,
             open: None,
@@ -87,6 +88,8 @@ enum Stop {
 }
 
 struct Driver<'a> {
+    /// Whose the connection is: as accepted, or as a front end has said since.
+    client: Client,
     connection: &'a mut Connection,
     session: Session,
     /// The maildrop, while the session is in TRANSACTION.
@@ -120,8 +123,7 @@ impl Driver<'_> {
                     self.read().await?;
                 }
                 Next::Write => self.flush().await?,
-                // Nobody is a front end yet.
-                Next::Forwarded(_) => return Err(End::Fault),
+                Next::Forwarded(said) => self.forwarded(&said),
                 Next::Authenticate(login) => self.authenticate(login).await?,
                 Next::Measure(numbers) => self.measure(&numbers).await?,
                 Next::Send(number, part, Header::AsStored) => self.send(number, part).await?,
@@ -188,11 +190,34 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// Notes the client that a front end names. From here on the limits are the client's.
+    fn forwarded(&mut self, said: &Attributes) {
+        let visit = self.visit;
+        let client = visit.client.named(said, &visit.front_ends);
+        let output = &mut self.connection.output;
+        if said.address.is_some() {
+            visit.name(&client);
+            let limits = &visit.live.config.limits;
+            if let Err(turned) = visit.permit.count(client.address(), limits) {
+                debug!(?turned, "client of a front end turned away");
+                return self.session.refused(Refusal::TooManySessions, output);
+            }
+        }
+        let session = said.session.as_deref().unwrap_or_default();
+        debug!(session = %Escaped(session), "client named by a front end");
+        let channel = self.session.connection().channel;
+        let passwords = client.passwords(channel, visit.plaintext_login);
+        self.client = client;
+        self.session.forwarded(passwords, output);
+    }
+
     /// Checks a login and opens the maildrop that it is for.
     async fn authenticate(&mut self, login: Login) -> Result<(), End> {
         let visit = self.visit;
+        visit.name(&self.client);
+        let peer = self.client.peer;
         let entered = async {
-            match visit.server.auth.verify(login, visit.peer).await {
+            match visit.server.auth.verify(login, peer).await {
                 Ok(identity) => enter(visit, &identity)
                     .await
                     .map(|entered| entered.map(|(open, listing)| (identity, open, listing))),
@@ -430,22 +455,20 @@ fn offer(
     timestamp: &str,
     expire: Promise,
 ) -> pop3::server::Connection {
-    let tls = connection.tls().is_some();
-    let passwords = match visit.plaintext_login {
-        _ if tls => Passwords::Accepted,
-        PlaintextLogin::Always => Passwords::Accepted,
-        PlaintextLogin::Loopback if visit.loopback => Passwords::Accepted,
-        PlaintextLogin::Loopback | PlaintextLogin::Never => Passwords::AfterTls,
+    // Our own TLS and no other: what ends at a front end binds nobody to this connection.
+    let channel = match connection.tls() {
+        Some(_) => Channel::Tls,
+        None => Channel::Plain,
     };
-    let stls = match visit.live.tls {
-        Some(_) if !tls => Stls::Offered,
+    let stls = match (&visit.live.tls, channel, visit.client.channel()) {
+        (Some(_), Channel::Plain, Channel::Plain) => Stls::Offered,
         _ => Stls::NotOffered,
     };
     pop3::server::Connection {
-        channel: if tls { Channel::Tls } else { Channel::Plain },
-        passwords,
+        channel,
+        passwords: visit.client.passwords(channel, visit.plaintext_login),
         stls,
-        speaker: Speaker::Client,
+        speaker: visit.client.speaker,
         timestamp: timestamp.to_owned(),
         expire,
     }

@@ -135,6 +135,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
             alive: alive.clone(),
             protocol,
             plaintext_login: socket.listener.plaintext_login,
+            front_ends: Arc::new(socket.listener.front_ends),
             name: format!("{protocol} {address}"),
         };
         doors.spawn(door.keep(accepting));

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use server::{Address, Listener, PlaintextLogin, Protocol};
+use server::{Address, FrontEndTls, Listener, PlaintextLogin, Protocol};
 use toml::de::{DeArray, DeValue};
 
 use super::document::{At, Document, Section};
 use super::read::{LATER, one_of};
-use super::values;
+use super::{front_ends, values};
 
 /// Reads every `[[listener]]`; `tls`: whether there is a table `[tls]`.
 pub(super) fn read(document: &mut Document<'_>, tables: &DeArray<'_>, tls: bool) -> Vec<Listener> {
@@ -32,15 +32,7 @@ pub(super) fn read(document: &mut Document<'_>, tables: &DeArray<'_>, tls: bool)
             );
         }
         let login = plaintext_login(document, &mut section);
-        if let Some(networks) = section.texts(document, "proxy_protocol")
-            && let Some(first) = networks.first()
-        {
-            document.error(
-                Some(first.span.clone()),
-                format!("`proxy_protocol` {LATER}"),
-                "remove it, or leave the list empty",
-            );
-        }
+        let front_ends = front_ends::read(document, &mut section);
         let mode = section.parsed(document, "mode", values::mode);
         let group = section.text(document, "group");
         section.close(document);
@@ -51,6 +43,7 @@ pub(super) fn read(document: &mut Document<'_>, tables: &DeArray<'_>, tls: bool)
         if let Some(login) = &login {
             listener.plaintext_login = login.value;
         }
+        front_ends.settle(document, &mut listener);
         socket_rights(document, &mut listener, mode, group);
         let told = login.map(|login| login.span);
         fits(document, &listener, tls, protocol.span, &address.span, told);
@@ -102,7 +95,8 @@ fn fits(
             "a pop3s listener needs a certificate",
             "add [tls] with certificate and key, or make it protocol = \"pop3\"",
         ),
-        (Protocol::Pop3, PlaintextLogin::Never) if !tls => document.error(
+        (Protocol::Pop3, PlaintextLogin::Never)
+            if !tls && listener.front_ends.client_tls == FrontEndTls::Ignored => document.error(
             Some(protocol),
             "nobody could log in here: passwords may not travel in clear, and there is no certificate",
             "add [tls] with certificate and key, or plaintext_login = \"loopback\"",

@@ -4,6 +4,7 @@
 //! refused, never ignored: whoever writes `quota` must not believe that one is kept.
 
 mod document;
+mod front_ends;
 mod keeping;
 mod listeners;
 mod oauth;

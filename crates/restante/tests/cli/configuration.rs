@@ -191,7 +191,7 @@ restante: 5 mistakes
 #[test]
 fn what_is_not_built_yet_is_refused() {
     let text = format!(
-        "{LISTENER}proxy_protocol = [\"10.0.0.0/8\"]
+        "{LISTENER}
 [[listener]]
 protocol = \"admin\"
 address = \"systemd:pop3\"
@@ -202,9 +202,7 @@ store = \"maildir\"
     );
     assert_eq!(
         complaints(&text),
-        "DIR/restante.toml:4:19: `proxy_protocol` is not available in this version
-  remove it, or leave the list empty
-DIR/restante.toml:6:12: `protocol` cannot be \"admin\"
+        "DIR/restante.toml:6:12: `protocol` cannot be \"admin\"
   the admin listener is not available in this version; remove this [[listener]]
 DIR/restante.toml:7:11: `address` cannot be \"systemd:pop3\"
   sockets from systemd are not available in this version; give host:port or \"unix:PATH\"
@@ -212,7 +210,72 @@ DIR/restante.toml:9:9: `store` cannot be \"maildir\"
   this store is not available in this version; write store = \"native\"
 DIR/restante.toml:10:2: `cluster` is not available in this version
   remove the table
-restante: 5 mistakes
+restante: 4 mistakes
+"
+    );
+}
+
+#[test]
+fn front_ends_are_explained() {
+    let text = CONFIGURATION.replace(
+        "plaintext_login = \"loopback\"\n",
+        "plaintext_login = \"never\"\nproxy_tls = true\n\
+         proxy_protocol = [\"10.0.0.1\", \"2001:db8::/64\"]\nxclient = [\"10.0.0.2\"]\n",
+    );
+    let ended = Site::with(&text).run(&["check"], b"").with(0);
+    let lines = "  listens     pop3  127.0.0.1:0, passwords only inside TLS
+              from 10.0.0.1/32, 2001:db8::/64 only with a PROXY header, which names the client
+              10.0.0.2/32 may name the client by XCLIENT
+              a client's TLS may end there: passwords travel on in clear
+  listens     lmtp  unix:DIR/lmtp
+";
+    assert!(ended.stdout.contains(lines), "{}", ended.stdout);
+}
+
+#[test]
+fn front_ends_that_cannot_be_believed_are_refused() {
+    let text = "[[listener]]
+protocol = \"pop3\"
+address = \"127.0.0.1:1110\"
+plaintext_login = \"loopback\"
+proxy_protocol = [\"10.0.0.0/8\", \"balancer\", \"10.0.0.0/33\"]
+xclient = [\"0.0.0.0/0\", \"::/0\"]
+[[listener]]
+protocol = \"pop3\"
+address = \"127.0.0.1:1111\"
+plaintext_login = \"loopback\"
+proxy_tls = true
+proxy_protocol = []
+[[listener]]
+protocol = \"lmtp\"
+address = \"127.0.0.1:1124\"
+proxy_protocol = [\"192.0.2.1\"]
+proxy_tls = true
+[[listener]]
+protocol = \"lmtp\"
+address = \"unix:DIR/lmtp\"
+proxy_protocol = [\"192.0.2.1\"]
+xclient = \"192.0.2.1\"
+";
+    assert_eq!(
+        complaints(text),
+        "DIR/restante.toml:5:33: `proxy_protocol` cannot hold \"balancer\"
+  \"balancer\" is not a network; write it like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7
+DIR/restante.toml:5:45: `proxy_protocol` cannot hold \"10.0.0.0/33\"
+  \"10.0.0.0/33\" is not a network; write it like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7
+DIR/restante.toml:6:12: warning: `xclient` believes everybody: any client may claim any address
+  name the addresses of your front ends
+DIR/restante.toml:6:25: warning: `xclient` believes everybody: any client may claim any address
+  name the addresses of your front ends
+DIR/restante.toml:11:13: `proxy_tls` believes nobody
+  name the front ends that end TLS: proxy_protocol = [\"192.0.2.1\"]
+DIR/restante.toml:17:13: `proxy_tls` means nothing for lmtp
+  remove it; it belongs to protocol = \"pop3\"
+DIR/restante.toml:21:19: `proxy_protocol` means nothing for a Unix socket
+  remove it; who connects there has no address that could be in a network
+DIR/restante.toml:22:11: `xclient` cannot be a text
+  give a list of texts in brackets
+restante: 6 mistakes, 2 warnings
 "
     );
 }
