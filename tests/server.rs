@@ -21,6 +21,8 @@ mod log;
 mod proxy;
 #[path = "server/session.rs"]
 mod session;
+#[path = "server/stls.rs"]
+mod stls;
 #[path = "server/tls.rs"]
 mod tls;
 #[path = "server/utf8.rs"]
