@@ -13,6 +13,7 @@ mod script;
 
 use pop3::client::{CannotSend, Capability, Channel, Credentials, Event, Session, Settings};
 use pop3::server::{Connection, Passwords, Stls};
+use pop3::xclient::Speaker;
 use pop3::{Command, Expire, Octets, Promise};
 use restante_tests::driver::{Driver, Standing};
 use sasl::Secret;
@@ -66,6 +67,7 @@ fn a_password_waits_for_tls() {
         channel: Channel::Plain,
         passwords: Passwords::AfterTls,
         stls: Stls::Offered,
+        speaker: Speaker::Client,
         timestamp: TIMESTAMP.into(),
         expire: Promise::All(Expire::Never),
     };

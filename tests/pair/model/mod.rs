@@ -5,7 +5,7 @@ mod transaction;
 
 use pop3::client::{Challenge, Event, Status};
 use pop3::reply::Refusal;
-use pop3::{Keyword, MessageNumber};
+use pop3::{Keyword, Language, MessageNumber};
 use restante_tests::driver::Account;
 use sasl::{Secret, base64};
 
@@ -146,10 +146,10 @@ impl Model {
             .position(|account| account.user == user);
         let right = found.filter(|&place| is_right(&self.accounts[place]));
         let Some(place) = right else {
-            return self.refused(keyword, None, Refusal::Credentials.text());
+            return self.refused(keyword, None, Refusal::Credentials.text(Language::English));
         };
         if let Some(why) = self.accounts[place].opening {
-            return self.refused(keyword, None, why.text());
+            return self.refused(keyword, None, why.text(Language::English));
         }
         let marks = vec![false; self.accounts[place].messages.len()];
         let has = self.has(place, &marks);

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use pop3::Command;
 use pop3::client::{Answer, Challenge, Event, Exchange, Session};
+use pop3::{Command, Language};
 use sasl::Secret;
 
 use super::{Attempt, Auth, Step, Transcript, event};
@@ -202,7 +202,8 @@ impl Play {
 
     fn client(&mut self, line: &[u8]) -> Result<(), String> {
         if self.out.is_empty() {
-            let command = Command::parse(line).map_err(|why| why.text().to_owned())?;
+            let command =
+                Command::parse(line).map_err(|why| why.text(Language::English).to_owned())?;
             self.session
                 .send(&command, &mut self.out)
                 .map_err(|why| why.to_string())?;

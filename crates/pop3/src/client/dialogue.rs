@@ -136,9 +136,7 @@ impl Dialogue {
             | Command::AuthList
             | Command::Lang(None)
             | Command::List(None)
-            | Command::Uidl(None) => {
-                Follows::Lines
-            }
+            | Command::Uidl(None) => Follows::Lines,
             Command::Retr(_) | Command::Top(..) => Follows::Text,
             _ => Follows::Nothing,
         };

@@ -60,7 +60,8 @@ use crate::surrogate::Sizes;
 use crate::wire::{self, Frame};
 use crate::xclient::{Attributes, Speaker};
 use crate::{
-    Command, Deletions, Expire, Header, Keyword, Language, MessageNumber, Part, Promise, ScanListing,
+    Command, Deletions, Expire, Header, Keyword, Language, MessageNumber, Part, Promise,
+    ScanListing,
 };
 
 use authorization::Authorization;
