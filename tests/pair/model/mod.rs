@@ -33,6 +33,12 @@ enum State {
     Over,
 }
 
+/// What a refusal says in English, its response code before it.
+pub(super) fn told(why: Refusal) -> String {
+    let code = why.code().map(|code| format!("[{code}] "));
+    code.unwrap_or_default() + why.text(Language::English)
+}
+
 impl Model {
     pub(crate) fn new(accounts: Vec<Account>) -> Self {
         let mut model = Self {
@@ -146,10 +152,10 @@ impl Model {
             .position(|account| account.user == user);
         let right = found.filter(|&place| is_right(&self.accounts[place]));
         let Some(place) = right else {
-            return self.refused(keyword, None, Refusal::Credentials.text(Language::English));
+            return self.refused(keyword, None, &told(Refusal::Credentials));
         };
         if let Some(why) = self.accounts[place].opening {
-            return self.refused(keyword, None, why.text(Language::English));
+            return self.refused(keyword, None, &told(why));
         }
         let marks = vec![false; self.accounts[place].messages.len()];
         let has = self.has(place, &marks);

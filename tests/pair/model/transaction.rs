@@ -1,10 +1,10 @@
 //! The model's maildrop: listings, texts, marks, and what QUIT does about them.
 
 use pop3::client::{Event, ForeignId};
-use pop3::{Keyword, Language, MessageNumber, Octets};
+use pop3::{Keyword, MessageNumber, Octets};
 use restante_tests::driver::{Message, Reading};
 
-use super::{Model, State};
+use super::{Model, State, told};
 use crate::both::Heard;
 
 /// Where a message is in the list, or why there is none.
@@ -140,7 +140,7 @@ impl Model {
             wire.extend_from_slice(line);
         }
         if let Reading::Fails(why) = message.reading {
-            self.refused(keyword, Some(number), why.text(Language::English));
+            self.refused(keyword, Some(number), &told(why));
             return State::Transaction(place, marks);
         }
         self.say(&status);
@@ -165,7 +165,7 @@ impl Model {
 
     fn update(&mut self, place: usize, marks: &[bool]) {
         if let Some(why) = self.accounts[place].committing {
-            return self.refused(Keyword::Quit, None, why.text(Language::English));
+            return self.refused(Keyword::Quit, None, &told(why));
         }
         let mut marks = marks.iter();
         let messages = &mut self.accounts[place].messages;
