@@ -296,7 +296,7 @@ fn login() -> impl Strategy<Value = Vec<Command>> {
         }]),
         Just(vec![Command::Auth {
             mechanism: "PLAIN".into(),
-            initial_response: Some(plain::message("bob", &secret())),
+            initial_response: Some(plain::message(None, "bob", &secret())),
         }]),
     ]
 }
@@ -385,7 +385,7 @@ fn an_exchange_in_two_steps() {
     assert_eq!(read.event, Some(Event::Challenge(Secret::new(""))));
 
     let mut out = Vec::new();
-    let message = plain::message("bob", &Secret::new("red queen "));
+    let message = plain::message(None, "bob", &Secret::new("red queen "));
     pair.client.respond(&message, &mut out);
     pair.carry(&out);
     let reply = pair.replies(1).pop().unwrap();

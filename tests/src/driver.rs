@@ -179,8 +179,16 @@ impl Driver {
             Login::Apop {
                 timestamp, digest, ..
             } => *timestamp == self.connection.timestamp && Some(*digest) == account.digest,
+            Login::CramMd5 { .. }
+            | Login::Proved { .. }
+            | Login::Disproved { .. }
+            | Login::External { .. }
+            | Login::Token { .. } => false,
         };
-        if !right {
+        let for_oneself = login
+            .authzid()
+            .is_none_or(|authzid| authzid == login.user());
+        if !right || !for_oneself {
             return Err(Refusal::Credentials);
         }
         if let Some(why) = account.opening {

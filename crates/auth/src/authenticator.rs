@@ -227,8 +227,14 @@ impl Authenticator {
             Some(row) => row.obstacle(peer),
             None => Some("no such account"),
         };
+        // Who may act for whom: everybody for himself, and nobody else.
+        let for_another = login
+            .authzid()
+            .filter(|authzid| !is_same(authzid, login.user()))
+            .map(|_| "acts for somebody else");
+        let obstacle = obstacle.or(for_another);
         match login {
-            Login::Password { user, secret } => {
+            Login::Password { user, secret, .. } => {
                 let fingerprint = Some(self.shared.credentials.fingerprint(&user, &secret));
                 self.check_password(row, obstacle, secret, attempt, fingerprint)
                     .await
@@ -236,6 +242,15 @@ impl Authenticator {
             Login::Apop {
                 timestamp, digest, ..
             } => self.check_apop(row, obstacle, &timestamp, &digest).await,
+            Login::CramMd5 { .. }
+            | Login::Proved { .. }
+            | Login::Disproved { .. }
+            | Login::External { .. }
+            | Login::Token { .. } => Ok(Verdict::Wrong(Refused {
+                why: obstacle.unwrap_or("mechanism is not spoken here"),
+                row,
+                fingerprint: None,
+            })),
         }
     }
 
@@ -348,6 +363,14 @@ impl Shared {
         ApopKey::read(self.accounts.data())?
             .and_then(|key| key.decrypt(row.id, stored))
             .ok_or_else(|| AccountsError::ApopSecret(row.name.to_string()))
+    }
+}
+
+/// Whether two texts name the same account.
+fn is_same(one: &str, other: &str) -> bool {
+    match (AccountName::parse(one), AccountName::parse(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
     }
 }
 

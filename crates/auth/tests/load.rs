@@ -7,10 +7,7 @@ use auth::{Authenticator, Denied, Password, Peer, SCRAM_ITERATIONS, Settings};
 use sasl::{Login, Secret};
 
 fn login(user: &str, secret: &str) -> Login {
-    Login::Password {
-        user: user.into(),
-        secret: Secret::new(secret),
-    }
+    Login::password(user, Secret::new(secret))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

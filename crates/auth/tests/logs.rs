@@ -51,10 +51,7 @@ async fn logs_tell_what_happened_but_no_secret() {
         .add("bob", &Password::Clear(Secret::new("redqueen")))
         .unwrap();
     accounts.set_apop("bob", &Secret::new("tanstaaf")).unwrap();
-    let login = |user: &str, secret: &str| Login::Password {
-        user: user.into(),
-        secret: Secret::new(secret),
-    };
+    let login = |user: &str, secret: &str| Login::password(user, Secret::new(secret));
     let apop = |secret: &str| Login::Apop {
         user: "bob".into(),
         timestamp: "<1@h>".into(),

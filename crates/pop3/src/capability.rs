@@ -63,7 +63,10 @@ pub(crate) fn list(connection: &Connection, asked: Asked, out: &mut Vec<u8>) {
 /// The mechanisms that may be used on this connection.
 pub(crate) fn mechanisms(connection: &Connection) -> impl Iterator<Item = Mechanism> {
     let passwords = connection.passwords;
-    Mechanism::ALL
+    SPOKEN
         .into_iter()
-        .filter(move |mechanism| passwords == Passwords::Accepted || !mechanism.shows_password())
+        .filter(move |mechanism| passwords == Passwords::Accepted || !mechanism.needs_tls())
 }
+
+/// The mechanisms that a session knows.
+pub(crate) const SPOKEN: [Mechanism; 1] = [Mechanism::Plain];

@@ -24,8 +24,6 @@ pub enum Refusal {
     NotDeletedNow,
     /// UPDATE failed and needs an operator: `[SYS/PERM]`. Nothing was deleted (RFC 1939 §6).
     NotDeleted,
-    /// A login on behalf of somebody else: `[AUTH]` (RFC 3206 §5).
-    OtherIdentity,
     /// No such keyword.
     UnknownCommand,
     /// The last of too many commands that make no sense; the connection ends.
@@ -81,7 +79,6 @@ impl Refusal {
             Self::TooManySessions => "[SYS/TEMP] too many sessions, please try again later",
             Self::NotDeletedNow => "[SYS/TEMP] nothing was deleted, please try again later",
             Self::NotDeleted => "[SYS/PERM] nothing was deleted, please tell the operator",
-            Self::OtherIdentity => "[AUTH] nobody logs in for somebody else here",
             Self::UnknownCommand => "unknown command",
             Self::TooManyErrors => "too many errors, closing",
             Self::Http => "this is a POP3 server, closing",
@@ -341,7 +338,6 @@ mod tests {
             TooManySessions,
             NotDeletedNow,
             NotDeleted,
-            OtherIdentity,
             UnknownCommand,
             TooManyErrors,
             Http,

@@ -39,7 +39,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use sasl::scram::{self, Verifier};
+use sasl::scram::{self, Hash, Verifier};
 use sasl::{Secret, scram::ITERATIONS_MIN};
 
 pub use account::{Account, Change, Password, State};
@@ -155,10 +155,10 @@ impl Accounts {
             params![
                 account.maildrop.cast_signed(),
                 stored.hash.text(),
-                stored.scram.as_ref().map(|v| &v.salt),
-                stored.scram.as_ref().map(|v| v.iterations),
-                stored.scram.as_ref().map(|v| v.stored_key),
-                stored.scram.as_ref().map(|v| v.server_key),
+                stored.scram.as_ref().map(Verifier::salt),
+                stored.scram.as_ref().map(Verifier::iterations),
+                stored.scram.as_ref().map(|v| v.stored_key().expose()),
+                stored.scram.as_ref().map(|v| v.server_key().expose()),
             ],
         )?;
         one(changed, name)
@@ -301,7 +301,7 @@ impl Accounts {
         };
         let mut salt = [0; scram::SALT_OCTETS];
         getrandom::fill(&mut salt).map_err(|error| AccountsError::io(&self.data)(error.into()))?;
-        Ok(Verifier::derive(password, &salt, iterations).ok())
+        Ok(Verifier::derive(Hash::Sha256, password, &salt, iterations).ok())
     }
 
     fn write_apop(
@@ -356,10 +356,10 @@ fn insert(
                 i64::from_be_bytes(maildrop),
                 seconds(SystemTime::now()),
                 stored.hash.text(),
-                stored.scram.as_ref().map(|v| &v.salt),
-                stored.scram.as_ref().map(|v| v.iterations),
-                stored.scram.as_ref().map(|v| v.stored_key),
-                stored.scram.as_ref().map(|v| v.server_key),
+                stored.scram.as_ref().map(Verifier::salt),
+                stored.scram.as_ref().map(Verifier::iterations),
+                stored.scram.as_ref().map(|v| v.stored_key().expose()),
+                stored.scram.as_ref().map(|v| v.server_key().expose()),
             ],
         )
         .map_err(|error| exists(error, name))?;

@@ -72,10 +72,10 @@ fn write_upgrade(
             row.id,
             row.version,
             hash.map(PasswordHash::text),
-            scram.map(|v| &v.salt),
-            scram.map(|v| v.iterations),
-            scram.map(|v| v.stored_key),
-            scram.map(|v| v.server_key),
+            scram.map(Verifier::salt),
+            scram.map(Verifier::iterations),
+            scram.map(|v| v.stored_key().expose()),
+            scram.map(|v| v.server_key().expose()),
         ],
     )?;
     let upgrade = match changed {

@@ -51,10 +51,7 @@ fn peer(n: u8) -> Peer {
 }
 
 fn password(user: &str, secret: &str) -> Login {
-    Login::Password {
-        user: user.into(),
-        secret: Secret::new(secret),
-    }
+    Login::password(user, Secret::new(secret))
 }
 
 fn by_apop(user: &str, secret: &str) -> Login {

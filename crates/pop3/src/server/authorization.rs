@@ -4,7 +4,7 @@
 //! client that speaks HTTP has been sent here by somebody who wants our answers misread (ALPACA),
 //! so it gets one and the connection ends.
 
-use sasl::server::{Exchange, Refused, Step};
+use sasl::server::{Exchange, Ground, Step};
 use sasl::{Login, Mechanism, Secret, base64};
 
 use super::{After, Channel, Connection, Next, Passwords, Settings, Stls};
@@ -90,7 +90,7 @@ impl Authorization {
             }
             Command::Pass(secret) => match std::mem::take(&mut self.phase) {
                 Phase::Command { user: Some(user) } => {
-                    self.verify(Login::Password { user, secret })
+                    self.verify(Login::password(user, secret))
                 }
                 _ => self.refuse(Refusal::UserFirst, out),
             },
@@ -112,16 +112,18 @@ impl Authorization {
                 initial_response,
             } => {
                 self.phase = Phase::default();
-                match Mechanism::named(mechanism.as_bytes()) {
+                let named = Mechanism::named(mechanism.as_bytes());
+                match named.filter(|mechanism| capability::SPOKEN.contains(mechanism)) {
                     None => self.refuse(Refusal::UnknownMechanism, out),
                     Some(mechanism)
-                        if mechanism.shows_password() && passwords == Passwords::AfterTls =>
+                        if mechanism.needs_tls() && passwords == Passwords::AfterTls =>
                     {
                         self.refuse(Refusal::PasswordsAfterTls, out)
                     }
                     Some(mechanism) => {
                         let response = initial_response.as_ref().map(Secret::expose);
-                        self.step(Exchange::start(mechanism, response), out)
+                        let ground = Ground::default();
+                        self.step(Exchange::start(mechanism, response, &ground), out)
                     }
                 }
             }
@@ -160,9 +162,8 @@ impl Authorization {
                 self.phase = Phase::Exchange(exchange);
                 After::Line
             }
-            Step::Verify(login) => self.verify(login),
-            Step::Refused(Refused::Malformed) => self.refuse(Refusal::MalformedResponse, out),
-            Step::Refused(Refused::OtherIdentity) => self.refuse(Refusal::OtherIdentity, out),
+            Step::Verify(login, _) => self.verify(login),
+            Step::Lookup(_) | Step::Refused(_) => self.refuse(Refusal::MalformedResponse, out),
         }
     }
 
