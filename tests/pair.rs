@@ -4,11 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "what fails here is a test")]
 
 use pop3::client::{self, Event, Follows, Status};
-use pop3::server::{Channel, Connection, Passwords, Settings, Stls};
+use pop3::server::{Channel, Connection, Passwords, Sasl, Settings, Stls};
 use pop3::wire::Form;
 use pop3::{Command, Expire, MessageNumber, Octets, Part, Promise, UniqueId};
 use proptest::prelude::*;
 use restante_tests::driver::{Account, Driver, Message, Reading, Standing};
+use sasl::nonce::Nonces;
 use sasl::{Secret, plain};
 
 /// A reply, complete.
@@ -42,11 +43,13 @@ impl Pair {
             stls: Stls::NotOffered,
             timestamp: "<1.2@mailgate.dobbs.org>".into(),
             expire: Promise::All(Expire::Never),
+            sasl: Sasl::new(Nonces::new([0; 32])),
         };
         let account = Account {
             user: "bob".into(),
             password: Secret::new("red queen "),
             digest: Some([7; 16]),
+            token: None,
             opening: None,
             committing: None,
             expire: Expire::Never,

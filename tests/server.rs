@@ -17,6 +17,8 @@ mod keeping;
 mod limits;
 #[path = "server/log.rs"]
 mod log;
+#[path = "server/sasl.rs"]
+mod sasl;
 #[path = "server/session.rs"]
 mod session;
 #[path = "server/tls.rs"]

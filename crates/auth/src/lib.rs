@@ -14,6 +14,7 @@
 //!     data: dir.path().into(),
 //!     scram: false,
 //!     scram_iterations: SCRAM_ITERATIONS,
+//!     scram_sha1: false,
 //!     refusal_delay: std::time::Duration::from_secs(2),
 //! })?;
 //! auth.accounts().add("bob", &Password::Clear(Secret::new("redqueen")))?;

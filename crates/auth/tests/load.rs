@@ -18,6 +18,7 @@ async fn cached_logins_are_quick_while_many_guess() {
             data: dir.path().into(),
             scram: false,
             scram_iterations: SCRAM_ITERATIONS,
+            scram_sha1: false,
             refusal_delay: Duration::from_millis(100),
         })
         .unwrap(),

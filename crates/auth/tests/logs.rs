@@ -40,6 +40,7 @@ async fn logs_tell_what_happened_but_no_secret() {
         data: dir.path().into(),
         scram: true,
         scram_iterations: 4096,
+        scram_sha1: false,
         refusal_delay: Duration::from_millis(1),
     })
     .unwrap();

@@ -5,10 +5,8 @@
 //! where it is allowed, before the login and outside TLS (RFC 2595 §4), and EXPIRE says more when it
 //! is known whose mail it is about (RFC 2449 §6.7).
 
-use sasl::Mechanism;
-
 use crate::reply;
-use crate::server::{Connection, Passwords, Stls};
+use crate::server::{Connection, Passwords, Stls, offered};
 use crate::wire::TERMINATOR;
 use crate::{Expire, Promise};
 
@@ -29,7 +27,7 @@ pub(crate) fn list(connection: &Connection, asked: Asked, out: &mut Vec<u8>) {
     if connection.passwords == Passwords::Accepted {
         reply::line(out, &[b"USER"]);
     }
-    let mut mechanisms = mechanisms(connection).peekable();
+    let mut mechanisms = offered(connection).peekable();
     if mechanisms.peek().is_some() {
         out.extend_from_slice(b"SASL");
         for mechanism in mechanisms {
@@ -59,14 +57,3 @@ pub(crate) fn list(connection: &Connection, asked: Asked, out: &mut Vec<u8>) {
     reply::line(out, &[b"IMPLEMENTATION Restante"]);
     out.extend_from_slice(TERMINATOR);
 }
-
-/// The mechanisms that may be used on this connection.
-pub(crate) fn mechanisms(connection: &Connection) -> impl Iterator<Item = Mechanism> {
-    let passwords = connection.passwords;
-    SPOKEN
-        .into_iter()
-        .filter(move |mechanism| passwords == Passwords::Accepted || !mechanism.needs_tls())
-}
-
-/// The mechanisms that a session knows.
-pub(crate) const SPOKEN: [Mechanism; 1] = [Mechanism::Plain];

@@ -56,6 +56,12 @@ pub enum Refusal {
     NotBase64,
     /// The mechanism is not spoken here.
     UnknownMechanism,
+    /// The mechanism stands on something that this connection has not.
+    MechanismNotHere,
+    /// An initial response where the server speaks first (RFC 5034 §4).
+    ServerFirst,
+    /// The channel binding does not fit, or is missing though it was offered (RFC 5802 §6).
+    Binding,
     /// What the client said is not what its mechanism says.
     MalformedResponse,
     /// The client gave up its own exchange (RFC 5034 §4).
@@ -95,6 +101,9 @@ impl Refusal {
             Self::PasswordsAfterTls => "passwords are accepted only inside TLS",
             Self::NotBase64 => "not base 64",
             Self::UnknownMechanism => "unknown mechanism",
+            Self::MechanismNotHere => "mechanism is not possible on this connection",
+            Self::ServerFirst => "this mechanism takes no initial response",
+            Self::Binding => "channel binding does not fit this connection",
             Self::MalformedResponse => "not a message of this mechanism",
             Self::Cancelled => "authentication cancelled",
             Self::StlsNotOffered => "TLS is not available here",
@@ -353,6 +362,9 @@ mod tests {
             PasswordsAfterTls,
             NotBase64,
             UnknownMechanism,
+            MechanismNotHere,
+            ServerFirst,
+            Binding,
             MalformedResponse,
             Cancelled,
             StlsNotOffered,

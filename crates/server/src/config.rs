@@ -8,6 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sasl::Mechanism;
+
 use crate::address::Address;
 use crate::keeping::Keeping;
 
@@ -30,6 +32,9 @@ pub struct Config {
     pub lock_wait: Duration,
     /// How maildrops are kept: quota and retention.
     pub keeping: Keeping,
+    /// What AUTH may offer; each where it can work. Default: SCRAM-SHA-256 with and without channel
+    /// binding, PLAIN, and tokens if they can be verified.
+    pub mechanisms: Vec<Mechanism>,
 }
 
 impl Default for Config {
@@ -44,6 +49,13 @@ impl Default for Config {
             limits: Limits::default(),
             lock_wait: Duration::from_secs(5),
             keeping: Keeping::default(),
+            mechanisms: vec![
+                Mechanism::ScramSha256Plus,
+                Mechanism::ScramSha256,
+                Mechanism::OauthBearer,
+                Mechanism::XOauth2,
+                Mechanism::Plain,
+            ],
         }
     }
 }

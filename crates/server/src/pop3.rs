@@ -8,14 +8,15 @@
 
 use std::time::Duration;
 
+use ::sasl::Login;
+use ::sasl::scram::Hash;
 use auth::{Denied, Identity};
 use maildrop::{
     CommitError, MaildropId, OpenError, OpenMaildrop, Patience, Progress, Text, TextError,
 };
 use pop3::reply::Refusal;
-use pop3::server::{Channel, Next, Passwords, Session, Stls};
+use pop3::server::{Channel, Next, Passwords, Sasl, Session, Stls};
 use pop3::{Deletions, Expire, MessageNumber, Part, Promise, ScanListing};
-use sasl::Login;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
 
@@ -23,7 +24,7 @@ use crate::config::PlaintextLogin;
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
 use crate::log::{End, Summary};
-use crate::tidy;
+use crate::{sasl, tidy};
 
 /// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
 /// back, if it can still be closed in good order.
@@ -37,10 +38,11 @@ pub(crate) async fn serve(
     let mut greeting = Greeting::Due;
     loop {
         let expire = promise(visit).await;
-        let session = Session::new(
-            visit.live.pop3.clone(),
-            offer(&connection, visit, &timestamp, expire),
-        );
+        let offered = match sasl::offer(&connection, visit) {
+            Ok(sasl) => offer(&connection, visit, &timestamp, expire, sasl),
+            Err(end) => return (Some(connection), end),
+        };
+        let session = Session::new(visit.live.pop3.clone(), offered);
         let mut driver = Driver {
             connection: &mut connection,
             session,
@@ -118,6 +120,7 @@ impl Driver<'_> {
                 }
                 Next::Write => self.flush().await?,
                 Next::Authenticate(login) => self.authenticate(login).await?,
+                Next::Lookup { user, hash } => self.look_up(&user, hash).await?,
                 Next::Send(number, part) => self.send(number, part).await?,
                 Next::Commit(deletions) => self.commit(deletions).await?,
                 Next::StartTls => {
@@ -211,7 +214,8 @@ impl Driver<'_> {
                 self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);
                 let expire = visit.live.config.keeping.expire(identity.expire());
-                self.session.opened(listing, announced(expire), output);
+                self.session
+                    .opened(identity.account(), listing, announced(expire), output);
             }
             // Who was refused is logged where it is known whether the name is one: people type
             // passwords as names.
@@ -220,6 +224,24 @@ impl Driver<'_> {
                 // The next refusal of a batch is seconds away, and a client that is gone must not
                 // have all of them computed.
                 self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds what SCRAM goes on with. Nobody has proved anything yet.
+    async fn look_up(&mut self, user: &str, hash: Hash) -> Result<(), End> {
+        let visit = self.visit;
+        let found = tokio::select! {
+            found = visit.server.auth.lookup(user, hash, visit.peer) => found,
+            end = stranger_over(visit, self.started) => return Err(end),
+        };
+        let output = &mut self.connection.output;
+        match found {
+            Ok(verifier) => self.session.found(verifier, output),
+            Err(why) => {
+                error!(%why, "SCRAM verifiers cannot be looked up");
+                self.session.refused(Refusal::Unavailable, output);
             }
         }
         Ok(())
@@ -403,6 +425,7 @@ fn offer(
     visit: &Visit,
     timestamp: &str,
     expire: Promise,
+    sasl: Sasl,
 ) -> pop3::server::Connection {
     let tls = connection.tls().is_some();
     let passwords = match visit.plaintext_login {
@@ -421,6 +444,7 @@ fn offer(
         stls,
         timestamp: timestamp.to_owned(),
         expire,
+        sasl,
     }
 }
 

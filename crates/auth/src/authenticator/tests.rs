@@ -26,6 +26,7 @@ fn settings(dir: &tempfile::TempDir, scram: bool) -> Settings {
         data: dir.path().into(),
         scram,
         scram_iterations: 4096,
+        scram_sha1: false,
         refusal_delay: Duration::from_secs(2),
     }
 }

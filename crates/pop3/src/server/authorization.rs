@@ -4,10 +4,12 @@
 //! client that speaks HTTP has been sent here by somebody who wants our answers misread (ALPACA),
 //! so it gets one and the connection ends.
 
-use sasl::server::{Exchange, Ground, Step};
+use sasl::nonce::Nonces;
+use sasl::scram::Verifier;
+use sasl::server::{Exchange, IfRefused, Lookup, Refused, Step};
 use sasl::{Login, Mechanism, Secret, base64};
 
-use super::{After, Channel, Connection, Next, Passwords, Settings, Stls};
+use super::{After, Channel, Connection, Next, Passwords, Settings, Stls, offered};
 use crate::Command;
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal};
@@ -17,9 +19,10 @@ use crate::wire::TERMINATOR;
 const UNKNOWN_COMMANDS_MAX: u8 = 3;
 
 /// The AUTHORIZATION state.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Authorization {
     phase: Phase,
+    nonces: Nonces,
     unknown_commands: u8,
 }
 
@@ -30,8 +33,13 @@ enum Phase {
     Command { user: Option<String> },
     /// The client's answer to a challenge.
     Exchange(Exchange),
+    /// Nothing yet: the driver looks a verifier up.
+    Lookup(Lookup),
     /// Nothing yet: the driver verifies a login.
-    Verifying { user: String },
+    Verifying(IfRefused),
+    /// The client's answer to why its login is refused; whatever it says, it then is
+    /// (RFC 7628 §3.2.3).
+    Explained(Refusal),
 }
 
 impl Default for Phase {
@@ -41,6 +49,15 @@ impl Default for Phase {
 }
 
 impl Authorization {
+    /// Nobody has said anything yet.
+    pub(super) fn new(nonces: Nonces) -> Self {
+        Self {
+            phase: Phase::default(),
+            nonces,
+            unknown_commands: 0,
+        }
+    }
+
     /// Answers one line.
     pub(super) fn handle(
         &mut self,
@@ -56,6 +73,7 @@ impl Authorization {
                     Err(refusal) => self.refuse(refusal, out),
                 };
             }
+            Phase::Explained(refusal) => return self.refuse(refusal, out),
             other => self.phase = other,
         }
         match line.and_then(|line| match is_http(line) {
@@ -90,18 +108,22 @@ impl Authorization {
             }
             Command::Pass(secret) => match std::mem::take(&mut self.phase) {
                 Phase::Command { user: Some(user) } => {
-                    self.verify(Login::password(user, secret))
+                    self.verify(Login::password(user, secret), IfRefused::End)
                 }
                 _ => self.refuse(Refusal::UserFirst, out),
             },
-            Command::Apop { user, digest } => self.verify(Login::Apop {
-                user,
-                timestamp: connection.timestamp.clone(),
-                digest,
-            }),
+            Command::Apop { user, digest } => {
+                let timestamp = connection.timestamp.clone();
+                let login = Login::Apop {
+                    user,
+                    timestamp,
+                    digest,
+                };
+                self.verify(login, IfRefused::End)
+            }
             Command::AuthList => {
                 reply::mechanisms(out);
-                for mechanism in capability::mechanisms(connection) {
+                for mechanism in offered(connection) {
                     reply::line(out, &[mechanism.name().as_bytes()]);
                 }
                 out.extend_from_slice(TERMINATOR);
@@ -113,7 +135,7 @@ impl Authorization {
             } => {
                 self.phase = Phase::default();
                 let named = Mechanism::named(mechanism.as_bytes());
-                match named.filter(|mechanism| capability::SPOKEN.contains(mechanism)) {
+                match named.filter(|known| connection.sasl.mechanisms.contains(known)) {
                     None => self.refuse(Refusal::UnknownMechanism, out),
                     Some(mechanism)
                         if mechanism.needs_tls() && passwords == Passwords::AfterTls =>
@@ -122,8 +144,11 @@ impl Authorization {
                     }
                     Some(mechanism) => {
                         let response = initial_response.as_ref().map(Secret::expose);
-                        let ground = Ground::default();
-                        self.step(Exchange::start(mechanism, response, &ground), out)
+                        {
+                            let nonce = self.nonces.next();
+                            let ground = connection.sasl.ground(&connection.timestamp, nonce);
+                            self.step(Exchange::start(mechanism, response, &ground), out)
+                        }
                     }
                 }
             }
@@ -162,15 +187,26 @@ impl Authorization {
                 self.phase = Phase::Exchange(exchange);
                 After::Line
             }
-            Step::Verify(login, _) => self.verify(login),
-            Step::Lookup(_) | Step::Refused(_) => self.refuse(Refusal::MalformedResponse, out),
+            Step::Lookup(lookup) => {
+                let (user, hash) = (lookup.user().to_owned(), lookup.hash());
+                self.phase = Phase::Lookup(lookup);
+                After::Wait(Next::Lookup { user, hash })
+            }
+            Step::Verify(login, if_refused) => self.verify(login, if_refused),
+            Step::Refused(why) => {
+                let refusal = match why {
+                    Refused::Malformed => Refusal::MalformedResponse,
+                    Refused::ServerFirst => Refusal::ServerFirst,
+                    Refused::Binding => Refusal::Binding,
+                    Refused::NotHere => Refusal::MechanismNotHere,
+                };
+                self.refuse(refusal, out)
+            }
         }
     }
 
-    fn verify(&mut self, login: Login) -> After {
-        self.phase = Phase::Verifying {
-            user: login.user().to_owned(),
-        };
+    fn verify(&mut self, login: Login, if_refused: IfRefused) -> After {
+        self.phase = Phase::Verifying(if_refused);
         After::Wait(Next::Authenticate(login))
     }
 
@@ -197,31 +233,44 @@ impl Authorization {
         }
     }
 
-    /// The login that was verified is refused.
+    /// The login that was verified is refused, or no verifier can be looked up now.
     pub(super) fn refused(&mut self, why: Refusal, out: &mut Vec<u8>) {
-        if self.is_waiting() {
-            why.print(out);
-            self.phase = Phase::default();
+        match std::mem::take(&mut self.phase) {
+            // A maildrop that is busy has nothing to do with the token.
+            Phase::Verifying(IfRefused::Explain(challenge)) if why == Refusal::Credentials => {
+                reply::challenge(&base64::encode(&challenge), out);
+                self.phase = Phase::Explained(why);
+            }
+            Phase::Verifying(_) | Phase::Lookup(_) => why.print(out),
+            other => self.phase = other,
         }
     }
 
-    /// The user who has logged in, if a login was being verified.
-    pub(super) fn into_user(self) -> Result<String, Self> {
-        match self.phase {
-            Phase::Verifying { user } => Ok(user),
-            _ => Err(self),
+    /// The verifier that was looked up: goes on with it.
+    pub(super) fn found(&mut self, verifier: Verifier, out: &mut Vec<u8>) {
+        match std::mem::take(&mut self.phase) {
+            Phase::Lookup(lookup) => {
+                // Never more than a challenge.
+                let _after = self.step(lookup.found(verifier), out);
+            }
+            other => self.phase = other,
         }
+    }
+
+    /// Whether the driver owes the outcome of a login.
+    pub(super) fn is_verifying(&self) -> bool {
+        matches!(self.phase, Phase::Verifying(_))
     }
 
     /// Whether the driver owes an answer.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.phase, Phase::Verifying { .. })
+        matches!(self.phase, Phase::Verifying(_) | Phase::Lookup(_))
     }
 
     /// Whether the line that begins so is one of SASL's, which may be long (RFC 5034 §4).
     pub(super) fn is_sasl(&self, beginning: &[u8]) -> bool {
         match self.phase {
-            Phase::Exchange(_) => true,
+            Phase::Exchange(_) | Phase::Explained(_) => true,
             _ => beginning
                 .get(..5)
                 .is_some_and(|keyword| keyword.eq_ignore_ascii_case(b"AUTH ")),

@@ -6,7 +6,7 @@
 //! deletion exists only while it means something.
 //!
 //! ```
-//! use pop3::server::{Connection, Channel, Next, Passwords, Session, Settings, Stls};
+//! use pop3::server::{Connection, Channel, Next, Passwords, Sasl, Session, Settings, Stls};
 //! use pop3::{Expire, Octets, Promise, ScanListing, UniqueId};
 //!
 //! let settings = Settings {
@@ -20,6 +20,7 @@
 //!     stls: Stls::NotOffered,
 //!     timestamp: "<1896.6971@mailgate.dobbs.org>".into(),
 //!     expire: Promise::All(Expire::Never),
+//!     sasl: Sasl::new(sasl::nonce::Nonces::new([0; 32])), // random ones
 //! };
 //! let mut session = Session::new(settings.into(), connection);
 //! let mut out = Vec::new();
@@ -34,12 +35,13 @@
 //! let mut listing = ScanListing::default();
 //! listing.push(Octets(120), &UniqueId::new(*b"a.1").unwrap());
 //! out.clear();
-//! session.opened(listing, Expire::Never, &mut out);
+//! session.opened("bob", listing, Expire::Never, &mut out);
 //! session.handle(b"STAT\r\n", &mut out);
 //! assert_eq!(out, b"+OK bob's maildrop has 1 message (120 octets)\r\n+OK 1 120\r\n");
 //! ```
 
 mod authorization;
+mod sasl;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -47,7 +49,8 @@ mod update;
 
 use std::sync::Arc;
 
-use sasl::Login;
+use ::sasl::Login;
+use ::sasl::scram::{Hash, Verifier};
 
 use crate::reply::{self, Refusal};
 use crate::wire::{self, Frame};
@@ -56,6 +59,9 @@ use crate::{Deletions, Expire, MessageNumber, Part, Promise, ScanListing};
 use authorization::Authorization;
 use transaction::Transaction;
 use update::Update;
+
+pub use self::sasl::Sasl;
+pub(crate) use self::sasl::offered;
 
 /// Longest line of a SASL exchange in octets, CRLF included, and of the AUTH command that may
 /// carry its first response. RFC 5034 §4 sets no limit of its own; tokens have been seen to
@@ -76,7 +82,8 @@ pub enum Channel {
 pub enum Passwords {
     /// Yes.
     Accepted,
-    /// Only after TLS: USER, APOP and PLAIN are refused at their first line and not announced.
+    /// Only after TLS: USER, APOP and every mechanism but SCRAM are refused at their first line and
+    /// not announced.
     AfterTls,
 }
 
@@ -114,6 +121,8 @@ pub struct Connection {
     pub timestamp: String,
     /// How long mail is kept, as far as it can be said before the login (RFC 2449 §6.7).
     pub expire: Promise,
+    /// What AUTH offers.
+    pub sasl: Sasl,
 }
 
 /// What the driver must do before it calls the session again.
@@ -125,6 +134,14 @@ pub enum Next {
     Write,
     /// Check the login and open the maildrop; then `opened` or `refused`.
     Authenticate(Login),
+    /// Find a SCRAM verifier, or make an imaginary one; then `found`, or `refused` if it cannot be
+    /// said now. Only the name is claimed, nothing is proved yet.
+    Lookup {
+        /// Whose.
+        user: String,
+        /// Of this hash.
+        hash: Hash,
+    },
     /// Send this part of a message's text as stored (dot-stuffed, without terminator); then `sent`,
     /// or `refused` if not one octet of it could be read. The status line is the last of the
     /// output already, and must stay there until the first chunk is read: so `refused` can take
@@ -151,7 +168,7 @@ pub struct Step {
 /// What a session was, for the line that the log keeps of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Summary {
-    /// Who logged in, as the client wrote it; none if nobody did.
+    /// Whose maildrop was opened; none if nobody has logged in.
     pub user: Option<String>,
     /// Messages sent by RETR, each as often as it was sent.
     pub messages_retrieved: u64,
@@ -174,7 +191,7 @@ pub struct Summary {
 /// while the answer is [`Next::Read`]; a longer line is consumed and dropped up to its end, and
 /// then refused.
 ///
-/// `opened`, `refused`, `sent` and `committed` answer a [`Next`] that asked for them; without one
+/// `opened`, `found`, `refused`, `sent` and `committed` answer a [`Next`] that asked for them; without one
 /// they do nothing.
 #[derive(Debug)]
 pub struct Session {
@@ -220,10 +237,11 @@ enum After {
 impl Session {
     /// A session in the AUTHORIZATION state.
     pub fn new(settings: Arc<Settings>, connection: Connection) -> Self {
+        let authorization = Authorization::new(connection.sasl.nonces.clone());
         Self {
             settings,
             connection,
-            state: State::Authorization(Authorization::default()),
+            state: State::Authorization(authorization),
             line: Line::Whole,
             summary: Summary::default(),
         }
@@ -292,22 +310,33 @@ impl Session {
         Step { consumed, next }
     }
 
-    /// The login was right and the maildrop is open: enters the TRANSACTION state. `expire`: how
-    /// long mail is kept in this maildrop; with [`Expire::Retrieved`] what is retrieved is deleted by
+    /// The login was right and the account's maildrop is open: enters the TRANSACTION state.
+    /// `expire`: how long mail is kept in this maildrop; with [`Expire::Retrieved`] what is retrieved is deleted by
     /// QUIT as if it were marked (RFC 2449 §6.7).
-    pub fn opened(&mut self, listing: ScanListing, expire: Expire, out: &mut Vec<u8>) {
-        match self.take_state() {
-            State::Authorization(authorization) => match authorization.into_user() {
-                Ok(user) => {
-                    reply::opened(&user, listing.len(), listing.total(), out);
-                    self.summary.messages_left = listing.len();
-                    self.summary.octets_left = listing.total().0;
-                    self.summary.user = Some(user);
-                    self.state = State::Transaction(Transaction::new(listing, expire));
-                }
-                Err(authorization) => self.state = State::Authorization(authorization),
-            },
-            other => self.state = other,
+    pub fn opened(
+        &mut self,
+        account: &str,
+        listing: ScanListing,
+        expire: Expire,
+        out: &mut Vec<u8>,
+    ) {
+        match &self.state {
+            State::Authorization(authorization) if authorization.is_verifying() => {
+                reply::opened(account, listing.len(), listing.total(), out);
+                self.summary.messages_left = listing.len();
+                self.summary.octets_left = listing.total().0;
+                self.summary.user = Some(account.to_owned());
+                self.state = State::Transaction(Transaction::new(listing, expire));
+            }
+            _ => {}
+        }
+    }
+
+    /// The verifier that [`Next::Lookup`] asked for. A name that has none gets
+    /// [`Verifier::imaginary`], so that nobody learns who exists.
+    pub fn found(&mut self, verifier: Verifier, out: &mut Vec<u8>) {
+        if let State::Authorization(authorization) = &mut self.state {
+            authorization.found(verifier, out);
         }
     }
 
