@@ -19,6 +19,8 @@ mod limits;
 mod log;
 #[path = "server/proxy.rs"]
 mod proxy;
+#[path = "server/sasl.rs"]
+mod sasl;
 #[path = "server/session.rs"]
 mod session;
 #[path = "server/stls.rs"]

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use pop3::reply::Refusal;
 use pop3::server::{
-    Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Session, Settings, Stls, Utf8Messages,
+    Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Sasl, Session, Settings, Stls,
+    Utf8Messages,
 };
 use pop3::surrogate::Surrogate;
 use pop3::xclient::Speaker;
 use pop3::{Expire, Header, Language, Octets, Part, Promise, ScanListing, UniqueId, wire};
+use sasl::nonce::Nonces;
+use sasl::scram::Verifier;
+use sasl::{Bindings, Login, Mechanism};
 
 /// Texts as the store keeps them.
 const TEXTS: [&[u8]; 4] = [
@@ -65,6 +69,15 @@ impl Conduct {
             },
             timestamp: "<1.2@mailgate.dobbs.org>".into(),
             expire: Promise::Least(self.expire()),
+            sasl: Sasl {
+                mechanisms: Mechanism::ALL.to_vec(),
+                bindings: Bindings {
+                    tls_exporter: choose(64).then(|| vec![1; 32]),
+                    tls_server_end_point: None,
+                },
+                certificate: choose(128).then(|| "bob".into()),
+                ..Sasl::new(Nonces::new([0; 32]))
+            },
         }
     }
 }
@@ -119,8 +132,17 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                         None => session.forwarded(Passwords::AfterTls, &mut out),
                     }
                 }
+                Next::Lookup { user, hash } => match user.len() {
+                    0 => panic!("a name is not empty"),
+                    1 => session.refused(Refusal::Unavailable, &mut out),
+                    _ => session.found(Verifier::imaginary(hash, b"", &user, 4096), &mut out),
+                },
+                Next::Authenticate(Login::Proved { .. }) => panic!("nobody knows the password"),
                 Next::Authenticate(login) => match login.user().len() {
-                    0 => panic!("a login has a name"),
+                    0 => {
+                        assert!(matches!(login, Login::Token { .. }), "a login has a name");
+                        session.refused(Refusal::Credentials, &mut out);
+                    }
                     1 => session.refused(Refusal::Credentials, &mut out),
                     2 => session.refused(Refusal::InUse, &mut out),
                     _ => {
@@ -132,7 +154,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                                 listing.internationalise_last();
                             }
                         }
-                        session.opened(listing, conduct.expire(), &mut out);
+                        session.opened(login.user(), listing, conduct.expire(), &mut out);
                     }
                 },
                 Next::Measure(numbers) => {
@@ -229,6 +251,7 @@ fuzz_target!(|data: &[u8]| {
         }
         let ok = line == b"+OK" || line.starts_with(b"+OK ");
         assert!(ok || line.starts_with(b"-ERR ") || line.starts_with(b"+ "));
+        // An exchange's challenges may be long (RFC 5034 §4); ours hardly are.
         assert!(line.len() <= 510 && line.iter().all(|octet| (0x20..0x7f).contains(octet)));
         assert!(!line.starts_with(b"+OK [") || line.starts_with(b"+OK [XCLIENT] POP3 server"));
         let text = line.strip_prefix(b"+OK ").unwrap_or_default();

@@ -1,13 +1,14 @@
 //! Both sides, and what is on its way from one to the other.
 
 use pop3::client::{Answer, CannotSend, Channel, Event, Exchange, Outcome, Session};
-use pop3::server::{self, Connection, Passwords, Stls, Utf8Messages};
+use pop3::server::{self, Connection, Passwords, Sasl, Stls, Utf8Messages};
 use pop3::wire::Form;
 use pop3::xclient::Speaker;
 use pop3::{Command, Expire, Language, Promise, client};
 use restante_tests::driver::{Account, Driver};
 use restante_tests::random::Random;
 use sasl::Secret;
+use sasl::nonce::Nonces;
 
 pub(crate) const TIMESTAMP: &str = "<1.2@mailgate.dobbs.org>";
 
@@ -64,6 +65,7 @@ impl Both {
             passwords: Passwords::Accepted,
             stls: Stls::NotOffered,
             speaker: Speaker::Client,
+            sasl: Sasl::new(Nonces::new([0; 32])),
             timestamp: TIMESTAMP.into(),
             expire: Promise::All(Expire::Never),
         };

@@ -23,6 +23,7 @@ pub(crate) fn account(user: &str, password: &str, texts: Vec<Vec<u8>>) -> Accoun
         opening: None,
         committing: None,
         expire: Expire::Never,
+        token: None,
         messages: messages.collect(),
     }
 }

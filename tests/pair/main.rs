@@ -12,11 +12,12 @@ mod model;
 mod script;
 
 use pop3::client::{CannotSend, Capability, Channel, Credentials, Event, Session, Settings};
-use pop3::server::{Connection, Passwords, Stls};
+use pop3::server::{Connection, Passwords, Sasl, Stls};
 use pop3::xclient::Speaker;
 use pop3::{Command, Expire, Octets, Promise};
 use restante_tests::driver::{Driver, Standing};
 use sasl::Secret;
+use sasl::nonce::Nonces;
 
 use both::{TIMESTAMP, server_settings};
 use script::Tally;
@@ -68,6 +69,7 @@ fn a_password_waits_for_tls() {
         passwords: Passwords::AfterTls,
         stls: Stls::Offered,
         speaker: Speaker::Client,
+        sasl: Sasl::new(Nonces::new([0; 32])),
         timestamp: TIMESTAMP.into(),
         expire: Promise::All(Expire::Never),
     };

@@ -222,7 +222,7 @@ impl Script<'_> {
         let message = match self.random.below(5) {
             0 => None,
             1 => Some(Secret::new("\0nonsense")),
-            _ => Some(plain::message(user, &Secret::new(password))),
+            _ => Some(plain::message(None, user, &Secret::new(password))),
         };
         // Without a message it gives up when it is asked for one.
         let asks = message.is_none() || self.random.once_in(2);

@@ -92,8 +92,9 @@ impl Setup {
         std::fs::create_dir(&data).unwrap();
         let auth = Authenticator::open(auth::Settings {
             data: data.clone(),
-            scram: false,
-            scram_iterations: 600_000,
+            scram: true,
+            scram_iterations: 4096,
+            scram_sha1: false,
             refusal_delay: Duration::from_millis(300),
         });
         let auth = Arc::new(auth.unwrap());

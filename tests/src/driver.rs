@@ -3,14 +3,16 @@
 //! It does what `server` does with every [`Next`], on a maildrop that is a list of texts, and can
 //! be told to fail where a real one would.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Next, Passwords, Session, Settings, Stls, Summary};
 use pop3::surrogate::{self, Sizes, Surrogate};
 use pop3::xclient::Attributes;
 use pop3::{Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
-use sasl::{Login, Secret};
+use sasl::scram::{Hash, ITERATIONS_MIN, Verifier};
+use sasl::{Bindings, Login, Secret, cram_md5};
 
 /// A message that waits.
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ pub struct Account {
     pub password: Secret,
     /// The digest that APOP must show.
     pub digest: Option<[u8; 16]>,
+    /// A token that an authorisation server has given out for it.
+    pub token: Option<Secret>,
     /// Why a right login is refused all the same, if it is.
     pub opening: Option<Refusal>,
     /// Why UPDATE fails, if it does.
@@ -103,6 +107,8 @@ pub struct Driver {
     accounts: Vec<Account>,
     session: Session,
     connection: Connection,
+    /// Why no verifier can be looked up, if none can.
+    looking_up: Option<Refusal>,
     /// Who is logged in.
     account: Option<usize>,
     conduct: Conduct,
@@ -117,7 +123,7 @@ impl Driver {
     /// A connection that has just been accepted; the greeting waits in the output.
     pub fn new(settings: Settings, connection: Connection, accounts: Vec<Account>) -> Self {
         let settings = Arc::new(settings);
-        let session = Session::new(Arc::clone(&settings), connection.clone());
+        let session = Session::new(Arc::clone(&settings), in_its_channel(&connection));
         let mut out = Vec::new();
         session.greeting(&mut out);
         Self {
@@ -127,6 +133,7 @@ impl Driver {
             conduct: Conduct::Admit(connection.passwords),
             client: None,
             connection,
+            looking_up: None,
             account: None,
             input: Vec::new(),
             out,
@@ -145,6 +152,11 @@ impl Driver {
             .as_ref()
             .map(Attributes::to_string)
             .unwrap_or_default()
+    }
+
+    /// From now on no verifier can be looked up, and this is why.
+    pub fn fail_lookups(&mut self, why: Option<Refusal>) {
+        self.looking_up = why;
     }
 
     /// Octets come from the client. Those that come after the end are lost.
@@ -171,8 +183,14 @@ impl Driver {
                     self.client = Some(attributes);
                 }
                 Next::Authenticate(login) => match self.verify(&login) {
-                    Ok((listing, expire)) => self.session.opened(listing, expire, &mut said),
+                    Ok((user, listing, expire)) => {
+                        self.session.opened(&user, listing, expire, &mut said);
+                    }
                     Err(why) => self.session.refused(why, &mut said),
+                },
+                Next::Lookup { user, hash } => match self.looking_up {
+                    None => self.session.found(self.verifier(&user, hash), &mut said),
+                    Some(why) => self.session.refused(why, &mut said),
                 },
                 Next::Measure(numbers) => {
                     let sizes = self.measure(&numbers);
@@ -205,7 +223,7 @@ impl Driver {
         self.connection.channel = Channel::Tls;
         self.connection.passwords = Passwords::Accepted;
         self.connection.stls = Stls::NotOffered;
-        self.session = Session::new(Arc::clone(&self.settings), self.connection.clone());
+        self.session = Session::new(Arc::clone(&self.settings), in_its_channel(&self.connection));
         self.standing = Standing::Open;
     }
 
@@ -229,11 +247,25 @@ impl Driver {
         &self.accounts
     }
 
-    fn verify(&mut self, login: &Login) -> Result<(ScanListing, Expire), Refusal> {
+    /// What a server would keep of a password; of an account that there is not, what looks like it.
+    fn verifier(&self, user: &str, hash: Hash) -> Verifier {
+        let account = self.accounts.iter().find(|account| account.user == user);
+        account
+            .and_then(|account| verifier(hash, user, &account.password))
+            .unwrap_or_else(|| Verifier::imaginary(hash, b"transcripts", user, ITERATIONS_MIN))
+    }
+
+    fn verify(&mut self, login: &Login) -> Result<(String, ScanListing, Expire), Refusal> {
         let place = self
             .accounts
             .iter()
-            .position(|account| account.user == login.user())
+            .position(|account| match login {
+                Login::Token { token, user, .. } => {
+                    account.token.as_ref() == Some(token)
+                        && user.as_ref().is_none_or(|user| *user == account.user)
+                }
+                _ => account.user == login.user(),
+            })
             .ok_or(Refusal::Credentials)?;
         let account = &self.accounts[place];
         let right = match login {
@@ -241,8 +273,20 @@ impl Driver {
             Login::Apop {
                 timestamp, digest, ..
             } => *timestamp == self.connection.timestamp && Some(*digest) == account.digest,
+            Login::CramMd5 {
+                challenge, digest, ..
+            } => cram_md5::proves(digest, challenge, &account.password),
+            Login::Proved { user, verifier, .. } => {
+                **verifier == self.verifier(user, verifier.hash())
+            }
+            Login::Disproved { .. } => false,
+            // By the name of the certificate, or by the token itself.
+            Login::External { .. } | Login::Token { .. } => true,
         };
-        if !right {
+        let for_oneself = login
+            .authzid()
+            .is_none_or(|authzid| authzid == login.user());
+        if !right || !for_oneself {
             return Err(Refusal::Credentials);
         }
         if let Some(why) = account.opening {
@@ -256,7 +300,7 @@ impl Driver {
             }
         }
         self.account = Some(place);
-        Ok((listing, account.expire))
+        Ok((account.user.clone(), listing, account.expire))
     }
 
     fn messages(&self) -> &[Message] {
@@ -318,6 +362,31 @@ impl Driver {
         });
         Ok(account.messages.len())
     }
+}
+
+/// The verifier of a password. It is slow to make, and a transcript is played hundreds of times, so
+/// those that were made are kept.
+fn verifier(hash: Hash, user: &str, password: &Secret) -> Option<Verifier> {
+    type Made = HashMap<(Hash, String, Vec<u8>), Option<Verifier>>;
+    static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (hash, user.to_owned(), password.expose().to_vec());
+    made.entry(key)
+        .or_insert_with(|| {
+            let salt = format!("the salt of {user}");
+            Verifier::derive(hash, password, salt.as_bytes(), ITERATIONS_MIN).ok()
+        })
+        .clone()
+}
+
+/// The connection as it stands: a channel in clear has no names and no certificate.
+fn in_its_channel(connection: &Connection) -> Connection {
+    let mut connection = connection.clone();
+    if connection.channel == Channel::Plain {
+        connection.sasl.bindings = Bindings::default();
+        connection.sasl.certificate = None;
+    }
+    connection
 }
 
 /// Octets of a part of a stored text.

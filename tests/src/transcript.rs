@@ -36,6 +36,7 @@
 //! | `unique-ids: a b` | `id-1 id-2` and so on |
 //! | `password: TEXT` | `secret` |
 //! | `digest: HEX` | no APOP |
+//! | `token: TEXT` | no token is good for the account |
 //! | `opening fails: IN-USE` | the maildrop can be opened |
 //! | `commit fails: SYS/TEMP` | messages can be deleted |
 //! | `expire: 30` | `NEVER`; for the account, by its own CAPA |
@@ -47,11 +48,20 @@
 //! | `front end` | the other side speaks for itself |
 //! | `forwarded passwords: after tls` | as before: `accepted` or not |
 //! | `forwarded client is turned away` | there is a place for it |
+//! | `mechanisms: SCRAM-SHA-256 PLAIN` | `PLAIN` |
+//! | `tls-exporter: TEXT` | the TLS channel has no such name |
+//! | `tls-server-end-point: TEXT` | nor such a one |
+//! | `certificate: USER` | the client shows no certificate inside TLS |
+//! | `scope: TEXT`, `openid-configuration: TEXT` | nothing is said about tokens |
+//! | `lookup fails: SYS/TEMP` | SCRAM verifiers can be looked up |
 //! | `timestamp: <…>` | `<1.2@mailgate.dobbs.org>` |
 //! | `command octets: 255` | 512 |
 //! | `utf8 messages: refuse` | surrogates are sent |
 //! | `language: de` | what `LANG *` chooses is English |
 //! | `crlf only` | played with bare LF too |
+//!
+//! SCRAM verifiers are made of the password with 4096 iterations and the salt `the salt of USER`;
+//! the nonces are those of a seed of zeros: `83UYCrqSiIQB8ZGb5KhxWmJ2`, `pKEc5fvo+WvzAoA1KGwsknTN` and so on.
 //!
 //! What belongs to an account or a message belongs to the last `maildrop` line before it. Each
 //! transcript is played line by line, octet by octet, all at once, split in two at every octet,
@@ -63,10 +73,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use pop3::reply::Refusal;
-use pop3::server::{Channel, Connection, Passwords, Settings, Stls, Utf8Messages};
+use pop3::server::{Channel, Connection, Passwords, Sasl, Settings, Stls, Utf8Messages};
 use pop3::xclient::Speaker;
 use pop3::{Expire, Language, Promise, UniqueId, wire};
-use sasl::Secret;
+use sasl::nonce::Nonces;
+use sasl::{Mechanism, Secret};
 
 use crate::driver::{Account, Conduct, Driver, Message, Reading, Standing};
 
@@ -76,6 +87,7 @@ pub struct Transcript {
     connection: Connection,
     accounts: Vec<Account>,
     conduct: Option<Conduct>,
+    looking_up: Option<Refusal>,
     crlf_only: bool,
     steps: Vec<Step>,
 }
@@ -143,9 +155,11 @@ impl Transcript {
                 speaker: Speaker::Client,
                 timestamp: "<1.2@mailgate.dobbs.org>".into(),
                 expire: Promise::All(Expire::Never),
+                sasl: Sasl::new(Nonces::new([0; 32])),
             },
             accounts: Vec::new(),
             conduct: None,
+            looking_up: None,
             crlf_only: false,
             steps: Vec::new(),
         };
@@ -249,6 +263,7 @@ impl Transcript {
                     user: user.to_owned(),
                     password: Secret::new("secret"),
                     digest: None,
+                    token: None,
                     opening: None,
                     committing: None,
                     expire: Expire::Never,
@@ -278,9 +293,7 @@ impl Transcript {
                 }
             }
             ["password"] => {
-                let mut password = Vec::new();
-                unescape(value, &mut password)?;
-                self.accounts.last_mut()?.password = Secret::new(password);
+                self.accounts.last_mut()?.password = Secret::new(octets(value)?);
             }
             ["digest"] => {
                 let digest = u128::from_str_radix(value, 16).ok()?.to_be_bytes();
@@ -296,6 +309,25 @@ impl Transcript {
                 }
                 self.accounts.last_mut()?.expire = expire;
             }
+            ["token"] => self.accounts.last_mut()?.token = Some(Secret::new(octets(value)?)),
+            ["mechanisms"] => {
+                self.connection.sasl.mechanisms = value
+                    .split_whitespace()
+                    .map(|name| Mechanism::named(name.as_bytes()))
+                    .collect::<Option<_>>()?;
+            }
+            ["tls-exporter"] => {
+                self.connection.sasl.bindings.tls_exporter = Some(octets(value)?);
+            }
+            ["tls-server-end-point"] => {
+                self.connection.sasl.bindings.tls_server_end_point = Some(octets(value)?);
+            }
+            ["certificate"] => self.connection.sasl.certificate = Some(value.to_owned()),
+            ["scope"] => self.connection.sasl.hints.scope = Some(value.to_owned()),
+            ["openid-configuration"] => {
+                self.connection.sasl.hints.openid_configuration = Some(value.to_owned());
+            }
+            ["lookup", "fails"] => self.looking_up = Some(refusal(value)?),
             ["least", "expire"] => self.connection.expire = Promise::Least(expire(value)?),
             ["accounts", "unreadable"] => self.connection.expire = Promise::Unknown,
             ["channel"] if value == "tls" => self.connection.channel = Channel::Tls,
@@ -358,6 +390,7 @@ impl Transcript {
         if let Some(conduct) = self.conduct {
             driver.set_conduct(conduct);
         }
+        driver.fail_lookups(self.looking_up);
         let (mut sent, mut expected) = (Vec::new(), Vec::new());
         for step in &self.steps {
             match step {
@@ -511,6 +544,13 @@ pub fn made_up(number: usize, octets: usize) -> Option<Vec<u8>> {
         text.extend_from_slice(b"\r\n");
     }
     Some(text)
+}
+
+/// The octets of a value.
+fn octets(value: &str) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    unescape(value, &mut octets)?;
+    Some(octets)
 }
 
 pub(crate) fn unescape(text: &str, out: &mut Vec<u8>) -> Option<()> {

@@ -5,17 +5,22 @@
 //! take the same. One slow hash is computed for each of them, so that they also weigh the same on
 //! the pool: when it is full, all are told to try again later.
 
+mod scram;
+mod token;
 mod upgrade;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sasl::{Login, Secret, apop};
+use sasl::scram::Hash;
+use sasl::{Login, Secret, apop, cram_md5};
 use tokio::time::sleep_until;
 use tracing::{error, info};
+use zeroize::Zeroizing;
 
 use crate::accounts::apop_key::ApopKey;
 use crate::accounts::row::{Directory, Row};
@@ -48,6 +53,8 @@ pub struct Settings {
     pub scram: bool,
     /// Iterations of a SCRAM verifier.
     pub scram_iterations: u32,
+    /// Whether verifiers of SCRAM-SHA-1 are stored, too.
+    pub scram_sha1: bool,
     /// A refused login is answered so long after it arrived, at least.
     pub refusal_delay: Duration,
 }
@@ -84,6 +91,8 @@ pub struct Authenticator {
     shared: Arc<Shared>,
     pool: Pool,
     throttle: Throttle,
+    /// What imaginary SCRAM verifiers follow from.
+    scram_secret: Zeroizing<Vec<u8>>,
 }
 
 /// What work on other threads needs, too.
@@ -107,7 +116,8 @@ enum Proof {
     Cached,
     /// The password's hash was computed.
     Hash(Credential, Secret),
-    Apop,
+    /// What was shown is good once: there is nothing to remember and nothing to hash.
+    Exchange,
 }
 
 /// Why, for the log, and what the throttle may know of it.
@@ -136,12 +146,17 @@ impl Authenticator {
     pub fn with_limits(settings: Settings, limits: &Limits) -> Result<Self, AccountsError> {
         let iterations = settings.scram.then_some(settings.scram_iterations);
         let accounts = Accounts::open(&settings.data)?.scram(iterations)?;
+        let accounts = match settings.scram_sha1 {
+            true => accounts.with_scram_sha1(),
+            false => accounts,
+        };
         let system = |source| AccountsError::Io {
             path: settings.data.clone(),
             source,
         };
         Ok(Self {
             throttle: Throttle::new(settings.refusal_delay),
+            scram_secret: accounts.scram_secret()?,
             pool: Pool::new(
                 limits.hash_threads,
                 limits.hash_queue_max,
@@ -186,7 +201,7 @@ impl Authenticator {
     ///
     /// See [`Denied`].
     pub async fn verify(&self, login: Login, peer: Peer) -> Result<Identity, Denied> {
-        let attempt = self.throttle.arrive(login.user(), peer);
+        let attempt = self.throttle.arrive(&claimed(&login), peer);
         let verdict = match self.check(login, peer, &attempt).await {
             Ok(verdict) => verdict,
             Err(unavailable) => {
@@ -227,15 +242,47 @@ impl Authenticator {
             Some(row) => row.obstacle(peer),
             None => Some("no such account"),
         };
+        // Who may act for whom: everybody for himself, and nobody else.
+        let for_another = login
+            .authzid()
+            .filter(|authzid| !is_same(authzid, login.user()))
+            .map(|_| "acts for somebody else");
+        let obstacle = obstacle.or(for_another);
         match login {
-            Login::Password { user, secret } => {
+            Login::Password { user, secret, .. } => {
                 let fingerprint = Some(self.shared.credentials.fingerprint(&user, &secret));
                 self.check_password(row, obstacle, secret, attempt, fingerprint)
                     .await
             }
             Login::Apop {
                 timestamp, digest, ..
-            } => self.check_apop(row, obstacle, &timestamp, &digest).await,
+            } => {
+                let proves = |secret: &Secret| apop::proves(&digest, &timestamp, secret);
+                self.check_digest(row, obstacle, proves).await
+            }
+            Login::CramMd5 {
+                challenge, digest, ..
+            } => {
+                let proves = |secret: &Secret| cram_md5::proves(&digest, &challenge, secret);
+                self.check_digest(row, obstacle, proves).await
+            }
+            Login::Proved { verifier, .. } => Ok(Self::check_proved(row, obstacle, &verifier)),
+            Login::Disproved { .. } => Ok(Verdict::Wrong(Refused {
+                why: obstacle.unwrap_or("wrong SCRAM proof"),
+                row,
+                // A proof is new with each exchange.
+                fingerprint: None,
+            })),
+            // TLS has checked the certificate, and the server has found whose it is.
+            Login::External { .. } => Ok(match (row, obstacle) {
+                (Some(row), None) => Verdict::Right(row, Proof::Exchange),
+                (row, obstacle) => Verdict::Wrong(Refused {
+                    why: obstacle.unwrap_or("no such account"),
+                    row,
+                    fingerprint: None,
+                }),
+            }),
+            Login::Token { token, .. } => self.check_token(token::Shown { token }).await,
         }
     }
 
@@ -286,12 +333,12 @@ impl Authenticator {
         }
     }
 
-    async fn check_apop(
+    /// APOP and CRAM-MD5, whose digests are of the same secret.
+    async fn check_digest(
         &self,
         row: Option<Arc<Row>>,
         obstacle: Option<&'static str>,
-        timestamp: &str,
-        digest: &[u8; 16],
+        proves: impl FnOnce(&Secret) -> bool,
     ) -> Result<Verdict, Denied> {
         let wrong = |why, row| {
             Ok(Verdict::Wrong(Refused {
@@ -311,10 +358,10 @@ impl Authenticator {
         let owner = Arc::clone(account);
         let secret = blocking(move || shared.apop_secret(&owner)).await?;
         match secret {
-            Ok(secret) if apop::proves(digest, timestamp, &secret) => {
-                Ok(Verdict::Right(Arc::clone(account), Proof::Apop))
+            Ok(secret) if proves(&secret) => {
+                Ok(Verdict::Right(Arc::clone(account), Proof::Exchange))
             }
-            Ok(_) => wrong("wrong APOP digest", row),
+            Ok(_) => wrong("wrong digest", row),
             // An operator must see to it; to the client it looks like any refusal, since only an
             // account that exists can get here.
             Err(why) => {
@@ -348,6 +395,28 @@ impl Shared {
         ApopKey::read(self.accounts.data())?
             .and_then(|key| key.decrypt(row.id, stored))
             .ok_or_else(|| AccountsError::ApopSecret(row.name.to_string()))
+    }
+}
+
+/// Whose failures a login's would be. A token without a name is its own: what strangers try must
+/// not slow down everybody whose program gives no name.
+fn claimed(login: &Login) -> Cow<'_, str> {
+    match login {
+        Login::Token {
+            user: None, token, ..
+        } => {
+            let digest = Hash::Sha256.digest(token.expose());
+            Cow::Owned(sasl::base64::encode(digest.expose()))
+        }
+        _ => Cow::Borrowed(login.user()),
+    }
+}
+
+/// Whether two texts name the same account.
+fn is_same(one: &str, other: &str) -> bool {
+    match (AccountName::parse(one), AccountName::parse(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
     }
 }
 

@@ -14,10 +14,11 @@
 //!     data: dir.path().into(),
 //!     scram: false,
 //!     scram_iterations: SCRAM_ITERATIONS,
+//!     scram_sha1: false,
 //!     refusal_delay: std::time::Duration::from_secs(2),
 //! })?;
 //! auth.accounts().add("bob", &Password::Clear(Secret::new("redqueen")))?;
-//! let login = Login::Password { user: "Bob".into(), secret: Secret::new("redqueen") };
+//! let login = Login::password("Bob", Secret::new("redqueen"));
 //! let identity = auth.verify(login, Peer::Local).await.unwrap();
 //! assert_eq!(identity.account(), "bob");
 //! # Ok::<(), auth::AccountsError>(())

@@ -7,10 +7,7 @@ use auth::{Authenticator, Denied, Password, Peer, SCRAM_ITERATIONS, Settings};
 use sasl::{Login, Secret};
 
 fn login(user: &str, secret: &str) -> Login {
-    Login::Password {
-        user: user.into(),
-        secret: Secret::new(secret),
-    }
+    Login::password(user, Secret::new(secret))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -21,6 +18,7 @@ async fn cached_logins_are_quick_while_many_guess() {
             data: dir.path().into(),
             scram: false,
             scram_iterations: SCRAM_ITERATIONS,
+            scram_sha1: false,
             refusal_delay: Duration::from_millis(100),
         })
         .unwrap(),

@@ -40,6 +40,7 @@ async fn logs_tell_what_happened_but_no_secret() {
         data: dir.path().into(),
         scram: true,
         scram_iterations: 4096,
+        scram_sha1: false,
         refusal_delay: Duration::from_millis(1),
     })
     .unwrap();
@@ -51,10 +52,7 @@ async fn logs_tell_what_happened_but_no_secret() {
         .add("bob", &Password::Clear(Secret::new("redqueen")))
         .unwrap();
     accounts.set_apop("bob", &Secret::new("tanstaaf")).unwrap();
-    let login = |user: &str, secret: &str| Login::Password {
-        user: user.into(),
-        secret: Secret::new(secret),
-    };
+    let login = |user: &str, secret: &str| Login::password(user, Secret::new(secret));
     let apop = |secret: &str| Login::Apop {
         user: "bob".into(),
         timestamp: "<1@h>".into(),

@@ -5,10 +5,8 @@
 //! where it is allowed, before the login and outside TLS (RFC 2595 §4), and EXPIRE says more when it
 //! is known whose mail it is about (RFC 2449 §6.7).
 
-use sasl::Mechanism;
-
 use crate::reply::{self, Said};
-use crate::server::{Connection, Passwords, Stls};
+use crate::server::{Connection, Passwords, Stls, offered};
 use crate::wire::TERMINATOR;
 use crate::{Expire, Language, Promise};
 
@@ -29,7 +27,7 @@ pub(crate) fn list(connection: &Connection, asked: Asked, language: Language, ou
     if connection.passwords == Passwords::Accepted {
         reply::line(out, &[b"USER"]);
     }
-    let mut mechanisms = mechanisms(connection).peekable();
+    let mut mechanisms = offered(connection).peekable();
     if mechanisms.peek().is_some() {
         out.extend_from_slice(b"SASL");
         for mechanism in mechanisms {
@@ -60,12 +58,4 @@ pub(crate) fn list(connection: &Connection, asked: Asked, language: Language, ou
     // Without a version: it would help only those who look for old ones.
     reply::line(out, &[b"IMPLEMENTATION Restante"]);
     out.extend_from_slice(TERMINATOR);
-}
-
-/// The mechanisms that may be used on this connection.
-pub(crate) fn mechanisms(connection: &Connection) -> impl Iterator<Item = Mechanism> {
-    let passwords = connection.passwords;
-    Mechanism::ALL
-        .into_iter()
-        .filter(move |mechanism| passwords == Passwords::Accepted || !mechanism.shows_password())
 }

@@ -27,8 +27,6 @@ pub enum Refusal {
     NotDeletedNow,
     /// UPDATE failed and needs an operator: `[SYS/PERM]`. Nothing was deleted (RFC 1939 §6).
     NotDeleted,
-    /// A login on behalf of somebody else: `[AUTH]` (RFC 3206 §5).
-    OtherIdentity,
     /// No such keyword.
     UnknownCommand,
     /// The last of too many commands that make no sense; the connection ends.
@@ -64,6 +62,12 @@ pub enum Refusal {
     NotBase64,
     /// The mechanism is not spoken here.
     UnknownMechanism,
+    /// The mechanism stands on something that this connection has not.
+    MechanismNotHere,
+    /// An initial response where the server speaks first (RFC 5034 §4).
+    ServerFirst,
+    /// The channel binding does not fit, or is missing though it was offered (RFC 5802 §6).
+    Binding,
     /// What the client said is not what its mechanism says.
     MalformedResponse,
     /// The client gave up its own exchange (RFC 5034 §4).
@@ -91,7 +95,7 @@ impl Refusal {
     /// The response code, where there is one (RFC 2449 §8, RFC 3206).
     pub fn code(self) -> Option<&'static str> {
         match self {
-            Self::Credentials | Self::OtherIdentity | Self::Password => Some("AUTH"),
+            Self::Credentials | Self::Password => Some("AUTH"),
             Self::InUse => Some("IN-USE"),
             Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow => Some("SYS/TEMP"),
             Self::NeedsUtf8 => Some("UTF8"),
@@ -112,6 +116,9 @@ impl Refusal {
             | Self::PasswordsAfterTls
             | Self::NotBase64
             | Self::UnknownMechanism
+            | Self::MechanismNotHere
+            | Self::ServerFirst
+            | Self::Binding
             | Self::MalformedResponse
             | Self::Cancelled
             | Self::StlsNotOffered
@@ -339,7 +346,6 @@ mod tests {
             TooManySessions,
             NotDeletedNow,
             NotDeleted,
-            OtherIdentity,
             UnknownCommand,
             TooManyErrors,
             Http,
@@ -355,6 +361,9 @@ mod tests {
             PasswordsAfterTls,
             NotBase64,
             UnknownMechanism,
+            MechanismNotHere,
+            ServerFirst,
+            Binding,
             MalformedResponse,
             Cancelled,
             StlsNotOffered,

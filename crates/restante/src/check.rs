@@ -14,6 +14,7 @@ use auth::{Expire, Network};
 use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use pop3::server::Utf8Messages;
+use sasl::Mechanism;
 use server::{Address, FrontEndTls, FrontEnds, PlaintextLogin, Protocol, Tls};
 
 use crate::config::{self, Config, Level, say_duration, say_expire};
@@ -158,12 +159,30 @@ fn describe(config: &Config) -> Result<(), Failure> {
         "scram",
         &match config.scram {
             true => format!(
-                "verifiers of {} iterations are stored",
-                config.scram_iterations
+                "verifiers of {} iterations are stored{}",
+                config.scram_iterations,
+                if config.scram_sha1 {
+                    ", of SHA-1 too"
+                } else {
+                    ""
+                }
             ),
             false => "no verifiers are stored".to_owned(),
         },
-    )
+    )?;
+    row("sasl", &mechanisms(&server.mechanisms))
+}
+
+/// The mechanisms that can be used; whether a connection has what they stand on is another question.
+fn mechanisms(allowed: &[Mechanism]) -> String {
+    let tokens = [Mechanism::OauthBearer, Mechanism::XOauth2];
+    let names: Vec<_> = Mechanism::ALL
+        .into_iter()
+        // No verifier of tokens is built in.
+        .filter(|mechanism| allowed.contains(mechanism) && !tokens.contains(mechanism))
+        .map(Mechanism::name)
+        .collect();
+    names.join(" ")
 }
 
 /// Whom a listener believes about its clients, a line for each thing that is believed.

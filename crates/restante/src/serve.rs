@@ -70,6 +70,7 @@ pub(crate) fn services(config: &Config) -> Result<Services, Failure> {
             data: config.data.clone(),
             scram: config.scram,
             scram_iterations: config.scram_iterations,
+            scram_sha1: config.scram_sha1,
             refusal_delay: config.refusal_delay,
         })
     })?;
@@ -154,6 +155,7 @@ fn restart_needed(old: &Config, new: &Config) -> impl Iterator<Item = &'static s
             "auth.scram_iterations",
             new.scram_iterations != old.scram_iterations,
         ),
+        ("auth.scram_sha1", new.scram_sha1 != old.scram_sha1),
         ("auth.refusal_delay", new.refusal_delay != old.refusal_delay),
         ("log.format", new.log != old.log),
         ("maildrop.undelete", store.grace != opened.grace),

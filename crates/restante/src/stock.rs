@@ -57,7 +57,11 @@ pub(crate) fn new_accounts(config: &Config) -> Result<Accounts, Failure> {
 pub(crate) fn accounts_or_none(config: &Config) -> Result<Accounts, Failure> {
     rights::become_owner(config)?;
     let accounts = with_room(config, || Accounts::open(&config.data))?;
-    Ok(accounts.scram(config.scram.then_some(config.scram_iterations))?)
+    let accounts = accounts.scram(config.scram.then_some(config.scram_iterations))?;
+    Ok(match config.scram_sha1 {
+        true => accounts.with_scram_sha1(),
+        false => accounts,
+    })
 }
 
 /// Refuses where maildrops are but no accounts: with a new, empty `accounts.db` every sender would be

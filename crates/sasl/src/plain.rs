@@ -1,9 +1,9 @@
 //! PLAIN: a user name and a password in clear, in one message (RFC 4616).
 //!
 //! ```
-//! use sasl::{Login, Secret, plain};
+//! use sasl::{Secret, plain};
 //!
-//! let message = plain::message("tim", &Secret::new("tanstaaftanstaaf"));
+//! let message = plain::message(None, "tim", &Secret::new("tanstaaftanstaaf"));
 //! assert_eq!(message.expose(), b"\0tim\0tanstaaftanstaaf");
 //! let login = plain::read(message.expose()).unwrap();
 //! assert_eq!(login.user(), "tim");
@@ -12,10 +12,13 @@
 use crate::server::Refused;
 use crate::{Login, Secret};
 
-/// The message with which a client logs in as itself.
-pub fn message(user: &str, secret: &Secret) -> Secret {
+/// The message with which a client logs in, for itself or for somebody else.
+pub fn message(authzid: Option<&str>, user: &str, secret: &Secret) -> Secret {
+    let authzid = authzid.unwrap_or_default();
     // One allocation of the right size, so that growing leaves no copy of the password behind.
-    let mut message = Vec::with_capacity(user.len() + secret.expose().len() + 2);
+    let octets = authzid.len() + user.len() + secret.expose().len() + 2;
+    let mut message = Vec::with_capacity(octets);
+    message.extend_from_slice(authzid.as_bytes());
     message.push(0);
     message.extend_from_slice(user.as_bytes());
     message.push(0);
@@ -25,32 +28,29 @@ pub fn message(user: &str, secret: &Secret) -> Secret {
 
 /// The login that a message claims.
 ///
-/// An authorisation identity may be given if it is the user's own name: nobody logs in for
-/// somebody else here.
+/// The name and the password stay as they were sent. Preparing them is recommended (RFC 4616 §2),
+/// but hashes that were imported are of passwords as they were typed.
 ///
 /// # Errors
 ///
 /// [`Refused::Malformed`] when the message is not `[authzid] NUL authcid NUL passwd` with a user
-/// name and a password of at least one octet, [`Refused::OtherIdentity`] when authzid is another
-/// name.
+/// name and a password of at least one octet.
 pub fn read(message: &[u8]) -> Result<Login, Refused> {
     let mut parts = message.split(|&octet| octet == 0);
-    let (Some(identity), Some(user), Some(password), None) =
+    let (Some(authzid), Some(user), Some(password), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err(Refused::Malformed);
     };
-    let (Ok(identity), Ok(user)) = (str::from_utf8(identity), str::from_utf8(user)) else {
+    let (Ok(authzid), Ok(user)) = (str::from_utf8(authzid), str::from_utf8(user)) else {
         return Err(Refused::Malformed);
     };
     if user.is_empty() || password.is_empty() {
         return Err(Refused::Malformed);
     }
-    if !identity.is_empty() && identity != user {
-        return Err(Refused::OtherIdentity);
-    }
     Ok(Login::Password {
         user: user.to_owned(),
+        authzid: (!authzid.is_empty()).then(|| authzid.to_owned()),
         secret: Secret::new(password),
     })
 }
@@ -59,25 +59,37 @@ pub fn read(message: &[u8]) -> Result<Login, Refused> {
 mod tests {
     use super::*;
 
-    fn outcome(message: &[u8]) -> Result<(String, Vec<u8>), Refused> {
+    type Parts = (Option<String>, String, Vec<u8>);
+
+    fn outcome(message: &[u8]) -> Result<Parts, Refused> {
         match read(message)? {
-            Login::Password { user, secret } => Ok((user, secret.expose().to_vec())),
+            Login::Password {
+                user,
+                authzid,
+                secret,
+            } => Ok((authzid, user, secret.expose().to_vec())),
             other => panic!("PLAIN makes a password login, not {other:?}"),
         }
     }
 
+    fn parts(authzid: Option<&str>, user: &str, password: &[u8]) -> Result<Parts, Refused> {
+        Ok((authzid.map(Into::into), user.to_owned(), password.to_vec()))
+    }
+
     #[test]
     fn the_examples_of_rfc_4616() {
-        let tim = Ok(("tim".to_owned(), b"tanstaaftanstaaf".to_vec()));
+        let password = b"tanstaaftanstaaf";
+        let tim = parts(None, "tim", password);
         assert_eq!(outcome(b"\0tim\0tanstaaftanstaaf"), tim);
+        let tim = parts(Some("tim"), "tim", password);
         assert_eq!(outcome(b"tim\0tim\0tanstaaftanstaaf"), tim);
-        let other = outcome(b"Ursel\0Kurt\0xipj3plmq");
-        assert_eq!(other, Err(Refused::OtherIdentity));
+        let other = parts(Some("Ursel"), "Kurt", b"xipj3plmq");
+        assert_eq!(outcome(b"Ursel\0Kurt\0xipj3plmq"), other);
     }
 
     #[test]
     fn a_password_may_be_any_octets_but_nul() {
-        let expected = Ok(("t".to_owned(), b" \xff\r\n ".to_vec()));
+        let expected = parts(None, "t", b" \xff\r\n ");
         assert_eq!(outcome(b"\0t\0 \xff\r\n "), expected);
     }
 
@@ -101,8 +113,10 @@ mod tests {
 
     #[test]
     fn what_a_client_makes_a_server_reads() {
-        let made = message("bob", &Secret::new("red queen "));
-        let expected = Ok(("bob".to_owned(), b"red queen ".to_vec()));
-        assert_eq!(outcome(made.expose()), expected);
+        for authzid in [None, Some("ursel")] {
+            let made = message(authzid, "bob", &Secret::new("red queen "));
+            let expected = parts(authzid, "bob", b"red queen ");
+            assert_eq!(outcome(made.expose()), expected);
+        }
     }
 }

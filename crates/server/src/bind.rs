@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
 use socket2::{Domain, Socket, Type};
-use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use crate::address::Address;
@@ -71,7 +70,7 @@ impl fmt::Display for LocalAddress {
 /// Clients can connect already: they wait in the sockets' queues until [`run`](crate::run).
 pub struct Bound {
     pub(crate) config: Config,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<tls::Acceptor>,
     pub(crate) sockets: Vec<BoundSocket>,
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pop3::Language;
 use pop3::server::Utf8Messages;
+use sasl::Mechanism;
 
 use crate::address::Address;
 use crate::front::FrontEnds;
@@ -38,6 +39,9 @@ pub struct Config {
     pub language: Language,
     /// What clients get that have not said UTF8 of a message whose header is not ASCII.
     pub utf8_messages: Utf8Messages,
+    /// What AUTH may offer; each where it can work. Default: SCRAM-SHA-256 with and without channel
+    /// binding, PLAIN, and tokens if they can be verified.
+    pub mechanisms: Vec<Mechanism>,
 }
 
 impl Default for Config {
@@ -54,6 +58,13 @@ impl Default for Config {
             keeping: Keeping::default(),
             language: Language::default(),
             utf8_messages: Utf8Messages::default(),
+            mechanisms: vec![
+                Mechanism::ScramSha256Plus,
+                Mechanism::ScramSha256,
+                Mechanism::OauthBearer,
+                Mechanism::XOauth2,
+                Mechanism::Plain,
+            ],
         }
     }
 }

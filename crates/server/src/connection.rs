@@ -19,7 +19,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 use zeroize::Zeroize as _;
@@ -158,7 +157,7 @@ impl Connection {
     /// of it may count inside TLS (RFC 2595 §4).
     pub(crate) async fn start_tls(
         self,
-        acceptor: &TlsAcceptor,
+        acceptor: &tls::Acceptor,
         limit: Duration,
     ) -> Result<Self, End> {
         let Stream::Plain(socket) = self.stream else {
@@ -168,7 +167,7 @@ impl Connection {
             return Err(End::Injection);
         }
         let accepted = tokio::select! {
-            accepted = timeout(limit, acceptor.accept(socket)) => accepted,
+            accepted = timeout(limit, acceptor.tls.accept(socket)) => accepted,
             () = cut(&self.phase) => return Err(End::Cut),
         };
         let stream = match accepted {
@@ -187,6 +186,14 @@ impl Connection {
         match &self.stream {
             Stream::Plain(_) => None,
             Stream::Tls(stream) => Some(tls::negotiated(stream.get_ref().1)),
+        }
+    }
+
+    /// The TLS channel's name for `tls-exporter` (RFC 9266).
+    pub(crate) fn tls_exporter(&self) -> Option<Vec<u8>> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => tls::exporter(stream.get_ref().1),
         }
     }
 

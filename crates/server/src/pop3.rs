@@ -10,15 +10,16 @@ mod surrogate;
 
 use std::time::Duration;
 
+use ::sasl::Login;
+use ::sasl::scram::Hash;
 use auth::{Denied, Identity};
 use maildrop::{
     CommitError, MaildropId, OpenError, OpenMaildrop, Patience, Progress, Text, TextError,
 };
 use pop3::reply::Refusal;
-use pop3::server::{Channel, Next, Session, Stls};
+use pop3::server::{Channel, Next, Sasl, Session, Stls};
 use pop3::xclient::Attributes;
 use pop3::{Deletions, Expire, Header, MessageNumber, Part, Promise, ScanListing};
-use sasl::Login;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
 
@@ -26,7 +27,7 @@ use crate::connection::{Connection, cut, draining};
 use crate::front::Client;
 use crate::listener::{Visit, blocking};
 use crate::log::{End, Escaped, Summary};
-use crate::tidy;
+use crate::{sasl, tidy};
 
 /// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
 /// back, if it can still be closed in good order.
@@ -40,10 +41,11 @@ pub(crate) async fn serve(
     let mut greeting = Greeting::Due;
     loop {
         let expire = promise(visit).await;
-        let session = Session::new(
-            visit.live.pop3.clone(),
-            offer(&connection, visit, &timestamp, expire),
-        );
+        let offered = match sasl::offer(&connection, visit) {
+            Ok(sasl) => offer(&connection, visit, &timestamp, expire, sasl),
+            Err(end) => return (Some(connection), end),
+        };
+        let session = Session::new(visit.live.pop3.clone(), offered);
         let mut driver = Driver {
             client: visit.client.clone(),
             connection: &mut connection,
@@ -125,6 +127,7 @@ impl Driver<'_> {
                 Next::Write => self.flush().await?,
                 Next::Forwarded(said) => self.forwarded(&said),
                 Next::Authenticate(login) => self.authenticate(login).await?,
+                Next::Lookup { user, hash } => self.look_up(&user, hash).await?,
                 Next::Measure(numbers) => self.measure(&numbers).await?,
                 Next::Send(number, part, Header::AsStored) => self.send(number, part).await?,
                 Next::Send(number, part, Header::Surrogate) => {
@@ -245,7 +248,8 @@ impl Driver<'_> {
                 self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);
                 let expire = visit.live.config.keeping.expire(identity.expire());
-                self.session.opened(listing, announced(expire), output);
+                self.session
+                    .opened(identity.account(), listing, announced(expire), output);
             }
             // Who was refused is logged where it is known whether the name is one: people type
             // passwords as names.
@@ -254,6 +258,24 @@ impl Driver<'_> {
                 // The next refusal of a batch is seconds away, and a client that is gone must not
                 // have all of them computed.
                 self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds what SCRAM goes on with. Nobody has proved anything yet.
+    async fn look_up(&mut self, user: &str, hash: Hash) -> Result<(), End> {
+        let visit = self.visit;
+        let found = tokio::select! {
+            found = visit.server.auth.lookup(user, hash, visit.client.peer) => found,
+            end = stranger_over(visit, self.started) => return Err(end),
+        };
+        let output = &mut self.connection.output;
+        match found {
+            Ok(verifier) => self.session.found(verifier, output),
+            Err(why) => {
+                error!(%why, "SCRAM verifiers cannot be looked up");
+                self.session.refused(Refusal::Unavailable, output);
             }
         }
         Ok(())
@@ -454,6 +476,7 @@ fn offer(
     visit: &Visit,
     timestamp: &str,
     expire: Promise,
+    sasl: Sasl,
 ) -> pop3::server::Connection {
     // Our own TLS and no other: what ends at a front end binds nobody to this connection.
     let channel = match connection.tls() {
@@ -471,6 +494,7 @@ fn offer(
         speaker: visit.client.speaker,
         timestamp: timestamp.to_owned(),
         expire,
+        sasl,
     }
 }
 

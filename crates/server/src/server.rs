@@ -13,7 +13,6 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
 use crate::bind::{Bound, ListeningSocket, StartError, fit_descriptors, servable};
@@ -58,13 +57,13 @@ pub(crate) struct Server {
 /// What a reload replaces: a session keeps what it started with.
 pub(crate) struct Live {
     pub(crate) config: Config,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<tls::Acceptor>,
     pub(crate) pop3: Arc<pop3::server::Settings>,
     pub(crate) lmtp: Arc<delivery::lmtp::Settings>,
 }
 
 impl Live {
-    fn new(config: Config, tls: Option<TlsAcceptor>) -> Self {
+    fn new(config: Config, tls: Option<tls::Acceptor>) -> Self {
         let pop3 = pop3::server::Settings {
             name: config.name.clone(),
             command_octets_max: config.limits.command_octets_max,

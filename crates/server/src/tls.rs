@@ -13,10 +13,11 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Tls;
+use crate::end_point;
 
 /// Why certificate and key cannot be used. Each names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -72,15 +73,23 @@ impl Tls {
     }
 }
 
+/// What accepts TLS connections, and how channels to it are known.
+pub(crate) struct Acceptor {
+    pub(crate) tls: TlsAcceptor,
+    /// `tls-server-end-point` (RFC 5929 §4), if the certificate has one.
+    pub(crate) end_point: Option<Vec<u8>>,
+}
+
 /// Reads certificate and key and makes what accepts TLS connections of them.
-pub(crate) fn load(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
+pub(crate) fn load(tls: &Tls) -> Result<Acceptor, TlsError> {
     let chain = CertificateDer::pem_file_iter(&tls.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| explain("certificate", &tls.certificate, error))?;
-    if chain.is_empty() {
+    let Some(own) = chain.first() else {
         let error = pem::Error::NoItemsFound;
         return Err(explain("certificate", &tls.certificate, error));
-    }
+    };
+    let end_point = end_point::of(own);
     let key =
         PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| explain("key", &tls.key, error))?;
     let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
@@ -99,7 +108,21 @@ pub(crate) fn load(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
     // A client resumes with one ticket; a second one would only cost octets at each handshake.
     config.send_tls13_tickets = 1;
     config.max_early_data_size = 0;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Acceptor {
+        tls: TlsAcceptor::from(Arc::new(config)),
+        end_point,
+    })
+}
+
+/// The channel's `tls-exporter` (RFC 9266 §2). TLS 1.3 only: under TLS 1.2 it is safe only with the
+/// extended master secret, and those who have that have the certificate's hash as well.
+pub(crate) fn exporter(connection: &ServerConnection) -> Option<Vec<u8>> {
+    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    connection
+        .export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", None)
+        .ok()
 }
 
 /// Whether this process can read the key now; asked again after it has become its user, because

@@ -33,13 +33,16 @@ pub(crate) mod row;
 pub(crate) mod schema;
 mod terms;
 mod upgrade;
+pub(crate) mod verifiers;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use sasl::scram::{self, Verifier};
+use rusqlite::types::Value;
+use rusqlite::{
+    Connection, OptionalExtension as _, Transaction, TransactionBehavior, params, params_from_iter,
+};
 use sasl::{Secret, scram::ITERATIONS_MIN};
 
 pub use account::{Account, Change, Password, State};
@@ -55,6 +58,7 @@ pub use terms::{Expire, Expiries, Quota, Terms};
 use crate::hash::{PASSWORD_OCTETS_MAX, PasswordHash};
 use crate::name::AccountName;
 use apop_key::ApopKey;
+use verifiers::Verifiers;
 
 /// Iterations of a SCRAM verifier unless the configuration says otherwise: what OWASP asks of
 /// PBKDF2-HMAC-SHA-256.
@@ -68,12 +72,13 @@ pub struct Accounts {
     reader: Mutex<Connection>,
     data: PathBuf,
     scram_iterations: Option<u32>,
+    scram_sha1: bool,
 }
 
 /// What is stored of a password: computed before a transaction begins, since it is slow.
 struct Stored {
     hash: PasswordHash,
-    scram: Option<Verifier>,
+    scram: Verifiers,
 }
 
 impl Accounts {
@@ -89,6 +94,7 @@ impl Accounts {
             reader: Mutex::new(schema::connect_to_read(&data)?),
             data,
             scram_iterations: Some(SCRAM_ITERATIONS),
+            scram_sha1: false,
         })
     }
 
@@ -148,19 +154,17 @@ impl Accounts {
     pub fn set_password(&self, name: &str, password: &Password) -> Result<(), AccountsError> {
         let account = self.show(name)?;
         let stored = self.stored(password)?;
-        let changed = self.lock().execute(
-            "UPDATE account SET password = ?2, scram_salt = ?3, scram_iterations = ?4,
-                scram_stored_key = ?5, scram_server_key = ?6
-             WHERE maildrop = ?1 AND removed IS NULL",
-            params![
-                account.maildrop.cast_signed(),
-                stored.hash.text(),
-                stored.scram.as_ref().map(|v| &v.salt),
-                stored.scram.as_ref().map(|v| v.iterations),
-                stored.scram.as_ref().map(|v| v.stored_key),
-                stored.scram.as_ref().map(|v| v.server_key),
-            ],
-        )?;
+        let statement = format!(
+            "UPDATE account SET password = ?2, ({}) = ({}) WHERE maildrop = ?1 AND removed IS NULL",
+            verifiers::COLUMNS.join(", "),
+            verifiers::parameters(3),
+        );
+        let first: [Value; 2] = [
+            account.maildrop.cast_signed().into(),
+            stored.hash.text().to_owned().into(),
+        ];
+        let values = first.into_iter().chain(verifiers::values(&stored.scram));
+        let changed = self.lock().execute(&statement, params_from_iter(values))?;
         one(changed, name)
     }
 
@@ -260,11 +264,6 @@ impl Accounts {
         Ok(begun(&self.reader())?)
     }
 
-    /// Whether a verifier is stored when a password is seen.
-    pub(crate) fn stores_scram(&self) -> bool {
-        self.scram_iterations.is_some()
-    }
-
     /// Where the database lies.
     pub(crate) fn data(&self) -> &Path {
         &self.data
@@ -282,26 +281,16 @@ impl Accounts {
         match password {
             Password::Hash(hash) => Ok(Stored {
                 hash: hash.clone(),
-                scram: None,
+                scram: Verifiers::default(),
             }),
             Password::Clear(secret) => {
                 usable(secret)?;
                 Ok(Stored {
                     hash: PasswordHash::new(secret).map_err(AccountsError::io(&self.data))?,
-                    scram: self.verifier(secret)?,
+                    scram: self.missing_verifiers(&Verifiers::default(), secret)?,
                 })
             }
         }
-    }
-
-    /// None as well if SASLprep refuses the password: such an account has no SCRAM, but PASS.
-    fn verifier(&self, password: &Secret) -> Result<Option<Verifier>, AccountsError> {
-        let Some(iterations) = self.scram_iterations else {
-            return Ok(None);
-        };
-        let mut salt = [0; scram::SALT_OCTETS];
-        getrandom::fill(&mut salt).map_err(|error| AccountsError::io(&self.data)(error.into()))?;
-        Ok(Verifier::derive(password, &salt, iterations).ok())
     }
 
     fn write_apop(
@@ -348,22 +337,21 @@ fn insert(
     let mut maildrop = [0; 8];
     getrandom::fill(&mut maildrop)
         .map_err(|error| AccountsError::io(schema::FILE)(error.into()))?;
+    let statement = format!(
+        "INSERT INTO account (name, maildrop, created, password, {})
+         VALUES (?1, ?2, ?3, ?4, {})",
+        verifiers::COLUMNS.join(", "),
+        verifiers::parameters(5),
+    );
+    let first: [Value; 4] = [
+        name.as_str().to_owned().into(),
+        i64::from_be_bytes(maildrop).into(),
+        seconds(SystemTime::now()).into(),
+        stored.hash.text().to_owned().into(),
+    ];
+    let values = first.into_iter().chain(verifiers::values(&stored.scram));
     connection
-        .execute(
-            "INSERT INTO account (name, maildrop, created, password, scram_salt,
-                scram_iterations, scram_stored_key, scram_server_key)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![
-                name.as_str(),
-                i64::from_be_bytes(maildrop),
-                seconds(SystemTime::now()),
-                stored.hash.text(),
-                stored.scram.as_ref().map(|v| &v.salt),
-                stored.scram.as_ref().map(|v| v.iterations),
-                stored.scram.as_ref().map(|v| v.stored_key),
-                stored.scram.as_ref().map(|v| v.server_key),
-            ],
-        )
+        .execute(&statement, params_from_iter(values))
         .map_err(|error| exists(error, name))?;
     Ok(connection.last_insert_rowid())
 }

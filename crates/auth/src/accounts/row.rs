@@ -12,12 +12,13 @@ use hashlink::LruCache;
 use rusqlite::{Connection, OptionalExtension as _};
 use tracing::error;
 
+use super::verifiers::{self, Verifiers};
 use super::{AccountsError, Expire, Expiries, account, retention, schema, seconds};
 use crate::hash::PasswordHash;
 use crate::name::AccountName;
 use crate::place::{Network, Peer, allowed};
 
-/// Rows that are kept in memory: about 500 octets each.
+/// Rows that are kept in memory: about 700 octets each.
 const ROWS_MAX: usize = 10_000;
 
 /// An account as a login needs it.
@@ -31,7 +32,7 @@ pub(crate) struct Row {
     /// None if the column cannot be read: then nowhere is allowed.
     networks: Option<Vec<Network>>,
     pub(crate) password: Option<PasswordHash>,
-    pub(crate) has_scram: bool,
+    pub(crate) scram: Verifiers,
     pub(crate) apop: Option<Vec<u8>>,
     pub(crate) expire: Option<Expire>,
 }
@@ -151,11 +152,12 @@ impl Inner {
     fn row(&self, name: &AccountName) -> Result<Option<Row>, AccountsError> {
         let row = self
             .connection
-            .prepare_cached(
-                "SELECT id, version, maildrop, enabled, expires, networks, password,
-                    scram_stored_key IS NOT NULL, apop, expire
+            .prepare_cached(&format!(
+                "SELECT id, version, maildrop, enabled, expires, networks, password, apop, expire,
+                    {}
                  FROM account WHERE name = ?1 AND removed IS NULL",
-            )?
+                verifiers::COLUMNS.join(", "),
+            ))?
             .query_row([name.as_str()], |row| {
                 Ok(Row {
                     id: row.get(0)?,
@@ -176,9 +178,9 @@ impl Inner {
                             })
                             .ok()
                     }),
-                    has_scram: row.get(7)?,
-                    apop: row.get(8)?,
-                    expire: row.get(9)?,
+                    apop: row.get(7)?,
+                    expire: row.get(8)?,
+                    scram: verifiers::read(row, 9)?,
                 })
             })
             .optional()?;

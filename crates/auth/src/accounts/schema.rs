@@ -63,6 +63,11 @@ const STEPS: &[&str] = &[
         CHECK (expire BETWEEN -1 AND 4294967295);
     CREATE INDEX account_expire ON account (expire) WHERE removed IS NULL;
     CREATE TABLE swept (at INTEGER NOT NULL) STRICT;",
+    // A second SCRAM verifier, of the same password with another hash.
+    "ALTER TABLE account ADD COLUMN scram_sha1_salt BLOB;
+    ALTER TABLE account ADD COLUMN scram_sha1_iterations INTEGER;
+    ALTER TABLE account ADD COLUMN scram_sha1_stored_key BLOB;
+    ALTER TABLE account ADD COLUMN scram_sha1_server_key BLOB;",
 ];
 
 /// Opens or makes the database, makes the directory if it is missing, and brings the schema up.
@@ -289,7 +294,7 @@ mod tests {
             refused,
             Err(AccountsError::Newer {
                 found: 99,
-                known: 2
+                known: 3
             })
         ));
         assert_eq!(text(&connection, "user_version"), "Integer(99)");

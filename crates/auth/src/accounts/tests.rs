@@ -489,6 +489,10 @@ fn accounts_of_the_first_schema_leave_their_terms_to_the_configuration() {
              ALTER TABLE account DROP COLUMN quota_octets;
              ALTER TABLE account DROP COLUMN quota_messages;
              ALTER TABLE account DROP COLUMN expire;
+             ALTER TABLE account DROP COLUMN scram_sha1_salt;
+             ALTER TABLE account DROP COLUMN scram_sha1_iterations;
+             ALTER TABLE account DROP COLUMN scram_sha1_stored_key;
+             ALTER TABLE account DROP COLUMN scram_sha1_server_key;
              PRAGMA user_version = 1;",
         )
         .unwrap();

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
 use sasl::Secret;
-use sasl::scram::Verifier;
 
 use super::row::Row;
+use super::verifiers::{self, Verifiers};
 use super::{Accounts, AccountsError, begin, schema};
 use crate::hash::PasswordHash;
 
@@ -37,18 +38,15 @@ impl Accounts {
             true => Some(PasswordHash::new(password).map_err(AccountsError::io(&self.data))?),
             false => None,
         };
-        let scram = match row.has_scram {
-            true => None,
-            false => self.verifier(password)?,
-        };
-        if hash.is_none() && scram.is_none() {
+        let scram = self.missing_verifiers(&row.scram, password)?;
+        if hash.is_none() && scram.is_empty() {
             return Ok(None);
         }
         let mut connection = self.lock();
         // The threads that do this hash for those who log in: they must not wait here for long while
         // another process writes. What is not stored now is stored at the next login.
         connection.busy_timeout(UPGRADE_WAIT)?;
-        let upgrade = write_upgrade(&mut connection, row, hash.as_ref(), scram.as_ref());
+        let upgrade = write_upgrade(&mut connection, row, hash.as_ref(), &scram);
         connection.busy_timeout(schema::BUSY_TIMEOUT)?;
         upgrade
     }
@@ -58,25 +56,20 @@ fn write_upgrade(
     connection: &mut Connection,
     row: &Row,
     hash: Option<&PasswordHash>,
-    scram: Option<&Verifier>,
+    scram: &Verifiers,
 ) -> Result<Option<Upgrade>, AccountsError> {
     let transaction = begin(connection)?;
-    let changed = transaction.execute(
-        "UPDATE account SET password = coalesce(?3, password),
-            scram_salt = coalesce(?4, scram_salt),
-            scram_iterations = coalesce(?5, scram_iterations),
-            scram_stored_key = coalesce(?6, scram_stored_key),
-            scram_server_key = coalesce(?7, scram_server_key)
+    let statement = format!(
+        "UPDATE account SET password = coalesce(?3, password), ({}) = ({})
          WHERE id = ?1 AND version = ?2 AND removed IS NULL",
-        params![
-            row.id,
-            row.version,
-            hash.map(PasswordHash::text),
-            scram.map(|v| &v.salt),
-            scram.map(|v| v.iterations),
-            scram.map(|v| v.stored_key),
-            scram.map(|v| v.server_key),
-        ],
+        verifiers::COLUMNS.join(", "),
+        verifiers::additions(4),
+    );
+    let hash_text = hash.map(|hash| hash.text().to_owned());
+    let first: [Value; 3] = [row.id.into(), row.version.into(), hash_text.into()];
+    let changed = transaction.execute(
+        &statement,
+        params_from_iter(first.into_iter().chain(verifiers::values(scram))),
     )?;
     let upgrade = match changed {
         0 => None,
@@ -87,7 +80,7 @@ fn write_upgrade(
                 |found| found.get(0),
             )?,
             rehashed: hash.is_some(),
-            scram: scram.is_some(),
+            scram: !scram.is_empty(),
         }),
     };
     transaction.commit()?;

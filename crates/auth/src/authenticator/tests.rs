@@ -26,6 +26,7 @@ fn settings(dir: &tempfile::TempDir, scram: bool) -> Settings {
         data: dir.path().into(),
         scram,
         scram_iterations: 4096,
+        scram_sha1: false,
         refusal_delay: Duration::from_secs(2),
     }
 }
@@ -51,10 +52,7 @@ fn peer(n: u8) -> Peer {
 }
 
 fn password(user: &str, secret: &str) -> Login {
-    Login::Password {
-        user: user.into(),
-        secret: Secret::new(secret),
-    }
+    Login::password(user, Secret::new(secret))
 }
 
 fn by_apop(user: &str, secret: &str) -> Login {

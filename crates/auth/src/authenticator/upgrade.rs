@@ -13,7 +13,8 @@ impl Authenticator {
     /// Stores a better hash or a SCRAM verifier, when nobody waits for the pool.
     pub(super) fn upgrade(&self, row: &Arc<Row>, secret: Secret) {
         let legacy = row.password.as_ref().is_some_and(PasswordHash::is_legacy);
-        let lacks_scram = !row.has_scram && self.shared.accounts.stores_scram();
+        let hashes = self.shared.accounts.scram_hashes();
+        let lacks_scram = hashes.iter().any(|&hash| row.scram.of(hash).is_none());
         if !(legacy || lacks_scram) || !self.shared.begin_upgrade(row.id) {
             return;
         }

@@ -4,11 +4,13 @@
 //! client that speaks HTTP has been sent here by somebody who wants our answers misread (ALPACA),
 //! so it gets one and the connection ends.
 
-use sasl::server::{Exchange, Refused, Step};
+use sasl::nonce::Nonces;
+use sasl::scram::Verifier;
+use sasl::server::{Exchange, IfRefused, Lookup, Refused, Step};
 use sasl::{Login, Mechanism, Secret, base64, prepare};
 
 use super::manner::Mode;
-use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls, parse};
+use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls, offered, parse};
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said};
 use crate::wire::TERMINATOR;
@@ -19,11 +21,12 @@ use crate::{Command, Keyword};
 const UNKNOWN_COMMANDS_MAX: u8 = 3;
 
 /// The AUTHORIZATION state.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Authorization {
     phase: Phase,
     manner: Manner,
     introduction: Introduction,
+    nonces: Nonces,
     unknown_commands: u8,
 }
 
@@ -49,10 +52,15 @@ enum Phase {
     Command { user: Option<String> },
     /// The client's answer to a challenge.
     Exchange(Exchange),
+    /// Nothing yet: the driver looks a verifier up.
+    Lookup(Lookup),
     /// Nothing yet: the driver verifies a login.
-    Verifying { user: String },
+    Verifying(IfRefused),
     /// Nothing yet: the driver notes whose the connection is.
     Forwarding,
+    /// The client's answer to why its login is refused; whatever it says, it then is
+    /// (RFC 7628 §3.2.3).
+    Explained(Refusal),
 }
 
 impl Default for Phase {
@@ -62,6 +70,17 @@ impl Default for Phase {
 }
 
 impl Authorization {
+    /// Nobody has said anything yet.
+    pub(super) fn new(nonces: Nonces) -> Self {
+        Self {
+            phase: Phase::default(),
+            manner: Manner::default(),
+            introduction: Introduction::default(),
+            nonces,
+            unknown_commands: 0,
+        }
+    }
+
     /// Answers one line.
     pub(super) fn handle(
         &mut self,
@@ -77,6 +96,7 @@ impl Authorization {
                     Err(refusal) => self.refuse(refusal, out),
                 };
             }
+            Phase::Explained(refusal) => return self.refuse(refusal, out),
             other => self.phase = other,
         }
         match line.and_then(|line| match is_http(line) {
@@ -118,22 +138,26 @@ impl Authorization {
             },
             Command::Pass(secret) => match std::mem::take(&mut self.phase) {
                 Phase::Command { user: Some(user) } => match prepare::query_secret(&secret) {
-                    Ok(secret) => self.verify(Login::Password { user, secret }),
+                    Ok(secret) => self.verify(Login::password(user, secret), IfRefused::End),
                     Err(prepare::Prohibited) => self.refuse(Refusal::Password, out),
                 },
                 _ => self.refuse(Refusal::UserFirst, out),
             },
             Command::Apop { user: name, digest } => match user(&name, Keyword::Apop) {
-                Ok(user) => self.verify(Login::Apop {
-                    user,
-                    timestamp: connection.timestamp.clone(),
-                    digest,
-                }),
+                Ok(user) => {
+                    let timestamp = connection.timestamp.clone();
+                    let login = Login::Apop {
+                        user,
+                        timestamp,
+                        digest,
+                    };
+                    self.verify(login, IfRefused::End)
+                }
                 Err(refusal) => self.refuse(refusal, out),
             },
             Command::AuthList => {
                 Said::Mechanisms.print(self.manner.language, out);
-                for mechanism in capability::mechanisms(connection) {
+                for mechanism in offered(connection) {
                     reply::line(out, &[mechanism.name().as_bytes()]);
                 }
                 out.extend_from_slice(TERMINATOR);
@@ -144,16 +168,21 @@ impl Authorization {
                 initial_response,
             } => {
                 self.phase = Phase::default();
-                match Mechanism::named(mechanism.as_bytes()) {
+                let named = Mechanism::named(mechanism.as_bytes());
+                match named.filter(|known| connection.sasl.mechanisms.contains(known)) {
                     None => self.refuse(Refusal::UnknownMechanism, out),
                     Some(mechanism)
-                        if mechanism.shows_password() && passwords == Passwords::AfterTls =>
+                        if mechanism.needs_tls() && passwords == Passwords::AfterTls =>
                     {
                         self.refuse(Refusal::PasswordsAfterTls, out)
                     }
                     Some(mechanism) => {
                         let response = initial_response.as_ref().map(Secret::expose);
-                        self.step(Exchange::start(mechanism, response), out)
+                        {
+                            let nonce = self.nonces.next();
+                            let ground = connection.sasl.ground(&connection.timestamp, nonce);
+                            self.step(Exchange::start(mechanism, response, &ground), out)
+                        }
                     }
                 }
             }
@@ -218,16 +247,26 @@ impl Authorization {
                 self.phase = Phase::Exchange(exchange);
                 After::Line
             }
-            Step::Verify(login) => self.verify(login),
-            Step::Refused(Refused::Malformed) => self.refuse(Refusal::MalformedResponse, out),
-            Step::Refused(Refused::OtherIdentity) => self.refuse(Refusal::OtherIdentity, out),
+            Step::Lookup(lookup) => {
+                let (user, hash) = (lookup.user().to_owned(), lookup.hash());
+                self.phase = Phase::Lookup(lookup);
+                After::Wait(Next::Lookup { user, hash })
+            }
+            Step::Verify(login, if_refused) => self.verify(login, if_refused),
+            Step::Refused(why) => {
+                let refusal = match why {
+                    Refused::Malformed => Refusal::MalformedResponse,
+                    Refused::ServerFirst => Refusal::ServerFirst,
+                    Refused::Binding => Refusal::Binding,
+                    Refused::NotHere => Refusal::MechanismNotHere,
+                };
+                self.refuse(refusal, out)
+            }
         }
     }
 
-    fn verify(&mut self, login: Login) -> After {
-        self.phase = Phase::Verifying {
-            user: login.user().to_owned(),
-        };
+    fn verify(&mut self, login: Login, if_refused: IfRefused) -> After {
+        self.phase = Phase::Verifying(if_refused);
         After::Wait(Next::Authenticate(login))
     }
 
@@ -255,11 +294,29 @@ impl Authorization {
         }
     }
 
-    /// The login that was verified is refused.
+    /// The login that was verified is refused, or no verifier can be looked up now.
     pub(super) fn refused(&mut self, why: Refusal, out: &mut Vec<u8>) {
-        if self.is_waiting() {
-            why.print_in(self.manner.language, out);
-            self.phase = Phase::default();
+        match std::mem::take(&mut self.phase) {
+            // A maildrop that is busy has nothing to do with the token.
+            Phase::Verifying(IfRefused::Explain(challenge)) if why == Refusal::Credentials => {
+                reply::challenge(&base64::encode(&challenge), out);
+                self.phase = Phase::Explained(why);
+            }
+            Phase::Verifying(_) | Phase::Lookup(_) | Phase::Forwarding => {
+                why.print_in(self.manner.language, out);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    /// The verifier that was looked up: goes on with it.
+    pub(super) fn found(&mut self, verifier: Verifier, out: &mut Vec<u8>) {
+        match std::mem::take(&mut self.phase) {
+            Phase::Lookup(lookup) => {
+                // Never more than a challenge.
+                let _after = self.step(lookup.found(verifier), out);
+            }
+            other => self.phase = other,
         }
     }
 
@@ -272,17 +329,20 @@ impl Authorization {
         was
     }
 
-    /// The user who has logged in, if a login was being verified, and what that client has chosen.
-    pub(super) fn into_user(self) -> Result<(String, Manner), Self> {
+    /// What the client has chosen, if a login was being verified.
+    pub(super) fn into_manner(self) -> Result<Manner, Self> {
         match self.phase {
-            Phase::Verifying { user } => Ok((user, self.manner)),
+            Phase::Verifying(_) => Ok(self.manner),
             _ => Err(self),
         }
     }
 
     /// Whether the driver owes an answer.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.phase, Phase::Verifying { .. } | Phase::Forwarding)
+        matches!(
+            self.phase,
+            Phase::Verifying(_) | Phase::Lookup(_) | Phase::Forwarding
+        )
     }
 
     /// Whether the driver owes an answer about a client.
@@ -293,7 +353,7 @@ impl Authorization {
     /// Whether the line that begins so is one of SASL's, which may be long (RFC 5034 §4).
     pub(super) fn is_sasl(&self, beginning: &[u8]) -> bool {
         match self.phase {
-            Phase::Exchange(_) => true,
+            Phase::Exchange(_) | Phase::Explained(_) => true,
             _ => beginning
                 .get(..5)
                 .is_some_and(|keyword| keyword.eq_ignore_ascii_case(b"AUTH ")),

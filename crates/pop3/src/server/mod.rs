@@ -6,7 +6,7 @@
 //! deletion exists only while it means something.
 //!
 //! ```
-//! use pop3::server::{Connection, Channel, Next, Passwords, Session, Settings, Stls, Utf8Messages};
+//! use pop3::server::{Connection, Channel, Next, Passwords, Sasl, Session, Settings, Stls, Utf8Messages};
 //! use pop3::xclient::Speaker;
 //! use pop3::{Expire, Language, Octets, Promise, ScanListing, UniqueId};
 //!
@@ -24,6 +24,7 @@
 //!     speaker: Speaker::Client,
 //!     timestamp: "<1896.6971@mailgate.dobbs.org>".into(),
 //!     expire: Promise::All(Expire::Never),
+//!     sasl: Sasl::new(sasl::nonce::Nonces::new([0; 32])), // random ones
 //! };
 //! let mut session = Session::new(settings.into(), connection);
 //! let mut out = Vec::new();
@@ -38,7 +39,7 @@
 //! let mut listing = ScanListing::default();
 //! listing.push(Octets(120), &UniqueId::new(*b"a.1").unwrap());
 //! out.clear();
-//! session.opened(listing, Expire::Never, &mut out);
+//! session.opened("bob", listing, Expire::Never, &mut out);
 //! session.handle(b"STAT\r\n", &mut out);
 //! assert_eq!(out, b"+OK bob's maildrop has 1 message (120 octets)\r\n+OK 1 120\r\n");
 //! ```
@@ -46,6 +47,7 @@
 mod authorization;
 mod headers;
 mod manner;
+mod sasl;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -53,7 +55,8 @@ mod update;
 
 use std::sync::Arc;
 
-use sasl::Login;
+use ::sasl::Login;
+use ::sasl::scram::{Hash, Verifier};
 
 use crate::reply::{self, Refusal};
 use crate::surrogate::Sizes;
@@ -69,6 +72,8 @@ use manner::Manner;
 use transaction::Transaction;
 use update::Update;
 
+pub use self::sasl::Sasl;
+pub(crate) use self::sasl::offered;
 pub use headers::Utf8Messages;
 
 /// Longest line of a SASL exchange in octets, CRLF included, and of the AUTH command that may
@@ -94,7 +99,8 @@ pub enum Channel {
 pub enum Passwords {
     /// Yes.
     Accepted,
-    /// Only after TLS: USER, APOP and PLAIN are refused at their first line and not announced.
+    /// Only after TLS: USER, APOP and every mechanism but SCRAM are refused at their first line and
+    /// not announced.
     AfterTls,
 }
 
@@ -139,6 +145,8 @@ pub struct Connection {
     pub timestamp: String,
     /// How long mail is kept, as far as it can be said before the login (RFC 2449 §6.7).
     pub expire: Promise,
+    /// What AUTH offers.
+    pub sasl: Sasl,
 }
 
 /// What the driver must do before it calls the session again.
@@ -153,6 +161,14 @@ pub enum Next {
     Forwarded(Attributes),
     /// Check the login and open the maildrop; then `opened` or `refused`.
     Authenticate(Login),
+    /// Find a SCRAM verifier, or make an imaginary one; then `found`, or `refused` if it cannot be
+    /// said now. Only the name is claimed, nothing is proved yet.
+    Lookup {
+        /// Whose.
+        user: String,
+        /// Of this hash.
+        hash: Hash,
+    },
     /// Tell the sizes of these messages as they are with a [surrogate](crate::surrogate) header; then
     /// `measured`. The output may wait until then.
     Measure(Vec<MessageNumber>),
@@ -182,7 +198,7 @@ pub struct Step {
 /// What a session was, for the line that the log keeps of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Summary {
-    /// Who logged in, as the client wrote it; none if nobody did.
+    /// Whose maildrop was opened; none if nobody has logged in.
     pub user: Option<String>,
     /// Messages sent by RETR, each as often as it was sent.
     pub messages_retrieved: u64,
@@ -205,7 +221,7 @@ pub struct Summary {
 /// while the answer is [`Next::Read`]; a longer line is consumed and dropped up to its end, and
 /// then refused.
 ///
-/// `opened`, `refused`, `measured`, `sent` and `committed` answer a [`Next`] that asked for them; without one
+/// `opened`, `found`, `refused`, `measured`, `sent` and `committed` answer a [`Next`] that asked for them; without one
 /// they do nothing.
 #[derive(Debug)]
 pub struct Session {
@@ -251,10 +267,11 @@ enum After {
 impl Session {
     /// A session in the AUTHORIZATION state.
     pub fn new(settings: Arc<Settings>, connection: Connection) -> Self {
+        let authorization = Authorization::new(connection.sasl.nonces.clone());
         Self {
             settings,
             connection,
-            state: State::Authorization(Authorization::default()),
+            state: State::Authorization(authorization),
             line: Line::Whole,
             summary: Summary::default(),
         }
@@ -336,18 +353,24 @@ impl Session {
         }
     }
 
-    /// The login was right and the maildrop is open: enters the TRANSACTION state. `expire`: how
-    /// long mail is kept in this maildrop; with [`Expire::Retrieved`] what is retrieved is deleted by
+    /// The login was right and the account's maildrop is open: enters the TRANSACTION state.
+    /// `expire`: how long mail is kept in this maildrop; with [`Expire::Retrieved`] what is retrieved is deleted by
     /// QUIT as if it were marked (RFC 2449 §6.7).
-    pub fn opened(&mut self, listing: ScanListing, expire: Expire, out: &mut Vec<u8>) {
+    pub fn opened(
+        &mut self,
+        account: &str,
+        listing: ScanListing,
+        expire: Expire,
+        out: &mut Vec<u8>,
+    ) {
         match self.take_state() {
-            State::Authorization(authorization) => match authorization.into_user() {
-                Ok((user, manner)) => {
+            State::Authorization(authorization) => match authorization.into_manner() {
+                Ok(manner) => {
                     let language = manner.language;
-                    reply::opened(&user, listing.len(), listing.total(), language, out);
+                    reply::opened(account, listing.len(), listing.total(), language, out);
                     self.summary.messages_left = listing.len();
                     self.summary.octets_left = listing.total().0;
-                    self.summary.user = Some(user);
+                    self.summary.user = Some(account.to_owned());
                     self.state = State::Transaction(Transaction::new(
                         listing,
                         expire,
@@ -358,6 +381,14 @@ impl Session {
                 Err(authorization) => self.state = State::Authorization(authorization),
             },
             other => self.state = other,
+        }
+    }
+
+    /// The verifier that [`Next::Lookup`] asked for. A name that has none gets
+    /// [`Verifier::imaginary`], so that nobody learns who exists.
+    pub fn found(&mut self, verifier: Verifier, out: &mut Vec<u8>) {
+        if let State::Authorization(authorization) = &mut self.state {
+            authorization.found(verifier, out);
         }
     }
 

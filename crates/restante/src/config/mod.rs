@@ -3,6 +3,7 @@
 //! Keys and their meaning are in `docs/defaults.md`. A key whose effect is not built yet is
 //! refused, never ignored: whoever writes `quota` must not believe that one is kept.
 
+mod auth;
 mod document;
 mod front_ends;
 mod keeping;
@@ -59,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) scram: bool,
     /// Iterations of a SCRAM verifier.
     pub(crate) scram_iterations: u32,
+    /// Whether verifiers of SCRAM-SHA-1 are stored, too.
+    pub(crate) scram_sha1: bool,
     /// A refused login is answered so long after it arrived, at least.
     pub(crate) refusal_delay: Duration,
     /// `[log] format`.

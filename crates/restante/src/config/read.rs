@@ -8,7 +8,7 @@ use server::{Limits, Tls};
 use toml::de::{DeTable, DeValue};
 
 use super::document::{At, Document, Section, TOP, nearest};
-use super::{Config, Level, LogFormat, Problem, keeping, listeners, oauth, pop3, values};
+use super::{Config, Level, LogFormat, Problem, auth, keeping, listeners, pop3, values};
 
 /// What every key that is not built yet is told.
 pub(super) const LATER: &str = "is not available in this version";
@@ -82,7 +82,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     let maildrop = keeping::read(document, maildrop_table);
     let pop3 = pop3::read(document, pop3_table);
     let limits = limits(document, limits_table);
-    let (scram, scram_iterations, refusal_delay) = auth(document, auth_table);
+    let auth = auth::read(document, auth_table);
     let log = log(document, log_table);
     Config {
         file: file.to_owned(),
@@ -99,12 +99,14 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             keeping: maildrop.keeping,
             language: pop3.language,
             utf8_messages: pop3.utf8_messages,
+            mechanisms: auth.mechanisms,
         },
         store: maildrop.store,
         unique_id: maildrop.unique_id,
-        scram,
-        scram_iterations,
-        refusal_delay,
+        scram: auth.scram,
+        scram_iterations: auth.scram_iterations,
+        scram_sha1: auth.scram_sha1,
+        refusal_delay: auth.refusal_delay,
         log,
     }
 }
@@ -258,31 +260,6 @@ fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
     limits
 }
 
-fn auth(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> (bool, u32, Duration) {
-    let mut section = Section::new("[auth]", table);
-    let scram = section
-        .switch(document, "scram")
-        .is_none_or(|scram| scram.value);
-    // RFC 7677 §4: at least 4096.
-    let iterations = section.number(document, "scram_iterations", 4_096..=10_000_000);
-    let iterations = iterations.and_then(|count| u32::try_from(count).ok());
-    let delay = section.parsed(document, "refusal_delay", |text| {
-        values::duration(text).and_then(|delay| match delay.as_millis() {
-            // Below this a slow hash would show through; above it clients give up.
-            500..=30_000 => Ok(delay),
-            _ => Err("give from \"500 ms\" to \"30s\"".to_owned()),
-        })
-    });
-    if let Some(table) = section.table(document, "oauth") {
-        // Read, so that every mistake is told, and refused while no mechanism brings a token.
-        oauth::read(document, table);
-        refuse(document, &mut section, "oauth", "remove the table");
-    }
-    section.close(document);
-    let delay = delay.map_or(Duration::from_secs(2), |delay| delay.value);
-    (scram, iterations.unwrap_or(600_000), delay)
-}
-
 fn log(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> LogFormat {
     let mut section = Section::new("[log]", table);
     let format = section.parsed(document, "format", |text| match text {
@@ -295,7 +272,7 @@ fn log(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> LogFormat {
 }
 
 /// Refuses a key that is known, but whose effect is not built yet.
-fn refuse(
+pub(super) fn refuse(
     document: &mut Document<'_>,
     section: &mut Section<'_, '_>,
     key: &'static str,

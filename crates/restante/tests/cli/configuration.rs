@@ -45,6 +45,7 @@ fn a_working_configuration_is_explained() {
   limits      10000 sessions, 20 an address, messages of 50 MiB
   waits       5 s for a busy maildrop, 500 ms before a refusal, 30 s to drain
   scram       verifiers of 4096 iterations are stored
+  sasl        SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN
 
 Nothing is wrong, 1 warning.
 "

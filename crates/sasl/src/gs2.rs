@@ -1,0 +1,141 @@
+//! The header that begins the messages of SCRAM and OAUTHBEARER (RFC 5801 §4, RFC 5802 §7).
+//!
+//! `n,a=bob,`: whether the client binds to the channel, and for whom it wants to act.
+
+use std::fmt;
+
+/// What the client says about channel binding.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Flag {
+    /// `n`: it cannot.
+    Unsupported,
+    /// `y`: it could, but thinks that the server cannot. If the server can, somebody between them
+    /// has changed the list of mechanisms.
+    NotOffered,
+    /// `p=NAME`: it does, with a binding of that type.
+    Bound(String),
+}
+
+/// The header.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Header {
+    pub(crate) flag: Flag,
+    /// For whom the client acts, if not for itself.
+    pub(crate) authzid: Option<String>,
+}
+
+impl Header {
+    /// The header that a message begins with, as text and as value, and the rest of the message.
+    pub(crate) fn read(message: &str) -> Option<(Self, &str, &str)> {
+        let (flag, rest) = message.split_once(',')?;
+        let (authzid, rest) = rest.split_once(',')?;
+        let flag = match flag {
+            "n" => Flag::Unsupported,
+            "y" => Flag::NotOffered,
+            _ => {
+                let name = flag.strip_prefix("p=")?;
+                let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
+                if name.is_empty() || !name.bytes().all(allowed) {
+                    return None;
+                }
+                Flag::Bound(name.to_owned())
+            }
+        };
+        let authzid = match authzid {
+            "" => None,
+            _ => Some(unescape(authzid.strip_prefix("a=")?)?),
+        };
+        let (text, _) = message.split_at(message.len() - rest.len());
+        Some((Self { flag, authzid }, text, rest))
+    }
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.flag {
+            Flag::Unsupported => f.write_str("n,")?,
+            Flag::NotOffered => f.write_str("y,")?,
+            Flag::Bound(name) => write!(f, "p={name},")?,
+        }
+        if let Some(authzid) = &self.authzid {
+            write!(f, "a={}", escape(authzid))?;
+        }
+        f.write_str(",")
+    }
+}
+
+/// A name as `saslname`: `=` and `,` would end it.
+pub(crate) fn escape(name: &str) -> String {
+    name.replace('=', "=3D").replace(',', "=2C")
+}
+
+/// The name that a `saslname` stands for; none if it is no such thing.
+pub(crate) fn unescape(text: &str) -> Option<String> {
+    let mut parts = text.split('=');
+    let mut name = parts.next()?.to_owned();
+    for part in parts {
+        let (octet, rest) = match part.strip_prefix("2C") {
+            Some(rest) => (',', rest),
+            None => ('=', part.strip_prefix("3D")?),
+        };
+        name.push(octet);
+        name.push_str(rest);
+    }
+    (!name.is_empty() && !text.contains(['\0', ','])).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_as_they_are_printed() {
+        for (text, flag, authzid) in [
+            ("n,,", Flag::Unsupported, None),
+            ("y,,", Flag::NotOffered, None),
+            ("n,a=bob,", Flag::Unsupported, Some("bob")),
+            ("p=tls-exporter,,", Flag::Bound("tls-exporter".into()), None),
+            ("y,a=a=3Db,", Flag::NotOffered, Some("a=b")),
+        ] {
+            let message = format!("{text}n=user,r=x");
+            let (header, read, rest) = Header::read(&message).unwrap();
+            assert_eq!((read, rest), (text, "n=user,r=x"));
+            assert_eq!((&header.flag, header.authzid.as_deref()), (&flag, authzid));
+            assert_eq!(header.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_is_not_read() {
+        for text in [
+            "",
+            "n",
+            "n,",
+            "x,,",
+            "N,,",
+            "p,,",
+            "p=,,",
+            "p=a b,,",
+            "n,bob,",
+            "n,a=,",
+            "n,a==,",
+            "n,a=b=20,",
+            "n,A=bob,",
+            "F,n,,",
+            ",,",
+        ] {
+            assert_eq!(Header::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_escaped_one_way() {
+        assert_eq!(escape("a,b=c"), "a=2Cb=3Dc");
+        assert_eq!(unescape("a=2Cb=3Dc").as_deref(), Some("a,b=c"));
+        for text in ["", "=", "a=2c", "a=3d", "a=", "a=2", "a\0", "=2Cb=41"] {
+            assert_eq!(unescape(text), None, "{text}");
+        }
+        // What is escaped twice comes back as it was.
+        assert_eq!(unescape(&escape("=2C")).as_deref(), Some("=2C"));
+    }
+}

@@ -1,0 +1,57 @@
+//! LOGIN: a user name and a password in clear, in two messages (draft-murchison-sasl-login-00).
+//!
+//! It was never a standard and gives nothing that PLAIN does not, but some programs and printers
+//! know no other. The prompts are for nobody; clients answer whatever they say.
+
+use crate::server::Refused;
+use crate::{Login, Secret};
+
+/// What asks for the user name.
+pub const USER_PROMPT: &[u8] = b"Username:";
+
+/// What asks for the password.
+pub const PASSWORD_PROMPT: &[u8] = b"Password:";
+
+/// The user name of a response.
+///
+/// # Errors
+///
+/// [`Refused::Malformed`] when it is empty, not UTF-8, or holds a NUL.
+pub fn user(response: &[u8]) -> Result<String, Refused> {
+    match str::from_utf8(response) {
+        Ok(user) if !user.is_empty() && !user.contains('\0') => Ok(user.to_owned()),
+        _ => Err(Refused::Malformed),
+    }
+}
+
+/// The login of a user name and the response after it.
+///
+/// # Errors
+///
+/// [`Refused::Malformed`] when the password is empty or holds a NUL, which no other way to log in
+/// could carry.
+pub fn login(user: String, response: &[u8]) -> Result<Login, Refused> {
+    match response {
+        [] => Err(Refused::Malformed),
+        _ if response.contains(&0) => Err(Refused::Malformed),
+        _ => Ok(Login::password(user, Secret::new(response))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_must_be_something_that_a_login_can_carry() {
+        for response in [&b""[..], b"\xff", b"a\0b"] {
+            assert_eq!(user(response), Err(Refused::Malformed));
+        }
+        assert_eq!(user("b\u{e4}b".as_bytes()).as_deref(), Ok("b\u{e4}b"));
+        for response in [&b""[..], b"a\0b"] {
+            assert!(login("bob".into(), response).is_err());
+        }
+        let login = login("bob".into(), b" \xff").unwrap();
+        assert!(matches!(login, Login::Password { secret, .. } if secret.expose() == b" \xff"));
+    }
+}
