@@ -32,6 +32,7 @@ use crate::name::AccountName;
 use crate::place::Peer;
 use crate::pool::Pool;
 use crate::throttle::{Attempt, Throttle};
+use crate::token::TokenVerifier;
 
 /// Why a login is refused.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,8 @@ pub struct Authenticator {
     throttle: Throttle,
     /// What imaginary SCRAM verifiers follow from.
     scram_secret: Zeroizing<Vec<u8>>,
+    /// None: no token is right.
+    tokens: Option<Arc<TokenVerifier>>,
 }
 
 /// What work on other threads needs, too.
@@ -122,7 +125,7 @@ enum Proof {
 
 /// Why, for the log, and what the throttle may know of it.
 struct Refused {
-    why: &'static str,
+    why: Cow<'static, str>,
     /// Only the name of an account that exists is logged: people type passwords as names.
     row: Option<Arc<Row>>,
     fingerprint: Option<u32>,
@@ -157,6 +160,7 @@ impl Authenticator {
         Ok(Self {
             throttle: Throttle::new(settings.refusal_delay),
             scram_secret: accounts.scram_secret()?,
+            tokens: None,
             pool: Pool::new(
                 limits.hash_threads,
                 limits.hash_queue_max,
@@ -229,7 +233,7 @@ impl Authenticator {
                 let instant = self.throttle.refusal_instant(&attempt);
                 self.throttle.failed(&attempt, refused.fingerprint);
                 let account = refused.row.as_ref().map(|row| row.name.as_str());
-                info!(account, %peer, why = refused.why, "login refused");
+                info!(account, %peer, why = &*refused.why, "login refused");
                 sleep_until(instant).await;
                 Err(Denied::Credentials)
             }
@@ -268,7 +272,7 @@ impl Authenticator {
             }
             Login::Proved { verifier, .. } => Ok(Self::check_proved(row, obstacle, &verifier)),
             Login::Disproved { .. } => Ok(Verdict::Wrong(Refused {
-                why: obstacle.unwrap_or("wrong SCRAM proof"),
+                why: obstacle.unwrap_or("wrong SCRAM proof").into(),
                 row,
                 // A proof is new with each exchange.
                 fingerprint: None,
@@ -277,12 +281,14 @@ impl Authenticator {
             Login::External { .. } => Ok(match (row, obstacle) {
                 (Some(row), None) => Verdict::Right(row, Proof::Exchange),
                 (row, obstacle) => Verdict::Wrong(Refused {
-                    why: obstacle.unwrap_or("no such account"),
+                    why: obstacle.unwrap_or("no such account").into(),
                     row,
                     fingerprint: None,
                 }),
             }),
-            Login::Token { token, .. } => self.check_token(token::Shown { token }).await,
+            Login::Token { user, token, .. } => {
+                self.check_token(token::Shown { user, token }, peer).await
+            }
         }
     }
 
@@ -326,7 +332,7 @@ impl Authenticator {
                 Ok(Verdict::Right(row, Proof::Hash(credential, secret)))
             }
             _ => Ok(Verdict::Wrong(Refused {
-                why: obstacle.unwrap_or("wrong password"),
+                why: obstacle.unwrap_or("wrong password").into(),
                 row,
                 fingerprint,
             })),
@@ -340,9 +346,9 @@ impl Authenticator {
         obstacle: Option<&'static str>,
         proves: impl FnOnce(&Secret) -> bool,
     ) -> Result<Verdict, Denied> {
-        let wrong = |why, row| {
+        let wrong = |why: &'static str, row| {
             Ok(Verdict::Wrong(Refused {
-                why,
+                why: why.into(),
                 row,
                 // A digest is new with each greeting, so one stale client cannot be told from a guesser.
                 fingerprint: None,

@@ -42,7 +42,11 @@ pub(crate) fn list(connection: &Connection, asked: Asked, language: Language, ou
     reply::line(out, &[b"RESP-CODES"]);
     reply::line(out, &[b"AUTH-RESP-CODE"]);
     reply::line(out, &[b"PIPELINING"]);
-    reply::line(out, &[b"UTF8 USER"]);
+    // USER says that names and passwords may be in UTF-8, so it goes where they go (RFC 6856 §2).
+    match connection.passwords {
+        Passwords::Accepted => reply::line(out, &[b"UTF8 USER"]),
+        Passwords::AfterTls => reply::line(out, &[b"UTF8"]),
+    }
     reply::line(out, &[b"LANG"]);
     let (expire, user) = match (asked, connection.expire) {
         (Asked::AfterLogin(expire), _) | (Asked::BeforeLogin, Promise::All(expire)) => {

@@ -10,7 +10,7 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use auth::{Expire, Network};
+use auth::{Expire, Network, TokenSettings};
 use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use pop3::server::Utf8Messages;
@@ -20,6 +20,7 @@ use server::{Address, FrontEndTls, FrontEnds, PlaintextLogin, Protocol, Tls};
 use crate::config::{self, Config, Level, say_duration, say_expire};
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, octets, say};
+use crate::serve::token_verifier;
 use crate::{rights, stock};
 
 /// What was found wrong so far.
@@ -170,16 +171,21 @@ fn describe(config: &Config) -> Result<(), Failure> {
             false => "no verifiers are stored".to_owned(),
         },
     )?;
+    if let Some(tokens) = &config.tokens {
+        let TokenSettings { issuer, jwks, .. } = tokens;
+        row(
+            "tokens",
+            &format!("of {issuer}, by the keys in {}", jwks.display()),
+        )?;
+    }
     row("sasl", &mechanisms(&server.mechanisms))
 }
 
 /// The mechanisms that can be used; whether a connection has what they stand on is another question.
 fn mechanisms(allowed: &[Mechanism]) -> String {
-    let tokens = [Mechanism::OauthBearer, Mechanism::XOauth2];
     let names: Vec<_> = Mechanism::ALL
         .into_iter()
-        // No verifier of tokens is built in.
-        .filter(|mechanism| allowed.contains(mechanism) && !tokens.contains(mechanism))
+        .filter(|mechanism| allowed.contains(mechanism))
         .map(Mechanism::name)
         .collect();
     names.join(" ")
@@ -301,6 +307,9 @@ fn machine(config: &Config, findings: &mut Findings) {
         findings.failure(&failure);
     } else {
         data(config, findings);
+    }
+    if let Some(Err(failure)) = config.tokens.as_ref().map(token_verifier) {
+        findings.failure(&failure);
     }
     if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::check) {
         findings.failure(&Failure::from_text(Code::Config, &error.to_string()));

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use auth::Authenticator;
+use auth::{Authenticator, TokenSettings, TokenVerifier};
 use nix::unistd;
 use sd_notify::NotifyState;
 use server::{Controller, Services, Stage, StartError, sandbox};
@@ -74,9 +74,26 @@ pub(crate) fn services(config: &Config) -> Result<Services, Failure> {
             refusal_delay: config.refusal_delay,
         })
     })?;
+    // As the user who reads the key set again when it has changed.
+    let auth = match &config.tokens {
+        Some(tokens) => auth.with_tokens(token_verifier(tokens)?),
+        None => auth,
+    };
     Ok(Services {
         auth: Arc::new(auth),
         maildrops: stock::maildrops(config)?,
+    })
+}
+
+/// What checks the tokens of an issuer.
+///
+/// # Errors
+///
+/// When its key set cannot be used.
+pub(crate) fn token_verifier(tokens: &TokenSettings) -> Result<TokenVerifier, Failure> {
+    TokenVerifier::open(tokens.clone()).map_err(|error| {
+        let what = format!("{}: {error}", tokens.jwks.display());
+        Failure::new(Code::Config, what).remedy("check the file that [auth.oauth] jwks names")
     })
 }
 
@@ -156,6 +173,7 @@ fn restart_needed(old: &Config, new: &Config) -> impl Iterator<Item = &'static s
             new.scram_iterations != old.scram_iterations,
         ),
         ("auth.scram_sha1", new.scram_sha1 != old.scram_sha1),
+        ("auth.oauth", new.tokens != old.tokens),
         ("auth.refusal_delay", new.refusal_delay != old.refusal_delay),
         ("log.format", new.log != old.log),
         ("maildrop.undelete", store.grace != opened.grace),

@@ -19,6 +19,7 @@ pub(crate) fn offer(connection: &Connection, visit: &Visit) -> Result<Sasl, End>
     })?;
     let mut sasl = Sasl::new(Nonces::new(seed));
     let tokens = visit.server.auth.verifies_tokens();
+    sasl.hints = visit.server.auth.token_hints();
     sasl.mechanisms = visit
         .live
         .config

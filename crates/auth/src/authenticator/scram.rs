@@ -71,7 +71,9 @@ impl Authenticator {
                 Verdict::Right(row, Proof::Exchange)
             }
             (row, obstacle) => Verdict::Wrong(Refused {
-                why: obstacle.unwrap_or("the password has changed meanwhile"),
+                why: obstacle
+                    .unwrap_or("the password has changed meanwhile")
+                    .into(),
                 row,
                 fingerprint: None,
             }),

@@ -40,7 +40,7 @@ mod error;
 mod file;
 mod keys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -49,6 +49,7 @@ use std::time::SystemTime;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{AlgorithmFamily, Header, Validation, decode, decode_header};
 use sasl::Secret;
+use sasl::oauth::Hints;
 use serde_json::{Map, Value};
 
 use crate::name::AccountName;
@@ -132,6 +133,14 @@ impl TokenVerifier {
             })?
             .claims;
         claims::check(&claims, &self.settings, now)
+    }
+
+    /// What a client may be told that has none, or one of the wrong kind (RFC 7628 §3.2.2).
+    pub fn hints(&self) -> Hints {
+        Hints {
+            scope: Some(self.settings.scope.clone()),
+            openid_configuration: self.settings.openid_configuration.clone(),
+        }
     }
 
     /// What a client is told whose token was refused.

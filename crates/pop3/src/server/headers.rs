@@ -57,7 +57,7 @@ impl Headers {
 
     /// Which messages must be measured before a command can be answered. No message is given twice,
     /// and sizes that were shown stay what they were.
-    pub(super) fn to_measure(&mut self, command: &Command) -> Option<Vec<MessageNumber>> {
+    pub(super) fn unmeasured_for(&mut self, command: &Command) -> Option<Vec<MessageNumber>> {
         let Self::Surrogates { unmeasured } = self else {
             return None;
         };

@@ -45,9 +45,9 @@ enum Doing {
     /// The driver sends a text.
     Sending(MessageNumber, Part),
     /// The driver measures surrogates, for this command.
-    Measuring(Command),
+    Measuring(Box<Command>),
     /// It has.
-    Measured(Command),
+    Measured(Box<Command>),
 }
 
 /// What a listing shows of a message.
@@ -139,7 +139,7 @@ impl Transaction {
         out: &mut Vec<u8>,
     ) -> After {
         match std::mem::replace(&mut self.doing, Doing::Commands) {
-            Doing::Measured(command) => self.answer(Ok(command), settings, connection, out),
+            Doing::Measured(command) => self.answer(Ok(*command), settings, connection, out),
             other => {
                 self.doing = other;
                 After::Line
@@ -155,8 +155,8 @@ impl Transaction {
         out: &mut Vec<u8>,
     ) -> Result<After, Refusal> {
         let language = self.manner.language;
-        if let Some(numbers) = self.headers.to_measure(&command) {
-            self.doing = Doing::Measuring(command);
+        if let Some(numbers) = self.headers.unmeasured_for(&command) {
+            self.doing = Doing::Measuring(Box::new(command));
             return Ok(After::Wait(Next::Measure(numbers)));
         }
         match command {

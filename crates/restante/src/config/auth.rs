@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use auth::TokenSettings;
 use sasl::Mechanism;
 use toml::de::DeTable;
 
 use super::document::{Document, Section};
-use super::read::refuse;
 use super::{oauth, values};
 
 /// What the section means.
@@ -16,6 +16,7 @@ pub(super) struct Auth {
     pub(super) scram_iterations: u32,
     pub(super) scram_sha1: bool,
     pub(super) refusal_delay: Duration,
+    pub(super) tokens: Option<TokenSettings>,
 }
 
 pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Auth {
@@ -45,11 +46,9 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
             _ => Err("give from \"500 ms\" to \"30s\"".to_owned()),
         })
     });
-    if let Some(table) = section.table(document, "oauth") {
-        // Read, so that every mistake is told, and refused while no mechanism brings a token.
-        oauth::read(document, table);
-        refuse(document, &mut section, "oauth", "remove the table");
-    }
+    let tokens = section
+        .table(document, "oauth")
+        .and_then(|table| oauth::read(document, table));
     section.close(document);
     let scram_sha1 = scram_sha1.is_some();
     let mechanisms = Mechanism::ALL
@@ -57,7 +56,8 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
         .filter(|mechanism| match mechanism {
             Mechanism::ScramSha256Plus | Mechanism::ScramSha256 => scram,
             Mechanism::ScramSha1Plus | Mechanism::ScramSha1 => scram && scram_sha1,
-            Mechanism::OauthBearer | Mechanism::XOauth2 | Mechanism::Plain => true,
+            Mechanism::OauthBearer | Mechanism::XOauth2 => tokens.is_some(),
+            Mechanism::Plain => true,
             Mechanism::Login => login,
             Mechanism::CramMd5 => cram_md5,
             // No client is asked for a certificate.
@@ -69,5 +69,6 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
         scram_iterations: iterations.unwrap_or(600_000),
         scram_sha1,
         refusal_delay: delay.map_or(Duration::from_secs(2), |delay| delay.value),
+        tokens,
     }
 }

@@ -18,6 +18,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ::auth::TokenSettings;
+
 use maildrop::NativeSettings;
 
 use crate::failure::{Code, Failure};
@@ -62,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) scram_iterations: u32,
     /// Whether verifiers of SCRAM-SHA-1 are stored, too.
     pub(crate) scram_sha1: bool,
+    /// What a token must be that stands for a password; none is right without.
+    pub(crate) tokens: Option<TokenSettings>,
     /// A refused login is answered so long after it arrived, at least.
     pub(crate) refusal_delay: Duration,
     /// `[log] format`.

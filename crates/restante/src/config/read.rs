@@ -106,6 +106,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
         scram: auth.scram,
         scram_iterations: auth.scram_iterations,
         scram_sha1: auth.scram_sha1,
+        tokens: auth.tokens,
         refusal_delay: auth.refusal_delay,
         log,
     }
@@ -272,7 +273,7 @@ fn log(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> LogFormat {
 }
 
 /// Refuses a key that is known, but whose effect is not built yet.
-pub(super) fn refuse(
+fn refuse(
     document: &mut Document<'_>,
     section: &mut Section<'_, '_>,
     key: &'static str,

@@ -14,8 +14,8 @@ use aws_lc_rs::signature::{
 use serde_json::{Value, json};
 
 /// A private key and its id.
-pub(super) struct Key {
-    pub(super) id: &'static str,
+pub(crate) struct Key {
+    pub(crate) id: &'static str,
     pair: Pair,
 }
 
@@ -26,16 +26,16 @@ enum Pair {
 }
 
 impl Key {
-    pub(super) fn rsa(id: &'static str) -> Self {
+    pub(crate) fn rsa(id: &'static str) -> Self {
         let pair = Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
         Self { id, pair }
     }
 
-    pub(super) fn p256(id: &'static str) -> Self {
+    pub(crate) fn p256(id: &'static str) -> Self {
         Self::ec(id, "P-256", &ECDSA_P256_SHA256_FIXED_SIGNING)
     }
 
-    pub(super) fn p384(id: &'static str) -> Self {
+    pub(crate) fn p384(id: &'static str) -> Self {
         Self::ec(id, "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING)
     }
 
@@ -48,13 +48,13 @@ impl Key {
         Self { id, pair }
     }
 
-    pub(super) fn ed25519(id: &'static str) -> Self {
+    pub(crate) fn ed25519(id: &'static str) -> Self {
         let pair = Pair::Ed(Ed25519KeyPair::generate().unwrap());
         Self { id, pair }
     }
 
     /// The public half as a JWK.
-    pub(super) fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
@@ -75,20 +75,20 @@ impl Key {
     }
 
     /// A token with these claims, signed as `algorithm` says.
-    pub(super) fn token(&self, algorithm: &str, claims: &Value) -> String {
+    pub(crate) fn token(&self, algorithm: &str, claims: &Value) -> String {
         let header = json!({"typ": "at+jwt", "alg": algorithm, "kid": self.id});
         self.sign(algorithm, &header, claims)
     }
 
     /// A token whose header may say something else than how it was signed.
-    pub(super) fn sign(&self, algorithm: &str, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, algorithm: &str, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
         let signature = self.signature(algorithm, message.as_bytes());
         format!("{message}.{signature}")
     }
 
     /// The signature of anything, in base64url.
-    pub(super) fn signature(&self, algorithm: &str, octets: &[u8]) -> String {
+    pub(crate) fn signature(&self, algorithm: &str, octets: &[u8]) -> String {
         let random = SystemRandom::new();
         match &self.pair {
             Pair::Ec(_, pair) => base64url(pair.sign(&random, octets).unwrap().as_ref()),
@@ -112,13 +112,13 @@ impl Key {
 }
 
 /// A key set with the public halves of these.
-pub(super) fn set(keys: &[&Key]) -> String {
+pub(crate) fn set(keys: &[&Key]) -> String {
     let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
     json!({"keys": keys}).to_string()
 }
 
 /// A token by HMAC-SHA-256.
-pub(super) fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
+pub(crate) fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
     let message = message(header, claims);
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let signature = hmac::sign(&key, message.as_bytes());
@@ -126,12 +126,12 @@ pub(super) fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
 }
 
 /// What is signed: header and claims.
-pub(super) fn message(header: &Value, claims: &Value) -> String {
+pub(crate) fn message(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| base64url(value.to_string().as_bytes());
     format!("{}.{}", part(header), part(claims))
 }
 
-pub(super) fn base64url(octets: &[u8]) -> String {
+pub(crate) fn base64url(octets: &[u8]) -> String {
     sasl::base64::encode(octets)
         .trim_end_matches('=')
         .replace('+', "-")

@@ -1,7 +1,7 @@
 //! The verifier and an issuer that signs what it should not.
 
 mod claims;
-mod issuer;
+pub(crate) mod issuer;
 mod keys;
 mod replaced;
 mod shape;
@@ -17,7 +17,7 @@ use self::issuer::{Key, base64url, hs256, message, set};
 use super::*;
 use crate::name::NameError;
 
-const ISSUER: &str = "https://id.dobbs.org/realms/mail";
+pub(crate) const ISSUER: &str = "https://id.dobbs.org/realms/mail";
 /// 2026-11-26 00:00 UTC: the moment of every test.
 const NOW: u64 = 1_795_651_200;
 
@@ -25,7 +25,7 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(NOW)
 }
 
-fn settings(jwks: &Path) -> TokenSettings {
+pub(crate) fn settings(jwks: &Path) -> TokenSettings {
     TokenSettings {
         jwks: jwks.to_owned(),
         issuer: ISSUER.into(),
