@@ -100,7 +100,7 @@ impl Authorization {
     }
 
     /// A command was accepted.
-    pub(super) fn accepted(&mut self, to: Asked, status: Status) -> Result<(Event, Then), Broken> {
+    pub(super) fn accepted(&self, to: Asked, status: Status) -> Result<(Event, Then), Broken> {
         let accepted = |status| Event::Accepted {
             to: to.keyword,
             status,

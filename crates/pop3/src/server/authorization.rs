@@ -330,10 +330,10 @@ impl Authorization {
     }
 
     /// What the client has chosen, if a login was being verified.
-    pub(super) fn into_manner(self) -> Result<Manner, Self> {
+    pub(super) fn chosen(&mut self) -> Option<Manner> {
         match self.phase {
-            Phase::Verifying(_) => Ok(self.manner),
-            _ => Err(self),
+            Phase::Verifying(_) => Some(std::mem::take(&mut self.manner)),
+            _ => None,
         }
     }
 

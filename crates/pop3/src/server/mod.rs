@@ -363,25 +363,23 @@ impl Session {
         expire: Expire,
         out: &mut Vec<u8>,
     ) {
-        match self.take_state() {
-            State::Authorization(authorization) => match authorization.into_manner() {
-                Ok(manner) => {
-                    let language = manner.language;
-                    reply::opened(account, listing.len(), listing.total(), language, out);
-                    self.summary.messages_left = listing.len();
-                    self.summary.octets_left = listing.total().0;
-                    self.summary.user = Some(account.to_owned());
-                    self.state = State::Transaction(Transaction::new(
-                        listing,
-                        expire,
-                        manner,
-                        &self.settings,
-                    ));
-                }
-                Err(authorization) => self.state = State::Authorization(authorization),
-            },
-            other => self.state = other,
-        }
+        let State::Authorization(authorization) = &mut self.state else {
+            return;
+        };
+        let Some(manner) = authorization.chosen() else {
+            return;
+        };
+        reply::opened(
+            account,
+            listing.len(),
+            listing.total(),
+            manner.language,
+            out,
+        );
+        self.summary.messages_left = listing.len();
+        self.summary.octets_left = listing.total().0;
+        self.summary.user = Some(account.to_owned());
+        self.state = State::Transaction(Transaction::new(listing, expire, manner, &self.settings));
     }
 
     /// The verifier that [`Next::Lookup`] asked for. A name that has none gets
