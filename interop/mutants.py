@@ -155,7 +155,7 @@ _MUTANTS = [
         "inode-not-compared",
         "whoever gets the append lock does not look whether the file was replaced",
         "append.rs",
-        (("if named.as_ref().ok() == Some(&candidate.stat()?.id) {", "if named.is_ok() {"),),
+        (("named.is_ok_and(|named| named == stat.id)", "named.is_ok_and(|_| stat.len > 0)"),),
     ),
     Mutant(
         "session-inode-not-compared",
@@ -202,12 +202,6 @@ _MUTANTS = [
                 "let result = self.file.stat().map(|_| ());",
             ),
         ),
-    ),
-    Mutant(
-        "cut-not-made-to-last",
-        "a cut of which nobody knew whether it lasts is not made again",
-        "refusal.rs",
-        (("            self.file.truncate(stat.len)?;\n            self.file.sync_all()?;\n", ""),),
     ),
     Mutant(
         "undone-during-rewriting",

@@ -139,7 +139,7 @@ impl World {
 
     /// Those of these whose bodies may have been given back, so that they stay deleted.
     fn may_be_hollow(&self, numbers: &BTreeSet<Number>) -> BTreeSet<Number> {
-        if self.figures().holes == 0 {
+        if self.figures().holes == 0 || !self.forgets() {
             return BTreeSet::new();
         }
         let model = self.model();

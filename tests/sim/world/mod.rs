@@ -10,6 +10,7 @@ mod figures;
 
 use std::error::Error;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(crate) struct Process {
     pub(crate) disk: SimDisk,
     pub(crate) store: Arc<Store<SimDisk>>,
     pub(crate) visits: Vec<Visit>,
+    /// How long it keeps what was deleted.
+    grace: Duration,
 }
 
 /// A session that is open.
@@ -47,6 +50,8 @@ pub(crate) struct World {
     processes: Vec<Mutex<Process>>,
     model: Mutex<Model>,
     now: Mutex<Now>,
+    /// Whether there ever was a process that keeps nothing of what was deleted.
+    forgets: AtomicBool,
     pub(crate) drops: &'static [MaildropId],
     pub(crate) quotas: Vec<maildrop::Quota>,
 }
@@ -113,11 +118,12 @@ impl World {
         trace: bool,
         random: &mut Random,
     ) -> Arc<Self> {
-        Arc::new_cyclic(|me: &Weak<Self>| Self {
+        let world = Arc::new_cyclic(|me: &Weak<Self>| Self {
             me: Weak::clone(me),
             processes: (0..processes)
                 .map(|_| Mutex::new(Process::start(&disk, me, random)))
                 .collect(),
+            forgets: AtomicBool::new(false),
             disk,
             model: Mutex::new(model),
             now: Mutex::new(Now {
@@ -126,7 +132,11 @@ impl World {
             }),
             drops,
             quotas,
-        })
+        });
+        for process in 0..processes {
+            world.note(&world.process(process));
+        }
+        world
     }
 
     pub(crate) fn model(&self) -> MutexGuard<'_, Model> {
@@ -189,12 +199,25 @@ impl World {
         let mut this = self.process(process);
         if !this.disk.is_alive() {
             *this = Process::start(&self.disk, &self.me, random);
+            self.note(&this);
         }
         Some(process)
     }
 
+    fn note(&self, process: &Process) {
+        if process.grace.is_zero() {
+            self.forgets.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether what was deleted may have been given back, by whichever process.
+    pub(crate) fn forgets(&self) -> bool {
+        self.forgets.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn restart(&self, process: usize, random: &mut Random) {
         let fresh = Process::start(&self.disk, &self.me, random);
+        self.note(&fresh);
         let old = std::mem::replace(&mut *self.process(process), fresh);
         drop(old);
     }
@@ -254,8 +277,9 @@ impl Process {
     fn start(disk: &SimDisk, world: &Weak<World>, random: &mut Random) -> Self {
         let conductor: Weak<dyn Conductor> = Weak::clone(world) as _;
         let disk = disk.process(conductor);
+        let grace = Duration::from_secs(random.pick(&[0, 0, 1_000_000]));
         let settings = NativeSettings {
-            grace: Duration::from_secs(random.pick(&[0, 0, 1_000_000])),
+            grace,
             reserve_octets: random.pick(&[0, 0, 0, 1 << 20]),
             // Some remember nothing from one operation to the next.
             index_octets_max: random.pick(&[1 << 20, 1 << 20, 1 << 20, 0]),
@@ -278,6 +302,7 @@ impl Process {
             store: Arc::new(Store::with_settings(Arc::new(disk.clone()), settings)),
             disk,
             visits: Vec::new(),
+            grace,
         }
     }
 }
