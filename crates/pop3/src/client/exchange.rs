@@ -12,7 +12,7 @@
 //! session.read(b"+OK\r\n", &mut Vec::new()).unwrap();
 //!
 //! // Some servers want PLAIN's one message on a line of its own.
-//! let message = plain::message("tim", &Secret::new("tanstaaftanstaaf"));
+//! let message = plain::message(None, "tim", &Secret::new("tanstaaftanstaaf"));
 //! let more = |_challenge: &[u8]| Answer::Cancel;
 //! let mut exchange =
 //!     Exchange::begin_asked(&mut session, "PLAIN", Some(message), more, &mut out).unwrap();

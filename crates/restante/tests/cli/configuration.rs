@@ -178,7 +178,7 @@ fn unknown_keys_are_told_with_place_and_nearest_key() {
 DIR/restante.toml:2:1: unknown key `quota`
   `quota` belongs in [maildrop]
 DIR/restante.toml:3:1: unknown key `banana`
-  remove it; known here: hostname, name, data, user, domains, listener, tls, maildrop, limits, auth, \
+  remove it; known here: hostname, name, data, user, domains, listener, tls, maildrop, pop3, limits, auth, \
 log, cluster, maildir, mbox, metrics, passdb, fetch
 DIR/restante.toml:7:1: unknown key `adress` in [[listener]]
   did you mean `address`?
