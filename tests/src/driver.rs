@@ -12,7 +12,7 @@ use pop3::surrogate::{self, Sizes, Surrogate};
 use pop3::xclient::Attributes;
 use pop3::{Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
 use sasl::scram::{Hash, ITERATIONS_MIN, Verifier};
-use sasl::{Bindings, Login, Secret, cram_md5};
+use sasl::{Bindings, Login, Secret, cram_md5, prepare};
 
 /// A message that waits.
 #[derive(Clone, Debug)]
@@ -269,7 +269,10 @@ impl Driver {
             .ok_or(Refusal::Credentials)?;
         let account = &self.accounts[place];
         let right = match login {
-            Login::Password { secret, .. } => secret.same(&account.password),
+            Login::Password { secret, .. } => {
+                let prepared = prepare::query_secret(secret);
+                prepared.as_ref().unwrap_or(secret).same(&account.password)
+            }
             Login::Apop {
                 timestamp, digest, ..
             } => *timestamp == self.connection.timestamp && Some(*digest) == account.digest,

@@ -165,17 +165,21 @@ impl PasswordHash {
         Self::parse(scheme, text)
     }
 
-    /// Whether the password is the one that was hashed. Slow by intent.
+    /// Whether the password is the one that was hashed, as it was typed or as SASLprep writes it: our
+    /// own hashes are of the prepared form (RFC 6856 §2.2), those of others of whatever came. Slow by
+    /// intent; twice as slow where the forms differ, which [`spend`] is too.
     pub fn verify(&self, password: &Secret) -> bool {
         if password.expose().is_empty() || password.expose().len() > PASSWORD_OCTETS_MAX {
             spend(password);
             return false;
         }
+        let as_typed = self.matches(password);
+        as_typed | other_form(password).is_some_and(|prepared| self.matches(&prepared))
+    }
+
+    fn matches(&self, password: &Secret) -> bool {
         match self.scheme {
-            Scheme::Argon2id => {
-                let prepared = prepare::query_secret(password);
-                verify_argon2id(&self.text, prepared.as_ref().unwrap_or(password))
-            }
+            Scheme::Argon2id => verify_argon2id(&self.text, password),
             Scheme::Sha512Crypt => sha_crypt::ShaCrypt::SHA512
                 .verify_password(password.expose(), &*self.text)
                 .is_ok(),
@@ -216,10 +220,21 @@ pub(crate) fn spend(password: &Secret) {
         .expect("our own parameters are in argon2's range");
     let octets = password.expose();
     let short = Secret::new(&octets[..octets.len().min(PASSWORD_OCTETS_MAX)]);
-    let mut out = [0; 32];
-    // No memory: then a real check would have failed as early.
-    let _ = argon2id(&params, Version::V0x13, &short, &[0; 16], &mut out);
-    std::hint::black_box(out);
+    for password in [Some(&short), other_form(&short).as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        let mut out = [0; 32];
+        // No memory: then a real check would have failed as early.
+        let _ = argon2id(&params, Version::V0x13, password, &[0; 16], &mut out);
+        std::hint::black_box(out);
+    }
+}
+
+/// What SASLprep makes of a password, if that is something else.
+fn other_form(password: &Secret) -> Option<Secret> {
+    let prepared = prepare::query_secret(password).ok()?;
+    (!prepared.same(password)).then_some(prepared)
 }
 
 fn argon2id(

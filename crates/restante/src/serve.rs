@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use auth::{Authenticator, TokenSettings, TokenVerifier};
 use nix::unistd;
+use sasl::Mechanism;
 use sd_notify::NotifyState;
 use server::{Controller, Services, Stage, StartError, sandbox};
 use tracing::{error, warn};
@@ -92,7 +93,9 @@ pub(crate) fn services(config: &Config) -> Result<Services, Failure> {
 /// When its key set cannot be used.
 pub(crate) fn token_verifier(tokens: &TokenSettings) -> Result<TokenVerifier, Failure> {
     TokenVerifier::open(tokens.clone()).map_err(|error| {
-        let what = format!("{}: {error}", tokens.jwks.display());
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+        let cause = cause.unwrap_or_default();
+        let what = format!("{}: {error}{cause}", tokens.jwks.display());
         Failure::new(Code::Config, what).remedy("check the file that [auth.oauth] jwks names")
     })
 }
@@ -149,6 +152,14 @@ fn reload(old: &Config) -> Result<server::Config, String> {
         }
     }
     let new = new.ok_or_else(|| "see the problems above".to_owned())?;
+    // What the authenticator was opened with stays, and so do the mechanisms that stand on it.
+    let mut new = new;
+    let kept = |mechanism: &Mechanism| matches!(mechanism, Mechanism::Login | Mechanism::CramMd5);
+    let mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| {
+        let of = if kept(mechanism) { &new } else { old };
+        of.server.mechanisms.contains(mechanism)
+    });
+    new.server.mechanisms = mechanisms.collect();
     for key in restart_needed(old, &new) {
         warn!(
             key,

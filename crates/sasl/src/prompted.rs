@@ -12,13 +12,17 @@ pub const USER_PROMPT: &[u8] = b"Username:";
 /// What asks for the password.
 pub const PASSWORD_PROMPT: &[u8] = b"Password:";
 
+/// Longest user name.
+const USER_OCTETS_MAX: usize = 512;
+
 /// The user name of a response.
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is empty, not UTF-8, or holds a NUL.
+/// [`Refused::Malformed`] when it is empty, not UTF-8, holds a NUL, or has more than 512 octets, which
+/// a stranger must not have us keep.
 pub fn user(response: &[u8]) -> Result<String, Refused> {
-    match str::from_utf8(response) {
+    match str::from_utf8(response.get(..=USER_OCTETS_MAX).map_or(response, |_| b"")) {
         Ok(user) if !user.is_empty() && !user.contains('\0') => Ok(user.to_owned()),
         _ => Err(Refused::Malformed),
     }
@@ -44,7 +48,7 @@ mod tests {
 
     #[test]
     fn both_must_be_something_that_a_login_can_carry() {
-        for response in [&b""[..], b"\xff", b"a\0b"] {
+        for response in [&b""[..], b"\xff", b"a\0b", &[b'a'; 513]] {
             assert_eq!(user(response), Err(Refused::Malformed));
         }
         assert_eq!(user("b\u{e4}b".as_bytes()).as_deref(), Ok("b\u{e4}b"));

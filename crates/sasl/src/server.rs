@@ -203,6 +203,16 @@ impl Exchange {
         }
     }
 
+    /// The name whose verifier was looked up, if one was. Whoever has seen its salt and goes no further
+    /// has failed to log in ([`Login::Disproved`]): a look costs what a guess costs.
+    pub fn looked_up(&self) -> Option<&str> {
+        match &*self.0 {
+            State::ScramChallenged(challenged) => Some(challenged.user()),
+            State::ScramProved(proved) => Some(proved.user()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn challenged(challenged: Challenged) -> Self {
         Self::of(State::ScramChallenged(challenged))
     }

@@ -266,8 +266,10 @@ impl Driver<'_> {
     /// Finds what SCRAM goes on with. Nobody has proved anything yet.
     async fn look_up(&mut self, user: &str, hash: Hash) -> Result<(), End> {
         let visit = self.visit;
+        visit.name(&self.client);
+        let peer = self.client.peer;
         let found = tokio::select! {
-            found = visit.server.auth.lookup(user, hash, visit.client.peer) => found,
+            found = visit.server.auth.lookup(user, hash, peer) => found,
             end = stranger_over(visit, self.started) => return Err(end),
         };
         let output = &mut self.connection.output;

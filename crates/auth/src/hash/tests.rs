@@ -273,3 +273,18 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_password_is_right_as_it_was_hashed_and_in_every_form_of_ours() {
+    // Hashed elsewhere, of what a German keyboard types; SASLprep makes a 2 of the ².
+    let typed = Secret::new("hallo\u{b2}");
+    let imported = bcrypt::hash(typed.expose(), 4).unwrap();
+    let imported = PasswordHash::stored(&imported).unwrap();
+    assert_eq!(imported.scheme(), Scheme::BlfCrypt);
+    assert!(imported.verify(&typed));
+    assert!(!imported.verify(&Secret::new("hallo2")));
+
+    let ours = PasswordHash::new(&typed).unwrap();
+    assert!(ours.verify(&typed) && ours.verify(&Secret::new("hallo2")));
+    assert!(!ours.verify(&Secret::new("hallo3")));
+}

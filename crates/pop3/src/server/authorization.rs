@@ -91,9 +91,17 @@ impl Authorization {
     ) -> After {
         match std::mem::take(&mut self.phase) {
             Phase::Exchange(exchange) => {
-                return match line.and_then(response) {
-                    Ok(response) => self.step(exchange.step(response.expose()), out),
-                    Err(refusal) => self.refuse(refusal, out),
+                let looked_up = exchange.looked_up().map(str::to_owned);
+                let step = line
+                    .and_then(response)
+                    .map(|response| exchange.step(response.expose()));
+                return match (step, looked_up) {
+                    // Who has had a salt shown and goes no further counts as one who guessed wrong.
+                    (Ok(Step::Refused(_)) | Err(_), Some(user)) => {
+                        self.verify(Login::Disproved { user }, IfRefused::End)
+                    }
+                    (Ok(step), _) => self.step(step, out),
+                    (Err(refusal), None) => self.refuse(refusal, out),
                 };
             }
             Phase::Explained(refusal) => return self.refuse(refusal, out),
@@ -137,9 +145,11 @@ impl Authorization {
                 Err(refusal) => self.refuse(refusal, out),
             },
             Command::Pass(secret) => match std::mem::take(&mut self.phase) {
-                Phase::Command { user: Some(user) } => match prepare::query_secret(&secret) {
-                    Ok(secret) => self.verify(Login::password(user, secret), IfRefused::End),
-                    Err(prepare::Prohibited) => self.refuse(Refusal::Password, out),
+                // As it was typed: what it is compared with may have been made of that. Only what is no
+                // UTF-8 is refused at once (RFC 6856 §2.2).
+                Phase::Command { user: Some(user) } => match str::from_utf8(secret.expose()) {
+                    Ok(_) => self.verify(Login::password(user, secret), IfRefused::End),
+                    Err(_) => self.refuse(Refusal::Password, out),
                 },
                 _ => self.refuse(Refusal::UserFirst, out),
             },

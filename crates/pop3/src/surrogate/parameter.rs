@@ -1,5 +1,7 @@
 //! MIME parameters that are not ASCII go (RFC 6858 §2.2).
 
+use std::collections::HashSet;
+
 use super::UNFOLDED_OCTETS_MAX;
 use super::line::Line;
 
@@ -7,17 +9,17 @@ use super::line::Line;
 /// nothing is added.
 pub(super) fn list(value: &[u8], line: &mut Line) {
     let parts = parts(value);
-    let lost: Vec<&[u8]> = parts
+    // A set: a hostile header has tens of thousands of parameters.
+    let lost: HashSet<Vec<u8>> = parts
         .iter()
         .filter(|part| !shows(part))
         .filter_map(|part| continued(part))
+        .map(<[u8]>::to_ascii_lowercase)
         .collect();
     for (place, part) in parts.iter().enumerate() {
         // Of a value in several parameters (RFC 2231 §3) none is of use without the others.
-        let incomplete = continued(part).is_some_and(|name| {
-            let same = |lost: &&[u8]| lost.eq_ignore_ascii_case(name);
-            lost.iter().any(same)
-        });
+        let incomplete = !lost.is_empty()
+            && continued(part).is_some_and(|name| lost.contains(&name.to_ascii_lowercase()));
         match shows(part) && !incomplete && !part.is_empty() {
             true if place == 0 => line.piece(part),
             true => {

@@ -38,6 +38,9 @@ pub(crate) struct Proved {
     verifier: Box<Verifier>,
 }
 
+/// Longest first message of a client: three names and a nonce. A stranger must not have us keep more.
+const FIRST_OCTETS_MAX: usize = 2048;
+
 /// Reads the client's first message.
 pub(crate) fn first(
     hash: Hash,
@@ -46,6 +49,9 @@ pub(crate) fn first(
     nonce: &str,
     bindings: &Bindings,
 ) -> Result<Lookup, Refused> {
+    if message.len() > FIRST_OCTETS_MAX {
+        return Err(Refused::Malformed);
+    }
     let text = str::from_utf8(message).map_err(|_| Refused::Malformed)?;
     let (header, printed, bare) = Header::read(text).ok_or(Refused::Malformed)?;
     let mut binding = printed.as_bytes().to_vec();
@@ -99,6 +105,10 @@ impl Lookup {
 }
 
 impl Challenged {
+    pub(crate) fn user(&self) -> &str {
+        &self.lookup.user
+    }
+
     /// Reads the client's proof.
     pub(crate) fn step(self, message: &[u8]) -> Step {
         let Lookup {
@@ -139,6 +149,10 @@ impl Challenged {
 }
 
 impl Proved {
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
     /// Reads the answer to our signature. Success carries no data in POP3 (RFC 5034 §4), so it was
     /// one challenge more, and there is nothing left to say.
     pub(crate) fn step(self, message: &[u8]) -> Step {

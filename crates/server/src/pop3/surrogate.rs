@@ -11,6 +11,7 @@ use pop3::{MessageNumber, Part};
 use tracing::error;
 
 use super::Driver;
+use crate::connection::cut;
 use crate::listener::blocking;
 use crate::log::End;
 
@@ -34,7 +35,10 @@ impl Driver<'_> {
                 });
                 sizes.collect::<Vec<_>>()
             });
-            sizes.extend(measured.await?);
+            tokio::select! {
+                measured = measured => sizes.extend(measured?),
+                () = cut(&self.visit.phase) => return Err(End::Cut),
+            }
         }
         self.session.measured(&sizes);
         Ok(())
