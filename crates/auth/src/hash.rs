@@ -167,7 +167,7 @@ impl PasswordHash {
 
     /// Whether the password is the one that was hashed, as it was typed or as SASLprep writes it: our
     /// own hashes are of the prepared form (RFC 6856 §2.2), those of others of whatever came. Slow by
-    /// intent; twice as slow where the forms differ, which [`spend`] is too.
+    /// intent; twice as slow where the forms differ, as is the check of an account that is not there.
     pub fn verify(&self, password: &Secret) -> bool {
         if password.expose().is_empty() || password.expose().len() > PASSWORD_OCTETS_MAX {
             spend(password);
