@@ -22,6 +22,8 @@ def session(server: Endpoint, channel: Channel, login: Login, patience: float = 
     try:
         if channel is Channel.STLS:
             client.stls(context)
+        # Or headers that are not ASCII would come as their surrogates (RFC 6856), and not as they were sent.
+        client.utf8()
         client.user(login.user)
         client.pass_(login.password)
     except BaseException:
