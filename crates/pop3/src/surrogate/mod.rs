@@ -60,11 +60,17 @@ pub struct Sizes {
 }
 
 impl Surrogate {
-    /// Of a header in stored form: dot-stuffed, up to and including the blank line.
+    /// Of a header in stored form: dot-stuffed, up to and including the blank line. One that is not
+    /// UTF-8 stands for itself.
     pub fn of_stored(stored: &[u8]) -> Self {
         let mut plain = Vec::with_capacity(stored.len());
         wire::unstuff(stored, &mut plain);
-        let surrogate = header(&plain);
+        // What is not UTF-8 is no internationalised message (RFC 6532 §3.2), but one of those that were
+        // always sent as they came, in whatever character set.
+        let surrogate = match str::from_utf8(&plain) {
+            Ok(_) => header(&plain),
+            Err(_) => plain.clone(),
+        };
         let mut wire = Vec::with_capacity(surrogate.len());
         wire::stuff(&surrogate, &mut wire);
         Self {
