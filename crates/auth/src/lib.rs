@@ -52,6 +52,6 @@ pub use name::{AccountName, NAME_OCTETS_MAX, NameError};
 pub use place::{Network, NetworkError, Peer};
 pub use throttle::REFUSAL_DELAY_MAX;
 pub use token::{
-    JWKS_OCTETS_MAX, JwksError, TOKEN_LEEWAY, TOKEN_OCTETS_MAX, TokenChallenge, TokenError,
-    TokenIdentity, TokenSettings, TokenStatus, TokenVerifier,
+    JWKS_OCTETS_MAX, JwksError, TOKEN_LEEWAY, TOKEN_OCTETS_MAX, TokenError, TokenIdentity,
+    TokenSettings, TokenVerifier,
 };

@@ -1,10 +1,9 @@
-//! Why a token was not believed, and what its sender is told.
+//! Why a token was not believed.
 //!
 //! [`TokenError`] is for the log of the operator, who must find out which of two systems is set up
-//! wrongly. Its text says which rule was broken and never what was in the token. Whoever sent the
-//! token gets a [`TokenChallenge`], which has two statuses only.
+//! wrongly. Its text says which rule was broken and never what was in the token. What its sender is
+//! told is made in [`sasl::oauth`].
 
-use std::fmt;
 use std::io;
 
 use crate::name::NameError;
@@ -70,16 +69,6 @@ pub enum TokenError {
     Scope,
 }
 
-impl TokenError {
-    /// What the sender is told. Only a token that is right in all else hears of its scope.
-    pub(super) fn status(&self) -> TokenStatus {
-        match self {
-            Self::Scope => TokenStatus::InsufficientScope,
-            _ => TokenStatus::InvalidToken,
-        }
-    }
-}
-
 /// Why a file of keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JwksError {
@@ -110,46 +99,4 @@ pub enum JwksError {
         "the key set has no key that can be used: RSA of 2048 to 8192 bits, P-256, P-384 or Ed25519, for signatures"
     )]
     NoKey,
-}
-
-/// `status` of an error challenge: a word of the registry of OAuth errors (RFC 6750 §3.1).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TokenStatus {
-    /// `invalid_token`.
-    InvalidToken,
-    /// `insufficient_scope`.
-    InsufficientScope,
-}
-
-impl TokenStatus {
-    /// The word as it is sent.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidToken => "invalid_token",
-            Self::InsufficientScope => "insufficient_scope",
-        }
-    }
-}
-
-/// What a refused client is told (RFC 7628 §3.2.2); `Display` is the JSON, before base64.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TokenChallenge {
-    /// What is wrong.
-    pub status: TokenStatus,
-    /// The scope that a token must have.
-    pub scope: String,
-    /// Where the client learns where to get one (RFC 8414, OpenID Connect Discovery).
-    pub openid_configuration: Option<String>,
-}
-
-impl fmt::Display for TokenChallenge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut fields = serde_json::Map::new();
-        fields.insert("status".into(), self.status.as_str().into());
-        fields.insert("scope".into(), self.scope.as_str().into());
-        if let Some(place) = &self.openid_configuration {
-            fields.insert("openid-configuration".into(), place.as_str().into());
-        }
-        write!(f, "{}", serde_json::Value::Object(fields))
-    }
 }

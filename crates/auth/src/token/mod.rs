@@ -28,10 +28,8 @@
 //! let forged = Secret::new("eyJhbGciOiJub25lIn0.eyJzdWIiOiJib2IifQ.");
 //! let error = verifier.verify(&forged, SystemTime::now()).unwrap_err();
 //! assert_eq!(error, TokenError::Header);
-//! assert_eq!(
-//!     verifier.challenge(&error).to_string(),
-//!     r#"{"scope":"mail","status":"invalid_token"}"#
-//! );
+//! // What the client is told beside its being refused, so that it can get a better one.
+//! assert_eq!(verifier.hints().scope.as_deref(), Some("mail"));
 //! # Ok::<(), auth::JwksError>(())
 //! ```
 
@@ -55,7 +53,7 @@ use serde_json::{Map, Value};
 use crate::name::AccountName;
 
 pub use claims::TOKEN_LEEWAY;
-pub use error::{JwksError, TokenChallenge, TokenError, TokenStatus};
+pub use error::{JwksError, TokenError};
 pub use file::JWKS_OCTETS_MAX;
 
 /// The most octets that a token may have; those of large issuers have 2 to 4 KiB.
@@ -111,7 +109,7 @@ impl TokenVerifier {
     ///
     /// # Errors
     ///
-    /// [`TokenError`], for the log; the client gets [`Self::challenge`].
+    /// [`TokenError`], for the log; the client gets [`Self::hints`].
     pub fn verify(&self, token: &Secret, now: SystemTime) -> Result<TokenIdentity, TokenError> {
         let token = token.expose();
         if token.len() > TOKEN_OCTETS_MAX {
@@ -135,19 +133,10 @@ impl TokenVerifier {
         claims::check(&claims, &self.settings, now)
     }
 
-    /// What a client may be told that has none, or one of the wrong kind (RFC 7628 §3.2.2).
+    /// What a client is told whose token was refused (RFC 7628 §3.2.2).
     pub fn hints(&self) -> Hints {
         Hints {
             scope: Some(self.settings.scope.clone()),
-            openid_configuration: self.settings.openid_configuration.clone(),
-        }
-    }
-
-    /// What a client is told whose token was refused.
-    pub fn challenge(&self, error: &TokenError) -> TokenChallenge {
-        TokenChallenge {
-            status: error.status(),
-            scope: self.settings.scope.clone(),
             openid_configuration: self.settings.openid_configuration.clone(),
         }
     }
