@@ -95,8 +95,9 @@ impl Connection {
         }
         tokio::select! {
             biased;
-            read = self.read_some(READ_OCTETS) => read,
+            // First: where input is always there, reading never waits, and nobody else would look.
             end = over => Err(end),
+            read = self.read_some(READ_OCTETS) => read,
         }
     }
 

@@ -167,11 +167,6 @@ impl Driver<'_> {
             };
             return self.connection.read(over).await;
         }
-        // Where input is always there, nothing waits and no timer is looked at.
-        let crowded = *visit.server.admission.crowded().borrow();
-        if self.started.elapsed() >= time_to_log_in(visit, crowded) {
-            return Err(End::LoginTimeout);
-        }
         self.connection
             .read(stranger_over(visit, self.started))
             .await
@@ -543,24 +538,19 @@ async fn stranger_over(visit: &Visit, started: Instant) -> End {
 /// Resolves when the session has been without login for too long; that is sooner while the
 /// server is crowded.
 async fn login_overdue(visit: &Visit, started: Instant) {
+    let limits = &visit.live.config.limits;
     let mut crowded = visit.server.admission.crowded();
     loop {
-        let allowed = time_to_log_in(visit, *crowded.borrow_and_update());
+        let allowed = match *crowded.borrow_and_update() {
+            true => limits
+                .authorization_timeout_crowded
+                .min(limits.authorization_timeout),
+            false => limits.authorization_timeout,
+        };
         tokio::select! {
             () = sleep_until(started + allowed) => return,
             Ok(()) = crowded.changed() => {}
         }
-    }
-}
-
-/// How long a session may be without login; less while the server is crowded.
-fn time_to_log_in(visit: &Visit, crowded: bool) -> Duration {
-    let limits = &visit.live.config.limits;
-    match crowded {
-        true => limits
-            .authorization_timeout_crowded
-            .min(limits.authorization_timeout),
-        false => limits.authorization_timeout,
     }
 }
 
