@@ -39,6 +39,8 @@ pub enum Refusal {
     Nul,
     /// The line has more octets than allowed.
     LineTooLong,
+    /// The line ends with LF alone (RFC 1939 §3).
+    BareLf,
     /// A number that no message can have, and that no count can be.
     NumberTooLarge,
     /// No message of this number, in any session like this one.
@@ -106,6 +108,7 @@ impl Refusal {
             | Self::Usage(_)
             | Self::Nul
             | Self::LineTooLong
+            | Self::BareLf
             | Self::NumberTooLarge
             | Self::NoSuchMessage
             | Self::MessageDeleted
@@ -276,6 +279,13 @@ pub(crate) fn stat(messages: usize, octets: Octets, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The answer to LAST: a message-number, or 0 (RFC 1460 §5).
+pub(crate) fn last(number: Option<MessageNumber>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"+OK ");
+    decimal(number.map_or(0, |number| number.get().into()), out);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// A scan listing: a line of LIST, or the answer to LIST with a number after `+OK `.
 pub(crate) fn scan_line(number: MessageNumber, octets: Octets, out: &mut Vec<u8>) {
     decimal(number.get().into(), out);
@@ -351,6 +361,7 @@ mod tests {
             Http,
             Nul,
             LineTooLong,
+            BareLf,
             NumberTooLarge,
             NoSuchMessage,
             MessageDeleted,

@@ -70,6 +70,7 @@ impl Live {
             output_octets_max: crate::pop3::OUTPUT_OCTETS_MAX,
             language: config.language,
             utf8_messages: config.utf8_messages,
+            tolerances: config.tolerances,
         };
         let lmtp = delivery::lmtp::Settings {
             hostname: config.hostname.clone(),
