@@ -167,12 +167,6 @@ pub(crate) enum Said<'a> {
     },
     /// The answer to RSET.
     Reset { messages: usize, octets: Octets },
-    /// The first line of LIST.
-    List { messages: usize, octets: Octets },
-    /// The first line of UIDL.
-    UniqueIds(usize),
-    /// The first line of RETR. Some clients read the number, so it comes first (RFC 1957).
-    Text(Octets),
     /// The first line of TOP.
     Top,
     /// The answer to DELE.
@@ -200,6 +194,26 @@ impl Said<'_> {
     pub(crate) fn print(self, language: Language, out: &mut Vec<u8>) {
         out.extend_from_slice(b"+OK ");
         language.say(&self, out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// A positive reply of nothing but numbers, each with the word that belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tally {
+    /// The first line of LIST.
+    List { messages: usize, octets: Octets },
+    /// The first line of UIDL.
+    UniqueIds(usize),
+    /// The first line of RETR. Some clients read the number, so it comes first (RFC 1957).
+    Text(Octets),
+}
+
+impl Tally {
+    /// Appends the whole status line.
+    pub(crate) fn print(self, language: Language, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"+OK ");
+        language.count(self, out);
         out.extend_from_slice(b"\r\n");
     }
 }
@@ -416,13 +430,25 @@ mod tests {
                     octets,
                 },
                 Said::Reset { messages, octets },
-                Said::List { messages, octets },
-                Said::UniqueIds(number),
-                Said::Text(octets),
                 Said::Committed {
                     server: "dewey",
                     left: number,
                 },
+            ]);
+        }
+        all
+    }
+
+    /// Every reply of numbers, in its forms.
+    fn tallies() -> Vec<Tally> {
+        let mut all = Vec::new();
+        for number in [0, 1, 2, 5, usize::MAX] {
+            let octets = Octets(number as u64);
+            let messages = number;
+            all.extend([
+                Tally::List { messages, octets },
+                Tally::UniqueIds(messages),
+                Tally::Text(octets),
             ]);
         }
         all
@@ -440,8 +466,14 @@ mod tests {
             said.print(language, &mut out);
             out
         });
+        let tallies = tallies().into_iter().map(|tally| {
+            let mut out = Vec::new();
+            tally.print(language, &mut out);
+            out
+        });
         refusals
             .chain(said)
+            .chain(tallies)
             .map(|line| String::from_utf8(line).unwrap())
             .collect()
     }
@@ -504,11 +536,11 @@ mod tests {
     #[test]
     fn numbers_come_first_and_unchanged_where_clients_read_them() {
         for language in Language::ALL {
-            for (said, beginning) in [
-                (Said::Text(Octets(120)), "+OK 120 "),
-                (Said::UniqueIds(7), "+OK 7 "),
+            for (tally, beginning) in [
+                (Tally::Text(Octets(120)), "+OK 120 "),
+                (Tally::UniqueIds(7), "+OK 7 "),
                 (
-                    Said::List {
+                    Tally::List {
                         messages: 7,
                         octets: Octets(120),
                     },
@@ -516,7 +548,7 @@ mod tests {
                 ),
             ] {
                 let mut out = Vec::new();
-                said.print(language, &mut out);
+                tally.print(language, &mut out);
                 assert!(out.starts_with(beginning.as_bytes()), "{language:?}");
             }
         }

@@ -94,14 +94,6 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             let (messages, octets) = (counted(messages), sized(octets));
             put(out, format_args!("la boîte contient {messages} ({octets})"));
         }
-        Said::List { messages, octets } => {
-            put(
-                out,
-                format_args!("{} ({})", counted(messages), sized(octets)),
-            );
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{}", sized(octets))),
         Said::Top => put(out, format_args!("voici le début du message")),
         Said::Deleted(number) => put(out, format_args!("message {number} supprimé")),
         Said::Capabilities => put(out, format_args!("voici la liste des capacités")),
@@ -126,7 +118,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
 }
 
 /// Nothing is singular, too.
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     let word = match messages {
         0 | 1 => "message",
         _ => "messages",
@@ -134,7 +126,7 @@ fn counted(messages: usize) -> Counted {
     Counted(messages as u64, word)
 }
 
-fn sized(octets: Octets) -> Counted {
+pub(super) fn sized(octets: Octets) -> Counted {
     let word = match octets.0 {
         0 | 1 => "octet",
         _ => "octets",

@@ -100,14 +100,6 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
                 format_args!("das Postfach enthält {messages} ({octets})"),
             );
         }
-        Said::List { messages, octets } => {
-            put(
-                out,
-                format_args!("{} ({})", counted(messages), sized(octets)),
-            );
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{}", sized(octets))),
         Said::Top => put(out, format_args!("der Anfang der Nachricht folgt")),
         Said::Deleted(number) => put(out, format_args!("Nachricht {number} gelöscht")),
         Said::Capabilities => put(out, format_args!("die Liste der Fähigkeiten folgt")),
@@ -136,7 +128,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     let word = match messages {
         1 => "Nachricht",
         _ => "Nachrichten",
@@ -144,7 +136,7 @@ fn counted(messages: usize) -> Counted {
     Counted(messages as u64, word)
 }
 
-fn sized(octets: Octets) -> Counted {
+pub(super) fn sized(octets: Octets) -> Counted {
     let word = match octets.0 {
         1 => "Oktett",
         _ => "Oktette",

@@ -87,14 +87,6 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             held(messages, octets, out);
         }
         Said::Reset { messages, octets } => held(messages, octets, out),
-        Said::List { messages, octets } => {
-            put(
-                out,
-                format_args!("{} ({})", counted(messages), sized(octets)),
-            );
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{}", sized(octets))),
         Said::Top => put(out, format_args!("メッセージの先頭を送信します")),
         Said::Deleted(number) => put(out, format_args!("メッセージ {number} を削除しました")),
         Said::Capabilities => put(out, format_args!("機能の一覧は次のとおりです")),
@@ -135,10 +127,10 @@ fn held(messages: usize, octets: Octets, out: &mut Vec<u8>) {
     );
 }
 
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     Counted(messages as u64, "通のメッセージ")
 }
 
-fn sized(octets: Octets) -> Counted {
+pub(super) fn sized(octets: Octets) -> Counted {
     Counted(octets.0, "オクテット")
 }

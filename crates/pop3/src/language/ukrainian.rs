@@ -91,14 +91,6 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             let (messages, octets) = (counted(messages), sized(octets));
             put(out, format_args!("у скриньці {messages} ({octets})"));
         }
-        Said::List { messages, octets } => {
-            put(
-                out,
-                format_args!("{} ({})", counted(messages), sized(octets)),
-            );
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{}", sized(octets))),
         Said::Top => put(out, format_args!("далі початок листа")),
         Said::Deleted(number) => put(out, format_args!("лист {number} видалено")),
         Said::Capabilities => put(out, format_args!("далі перелік можливостей")),
@@ -118,12 +110,12 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     let number = messages as u64;
     Counted(number, form(number, ["лист", "листи", "листів"]))
 }
 
-fn sized(octets: Octets) -> Counted {
+pub(super) fn sized(octets: Octets) -> Counted {
     Counted(octets.0, form(octets.0, ["октет", "октети", "октетів"]))
 }
 

@@ -12,7 +12,7 @@ use super::manner::Mode;
 use super::update::Texts;
 use super::{After, Connection, Manner, Next, Settings, Update, parse};
 use crate::capability::{self, Asked};
-use crate::reply::{self, Refusal, Said};
+use crate::reply::{self, Refusal, Said, Tally};
 use crate::surrogate::Sizes;
 use crate::wire::TERMINATOR;
 use crate::{
@@ -94,8 +94,7 @@ impl Transaction {
         connection: &Connection,
         out: &mut Vec<u8>,
     ) -> After {
-        let command =
-            line.and_then(|line| parse(line, connection.speaker, settings.tolerances));
+        let command = line.and_then(|line| parse(line, connection.speaker, settings.tolerances));
         self.answer(command, settings, connection, out)
     }
 
@@ -169,7 +168,7 @@ impl Transaction {
         match command {
             Command::Stat => reply::stat(self.messages(), self.octets(), out),
             Command::List(None) => {
-                Said::List {
+                Tally::List {
                     messages: self.messages(),
                     octets: self.octets(),
                 }
@@ -183,7 +182,7 @@ impl Transaction {
                 reply::scan_line(number, octets, out);
             }
             Command::Uidl(None) => {
-                Said::UniqueIds(self.messages()).print(language, out);
+                Tally::UniqueIds(self.messages()).print(language, out);
                 self.doing = Doing::Listing(Column::UniqueId, 0);
             }
             Command::Uidl(Some(number)) => {
@@ -385,10 +384,9 @@ impl Transaction {
 
     /// What goes before a text.
     fn status_line(&self, octets: Octets, part: Part, out: &mut Vec<u8>) {
-        let said = match part {
-            Part::Whole => Said::Text(octets),
-            Part::Top(_) => Said::Top,
-        };
-        said.print(self.manner.language, out);
+        match part {
+            Part::Whole => Tally::Text(octets).print(self.manner.language, out),
+            Part::Top(_) => Said::Top.print(self.manner.language, out),
+        }
     }
 }
