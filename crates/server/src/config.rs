@@ -8,8 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pop3::{Language, Tolerances};
 use pop3::server::Utf8Messages;
+use pop3::{Language, Tolerances};
 use sasl::Mechanism;
 
 use crate::address::Address;
@@ -77,7 +77,7 @@ impl Default for Config {
 pub enum Protocol {
     /// POP3 in clear, with STLS if there is a certificate (RFC 1939, RFC 2595).
     Pop3,
-    /// POP3 inside TLS from the first octet (RFC 8314 §3.3).
+    /// POP3 inside TLS from the first octet (RFC 8314 §3.1).
     Pop3s,
     /// Delivery (RFC 2033). Whoever can connect can deliver: keep it to a Unix socket or loopback.
     Lmtp,
