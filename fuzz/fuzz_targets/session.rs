@@ -104,7 +104,9 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
         } else {
             Utf8Messages::Surrogate
         },
-        tolerances: Tolerances::default().with(Tolerance::Last),
+        tolerances: Tolerances::default()
+            .with(Tolerance::Last)
+            .with(Tolerance::Utf8AfterLogin),
     });
     let mut session = Session::new(settings, conduct.connection());
     let (mut waiting, mut out) = (Vec::new(), Vec::new());

@@ -34,9 +34,10 @@ pub enum Tolerance {
     /// (RFC 1460 §5; removed by RFC 1725). Off: programs that are older than UIDL take it for what
     /// was fetched *ever*, which no session knows, and fetch everything again.
     Last,
-    /// UTF8 in the TRANSACTION state, where RFC 6856 §2 does not allow it. Outlook says it there.
-    /// On: who says it can read what it asks for. Refused all the same once a surrogate's size was
-    /// shown, since sizes do not change during a session (RFC 1939 §5).
+    /// UTF8 in the TRANSACTION state, where RFC 6856 §2 does not allow it. Outlook is said to do so
+    /// (Courier's server bears with it). Off: that it fails without was never shown to us. Refused all
+    /// the same once a surrogate's size was shown, since sizes do not change during a session
+    /// (RFC 1939 §5).
     Utf8AfterLogin,
 }
 
@@ -130,12 +131,12 @@ impl Tolerances {
 }
 
 impl Default for Tolerances {
-    /// Those that can harm nobody: all but [`Tolerance::Last`].
+    /// Those that clients are known to need and that can harm nobody.
     fn default() -> Self {
-        Tolerance::ALL
-            .into_iter()
-            .fold(Self::NONE, Self::with)
-            .without(Tolerance::Last)
+        Self::NONE
+            .with(Tolerance::AuthAlone)
+            .with(Tolerance::AuthLong)
+            .with(Tolerance::BareLf)
     }
 }
 
