@@ -17,6 +17,8 @@ mod keeping;
 mod limits;
 #[path = "server/log.rs"]
 mod log;
+#[path = "server/login_delay.rs"]
+mod login_delay;
 #[path = "server/proxy.rs"]
 mod proxy;
 #[path = "server/sasl.rs"]

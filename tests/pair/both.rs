@@ -55,6 +55,7 @@ pub(crate) fn server_settings(output_octets_max: usize) -> server::Settings {
         output_octets_max,
         language: Language::English,
         utf8_messages: Utf8Messages::Surrogate,
+        login_delay: None,
     }
 }
 

@@ -14,12 +14,17 @@ use crate::harness::{Client, PASSWORD, Server, Setup, Stream, tls_client};
 
 const NONCE: &str = "fyko+d2lbbFgONRv9qkxdawL";
 
-fn scram(hash: Hash, binding: ChannelBinding<'_>, user: &str, password: &str) -> Exchange {
+pub(crate) fn scram(
+    hash: Hash,
+    binding: ChannelBinding<'_>,
+    user: &str,
+    password: &str,
+) -> Exchange {
     Exchange::scram(hash, binding, user, &Secret::new(password), NONCE).unwrap()
 }
 
 /// Plays an exchange to its end; the last line of the server, and whether the client believes it.
-fn log_in(client: &mut Client, mut exchange: Exchange) -> (String, Result<(), Failed>) {
+pub(crate) fn log_in(client: &mut Client, mut exchange: Exchange) -> (String, Result<(), Failed>) {
     let encode = |secret: &Secret| base64::encode(secret.expose());
     match exchange.initial_response() {
         Some(first) if first.expose().is_empty() => {

@@ -57,6 +57,7 @@
 //! | `timestamp: <…>` | `<1.2@mailgate.dobbs.org>` |
 //! | `command octets: 255` | 512 |
 //! | `utf8 messages: refuse` | surrogates are sent |
+//! | `login delay: 300` | clients may log in as often as they like |
 //! | `language: de` | what `LANG *` chooses is English |
 //! | `crlf only` | played with bare LF too |
 //!
@@ -147,6 +148,7 @@ impl Transcript {
                 output_octets_max: 65_536,
                 language: Language::English,
                 utf8_messages: Utf8Messages::Surrogate,
+                login_delay: None,
             },
             connection: Connection {
                 channel: Channel::Plain,
@@ -340,6 +342,7 @@ impl Transcript {
             ["utf8", "messages"] if value == "refuse" => {
                 self.settings.utf8_messages = Utf8Messages::Refuse;
             }
+            ["login", "delay"] => self.settings.login_delay = Some(value.parse().ok()?),
             ["language"] => self.settings.language = Language::tagged(value)?,
             ["crlf", "only"] => self.crlf_only = true,
             ["front", "end"] => self.connection.speaker = Speaker::FrontEnd,
@@ -511,6 +514,7 @@ fn refusal(code: &str) -> Option<Refusal> {
     match code {
         "AUTH" => Some(Refusal::Credentials),
         "IN-USE" => Some(Refusal::InUse),
+        "LOGIN-DELAY" => Some(Refusal::TooSoon),
         "SYS/TEMP" => Some(Refusal::Unavailable),
         "SYS/PERM" => Some(Refusal::Damaged),
         _ => None,

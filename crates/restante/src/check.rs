@@ -132,6 +132,14 @@ fn describe(config: &Config) -> Result<(), Failure> {
             Utf8Messages::Refuse => "messages that need it are refused to other clients",
         },
     )?;
+    if let Some(allowed) = server.login_delay {
+        let most = allowed.logins_max.get().into();
+        let logins = count(most, "login", "logins");
+        row(
+            "logins",
+            &format!("{logins} of an account in {}", say_duration(allowed.delay)),
+        )?;
+    }
     row("store", "native")?;
     keeping(config)?;
     let limits = &server.limits;

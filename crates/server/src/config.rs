@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auth::LoginDelay;
 use pop3::Language;
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
@@ -39,6 +40,9 @@ pub struct Config {
     pub language: Language,
     /// What clients get that have not said UTF8 of a message whose header is not ASCII.
     pub utf8_messages: Utf8Messages,
+    /// How often an account may log in, announced as LOGIN-DELAY (RFC 2449 §6.5); none: as often as
+    /// it likes.
+    pub login_delay: Option<LoginDelay>,
     /// What AUTH may offer; each where it can work. Default: SCRAM-SHA-256 with and without channel
     /// binding, PLAIN, and tokens if they can be verified.
     pub mechanisms: Vec<Mechanism>,
@@ -58,6 +62,7 @@ impl Default for Config {
             keeping: Keeping::default(),
             language: Language::default(),
             utf8_messages: Utf8Messages::default(),
+            login_delay: None,
             mechanisms: vec![
                 Mechanism::ScramSha256Plus,
                 Mechanism::ScramSha256,

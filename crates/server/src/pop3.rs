@@ -431,10 +431,29 @@ impl Driver<'_> {
     }
 }
 
-/// Opens the maildrop of somebody who has proved who they are: the only way to one.
-///
-/// A maildrop that is held is asked for again until `lock_wait` is over; no thread waits.
+/// Opens the maildrop of somebody who has proved who they are, if it is time for a login: the only
+/// way to one. What comes to nothing is no login.
 async fn enter(
+    visit: &Visit,
+    identity: &Identity,
+) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
+    let Some(allowed) = visit.live.config.login_delay else {
+        return open(visit, identity).await;
+    };
+    let auth = &visit.server.auth;
+    if auth.spend(identity, allowed).is_err() {
+        info!(account = identity.account(), "login too soon");
+        return Ok(Err(Refusal::TooSoon));
+    }
+    let opened = open(visit, identity).await;
+    if !matches!(opened, Ok(Ok(_))) {
+        auth.give_back(identity, allowed);
+    }
+    opened
+}
+
+/// Opens a maildrop. One that is held is asked for again until `lock_wait` is over; no thread waits.
+async fn open(
     visit: &Visit,
     identity: &Identity,
 ) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {

@@ -198,7 +198,7 @@ impl Authorization {
             }
             Command::Capa => {
                 let language = self.manner.language;
-                capability::list(connection, Asked::BeforeLogin, language, out);
+                capability::list(settings, connection, Asked::BeforeLogin, language, out);
                 After::Line
             }
             Command::Lang(range) => match self.manner.speak(range, settings, out) {

@@ -16,6 +16,7 @@
 //!     output_octets_max: 65536,
 //!     language: Language::English,
 //!     utf8_messages: Utf8Messages::Surrogate,
+//!     login_delay: None,
 //! };
 //! let connection = Connection {
 //!     channel: Channel::Tls,
@@ -53,6 +54,7 @@ mod tests;
 mod transaction;
 mod update;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ::sasl::Login;
@@ -128,6 +130,9 @@ pub struct Settings {
     pub language: Language,
     /// What clients get that have not said UTF8 of a message whose header is not ASCII.
     pub utf8_messages: Utf8Messages,
+    /// Seconds that CAPA asks clients to let pass from one login to the next (RFC 2449 §6.5). Who
+    /// does not is refused by the driver, with [`Refusal::TooSoon`].
+    pub login_delay: Option<NonZeroU32>,
 }
 
 /// What one connection is.
