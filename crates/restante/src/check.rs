@@ -146,12 +146,10 @@ fn describe(config: &Config) -> Result<(), Failure> {
     row(
         "limits",
         &format!(
-            "{}, {} an address, messages of {}",
+            "{}, {} an address, {} an IPv6 /64, messages of {}",
             count(limits.session_count_max as u64, "session", "sessions"),
-            match limits.sessions_per_address_max {
-                0 => "no limit for".to_owned(),
-                most => most.to_string(),
-            },
+            most(limits.sessions_per_address_max),
+            most(limits.sessions_per_network_max),
             octets(limits.message_octets_max),
         ),
     )?;
@@ -190,6 +188,14 @@ fn describe(config: &Config) -> Result<(), Failure> {
 }
 
 /// The mechanisms that can be used; whether a connection has what they stand on is another question.
+/// A limit of which 0 is none.
+fn most(limit: usize) -> String {
+    match limit {
+        0 => "no limit for".to_owned(),
+        most => most.to_string(),
+    }
+}
+
 fn mechanisms(allowed: &[Mechanism]) -> String {
     let names: Vec<_> = Mechanism::ALL
         .into_iter()

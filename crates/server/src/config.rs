@@ -150,11 +150,14 @@ pub struct Tls {
 /// Limits of the server, each by its name. The reasons for the defaults are in `docs/defaults.md`.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Most POP3 sessions at a time; more are answered `-ERR [SYS/TEMP]`.
+    /// Most POP3 sessions at a time. For more, the oldest that have not logged in are ended; where
+    /// all have, newcomers are answered `-ERR [SYS/TEMP]`.
     pub session_count_max: usize,
-    /// Most POP3 sessions at a time from one IPv4 address or one IPv6 /64; 0: no limit. LMTP is not
-    /// counted: its client is our own mail transfer agent.
+    /// Most POP3 sessions at a time from one address; 0: no limit. LMTP is not counted: its client
+    /// is our own mail transfer agent.
     pub sessions_per_address_max: usize,
+    /// Most POP3 sessions at a time from one IPv6 /64, whatever their addresses; 0: no limit.
+    pub sessions_per_network_max: usize,
     /// Most LMTP sessions at a time; more are answered `421 4.3.2`. Apart from
     /// `session_count_max`, so that a flood of readers does not stop delivery.
     pub lmtp_session_count_max: usize,
@@ -190,6 +193,7 @@ impl Default for Limits {
         Self {
             session_count_max: 10_000,
             sessions_per_address_max: 20,
+            sessions_per_network_max: 50,
             lmtp_session_count_max: 500,
             command_octets_max: 512,
             message_octets_max: 50 << 20,

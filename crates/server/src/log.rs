@@ -45,6 +45,8 @@ pub(crate) enum End {
     Idle,
     /// No login within `authorization_timeout`.
     LoginTimeout,
+    /// The server was full, and the session had not logged in.
+    Evicted,
     /// The client did not read its replies for `write_timeout`.
     WriteTimeout,
     /// A front end did not say whose connection it is; told where it is noticed.
@@ -71,6 +73,7 @@ impl End {
             Self::Lost => "lost",
             Self::Idle => "idle",
             Self::LoginTimeout => "login timeout",
+            Self::Evicted => "evicted",
             Self::WriteTimeout => "write timeout",
             Self::NoHeader => "no proxy header",
             Self::Handshake => "tls handshake",
