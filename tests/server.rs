@@ -27,8 +27,12 @@ mod sasl;
 mod session;
 #[path = "server/stls.rs"]
 mod stls;
+#[path = "server/timing.rs"]
+mod timing;
 #[path = "server/tls.rs"]
 mod tls;
+#[path = "server/tls_floods.rs"]
+mod tls_floods;
 #[path = "server/utf8.rs"]
 mod utf8;
 #[path = "server/xclient.rs"]
