@@ -1,16 +1,19 @@
 //! Limits: of sessions, of addresses, of time.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use server::Protocol;
 
 use crate::harness::{PASSWORD, Setup, Stream, wait_until};
+use crate::proxy::from;
 
 #[test]
 fn an_address_gets_so_many_sessions_and_no_more() {
@@ -65,6 +68,54 @@ fn the_oldest_stranger_makes_room_in_a_full_server() {
     fourth.log_in("alice");
     owner.ask("NOOP", "+OK");
     fourth.ask("NOOP", "+OK");
+}
+
+/// Ends a thread of a test, also when the test fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_flood_from_one_network_keeps_nobody_out() {
+    let setup = Setup::new().with(|config| {
+        config.limits.session_count_max = 40;
+        config.limits.sessions_per_address_max = 0;
+    });
+    let server = setup.start();
+    let address = server.address(Protocol::Pop3);
+    let (full, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _ends = Ends(&over);
+        scope.spawn(|| {
+            let mut held = VecDeque::new();
+            let mut opened = 0;
+            while !over.load(Ordering::Relaxed) {
+                held.push_back(from([127, 0, 0, 2], address));
+                opened += 1;
+                if held.len() > 60 {
+                    held.pop_front();
+                    full.store(true, Ordering::Relaxed);
+                }
+            }
+            println!("{opened} connections of the flood");
+        });
+        wait_until("the flood has taken all places", || {
+            full.load(Ordering::Relaxed)
+        });
+        for _ in 0..20 {
+            let mut client = server.plain();
+            client.ask("USER bob", "+OK");
+            // Slower than the flood by far.
+            std::thread::sleep(Duration::from_millis(20));
+            client.ask(&format!("PASS {PASSWORD}"), "+OK");
+            client.ask("QUIT", "+OK");
+            client.rest();
+        }
+    });
 }
 
 #[test]
