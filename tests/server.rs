@@ -11,6 +11,8 @@ mod harness;
 mod delivery;
 #[path = "server/end.rs"]
 mod end;
+#[path = "server/eviction.rs"]
+mod eviction;
 #[path = "server/keeping.rs"]
 mod keeping;
 #[path = "server/limits.rs"]
