@@ -40,6 +40,7 @@ fn connected(account: Account, stls: Stls) -> Driver {
         language: Language::English,
         utf8_messages: Utf8Messages::Surrogate,
         tolerances: Tolerances::default(),
+        login_delay: None,
     };
     let connection = Connection {
         channel: Channel::Plain,

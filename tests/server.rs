@@ -11,12 +11,16 @@ mod harness;
 mod delivery;
 #[path = "server/end.rs"]
 mod end;
+#[path = "server/eviction.rs"]
+mod eviction;
 #[path = "server/keeping.rs"]
 mod keeping;
 #[path = "server/limits.rs"]
 mod limits;
 #[path = "server/log.rs"]
 mod log;
+#[path = "server/login_delay.rs"]
+mod login_delay;
 #[path = "server/proxy.rs"]
 mod proxy;
 #[path = "server/sasl.rs"]
@@ -25,8 +29,12 @@ mod sasl;
 mod session;
 #[path = "server/stls.rs"]
 mod stls;
+#[path = "server/timing.rs"]
+mod timing;
 #[path = "server/tls.rs"]
 mod tls;
+#[path = "server/tls_floods.rs"]
+mod tls_floods;
 #[path = "server/utf8.rs"]
 mod utf8;
 #[path = "server/xclient.rs"]

@@ -99,6 +99,7 @@ fn no_reply_has_a_bracket_that_is_not_a_response_code() {
             let codes = [
                 &b"[AUTH] "[..],
                 b"[IN-USE] ",
+                b"[LOGIN-DELAY] ",
                 b"[SYS/TEMP] ",
                 b"[SYS/PERM] ",
                 b"[UTF8] ",

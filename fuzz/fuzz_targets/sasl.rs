@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use sasl::client::{self, ChannelBinding};
 use sasl::nonce::Nonces;
 use sasl::scram::{Hash, Verifier};
-use sasl::server::{Exchange, Ground, IfRefused, Step};
+use sasl::server::{Ending, Exchange, Ground, Step};
 use sasl::{BindingType, Bindings, Login, Mechanism, Secret, base64};
 
 fn ground(choice: u8) -> Ground {
@@ -50,11 +50,11 @@ fn serve(mechanism: Mechanism, choice: u8, messages: &[&[u8]]) {
                 let found = Verifier::imaginary(lookup.hash(), b"secret", lookup.user(), 4096);
                 lookup.found(found)
             }
-            Step::Verify(login, if_refused) => {
+            Step::Verify(login, ending) => {
                 assert!(!matches!(login, Login::Proved { .. }), "by chance?");
                 let token = matches!(login, Login::Token { .. });
                 assert!(token || !login.user().is_empty());
-                assert_eq!(token, matches!(if_refused, IfRefused::Explain(_)));
+                assert_eq!(token, matches!(ending, Ending::IfRefused(_)));
                 return;
             }
             Step::Refused(_) => return,

@@ -107,6 +107,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
         tolerances: Tolerances::default()
             .with(Tolerance::Last)
             .with(Tolerance::Utf8AfterLogin),
+        login_delay: None,
     });
     let mut session = Session::new(settings, conduct.connection());
     let (mut waiting, mut out) = (Vec::new(), Vec::new());
@@ -151,6 +152,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                     }
                     1 => session.refused(Refusal::Credentials, &mut out),
                     2 => session.refused(Refusal::InUse, &mut out),
+                    3 => session.refused(Refusal::TooSoon, &mut out),
                     _ => {
                         let mut listing = ScanListing::default();
                         for (index, text) in TEXTS.iter().enumerate() {

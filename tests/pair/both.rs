@@ -56,6 +56,7 @@ pub(crate) fn server_settings(output_octets_max: usize) -> server::Settings {
         language: Language::English,
         utf8_messages: Utf8Messages::Surrogate,
         tolerances: Tolerances::default(),
+        login_delay: None,
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Server {
 pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) native: bool,
+    pub(crate) logins: auth::Limits,
+    pub(crate) refusal_delay: Duration,
     dir: TempDir,
 }
 
@@ -72,6 +74,8 @@ impl Setup {
         Self {
             config,
             native: false,
+            logins: auth::Limits::default(),
+            refusal_delay: Duration::from_millis(300),
             dir,
         }
     }
@@ -90,13 +94,14 @@ impl Setup {
     pub(crate) fn start(self) -> Server {
         let data = self.dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
-        let auth = Authenticator::open(auth::Settings {
+        let settings = auth::Settings {
             data: data.clone(),
             scram: true,
             scram_iterations: 4096,
             scram_sha1: false,
-            refusal_delay: Duration::from_millis(300),
-        });
+            refusal_delay: self.refusal_delay,
+        };
+        let auth = Authenticator::with_limits(settings, &self.logins);
         let auth = Arc::new(auth.unwrap());
         for name in ["bob", "alice"] {
             let password = Password::Clear(Secret::new(PASSWORD));

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::num::NonZeroUsize;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -37,10 +38,45 @@ fn a_full_server_says_so() {
         config.limits.lmtp_session_count_max = 1;
     });
     let server = setup.start();
-    let _held = (server.plain(), server.plain());
+    let (mut first, mut second) = (server.plain(), server.plain());
+    first.log_in("bob");
+    second.log_in("alice");
     server.connect(Protocol::Pop3).expect("-ERR [SYS/TEMP]");
+    // Those who have logged in are not told to go, and hear nothing of it.
+    first.ask("NOOP", "+OK");
+    second.ask("NOOP", "+OK");
     let _delivery = server.lmtp();
     server.connect(Protocol::Lmtp).expect("421 4.3.2");
+}
+
+#[test]
+fn an_ipv6_network_gets_some_more_sessions_than_an_address() {
+    let setup = Setup::new().with(|config| {
+        config.limits.sessions_per_address_max = 2;
+        config.limits.sessions_per_network_max = 3;
+        for listener in &mut config.listeners {
+            listener.front_ends.proxy_protocol = vec!["127.0.0.1".parse().unwrap()];
+        }
+    });
+    let server = setup.start();
+    let open = |address: &str| {
+        let mut client = server.connect(Protocol::Pop3);
+        client.send(format!("PROXY TCP6 {address} 2001:db8::2 50000 110\r\n").as_bytes());
+        client
+    };
+    let mut held = Vec::new();
+    for (address, answer) in [
+        ("2001:db8:0:1::1", "+OK"),
+        ("2001:db8:0:1::1", "+OK"),
+        ("2001:db8:0:1::1", "-ERR [SYS/TEMP]"),
+        ("2001:db8:0:1::2", "+OK"),
+        ("2001:db8:0:1::3", "-ERR [SYS/TEMP]"),
+        ("2001:db8:0:2::3", "+OK"),
+    ] {
+        let mut client = open(address);
+        client.expect(answer);
+        held.push(client);
+    }
 }
 
 #[test]
@@ -273,6 +309,40 @@ fn hundreds_of_stalled_strangers_do_not_hold_up_a_login() {
     assert!(client.rest().ends_with(b"signing off (maildrop empty)\r\n"));
     assert!(start.elapsed() < Duration::from_secs(2));
     drop(strangers);
+}
+
+#[test]
+fn logins_that_find_no_place_to_be_checked_are_told_to_try_again() {
+    let mut setup = Setup::new();
+    setup.logins.hash_threads = NonZeroUsize::MIN;
+    setup.logins.hash_queue_max = 4;
+    let server = setup.start();
+    server.plain().logged_in("bob").ask("QUIT", "+OK");
+    // One address holds a quarter of the queue: one waits, one is looked at.
+    let mut guessers: Vec<_> = (0..12).map(|_| server.plain()).collect();
+    let start = Instant::now();
+    for (number, guesser) in guessers.iter_mut().enumerate() {
+        guesser.send(format!("USER nobody{number}\r\nPASS wrong\r\n").as_bytes());
+    }
+    // Meanwhile whoever is known gets in.
+    let known = Instant::now();
+    server.plain().logged_in("bob").ask("QUIT", "+OK");
+    assert!(known.elapsed() < Duration::from_secs(2));
+    let mut told = Vec::new();
+    for guesser in &mut guessers {
+        guesser.expect("+OK");
+        told.push(guesser.expect("-ERR ["));
+        // Not at once, or who asks without a pause would get each place that becomes free.
+        assert!(start.elapsed() >= Duration::from_millis(300));
+    }
+    let later = told
+        .iter()
+        .filter(|line| line.starts_with("-ERR [SYS/TEMP]"));
+    let wrong = told.iter().filter(|line| line.starts_with("-ERR [AUTH]"));
+    let (later, wrong) = (later.count(), wrong.count());
+    assert!(later > 0 && wrong > 0 && later + wrong == 12, "{told:?}");
+    // Nothing is left of it.
+    guessers[0].log_in("alice");
 }
 
 #[test]

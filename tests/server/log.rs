@@ -4,12 +4,12 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use server::Protocol;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::harness::{PASSWORD, Server, wait_until};
+use crate::harness::{PASSWORD, Server, Setup, wait_until};
 use crate::keeping::{DAY, age, at_most, days, remove, start, sweep};
 use crate::proxy;
 
@@ -135,6 +135,7 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     drop(client);
     lines.find(&["delivery session ended", "why=\"refused\""]);
 
+    strangers_are_told(&lines);
     front_ends_are_told(&lines);
     damage_is_told(&lines);
     quota_and_expiry_are_told(&lines);
@@ -151,6 +152,35 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     for line in text.lines() {
         assert!(!line.starts_with("INFO all is well"), "{line}");
     }
+}
+
+/// A full server, whom it sends away, and who comes too often.
+fn strangers_are_told(lines: &Lines) {
+    let hour = auth::LoginDelay {
+        delay: Duration::from_secs(3600),
+        logins_max: 1.try_into().unwrap(),
+    };
+    let setup = Setup::new().with(|config| {
+        config.limits.session_count_max = 2;
+        config.login_delay = Some(hour);
+    });
+    let server = setup.start();
+    let address = server.address(Protocol::Pop3);
+    let mut first = proxy::from([127, 0, 0, 9], address);
+    first.expect("+OK");
+    let _second = server.plain();
+    let mut third = server.plain();
+    first.rest();
+    lines.find(&["session ended", "peer=\"127.0.0.9:", "why=\"evicted\""]);
+    let words = "session_count_max=2 evicted=1 turned_away=0";
+    lines.find(&["WARN", "the server is full", words]);
+    third.log_in("alice");
+    third.ask("QUIT", "+OK");
+    third.rest();
+    let mut again = server.plain();
+    again.ask("USER alice", "+OK");
+    again.ask(&format!("PASS {PASSWORD}"), "-ERR [LOGIN-DELAY]");
+    lines.find(&["INFO", "login too soon", "account=\"alice\""]);
 }
 
 /// Who a client is and who says so, and what is wrong with a front end.

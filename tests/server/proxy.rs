@@ -312,6 +312,30 @@ fn limits_count_the_client_and_not_its_front_end() {
 }
 
 #[test]
+fn nobody_makes_room_for_a_client_that_may_not_come() {
+    let server = start(|config| {
+        config.limits.session_count_max = 2;
+        config.limits.sessions_per_address_max = 1;
+    });
+    let open = |client: &str| begun(&server, Protocol::Pop3, &line(client));
+    let (mut first, mut second) = (open("192.0.2.1"), open("192.0.2.2"));
+    first.expect("+OK");
+    second.expect("+OK");
+    for _ in 0..5 {
+        let mut third = open("192.0.2.2");
+        third.expect("-ERR [SYS/TEMP]");
+        third.rest();
+    }
+    first.ask("USER bob", "+OK");
+    // The last of those who waited outside may be leaving still.
+    wait_until("there is room", || {
+        open("192.0.2.3").line().starts_with("+OK")
+    });
+    assert_eq!(first.rest(), b"");
+    second.log_in("bob");
+}
+
+#[test]
 fn the_throttle_knows_the_client_and_not_its_front_end() {
     let server = start(|_| {});
     let refused = |client: &str, user: &str| {

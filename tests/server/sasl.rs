@@ -15,12 +15,17 @@ use crate::harness::{Client, PASSWORD, Server, Setup, Stream, tls_client, wait_u
 
 const NONCE: &str = "fyko+d2lbbFgONRv9qkxdawL";
 
-fn scram(hash: Hash, binding: ChannelBinding<'_>, user: &str, password: &str) -> Exchange {
+pub(crate) fn scram(
+    hash: Hash,
+    binding: ChannelBinding<'_>,
+    user: &str,
+    password: &str,
+) -> Exchange {
     Exchange::scram(hash, binding, user, &Secret::new(password), NONCE).unwrap()
 }
 
 /// Plays an exchange to its end; the last line of the server, and whether the client believes it.
-fn log_in(client: &mut Client, mut exchange: Exchange) -> (String, Result<(), Failed>) {
+pub(crate) fn log_in(client: &mut Client, mut exchange: Exchange) -> (String, Result<(), Failed>) {
     let encode = |secret: &Secret| base64::encode(secret.expose());
     match exchange.initial_response() {
         Some(first) if first.expose().is_empty() => {
@@ -223,6 +228,48 @@ fn nonces_never_come_twice() {
         assert!(seen.insert(challenge));
         client.ask("*", "-ERR [AUTH]");
     }
+}
+
+/// Who guesses must not see at once that he has guessed right, and hang up where he has not.
+#[test]
+fn the_servers_proof_is_held_back_like_the_answer_to_a_password() {
+    let server = Server::start();
+    // 300 ms, and twice as long after a failure of the address.
+    let mut client = server.plain();
+    client.ask("USER nobody", "+OK");
+    client.ask("PASS wrong", "-ERR [AUTH]");
+    for (password, answer) in [("wrong", "-ERR [AUTH]"), (PASSWORD, "+ ")] {
+        let mut client = server.plain();
+        let mut exchange = scram(Hash::Sha256, ChannelBinding::Unsupported, "alice", password);
+        let first = base64::encode(exchange.initial_response().unwrap().expose());
+        let challenge = client.ask(&format!("AUTH SCRAM-SHA-256 {first}"), "+ ");
+        let challenge = base64::decode(&challenge.as_bytes()[2..]).unwrap();
+        let proof = base64::encode(exchange.step(&challenge).unwrap().expose());
+        let start = Instant::now();
+        client.ask(&proof, answer);
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(590), "{answer}: {took:?}");
+    }
+}
+
+/// A client that does not believe the server gives the maildrop back.
+#[test]
+fn who_does_not_consent_to_the_servers_proof_has_no_maildrop() {
+    let server = Server::start();
+    server.deliver("bob", "Subject: x\r\n\r\n");
+    let mut client = server.plain();
+    let mut exchange = scram(Hash::Sha256, ChannelBinding::Unsupported, "bob", PASSWORD);
+    let first = base64::encode(exchange.initial_response().unwrap().expose());
+    let challenge = client.ask(&format!("AUTH SCRAM-SHA-256 {first}"), "+ ");
+    let challenge = base64::decode(&challenge.as_bytes()[2..]).unwrap();
+    let proof = base64::encode(exchange.step(&challenge).unwrap().expose());
+    client.ask(&proof, "+ ");
+    client.ask("*", "-ERR authentication cancelled");
+    assert_eq!(client.rest(), b"");
+    wait_until("the maildrop is free", || {
+        server.maildrops.open(server.maildrop("bob")).is_ok()
+    });
+    assert_eq!(server.messages("bob"), 1);
 }
 
 #[test]

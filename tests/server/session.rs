@@ -119,7 +119,7 @@ fn odd_clients_are_borne_with_as_configured() {
     client.ask("LAST", "+OK 0");
     client.ask("UTF8", "-ERR");
     let mut config = server.config.clone();
-    config.tolerances = Tolerances::default();
+    config.tolerances = Tolerances::default().with(Tolerance::Utf8AfterLogin);
     server.reload(config);
     // Sessions that are open go on as they began.
     client.ask("LAST", "+OK 0");

@@ -58,6 +58,7 @@
 //! | `command octets: 255` | 512 |
 //! | `utf8 messages: refuse` | surrogates are sent |
 //! | `tolerances: +last -bare_lf` | as by default |
+//! | `login delay: 300` | clients may log in as often as they like |
 //! | `language: de` | what `LANG *` chooses is English |
 //! | `crlf only` | played with bare LF too |
 //!
@@ -149,6 +150,7 @@ impl Transcript {
                 language: Language::English,
                 utf8_messages: Utf8Messages::Surrogate,
                 tolerances: Tolerances::default(),
+                login_delay: None,
             },
             connection: Connection {
                 channel: Channel::Plain,
@@ -353,6 +355,7 @@ impl Transcript {
                     };
                 }
             }
+            ["login", "delay"] => self.settings.login_delay = Some(value.parse().ok()?),
             ["language"] => self.settings.language = Language::tagged(value)?,
             ["crlf", "only"] => self.crlf_only = true,
             ["front", "end"] => self.connection.speaker = Speaker::FrontEnd,
@@ -524,6 +527,7 @@ fn refusal(code: &str) -> Option<Refusal> {
     match code {
         "AUTH" => Some(Refusal::Credentials),
         "IN-USE" => Some(Refusal::InUse),
+        "LOGIN-DELAY" => Some(Refusal::TooSoon),
         "SYS/TEMP" => Some(Refusal::Unavailable),
         "SYS/PERM" => Some(Refusal::Damaged),
         _ => None,

@@ -28,6 +28,7 @@ use crate::accounts::{Accounts, AccountsError, Expiries};
 use crate::cache::{Credential, Credentials};
 use crate::hash;
 use crate::identity::Identity;
+use crate::login_delay::LoginDelays;
 use crate::name::AccountName;
 use crate::place::Peer;
 use crate::pool::Pool;
@@ -92,6 +93,7 @@ pub struct Authenticator {
     shared: Arc<Shared>,
     pool: Pool,
     throttle: Throttle,
+    pub(crate) login_delays: LoginDelays,
     /// What imaginary SCRAM verifiers follow from.
     scram_secret: Zeroizing<Vec<u8>>,
     /// None: no token is right.
@@ -159,6 +161,7 @@ impl Authenticator {
         };
         Ok(Self {
             throttle: Throttle::new(settings.refusal_delay),
+            login_delays: LoginDelays::default(),
             scram_secret: accounts.scram_secret()?,
             tokens: None,
             pool: Pool::new(
@@ -226,7 +229,7 @@ impl Authenticator {
                     self.shared.credentials.insert(credential);
                     self.upgrade(&row, secret);
                 }
-                Ok(Identity::new(row.name.clone(), row.maildrop, row.expire))
+                Ok(Identity::new(&row))
             }
             Verdict::Wrong(refused) => {
                 // Counted before the wait, so that logins side by side do not all get the first delay.

@@ -1,23 +1,31 @@
 //! Somebody who has proved who they are. Only this crate makes one.
 
 use crate::accounts::Expire;
+use crate::accounts::row::Row;
 use crate::name::AccountName;
 
 /// Proof that a login was right. `server` opens a maildrop for a session only with one of these.
 #[derive(Clone, Debug)]
 pub struct Identity {
+    id: i64,
     account: AccountName,
     maildrop: u64,
     expire: Option<Expire>,
 }
 
 impl Identity {
-    pub(crate) fn new(account: AccountName, maildrop: u64, expire: Option<Expire>) -> Self {
+    pub(crate) fn new(row: &Row) -> Self {
         Self {
-            account,
-            maildrop,
-            expire,
+            id: row.id,
+            account: row.name.clone(),
+            maildrop: row.maildrop,
+            expire: row.expire,
         }
+    }
+
+    /// The account's id, which no other account ever has.
+    pub(crate) fn id(&self) -> i64 {
+        self.id
     }
 
     /// The account's name, case folded.

@@ -30,6 +30,7 @@ mod authenticator;
 mod cache;
 mod hash;
 mod identity;
+mod login_delay;
 mod name;
 mod place;
 mod pool;
@@ -48,6 +49,7 @@ pub use hash::{
     PASSWORD_OCTETS_MAX, PasswordHash, SHA512_ROUNDS_MAX, Scheme,
 };
 pub use identity::Identity;
+pub use login_delay::{LoginDelay, TooSoon};
 pub use name::{AccountName, NAME_OCTETS_MAX, NameError};
 pub use place::{Network, NetworkError, Peer};
 pub use throttle::REFUSAL_DELAY_MAX;

@@ -6,7 +6,7 @@
 //! is known whose mail it is about (RFC 2449 §6.7).
 
 use crate::reply::{self, Said};
-use crate::server::{Connection, Passwords, Stls, offered};
+use crate::server::{Connection, Passwords, Settings, Stls, offered};
 use crate::wire::TERMINATOR;
 use crate::{Expire, Language, Promise};
 
@@ -20,7 +20,13 @@ pub(crate) enum Asked {
 }
 
 /// Appends the answer to CAPA.
-pub(crate) fn list(connection: &Connection, asked: Asked, language: Language, out: &mut Vec<u8>) {
+pub(crate) fn list(
+    settings: &Settings,
+    connection: &Connection,
+    asked: Asked,
+    language: Language,
+    out: &mut Vec<u8>,
+) {
     Said::Capabilities.print(language, out);
     reply::line(out, &[b"TOP"]);
     reply::line(out, &[b"UIDL"]);
@@ -58,6 +64,10 @@ pub(crate) fn list(connection: &Connection, asked: Asked, language: Language, ou
     if let Some(expire) = expire {
         let argument = expire.to_string();
         reply::line(out, &[b"EXPIRE ", argument.as_bytes(), user.as_bytes()]);
+    }
+    // The same for every account, so without USER (RFC 2449 §6.5).
+    if let Some(seconds) = settings.login_delay {
+        reply::line(out, &[b"LOGIN-DELAY ", seconds.to_string().as_bytes()]);
     }
     // Without a version: it would help only those who look for old ones.
     reply::line(out, &[b"IMPLEMENTATION Restante"]);

@@ -17,6 +17,9 @@ pub enum Refusal {
     Credentials,
     /// Another session holds the maildrop: `[IN-USE]` (RFC 2449 §8.1.2).
     InUse,
+    /// The account has logged in too often of late: `[LOGIN-DELAY]` (RFC 2449 §8.1.1). Only for who
+    /// has proved who he is.
+    TooSoon,
     /// May pass by itself: `[SYS/TEMP]` (RFC 3206 §4).
     Unavailable,
     /// Needs an operator: `[SYS/PERM]` (RFC 3206 §4).
@@ -99,6 +102,7 @@ impl Refusal {
         match self {
             Self::Credentials | Self::Password => Some("AUTH"),
             Self::InUse => Some("IN-USE"),
+            Self::TooSoon => Some("LOGIN-DELAY"),
             Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow => Some("SYS/TEMP"),
             Self::NeedsUtf8 => Some("UTF8"),
             Self::Damaged | Self::NotDeleted => Some("SYS/PERM"),
@@ -365,6 +369,7 @@ mod tests {
         let mut all = vec![
             Credentials,
             InUse,
+            TooSoon,
             Unavailable,
             Damaged,
             TooManySessions,

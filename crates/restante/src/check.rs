@@ -136,18 +136,24 @@ fn describe(config: &Config) -> Result<(), Failure> {
         let (name, client, noted) = (tolerance.name(), tolerance.client(), tolerance.noted());
         row("tolerates", &format!("{name:<16} for {client} ({noted})"))?;
     }
+    if let Some(allowed) = server.login_delay {
+        let most = allowed.logins_max.get().into();
+        let logins = count(most, "login", "logins");
+        row(
+            "logins",
+            &format!("{logins} of an account in {}", say_duration(allowed.delay)),
+        )?;
+    }
     row("store", "native")?;
     keeping(config)?;
     let limits = &server.limits;
     row(
         "limits",
         &format!(
-            "{}, {} an address, messages of {}",
+            "{}, {} an address, {} an IPv6 /64, messages of {}",
             count(limits.session_count_max as u64, "session", "sessions"),
-            match limits.sessions_per_address_max {
-                0 => "no limit for".to_owned(),
-                most => most.to_string(),
-            },
+            most(limits.sessions_per_address_max),
+            most(limits.sessions_per_network_max),
             octets(limits.message_octets_max),
         ),
     )?;
@@ -186,6 +192,14 @@ fn describe(config: &Config) -> Result<(), Failure> {
 }
 
 /// The mechanisms that can be used; whether a connection has what they stand on is another question.
+/// A limit of which 0 is none.
+fn most(limit: usize) -> String {
+    match limit {
+        0 => "no limit for".to_owned(),
+        most => most.to_string(),
+    }
+}
+
 fn mechanisms(allowed: &[Mechanism]) -> String {
     let names: Vec<_> = Mechanism::ALL
         .into_iter()

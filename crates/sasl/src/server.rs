@@ -21,7 +21,7 @@ use crate::binding::Bindings;
 use crate::mechanism::Binds;
 use crate::oauth::{self, Hints};
 use crate::scram::Hash;
-use crate::scram::server::{Challenged, Proved, first};
+use crate::scram::server::{Challenged, first};
 use crate::{Login, Mechanism, cram_md5, external, plain, prompted};
 
 pub use crate::scram::server::Lookup;
@@ -49,18 +49,23 @@ pub enum Step {
     /// Find the verifier of a name and give it to [`Lookup::found`].
     Lookup(Lookup),
     /// The client has said everything: is it true?
-    Verify(Login, IfRefused),
+    Verify(Login, Ending),
     /// The exchange has failed; nothing was claimed that could be verified.
     Refused(Refused),
 }
 
-/// How an exchange ends if its login is refused.
+/// What is left to say when a login has been verified.
 #[derive(Debug)]
-pub enum IfRefused {
-    /// At once.
-    End,
-    /// Send this challenge, take whatever the client answers, and then refuse (RFC 7628 §3.2.3).
-    Explain(Vec<u8>),
+pub enum Ending {
+    /// Nothing.
+    AtOnce,
+    /// If it is refused: send this challenge, take whatever the client answers, and then refuse
+    /// (RFC 7628 §3.2.3).
+    IfRefused(Vec<u8>),
+    /// If it is right: send this challenge, which proves the server, and take an empty answer for the
+    /// client's consent; success carries no data in POP3 (RFC 5034 §4). Not before the login is verified:
+    /// who guesses passwords would know at once that one is right, however long his answers are held back.
+    IfRight(Vec<u8>),
 }
 
 /// Why an exchange failed before anything could be verified.
@@ -103,7 +108,6 @@ enum State {
         bindings: Bindings,
     },
     ScramChallenged(Challenged),
-    ScramProved(Proved),
 }
 
 impl Exchange {
@@ -178,7 +182,7 @@ impl Exchange {
                 return match login {
                     Ok(login) => {
                         let why = oauth::explanation(mechanism, &hints);
-                        Step::Verify(login, IfRefused::Explain(why))
+                        Step::Verify(login, Ending::IfRefused(why))
                     }
                     Err(why) => Step::Refused(why),
                 };
@@ -195,10 +199,9 @@ impl Exchange {
                 };
             }
             State::ScramChallenged(challenged) => return challenged.step(response),
-            State::ScramProved(proved) => return proved.step(response),
         };
         match login {
-            Ok(login) => Step::Verify(login, IfRefused::End),
+            Ok(login) => Step::Verify(login, Ending::AtOnce),
             Err(why) => Step::Refused(why),
         }
     }
@@ -208,17 +211,12 @@ impl Exchange {
     pub fn looked_up(&self) -> Option<&str> {
         match &*self.0 {
             State::ScramChallenged(challenged) => Some(challenged.user()),
-            State::ScramProved(proved) => Some(proved.user()),
             _ => None,
         }
     }
 
     pub(crate) fn challenged(challenged: Challenged) -> Self {
         Self::of(State::ScramChallenged(challenged))
-    }
-
-    pub(crate) fn proved(proved: Proved) -> Self {
-        Self::of(State::ScramProved(proved))
     }
 
     fn of(state: State) -> Self {

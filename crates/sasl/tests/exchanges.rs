@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use sasl::client::{self, ChannelBinding, Failed};
 use sasl::scram::{Hash, Verifier};
-use sasl::server::{Exchange, Ground, IfRefused, Refused, Step};
+use sasl::server::{Ending, Exchange, Ground, Refused, Step};
 use sasl::{BindingType, Bindings, Login, Mechanism, Secret, base64, cram_md5, prepare};
 
 fn verifier(hash: Hash, password: &str) -> Verifier {
@@ -66,22 +66,19 @@ fn plays(printed: &Printed) {
     assert_eq!(challenge, server_first.as_bytes());
     let proof = client.step(&challenge).unwrap();
     assert_eq!(proof.expose(), client_final.as_bytes());
-    let Step::Challenge(signature, server) = server.step(proof.expose()) else {
-        panic!("the proof is right");
-    };
-    assert_eq!(signature, server_final.as_bytes());
-    assert_eq!(client.step(&signature).unwrap().expose(), b"");
     let Step::Verify(
         Login::Proved {
             user,
             authzid,
             verifier: proved,
         },
-        IfRefused::End,
-    ) = server.step(b"")
+        Ending::IfRight(signature),
+    ) = server.step(proof.expose())
     else {
-        panic!("all is said");
+        panic!("the proof is right");
     };
+    assert_eq!(signature, server_final.as_bytes());
+    assert_eq!(client.step(&signature).unwrap().expose(), b"");
     assert_eq!((user.as_str(), authzid, *proved), ("user", None, verifier));
     client.finish().unwrap();
 }
@@ -156,6 +153,10 @@ fn play(
                 Err(failed) => return Outcome::Failed(failed),
             },
             Step::Lookup(lookup) => lookup.found(found.clone()),
+            Step::Verify(login, Ending::IfRight(signature)) => match client.step(&signature) {
+                Ok(_) => return Outcome::Login(login, client.finish()),
+                Err(failed) => return Outcome::Failed(failed),
+            },
             Step::Verify(login, _) => return Outcome::Login(login, client.finish()),
             Step::Refused(why) => return Outcome::Refused(why),
         };
@@ -442,7 +443,7 @@ fn a_refused_token_is_explained_and_acknowledged() {
     ] {
         let first = client.initial_response().unwrap();
         let step = Exchange::start(client.mechanism(), Some(first.expose()), &ground());
-        let Step::Verify(_, IfRefused::Explain(why)) = step else {
+        let Step::Verify(_, Ending::IfRefused(why)) = step else {
             panic!()
         };
         assert_eq!(client.step(&why).unwrap().expose(), acknowledgement);

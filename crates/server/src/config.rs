@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auth::LoginDelay;
 use pop3::server::Utf8Messages;
 use pop3::{Language, Tolerances};
 use sasl::Mechanism;
@@ -41,6 +42,9 @@ pub struct Config {
     pub utf8_messages: Utf8Messages,
     /// Which known odd clients are borne with.
     pub tolerances: Tolerances,
+    /// How often an account may log in, announced as LOGIN-DELAY (RFC 2449 §6.5); none: as often as
+    /// it likes.
+    pub login_delay: Option<LoginDelay>,
     /// What AUTH may offer; each where it can work. Default: SCRAM-SHA-256 with and without channel
     /// binding, PLAIN, and tokens if they can be verified.
     pub mechanisms: Vec<Mechanism>,
@@ -61,6 +65,7 @@ impl Default for Config {
             language: Language::default(),
             utf8_messages: Utf8Messages::default(),
             tolerances: Tolerances::default(),
+            login_delay: None,
             mechanisms: vec![
                 Mechanism::ScramSha256Plus,
                 Mechanism::ScramSha256,
@@ -148,11 +153,14 @@ pub struct Tls {
 /// Limits of the server, each by its name. The reasons for the defaults are in `docs/defaults.md`.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Most POP3 sessions at a time; more are answered `-ERR [SYS/TEMP]`.
+    /// Most POP3 sessions at a time. For more, the oldest that have not logged in are ended; where
+    /// all have, newcomers are answered `-ERR [SYS/TEMP]`.
     pub session_count_max: usize,
-    /// Most POP3 sessions at a time from one IPv4 address or one IPv6 /64; 0: no limit. LMTP is not
-    /// counted: its client is our own mail transfer agent.
+    /// Most POP3 sessions at a time from one address; 0: no limit. LMTP is not counted: its client
+    /// is our own mail transfer agent.
     pub sessions_per_address_max: usize,
+    /// Most POP3 sessions at a time from one IPv6 /64, whatever their addresses; 0: no limit.
+    pub sessions_per_network_max: usize,
     /// Most LMTP sessions at a time; more are answered `421 4.3.2`. Apart from
     /// `session_count_max`, so that a flood of readers does not stop delivery.
     pub lmtp_session_count_max: usize,
@@ -188,6 +196,7 @@ impl Default for Limits {
         Self {
             session_count_max: 10_000,
             sessions_per_address_max: 20,
+            sessions_per_network_max: 50,
             lmtp_session_count_max: 500,
             command_octets_max: 512,
             message_octets_max: 50 << 20,

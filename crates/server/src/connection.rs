@@ -160,12 +160,13 @@ impl Connection {
         Ok(())
     }
 
-    /// The server's side of a TLS handshake. What was read in clear must have been consumed: nothing
+    /// The server's side of a TLS handshake, unless `over` ends first. What was read in clear must have been consumed: nothing
     /// of it may count inside TLS (RFC 2595 §4).
     pub(crate) async fn start_tls(
         self,
         acceptor: &tls::Acceptor,
         limit: Duration,
+        over: impl Future<Output = End>,
     ) -> Result<Self, End> {
         let Stream::Plain(socket) = self.stream else {
             return Err(End::Fault);
@@ -176,6 +177,7 @@ impl Connection {
         let accepted = tokio::select! {
             accepted = timeout(limit, acceptor.tls.accept(socket)) => accepted,
             () = cut(&self.phase) => return Err(End::Cut),
+            end = over => return Err(end),
         };
         let stream = match accepted {
             Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),

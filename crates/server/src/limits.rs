@@ -1,18 +1,31 @@
 //! Admission: who may begin a session, and how many there are.
 //!
-//! Sessions are counted as a whole and by address: an IPv4 address, or an IPv6 /64, since every
-//! host of an IPv6 network can take 2⁶⁴ addresses. A [`Permit`] is a place; dropping it frees it,
-//! however the session ended. The table of addresses holds only addresses that have a session, so
-//! its size is bounded by `session_count_max`.
+//! POP3 sessions are counted as a whole, by address, and by IPv6 network (/64). A [`Permit`] is a
+//! place; dropping it frees it, however the session ended. When all places are taken, a newcomer gets
+//! that of a session that has not logged in ([`Strangers`]), which is told to end; one that has
+//! logged in keeps its own. The tables hold only sessions that there are, so their size is bounded
+//! by `session_count_max`.
+//!
+//! A connection whose front end has yet to name the client takes a place if one is free, and
+//! nobody's: before it is known whether the client may come at all, nobody has to go for him. A few
+//! more of them than there are places may wait for that.
+
+mod permit;
+mod strangers;
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tracing::warn;
 
 use crate::config::{Limits, Protocol};
+use strangers::{Network, Strangers, Ticket};
+
+pub(crate) use permit::Permit;
 
 /// Counts sessions; shared by all listeners of a server.
 pub(crate) struct Admission {
@@ -22,43 +35,47 @@ pub(crate) struct Admission {
 
 #[derive(Default)]
 struct Counts {
+    /// Places that are taken.
     pop3: usize,
+    /// Connections without a place, whose client is yet to be named.
+    unnamed: usize,
     lmtp: usize,
-    addresses: HashMap<Network, usize>,
+    addresses: HashMap<IpAddr, usize>,
+    /// IPv6 /64s.
+    networks: HashMap<Network, usize>,
+    strangers: Strangers,
+    next_ticket: Ticket,
+    pressure: Pressure,
 }
 
-/// What counts as one address.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Network {
-    V4(u32),
-    V6(u64),
+/// What a full server did, until it is told in the log.
+#[derive(Default)]
+struct Pressure {
+    evicted: u64,
+    turned_away: u64,
+    told: Option<Instant>,
 }
 
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
-        }
-    }
+/// Whose a new connection is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Caller {
+    /// His who is at the other end; a Unix socket has no address.
+    Known(Option<IpAddr>),
+    /// A front end will say it, or log in for somebody that it does not name.
+    ToBeNamed,
 }
 
-/// Why a connection is not served.
+/// Why a connection is not served, or not any more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Turned {
     /// The server is full.
     Full,
     /// This address has enough sessions.
     AddressFull,
-}
-
-/// A place in the server; free again when dropped.
-pub(crate) struct Permit {
-    admission: Arc<Admission>,
-    protocol: Protocol,
-    /// The address that it counts for, once that is known.
-    network: OnceLock<Network>,
-    session_count_max: usize,
+    /// This IPv6 /64 has enough sessions.
+    NetworkFull,
+    /// Another session has its place.
+    Evicted,
 }
 
 impl Admission {
@@ -69,30 +86,31 @@ impl Admission {
         })
     }
 
-    /// Gives a connection its place, if there is one. It counts for no address yet.
+    /// Gives a connection its place, if there is one. LMTP is counted as a whole only.
     pub(crate) fn admit(
         self: &Arc<Self>,
         protocol: Protocol,
+        caller: Caller,
         limits: &Limits,
     ) -> Result<Permit, Turned> {
-        let mut counts = self.counts();
-        let (taken, places) = match protocol {
-            Protocol::Lmtp => (&mut counts.lmtp, limits.lmtp_session_count_max),
-            Protocol::Pop3 | Protocol::Pop3s => (&mut counts.pop3, limits.session_count_max),
+        let ticket = {
+            let mut counts = self.counts();
+            if protocol == Protocol::Lmtp {
+                if counts.lmtp >= limits.lmtp_session_count_max {
+                    return Err(Turned::Full);
+                }
+                counts.lmtp += 1;
+            }
+            counts.next_ticket += 1;
+            counts.next_ticket
         };
-        if *taken >= places {
-            return Err(Turned::Full);
+        let permit = Permit::new(self, protocol, limits.session_count_max, ticket);
+        match caller {
+            _ if protocol == Protocol::Lmtp => {}
+            Caller::Known(address) => permit.count(address, limits)?,
+            Caller::ToBeNamed => permit.wait(limits)?,
         }
-        *taken += 1;
-        if protocol != Protocol::Lmtp {
-            self.tell(counts.pop3, limits.session_count_max);
-        }
-        Ok(Permit {
-            admission: Arc::clone(self),
-            protocol,
-            network: OnceLock::new(),
-            session_count_max: limits.session_count_max,
-        })
+        Ok(permit)
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -118,154 +136,71 @@ impl Admission {
     }
 }
 
-impl Permit {
-    /// Counts the session for its client's address, once that is known: behind a front end that is
-    /// after the connection came in. A Unix socket has no address, and LMTP is not counted.
-    ///
-    /// A session counts for one address; a second one changes nothing.
-    pub(crate) fn count(&self, address: Option<IpAddr>, limits: &Limits) -> Result<(), Turned> {
-        let Some(address) = address.filter(|_| self.protocol != Protocol::Lmtp) else {
-            return Ok(());
-        };
-        let network = Network::of(address);
-        let mut counts = self.admission.counts();
-        if self.network.get().is_some() {
-            return Ok(());
-        }
-        let taken = counts.addresses.entry(network).or_insert(0);
-        let full = limits.sessions_per_address_max;
-        if full > 0 && *taken >= full {
+impl Counts {
+    /// Whether one more session of this address is allowed.
+    fn has_room(&self, address: IpAddr, limits: &Limits) -> Result<(), Turned> {
+        let is_full = |taken: Option<&usize>, most| most > 0 && taken.is_some_and(|n| *n >= most);
+        if is_full(
+            self.addresses.get(&address),
+            limits.sessions_per_address_max,
+        ) {
             return Err(Turned::AddressFull);
         }
-        *taken += 1;
-        // The lock is held: nobody else can have set it.
-        let _ = self.network.set(network);
-        Ok(())
+        let network = self.networks.get(&Network::of(address));
+        match is_full(network, limits.sessions_per_network_max) {
+            true => Err(Turned::NetworkFull),
+            false => Ok(()),
+        }
+    }
+
+    fn enter(&mut self, address: IpAddr) {
+        *self.addresses.entry(address).or_default() += 1;
+        if address.is_ipv6() {
+            *self.networks.entry(Network::of(address)).or_default() += 1;
+        }
+    }
+
+    fn leave(&mut self, address: IpAddr) {
+        take_one(&mut self.addresses, &address);
+        if address.is_ipv6() {
+            take_one(&mut self.networks, &Network::of(address));
+        }
     }
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut counts = self.admission.counts();
-        if self.protocol == Protocol::Lmtp {
-            counts.lmtp -= 1;
+/// Counts one less, and forgets who has none.
+fn take_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(taken) = counts.get_mut(key) {
+        *taken -= 1;
+        if *taken == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+impl Pressure {
+    /// Says it at once, and then once a minute as long as it goes on.
+    fn tell(&mut self, session_count_max: usize) {
+        if self.told.is_some_and(|told| told.elapsed() < TOLD_AGAIN) {
             return;
         }
-        counts.pop3 -= 1;
-        if let Some(network) = self.network.get()
-            && let Some(taken) = counts.addresses.get_mut(network)
-        {
-            *taken -= 1;
-            if *taken == 0 {
-                counts.addresses.remove(network);
-            }
-        }
-        self.admission.tell(counts.pop3, self.session_count_max);
+        warn!(
+            session_count_max,
+            evicted = self.evicted,
+            turned_away = self.turned_away,
+            "the server is full: sessions without a login were ended to make room (evicted), and \
+             newcomers refused where all had logged in (turned_away); look for a flood in the peers \
+             of ended sessions, or raise session_count_max"
+        );
+        *self = Self {
+            told: Some(Instant::now()),
+            ..Self::default()
+        };
     }
 }
+
+/// From one line about a full server to the next.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limits(sessions: usize, per_address: usize) -> Limits {
-        Limits {
-            session_count_max: sessions,
-            sessions_per_address_max: per_address,
-            lmtp_session_count_max: 1,
-            ..Limits::default()
-        }
-    }
-
-    /// A place that counts for an address from the beginning.
-    fn admit(
-        admission: &Arc<Admission>,
-        protocol: Protocol,
-        text: &str,
-        limits: &Limits,
-    ) -> Result<Permit, Turned> {
-        let permit = admission.admit(protocol, limits)?;
-        permit.count(Some(text.parse().unwrap()), limits)?;
-        Ok(permit)
-    }
-
-    #[test]
-    fn an_address_has_its_places_and_gets_them_back() {
-        let (admission, limits) = (Admission::new(), limits(10, 2));
-        let admit = |text| admit(&admission, Protocol::Pop3, text, &limits);
-        let first = admit("192.0.2.1").ok().unwrap();
-        // The same address as a dual-stack socket shows it.
-        let _second = admit("::ffff:192.0.2.1").ok().unwrap();
-        assert_eq!(admit("192.0.2.1").err(), Some(Turned::AddressFull));
-        assert!(admit("192.0.2.2").is_ok());
-        drop(first);
-        assert!(admit("192.0.2.1").is_ok());
-    }
-
-    #[test]
-    fn an_ipv6_network_counts_as_one_address() {
-        let (admission, limits) = (Admission::new(), limits(10, 1));
-        let admit = |text| admit(&admission, Protocol::Pop3s, text, &limits);
-        let _held = admit("2001:db8:0:1::1").ok().unwrap();
-        assert_eq!(
-            admit("2001:db8:0:1:ffff::2").err(),
-            Some(Turned::AddressFull)
-        );
-        assert!(admit("2001:db8:0:2::1").is_ok());
-    }
-
-    #[test]
-    fn a_full_server_still_takes_deliveries() {
-        let (admission, limits) = (Admission::new(), limits(1, 0));
-        let _held = admission.admit(Protocol::Pop3, &limits).ok().unwrap();
-        let turned = admission.admit(Protocol::Pop3, &limits).err();
-        assert_eq!(turned, Some(Turned::Full));
-        let _delivery = admission.admit(Protocol::Lmtp, &limits).ok().unwrap();
-        let turned = admission.admit(Protocol::Lmtp, &limits).err();
-        assert_eq!(turned, Some(Turned::Full));
-    }
-
-    #[test]
-    fn crowded_is_more_than_four_fifths() {
-        let (admission, limits) = (Admission::new(), limits(10, 0));
-        let crowded = admission.crowded();
-        let mut held = Vec::new();
-        for taken in 1..=10 {
-            held.extend(admission.admit(Protocol::Pop3, &limits).ok());
-            assert_eq!(*crowded.borrow(), taken > 8, "{taken} of 10");
-        }
-        held.truncate(8);
-        assert!(!*crowded.borrow());
-    }
-
-    #[test]
-    fn no_trace_of_an_address_is_left_behind() {
-        let (admission, limits) = (Admission::new(), limits(2, 1));
-        for number in 0..1000_u32 {
-            let address = IpAddr::V4(number.into());
-            let admit = || admit(&admission, Protocol::Pop3, &address.to_string(), &limits);
-            let held = admit();
-            assert!(held.is_ok());
-            assert_eq!(admit().err(), Some(Turned::AddressFull));
-        }
-        assert!(admission.counts.lock().unwrap().addresses.is_empty());
-    }
-
-    #[test]
-    fn a_session_counts_for_the_address_that_is_told_later() {
-        let (admission, limits) = (Admission::new(), limits(10, 1));
-        let permit = |admission: &Arc<Admission>| admission.admit(Protocol::Pop3, &limits).ok();
-        let (first, second) = (permit(&admission).unwrap(), permit(&admission).unwrap());
-        let client = Some(IpAddr::from([192, 0, 2, 1]));
-        assert_eq!(first.count(client, &limits), Ok(()));
-        assert_eq!(second.count(client, &limits), Err(Turned::AddressFull));
-        // Only once, and only for the first.
-        let other = Some(IpAddr::from([192, 0, 2, 2]));
-        assert_eq!(first.count(other, &limits), Ok(()));
-        assert_eq!(second.count(other, &limits), Ok(()));
-        drop(first);
-        let third = permit(&admission).unwrap();
-        assert_eq!(third.count(other, &limits), Err(Turned::AddressFull));
-        assert_eq!(third.count(client, &limits), Ok(()));
-    }
-}
+mod tests;

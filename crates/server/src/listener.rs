@@ -23,7 +23,7 @@ use crate::config::{PlaintextLogin, Protocol};
 use crate::connection::{Connection, Socket, draining};
 use crate::control::Phase;
 use crate::front::{Begins, Client, FrontEnds, canonical, header};
-use crate::limits::{Permit, Turned};
+use crate::limits::{Caller, Permit, Turned};
 use crate::log::{End, Summary};
 use crate::server::{Live, Server};
 use crate::{lmtp, pop3};
@@ -168,13 +168,13 @@ impl Door {
 
     /// A place, which counts for the client's address if that is known already.
     fn place(&self, client: &Client, begins: Begins, live: &Live) -> Result<Permit, Turned> {
-        let limits = &live.config.limits;
-        let permit = self.server.admission.admit(self.protocol, limits)?;
         // A front end's own address would be full at once.
-        if begins == Begins::Itself && client.speaker == Speaker::Client {
-            permit.count(client.address(), limits)?;
-        }
-        Ok(permit)
+        let caller = match (begins, client.speaker) {
+            (Begins::Itself, Speaker::Client) => Caller::Known(client.address()),
+            _ => Caller::ToBeNamed,
+        };
+        let limits = &live.config.limits;
+        self.server.admission.admit(self.protocol, caller, limits)
     }
 
     /// A last line for somebody who is not served; inside TLS there is nobody yet to say it to.
@@ -279,7 +279,7 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
             return summary.pop3_ended(End::Fault);
         };
         connection = match connection
-            .start_tls(acceptor, limits.handshake_timeout)
+            .start_tls(acceptor, limits.handshake_timeout, evicted(visit))
             .await
         {
             Ok(connection) => connection,
@@ -293,6 +293,12 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
     }
     visit.name(&visit.client);
     summary.pop3_ended(end);
+}
+
+/// Resolves when the session has to make room for another.
+pub(crate) async fn evicted(visit: &Visit) -> End {
+    visit.permit.evicted().await;
+    End::Evicted
 }
 
 /// Ends a connection as its end deserves.

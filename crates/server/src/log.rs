@@ -47,6 +47,8 @@ pub(crate) enum End {
     LoginTimeout,
     /// Unfinished long lines have taken all the room that there is for them.
     NoRoom,
+    /// The server was full, and the session had not logged in.
+    Evicted,
     /// The client did not read its replies for `write_timeout`.
     WriteTimeout,
     /// A front end did not say whose connection it is; told where it is noticed.
@@ -74,6 +76,7 @@ impl End {
             Self::Idle => "idle",
             Self::LoginTimeout => "login timeout",
             Self::NoRoom => "no room for long lines",
+            Self::Evicted => "evicted",
             Self::WriteTimeout => "write timeout",
             Self::NoHeader => "no proxy header",
             Self::Handshake => "tls handshake",

@@ -25,7 +25,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::connection::{Connection, cut, draining};
 use crate::front::Client;
-use crate::listener::{Visit, blocking};
+use crate::listener::{Visit, blocking, evicted};
 use crate::log::{End, Escaped, Summary};
 use crate::{sasl, tidy};
 
@@ -68,7 +68,8 @@ pub(crate) async fn serve(
             (Ok(Stop::Close(end)) | Err(end), _) => return (Some(connection), end),
         };
         let limit = visit.live.config.limits.handshake_timeout;
-        connection = match connection.start_tls(acceptor, limit).await {
+        let started = connection.start_tls(acceptor, limit, evicted(visit));
+        connection = match started.await {
             Ok(connection) => connection,
             Err(end) => return (None, end),
         };
@@ -228,7 +229,7 @@ impl Driver<'_> {
         let peer = self.client.peer;
         let entered = async {
             match visit.server.auth.verify(login, peer).await {
-                Ok(identity) => enter(visit, &identity)
+                Ok(identity) => settle(visit, &identity)
                     .await
                     .map(|entered| entered.map(|(open, listing)| (identity, open, listing))),
                 Err(Denied::Credentials) => Ok(Err(Refusal::Credentials)),
@@ -438,10 +439,44 @@ impl Driver<'_> {
     }
 }
 
-/// Opens the maildrop of somebody who has proved who they are: the only way to one.
-///
-/// A maildrop that is held is asked for again until `lock_wait` is over; no thread waits.
+/// Gives somebody who has proved who they are a place that nobody can take away, and enters.
+async fn settle(
+    visit: &Visit,
+    identity: &Identity,
+) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
+    if visit.permit.prove(&visit.live.config.limits).is_err() {
+        return Ok(Err(Refusal::TooManySessions));
+    }
+    let entered = enter(visit, identity).await;
+    if !matches!(entered, Ok(Ok(_))) {
+        visit.permit.disprove();
+    }
+    entered
+}
+
+/// Opens the maildrop of somebody who has proved who they are, if it is time for a login: the only
+/// way to one. What comes to nothing is no login.
 async fn enter(
+    visit: &Visit,
+    identity: &Identity,
+) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
+    let Some(allowed) = visit.live.config.login_delay else {
+        return open(visit, identity).await;
+    };
+    let auth = &visit.server.auth;
+    if auth.spend(identity, allowed).is_err() {
+        info!(account = identity.account(), "login too soon");
+        return Ok(Err(Refusal::TooSoon));
+    }
+    let opened = open(visit, identity).await;
+    if !matches!(opened, Ok(Ok(_))) {
+        auth.give_back(identity, allowed);
+    }
+    opened
+}
+
+/// Opens a maildrop. One that is held is asked for again until `lock_wait` is over; no thread waits.
+async fn open(
     visit: &Visit,
     identity: &Identity,
 ) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
@@ -539,6 +574,7 @@ async fn stranger_over(visit: &Visit, started: Instant) -> End {
     tokio::select! {
         () = login_overdue(visit, started) => End::LoginTimeout,
         () = draining(&visit.phase) => End::Drained,
+        end = evicted(visit) => end,
     }
 }
 

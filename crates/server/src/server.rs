@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::TcpListener as StdTcpListener;
+use std::num::NonZeroU32;
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use auth::Authenticator;
+use auth::{Authenticator, LoginDelay};
 use maildrop::Maildrops;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
@@ -71,6 +72,7 @@ impl Live {
             language: config.language,
             utf8_messages: config.utf8_messages,
             tolerances: config.tolerances,
+            login_delay: config.login_delay.and_then(announced),
         };
         let lmtp = delivery::lmtp::Settings {
             hostname: config.hostname.clone(),
@@ -214,6 +216,11 @@ async fn reload(mut config: Config, live: &watch::Sender<Arc<Live>>) {
     };
     live.send_replace(Arc::new(Live::new(config, tls)));
     info!("configuration and certificate reloaded: they count for new connections");
+}
+
+/// A login delay as CAPA tells it: in whole seconds.
+fn announced(allowed: LoginDelay) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(allowed.delay.as_secs()).unwrap_or(u32::MAX))
 }
 
 fn take_over(socket: ListeningSocket) -> io::Result<Accepting> {

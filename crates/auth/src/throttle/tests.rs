@@ -96,6 +96,25 @@ async fn strangers_do_not_lock_the_owner_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_thousand_addresses_that_guess_for_one_account_are_one_guesser() {
+    let throttle = Throttle::new(BASE);
+    let owner = throttle.arrive("bob", peer("192.0.2.1"));
+    throttle.succeeded(&owner);
+    let address = |n: u32| Peer::Address(std::net::Ipv4Addr::from_bits(0xc633_0000 + n).into());
+    for n in 0..1000 {
+        let attempt = throttle.arrive("bob", address(n));
+        let expected = [2, 4, 8].get(n as usize).copied().unwrap_or(15);
+        assert_eq!(wait(&throttle, &attempt), expected, "address {n}");
+        throttle.failed(&attempt, Some(n + 1));
+    }
+    // One failure each is all that the addresses have, and the owner has none.
+    let attempt = throttle.arrive("alice", address(7));
+    assert_eq!(wait(&throttle, &attempt), 4);
+    let owner = throttle.arrive("bob", peer("192.0.2.1"));
+    assert_eq!(throttle.success_instant(&owner, false), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_address_with_a_penalty_keeps_it_but_for_its_own_cached_credential() {
     let throttle = Throttle::new(BASE);
     let office = throttle.arrive("bob", peer("192.0.2.1"));

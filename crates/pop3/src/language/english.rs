@@ -9,6 +9,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Credentials => "wrong user name or password, or the account may not log in",
         Refusal::InUse => "maildrop is in use by another session",
+        Refusal::TooSoon => "too many logins of late, please wait before the next one",
         Refusal::Unavailable => "not possible now, please try again later",
         Refusal::Damaged => "mail is damaged, please tell the operator",
         Refusal::TooManySessions => "too many sessions, please try again later",

@@ -11,6 +11,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
             "nom ou mot de passe incorrect, ou compte non autorisé à se connecter"
         }
         Refusal::InUse => "la boîte est utilisée par une autre session",
+        Refusal::TooSoon => "trop de connexions récentes, veuillez attendre avant la suivante",
         Refusal::Unavailable => "impossible pour le moment, veuillez réessayer plus tard",
         Refusal::Damaged => "le courrier est endommagé, veuillez prévenir l’administrateur",
         Refusal::TooManySessions => "trop de sessions, veuillez réessayer plus tard",

@@ -11,6 +11,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
             "Name oder Passwort falsch, oder das Konto darf sich nicht anmelden"
         }
         Refusal::InUse => "das Postfach wird gerade von einer anderen Sitzung benutzt",
+        Refusal::TooSoon => "zu viele Anmeldungen in letzter Zeit, bitte vor der nächsten warten",
         Refusal::Unavailable => "zurzeit nicht möglich, bitte später erneut versuchen",
         Refusal::Damaged => "die Post ist beschädigt, bitte den Betreiber verständigen",
         Refusal::TooManySessions => "zu viele Sitzungen, bitte später erneut versuchen",

@@ -11,6 +11,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
             "ユーザー名かパスワードが違うか、このアカウントではログインできません"
         }
         Refusal::InUse => "メールボックスは別のセッションで使用中です",
+        Refusal::TooSoon => "最近のログインが多すぎます。しばらく待ってからお試しください",
         Refusal::Unavailable => "現在は処理できません。後でもう一度お試しください",
         Refusal::Damaged => "メールが破損しています。管理者にご連絡ください",
         Refusal::TooManySessions => "セッションが多すぎます。後でもう一度お試しください",

@@ -6,7 +6,7 @@
 
 use sasl::nonce::Nonces;
 use sasl::scram::Verifier;
-use sasl::server::{Exchange, IfRefused, Lookup, Refused, Step};
+use sasl::server::{Ending, Exchange, Lookup, Refused, Step};
 use sasl::{Login, Mechanism, Secret, base64, prepare};
 
 use super::manner::Mode;
@@ -55,7 +55,7 @@ enum Phase {
     /// Nothing yet: the driver looks a verifier up.
     Lookup(Lookup),
     /// Nothing yet: the driver verifies a login.
-    Verifying(IfRefused),
+    Verifying(Ending),
     /// Nothing yet: the driver notes whose the connection is.
     Forwarding,
     /// The client's answer to why its login is refused; whatever it says, it then is
@@ -98,7 +98,7 @@ impl Authorization {
                 return match (step, looked_up) {
                     // Who has had a salt shown and goes no further counts as one who guessed wrong.
                     (Ok(Step::Refused(_)) | Err(_), Some(user)) => {
-                        self.verify(Login::Disproved { user }, IfRefused::End)
+                        self.verify(Login::Disproved { user }, Ending::AtOnce)
                     }
                     (Ok(step), _) => self.step(step, out),
                     (Err(refusal), None) => self.refuse(refusal, out),
@@ -148,7 +148,7 @@ impl Authorization {
                 // As it was typed: what it is compared with may have been made of that. Only what is no
                 // UTF-8 is refused at once (RFC 6856 §2.2).
                 Phase::Command { user: Some(user) } => match str::from_utf8(secret.expose()) {
-                    Ok(_) => self.verify(Login::password(user, secret), IfRefused::End),
+                    Ok(_) => self.verify(Login::password(user, secret), Ending::AtOnce),
                     Err(_) => self.refuse(Refusal::Password, out),
                 },
                 _ => self.refuse(Refusal::UserFirst, out),
@@ -161,7 +161,7 @@ impl Authorization {
                         timestamp,
                         digest,
                     };
-                    self.verify(login, IfRefused::End)
+                    self.verify(login, Ending::AtOnce)
                 }
                 Err(refusal) => self.refuse(refusal, out),
             },
@@ -198,7 +198,7 @@ impl Authorization {
             }
             Command::Capa => {
                 let language = self.manner.language;
-                capability::list(connection, Asked::BeforeLogin, language, out);
+                capability::list(settings, connection, Asked::BeforeLogin, language, out);
                 After::Line
             }
             Command::Lang(range) => match self.manner.speak(range, settings, out) {
@@ -263,7 +263,7 @@ impl Authorization {
                 self.phase = Phase::Lookup(lookup);
                 After::Wait(Next::Lookup { user, hash })
             }
-            Step::Verify(login, if_refused) => self.verify(login, if_refused),
+            Step::Verify(login, ending) => self.verify(login, ending),
             Step::Refused(why) => {
                 let refusal = match why {
                     Refused::Malformed => Refusal::MalformedResponse,
@@ -276,8 +276,8 @@ impl Authorization {
         }
     }
 
-    fn verify(&mut self, login: Login, if_refused: IfRefused) -> After {
-        self.phase = Phase::Verifying(if_refused);
+    fn verify(&mut self, login: Login, ending: Ending) -> After {
+        self.phase = Phase::Verifying(ending);
         After::Wait(Next::Authenticate(login))
     }
 
@@ -309,7 +309,7 @@ impl Authorization {
     pub(super) fn refused(&mut self, why: Refusal, out: &mut Vec<u8>) {
         match std::mem::take(&mut self.phase) {
             // A maildrop that is busy has nothing to do with the token.
-            Phase::Verifying(IfRefused::Explain(challenge)) if why == Refusal::Credentials => {
+            Phase::Verifying(Ending::IfRefused(challenge)) if why == Refusal::Credentials => {
                 reply::challenge(&base64::encode(&challenge), out);
                 self.phase = Phase::Explained(why);
             }
@@ -340,11 +340,21 @@ impl Authorization {
         was
     }
 
-    /// What the client has chosen, if a login was being verified.
-    pub(super) fn chosen(&mut self) -> Option<Manner> {
-        match self.phase {
-            Phase::Verifying(_) => Some(std::mem::take(&mut self.manner)),
-            _ => None,
+    /// What the client has chosen, if a login was being verified, and with what the server proves
+    /// itself to a client that asks for that.
+    pub(super) fn verified(&mut self) -> Option<(Manner, Option<Vec<u8>>)> {
+        match std::mem::take(&mut self.phase) {
+            Phase::Verifying(ending) => {
+                let signature = match ending {
+                    Ending::IfRight(signature) => Some(signature),
+                    Ending::AtOnce | Ending::IfRefused(_) => None,
+                };
+                Some((std::mem::take(&mut self.manner), signature))
+            }
+            other => {
+                self.phase = other;
+                None
+            }
         }
     }
 
@@ -397,7 +407,7 @@ fn user(name: &str, keyword: Keyword) -> Result<String, Refusal> {
 }
 
 /// The client's answer, base 64 removed; `*` alone gives up (RFC 5034 §4).
-fn response(line: &[u8]) -> Result<Secret, Refusal> {
+pub(super) fn response(line: &[u8]) -> Result<Secret, Refusal> {
     match line {
         b"*" => Err(Refusal::Cancelled),
         _ => match base64::decode(line) {

@@ -17,6 +17,7 @@
 //!     language: Language::English,
 //!     utf8_messages: Utf8Messages::Surrogate,
 //!     tolerances: Tolerances::default(),
+//!     login_delay: None,
 //! };
 //! let connection = Connection {
 //!     channel: Channel::Tls,
@@ -46,6 +47,7 @@
 //! ```
 
 mod authorization;
+mod confirmation;
 mod headers;
 mod manner;
 mod sasl;
@@ -54,10 +56,11 @@ mod tests;
 mod transaction;
 mod update;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use ::sasl::Login;
 use ::sasl::scram::{Hash, Verifier};
+use ::sasl::{Login, base64};
 
 use crate::reply::{self, Refusal};
 use crate::surrogate::Sizes;
@@ -69,6 +72,7 @@ use crate::{
 };
 
 use authorization::Authorization;
+use confirmation::Confirmation;
 use manner::Manner;
 use transaction::Transaction;
 use update::Update;
@@ -131,6 +135,9 @@ pub struct Settings {
     pub utf8_messages: Utf8Messages,
     /// Which known odd clients are borne with.
     pub tolerances: Tolerances,
+    /// Seconds that CAPA asks clients to let pass from one login to the next (RFC 2449 §6.5). Who
+    /// does not is refused by the driver, with [`Refusal::TooSoon`].
+    pub login_delay: Option<NonZeroU32>,
 }
 
 /// What one connection is.
@@ -238,6 +245,7 @@ pub struct Session {
 #[derive(Debug)]
 enum State {
     Authorization(Authorization),
+    Confirmation(Confirmation),
     Transaction(Transaction),
     Update(Update),
     /// Nothing is left to say.
@@ -362,7 +370,8 @@ impl Session {
         }
     }
 
-    /// The login was right and the account's maildrop is open: enters the TRANSACTION state.
+    /// The login was right and the account's maildrop is open: enters the TRANSACTION state, with SCRAM as
+    /// soon as the client has seen the server's proof and consents; if it does not, the session ends.
     /// `expire`: how long mail is kept in this maildrop; with [`Expire::Retrieved`] what is retrieved is deleted by
     /// QUIT as if it were marked (RFC 2449 §6.7).
     pub fn opened(
@@ -375,20 +384,27 @@ impl Session {
         let State::Authorization(authorization) = &mut self.state else {
             return;
         };
-        let Some(manner) = authorization.chosen() else {
+        let Some((manner, signature)) = authorization.verified() else {
             return;
         };
-        reply::opened(
-            account,
-            listing.len(),
-            listing.total(),
-            manner.language,
-            out,
-        );
+        let language = manner.language;
+        let mut welcome = Vec::new();
+        let (messages, octets) = (listing.len(), listing.total());
+        reply::opened(account, messages, octets, language, &mut welcome);
         self.summary.messages_left = listing.len();
         self.summary.octets_left = listing.total().0;
         self.summary.user = Some(account.to_owned());
-        self.state = State::Transaction(Transaction::new(listing, expire, manner, &self.settings));
+        let transaction = Transaction::new(listing, expire, manner, &self.settings);
+        self.state = match signature {
+            Some(signature) => {
+                reply::challenge(&base64::encode(&signature), out);
+                State::Confirmation(Confirmation::new(transaction, welcome, language))
+            }
+            None => {
+                out.extend_from_slice(&welcome);
+                State::Transaction(transaction)
+            }
+        };
     }
 
     /// The verifier that [`Next::Lookup`] asked for. A name that has none gets
@@ -421,7 +437,7 @@ impl Session {
                 update.refused(why, out);
                 self.state = State::Closed;
             }
-            State::Update(_) | State::Closed => {}
+            State::Confirmation(_) | State::Update(_) | State::Closed => {}
         }
     }
 
@@ -484,7 +500,7 @@ impl Session {
                 return Some(Next::Read);
             }
             State::Transaction(transaction) => transaction.list_on(output_octets_max, out),
-            State::Authorization(_) => {}
+            State::Authorization(_) | State::Confirmation(_) => {}
             State::Update(update) => return Some(update.next(out.is_empty())),
             State::Closed => return Some(Next::Close),
         }
@@ -540,7 +556,23 @@ impl Session {
             State::Transaction(transaction) => {
                 transaction.handle(line, &self.settings, &self.connection, out)
             }
+            State::Confirmation(_) => self.confirm(line, out),
             State::Update(_) | State::Closed => After::End(Next::Close),
+        }
+    }
+
+    /// Takes the client's answer to the server's proof.
+    fn confirm(&mut self, line: Result<&[u8], Refusal>, out: &mut Vec<u8>) -> After {
+        let consents = match self.take_state() {
+            State::Confirmation(confirmation) => confirmation.handle(line, out),
+            _ => None,
+        };
+        match consents {
+            Some(transaction) => {
+                self.state = State::Transaction(transaction);
+                After::Line
+            }
+            None => After::End(Next::Close),
         }
     }
 

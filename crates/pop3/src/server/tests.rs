@@ -13,6 +13,7 @@ fn session(command_octets_max: usize, output_octets_max: usize) -> Session {
         language: Language::English,
         utf8_messages: Utf8Messages::Surrogate,
         tolerances: Tolerances::default(),
+        login_delay: None,
     };
     let connection = Connection {
         channel: Channel::Plain,

@@ -219,7 +219,8 @@ impl Transaction {
                 Said::Utf8.print(language, out);
             }
             Command::Capa => {
-                capability::list(connection, Asked::AfterLogin(self.expire), language, out);
+                let asked = Asked::AfterLogin(self.expire);
+                capability::list(settings, connection, asked, language, out);
             }
             Command::Lang(range) => self.manner.speak(range, settings, out)?,
             Command::Quit => return Ok(After::Update),

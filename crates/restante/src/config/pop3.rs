@@ -1,17 +1,22 @@
 //! `[pop3]`: how the server speaks to clients.
 
+use std::num::NonZeroU32;
+
+use auth::LoginDelay;
 use pop3::server::Utf8Messages;
 use pop3::{Language, Tolerance, Tolerances};
 use toml::de::DeTable;
 
 use super::document::{Document, Section};
 use super::read::one_of;
+use super::values;
 
 /// What the table says.
 pub(super) struct Pop3 {
     pub(super) language: Language,
     pub(super) utf8_messages: Utf8Messages,
     pub(super) tolerances: Tolerances,
+    pub(super) login_delay: Option<LoginDelay>,
 }
 
 /// Reads the table.
@@ -28,11 +33,13 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
     let tolerances = section
         .table(document, "tolerances")
         .map(|table| tolerances(document, table));
+    let login_delay = login_delay(document, &mut section);
     section.close(document);
     Pop3 {
         language: language.map(|it| it.value).unwrap_or_default(),
         utf8_messages: utf8_messages.map(|it| it.value).unwrap_or_default(),
         tolerances: tolerances.unwrap_or_default(),
+        login_delay,
     }
 }
 
@@ -51,3 +58,29 @@ fn tolerances(document: &mut Document<'_>, table: &DeTable<'_>) -> Tolerances {
     section.close(document);
     tolerances
 }
+
+fn login_delay(document: &mut Document<'_>, section: &mut Section<'_, '_>) -> Option<LoginDelay> {
+    let is_wrong = section.span("login_delay").is_some();
+    let delay = section.parsed(document, "login_delay", values::login_delay);
+    let is_wrong = is_wrong && delay.is_none();
+    let delay = delay.and_then(|delay| delay.value);
+    let place = section.span(LOGINS);
+    let logins_max = section.number(document, LOGINS, 1..=1_000);
+    let logins_max = logins_max.and_then(|logins| u32::try_from(logins).ok());
+    if let (Some(place), None, false) = (place, delay, is_wrong) {
+        document.error(
+            Some(place),
+            format!("`{LOGINS}` means nothing without a login delay"),
+            "set login_delay to a duration such as \"5 min\", or remove it",
+        );
+    }
+    Some(LoginDelay {
+        delay: delay?,
+        logins_max: logins_max.and_then(NonZeroU32::new).unwrap_or(LOGINS_MAX),
+    })
+}
+
+const LOGINS: &str = "logins_per_delay_max";
+
+/// Two programs of one user, each of which logs in once to retrieve and once more to delete.
+const LOGINS_MAX: NonZeroU32 = NonZeroU32::new(4).expect("not 0");

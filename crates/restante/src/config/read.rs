@@ -100,6 +100,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             language: pop3.language,
             utf8_messages: pop3.utf8_messages,
             tolerances: pop3.tolerances,
+            login_delay: pop3.login_delay,
             mechanisms: auth.mechanisms,
         },
         store: maildrop.store,
@@ -157,7 +158,7 @@ fn tls(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Option<Tls> 
 fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
     let mut section = Section::new("[limits]", table);
     let mut limits = Limits::default();
-    let counts: [(&'static str, &mut usize, RangeInclusive<u64>); 5] = [
+    let counts: [(&'static str, &mut usize, RangeInclusive<u64>); 6] = [
         (
             "session_count_max",
             &mut limits.session_count_max,
@@ -166,6 +167,11 @@ fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
         (
             "sessions_per_address_max",
             &mut limits.sessions_per_address_max,
+            0..=1_000_000,
+        ),
+        (
+            "sessions_per_network_max",
+            &mut limits.sessions_per_network_max,
             0..=1_000_000,
         ),
         (

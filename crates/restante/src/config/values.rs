@@ -76,6 +76,21 @@ pub(crate) fn undelete(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long clients are to wait from one login to the next: `off`, or whole seconds, since that is
+/// what CAPA tells (RFC 2449 §6.5).
+pub(crate) fn login_delay(text: &str) -> Result<Option<Duration>, String> {
+    match text {
+        "off" => Ok(None),
+        text => duration(text)
+            .ok()
+            .filter(|delay| (1..=DAY).contains(&delay.as_secs()) && delay.subsec_nanos() == 0)
+            .map(Some)
+            .ok_or_else(|| {
+                "give whole seconds up to a day such as \"5 min\", or \"off\"".to_owned()
+            }),
+    }
+}
+
 /// Permissions of a Unix socket, in octal.
 pub(crate) fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {

@@ -45,7 +45,7 @@ fn a_working_configuration_is_explained() {
   sweeps      every 6 h
   unique-ids  {generation}.{uid}
   reserve     64 MiB, so that a full disk lets mail be deleted
-  limits      10000 sessions, 20 an address, messages of 50 MiB
+  limits      10000 sessions, 20 an address, 50 an IPv6 /64, messages of 50 MiB
   waits       5 s for a busy maildrop, 500 ms before a refusal, 30 s to drain
   scram       verifiers of 4096 iterations are stored
   sasl        SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN
@@ -106,6 +106,73 @@ fn what_is_tolerated_is_told_and_can_be_switched() {
         "true or false",
     ] {
         assert!(complaints.contains(said), "{said}: {complaints}");
+    }
+}
+
+#[test]
+fn a_login_delay_is_off_explained_or_refused() {
+    let told = |lines: &str| {
+        let site = Site::with(&format!("{CONFIGURATION}\n[pop3]\n{lines}"));
+        site.run(&["check"], b"").with(0).stdout
+    };
+    for lines in ["", "login_delay = \"off\"\n"] {
+        assert!(!told(lines).contains("logins"), "{lines}");
+    }
+    let said = told("login_delay = \"5 min\"\n");
+    let row = "\n  logins      4 logins of an account in 5 min\n";
+    assert!(said.contains(row), "{said}");
+    let said = told("login_delay = \"90s\"\nlogins_per_delay_max = 1\n");
+    let row = "\n  logins      1 login of an account in 90 s\n";
+    assert!(said.contains(row), "{said}");
+
+    let base = CONFIGURATION.lines().count() + 2;
+    let whole = "give whole seconds up to a day such as \"5 min\", or \"off\"";
+    let needs = "set login_delay to a duration such as \"5 min\", or remove it";
+    for (lines, line, what, remedy) in [
+        (
+            "login_delay = \"on\"",
+            1,
+            "`login_delay` cannot be \"on\"",
+            whole,
+        ),
+        (
+            "login_delay = \"0s\"",
+            1,
+            "`login_delay` cannot be \"0s\"",
+            whole,
+        ),
+        (
+            "login_delay = \"1500 ms\"",
+            1,
+            "cannot be \"1500 ms\"",
+            whole,
+        ),
+        ("login_delay = \"2 days\"", 1, "cannot be \"2 days\"", whole),
+        ("login_delay = 300", 1, "cannot be a number", "give a text"),
+        (
+            "login_delay = \"1 min\"\nlogins_per_delay_max = 0",
+            2,
+            "`logins_per_delay_max` cannot be 0",
+            "give a number from 1 to 1000",
+        ),
+        (
+            "logins_per_delay_max = 2",
+            1,
+            "without a login delay",
+            needs,
+        ),
+        (
+            "login_delay = \"off\"\nlogins_per_delay_max = 2",
+            2,
+            "without a login delay",
+            needs,
+        ),
+    ] {
+        let complaints = complaints(&format!("{CONFIGURATION}\n[pop3]\n{lines}\n"));
+        let place = format!(":{}:", base + line);
+        for part in [place.as_str(), what, remedy, "1 mistake"] {
+            assert!(complaints.contains(part), "{part}: {complaints}");
+        }
     }
 }
 

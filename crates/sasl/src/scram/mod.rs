@@ -7,7 +7,7 @@
 //! ```
 //! use sasl::client::{self, ChannelBinding};
 //! use sasl::scram::{Hash, Verifier};
-//! use sasl::server::{Exchange, Ground, Step};
+//! use sasl::server::{Ending, Exchange, Ground, Step};
 //! use sasl::{Mechanism, Secret};
 //!
 //! let verifier = Verifier::derive(Hash::Sha256, &Secret::new("pencil"), b"salt", 4096).unwrap();
@@ -20,10 +20,11 @@
 //!     else { panic!("the client has said its name") };
 //! let Step::Challenge(salt, server) = lookup.found(verifier) else { panic!() };
 //! let proof = client.step(&salt).unwrap();
-//! let Step::Challenge(signature, server) = server.step(proof.expose()) else { panic!("it is right") };
-//! let nothing = client.step(&signature).unwrap();
-//! let Step::Verify(login, _) = server.step(nothing.expose()) else { panic!() };
+//! let Step::Verify(login, Ending::IfRight(signature)) = server.step(proof.expose())
+//!     else { panic!("it is right") };
 //! assert_eq!(login.user(), "user");
+//! let nothing = client.step(&signature).unwrap();
+//! assert!(nothing.expose().is_empty());
 //! assert!(client.finish().is_ok());
 //! ```
 

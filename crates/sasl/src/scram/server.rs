@@ -7,7 +7,7 @@ use super::{Hash, Key, Verifier};
 use crate::binding::{BindingType, Bindings};
 use crate::gs2::{Flag, Header};
 use crate::mechanism::Binds;
-use crate::server::{Exchange, IfRefused, Refused, Step};
+use crate::server::{Ending, Exchange, Refused, Step};
 use crate::{Login, base64, prepare};
 
 /// A name has been said, and its verifier is needed.
@@ -27,14 +27,6 @@ pub struct Lookup {
 pub(crate) struct Challenged {
     lookup: Lookup,
     server_first: String,
-    verifier: Box<Verifier>,
-}
-
-/// The proof was right and our signature is on its way.
-#[derive(Debug)]
-pub(crate) struct Proved {
-    user: String,
-    authzid: Option<String>,
     verifier: Box<Verifier>,
 }
 
@@ -135,37 +127,15 @@ impl Challenged {
         let right_nonce = last.nonce == nonce;
         let right_binding = bool::from(last.binding.ct_eq(&binding));
         if !(right_key & right_nonce & right_binding) {
-            return Step::Verify(Login::Disproved { user }, IfRefused::End);
+            return Step::Verify(Login::Disproved { user }, Ending::AtOnce);
         }
         let signature = hash.hmac(self.verifier.server_key().expose(), text.as_bytes());
-        let proved = Proved {
+        let login = Login::Proved {
             user,
             authzid,
             verifier: self.verifier,
         };
         let challenge = format!("v={}", base64::encode(signature.expose()));
-        Step::Challenge(challenge.into_bytes(), Exchange::proved(proved))
-    }
-}
-
-impl Proved {
-    pub(crate) fn user(&self) -> &str {
-        &self.user
-    }
-
-    /// Reads the answer to our signature. Success carries no data in POP3 (RFC 5034 §4), so it was
-    /// one challenge more, and there is nothing left to say.
-    pub(crate) fn step(self, message: &[u8]) -> Step {
-        match message {
-            [] => {
-                let login = Login::Proved {
-                    user: self.user,
-                    authzid: self.authzid,
-                    verifier: self.verifier,
-                };
-                Step::Verify(login, IfRefused::End)
-            }
-            _ => Step::Refused(Refused::Malformed),
-        }
+        Step::Verify(login, Ending::IfRight(challenge.into_bytes()))
     }
 }

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::Client;
 use crate::config::Protocol;
 use crate::connection::{Connection, draining};
-use crate::listener::Visit;
+use crate::listener::{Visit, evicted};
 use crate::log::{End, Escaped};
 use crate::proxy::{self, Certificate, Forwarded, Header, Malformed, Parsed};
 
@@ -45,6 +45,7 @@ pub(crate) async fn receive(
     let header = tokio::select! {
         header = read => header,
         () = draining(&phase) => return Err(End::Drained),
+        end = evicted(visit) => return Err(end),
     };
     let missing = match header {
         Ok(Header::Forwarded(header)) if speaks_another_protocol(&header, visit.protocol) => {
