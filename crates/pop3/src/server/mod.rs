@@ -342,13 +342,15 @@ impl Session {
     }
 
     /// The client that XCLIENT names is noted, and may log in like this. STLS is over: what was said
-    /// of the client was said in clear, and would have to be forgotten (RFC 2595 §4).
+    /// of the client was said in clear, and would have to be forgotten (RFC 2595 §4). So is EXTERNAL: a
+    /// certificate that was shown here is the front end's.
     pub fn forwarded(&mut self, passwords: Passwords, out: &mut Vec<u8>) {
         if let State::Authorization(authorization) = &mut self.state
             && authorization.forwarded()
         {
             self.connection.passwords = passwords;
             self.connection.stls = Stls::NotOffered;
+            self.connection.sasl.certificate = None;
             reply::ok(out);
         }
     }
