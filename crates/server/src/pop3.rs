@@ -116,8 +116,15 @@ impl Driver<'_> {
         loop {
             self.connection.equip();
             let Connection { input, output, .. } = &mut *self.connection;
+            let before = self.session.summary().passwords_not_utf8;
             let step = self.session.handle(input, output);
             self.connection.consume(step.consumed);
+            let refused = self.session.summary().passwords_not_utf8 - before;
+            if refused > 0 {
+                // Nobody looks at it, so nobody else could say why this user cannot log in.
+                let why = "the password is not UTF-8: its program uses another charset";
+                info!(peer = %self.client.peer, why, refused, "login refused");
+            }
             match step.next {
                 Next::Read => {
                     // Only now: ten pipelined commands cost one write (RFC 2449 §6.6).

@@ -212,6 +212,9 @@ pub struct Summary {
     pub octets_left: u64,
     /// Whether the client said QUIT and was told goodbye: what it deleted is deleted.
     pub signed_off: bool,
+    /// Passwords that were refused unseen because they are not UTF-8: a program that does not know
+    /// better sends them in another charset.
+    pub passwords_not_utf8: u64,
 }
 
 /// One session, from the greeting to its end.
@@ -526,7 +529,9 @@ impl Session {
     fn handle_line(&mut self, line: Result<&[u8], Refusal>, out: &mut Vec<u8>) -> After {
         match &mut self.state {
             State::Authorization(authorization) => {
-                authorization.handle(line, &self.settings, &self.connection, out)
+                let after = authorization.handle(line, &self.settings, &self.connection, out);
+                self.summary.passwords_not_utf8 = authorization.passwords_not_utf8();
+                after
             }
             State::Transaction(transaction) => {
                 transaction.handle(line, &self.settings, &self.connection, out)
