@@ -75,7 +75,7 @@ impl Default for Config {
 pub enum Protocol {
     /// POP3 in clear, with STLS if there is a certificate (RFC 1939, RFC 2595).
     Pop3,
-    /// POP3 inside TLS from the first octet (RFC 8314 §3.3).
+    /// POP3 inside TLS from the first octet (RFC 8314 §3.1).
     Pop3s,
     /// Delivery (RFC 2033). Whoever can connect can deliver: keep it to a Unix socket or loopback.
     Lmtp,
