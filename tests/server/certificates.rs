@@ -27,15 +27,15 @@ const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS
 const POP3S: Protocol = Protocol::Pop3s;
 
 /// Whom a client has a certificate and a key of.
-type Shown = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+pub(crate) type Shown = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-struct Authority {
+pub(crate) struct Authority {
     own: CertifiedIssuer<'static, KeyPair>,
     dir: TempDir,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -52,7 +52,7 @@ impl Authority {
     }
 
     /// A certificate for a client, as sound as can be but for what `change` does to it.
-    fn client(&self, change: impl FnOnce(&mut CertificateParams)) -> Shown {
+    pub(crate) fn client(&self, change: impl FnOnce(&mut CertificateParams)) -> Shown {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -65,12 +65,12 @@ impl Authority {
     }
 
     /// Whom an e-mail address names.
-    fn mail(&self, address: &str) -> Shown {
+    pub(crate) fn mail(&self, address: &str) -> Shown {
         self.client(|params| params.subject_alt_names = vec![mail(address)])
     }
 
     /// What a listener asks for, without a list of what was taken back.
-    fn asked(&self, account: ClientAccount) -> ClientCertificates {
+    pub(crate) fn asked(&self, account: ClientAccount) -> ClientCertificates {
         ClientCertificates {
             authorities: self.path("ca.pem"),
             revoked: None,
@@ -99,12 +99,12 @@ impl Authority {
     }
 }
 
-fn mail(address: &str) -> SanType {
+pub(crate) fn mail(address: &str) -> SanType {
     SanType::Rfc822Name(Ia5String::try_from(address).unwrap())
 }
 
 /// A server whose POP3 listeners ask for this, with an account `bob@dobbs.org` beside the usual ones.
-fn start(asked: &ClientCertificates, change: impl FnOnce(&mut Config)) -> Server {
+pub(crate) fn start(asked: &ClientCertificates, change: impl FnOnce(&mut Config)) -> Server {
     let setup = Setup::new().with(|config| {
         for listener in &mut config.listeners {
             if listener.protocol != Protocol::Lmtp {
@@ -147,7 +147,7 @@ fn client(
 }
 
 /// A connection inside TLS, with this certificate, whose greeting has been read.
-fn showing(server: &Server, shown: &Shown) -> Client {
+pub(crate) fn showing(server: &Server, shown: &Shown) -> Client {
     let config = client(server, Some(shown), rustls::ALL_VERSIONS);
     let mut client = server.connect(POP3S).start_tls_with(config).unwrap();
     client.expect("+OK POP3 server ready");
@@ -166,6 +166,13 @@ fn alert(connection: Client, config: ClientConfig) -> String {
     }
 }
 
+/// This certificate must be refused.
+pub(crate) fn refused(server: &Server, shown: &Shown) -> String {
+    let config = client(server, Some(shown), rustls::ALL_VERSIONS);
+    alert(server.connect(POP3S), config)
+}
+
+/// Whether EXTERNAL is announced.
 fn offers(client: &mut Client) -> bool {
     let mut lists = ["CAPA", "AUTH"].map(|command| {
         client.ask(command, "+OK");
@@ -205,7 +212,7 @@ fn a_certificate_names_the_account_and_external_logs_in() {
             if !stls {
                 client.expect("+OK POP3 server ready");
             }
-            // The certificate alone logs nobody in (RFC 8314 §3.3, RFC 2595 §4).
+            // The certificate alone logs nobody in (RFC 8314 §3.1, RFC 2595 §4).
             client.ask("STAT", "-ERR");
             assert!(offers(&mut client));
             let greeted = "+OK bob@dobbs.org's maildrop has 1 message (";
@@ -341,8 +348,7 @@ fn a_list_that_is_old_or_somebody_elses_lets_nobody_in() {
     stranger.revoke(&list, &[], 2100);
     let strangers = start(&asked, |_| {});
     for server in [old, strangers] {
-        let config = client(&server, Some(&shown), rustls::ALL_VERSIONS);
-        let alert = alert(server.connect(POP3S), config);
+        let alert = refused(&server, &shown);
         assert!(alert.contains("fatal alert"), "{alert}");
         // Everybody else is served.
         server.tls().log_in("bob");
@@ -653,16 +659,16 @@ fn what_cannot_be_asked_is_refused_at_the_start() {
         assert!(found.contains(".pem"), "{found}");
     }
     let asked = authority.asked(ClientAccount::Email);
-    let refused = |change: &dyn Fn(&mut Config)| {
+    let unservable = |change: &dyn Fn(&mut Config)| {
         let setup = Setup::new().with(change);
         server::bind(&setup.config).err().unwrap().to_string()
     };
-    let told = refused(&|config| config.listeners[2].client_certificates = Some(asked.clone()));
+    let told = unservable(&|config| config.listeners[2].client_certificates = Some(asked.clone()));
     assert!(
         told.contains("cannot ask for client certificates"),
         "{told}"
     );
-    let told = refused(&|config| {
+    let told = unservable(&|config| {
         config.listeners.truncate(1);
         config.listeners[0].client_certificates = Some(asked.clone());
         config.tls = None;
