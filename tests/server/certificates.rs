@@ -36,12 +36,26 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self::of(CertifiedIssuer::self_signed(Self::params(name), key).unwrap())
+    }
+
+    /// An authority that this one vouches for.
+    fn below(&self, name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self::of(CertifiedIssuer::signed_by(Self::params(name), key, &self.own).unwrap())
+    }
+
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let own = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        params
+    }
+
+    fn of(own: CertifiedIssuer<'static, KeyPair>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("ca.pem"), own.pem()).unwrap();
         Self { own, dir }
@@ -352,6 +366,41 @@ fn a_list_that_is_old_or_somebody_elses_lets_nobody_in() {
         assert!(alert.contains("fatal alert"), "{alert}");
         // Everybody else is served.
         server.tls().log_in("bob");
+    }
+}
+
+#[test]
+fn every_authority_of_a_chain_needs_a_list() {
+    let root = Authority::new("dobbs.org");
+    let users = root.below("users of dobbs.org");
+    let (mut chain, key) = users.mail("bob@dobbs.org");
+    chain.push(users.own.der().clone());
+    let shown = (chain, key);
+    let mut asked = root.asked(ClientAccount::Email);
+    let server = start(&asked, |_| {});
+    showing(&server, &shown).ask("AUTH EXTERNAL =", "+OK");
+    let alone = (shown.0[..1].to_vec(), shown.1.clone_key());
+    assert!(refused(&server, &alone).contains("UnknownCA"));
+
+    let (of_root, of_users) = (root.path("root.pem"), root.path("users.pem"));
+    root.revoke(&of_root, &[], 2100);
+    users.revoke(&of_users, &[], 2100);
+    let [of_root, of_users] = [of_root, of_users].map(|path| std::fs::read(path).unwrap());
+    let list = root.path("crl.pem");
+    asked.revoked = Some(list.clone());
+    for (lists, whole) in [
+        ([&of_root[..], b""], false),
+        ([&of_users[..], b""], false),
+        ([&of_root[..], &of_users], true),
+    ] {
+        std::fs::write(&list, lists.concat()).unwrap();
+        let server = start(&asked, |_| {});
+        match whole {
+            true => {
+                showing(&server, &shown).ask("AUTH EXTERNAL =", "+OK");
+            }
+            false => assert!(refused(&server, &shown).contains("fatal alert")),
+        }
     }
 }
 
