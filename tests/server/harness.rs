@@ -162,6 +162,15 @@ impl Server {
         found.unwrap()
     }
 
+    /// All TCP addresses where this is spoken, in the order of the listeners.
+    pub(crate) fn addresses(&self, protocol: Protocol) -> Vec<SocketAddr> {
+        let of = |(spoken, address): &(Protocol, LocalAddress)| match address {
+            LocalAddress::Tcp(address) if *spoken == protocol => Some(*address),
+            _ => None,
+        };
+        self.addresses.iter().filter_map(of).collect()
+    }
+
     /// A connection in clear whose greeting has been read.
     pub(crate) fn plain(&self) -> Client {
         let mut client = self.connect(Protocol::Pop3);

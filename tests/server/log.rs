@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use server::Protocol;
+use server::{ClientAccount, Protocol};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::certificates::{self, Authority};
 use crate::harness::{PASSWORD, Server, Setup, wait_until};
 use crate::keeping::{DAY, age, at_most, days, remove, start, sweep};
 use crate::proxy;
@@ -129,6 +130,14 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     let line = lines.find(&["login refused", "bob"]);
     assert!(line.contains("INFO"), "{line}");
 
+    // Octets of another charset: nobody compares them with anything.
+    let mut client = server.plain();
+    client.ask("USER bob", "+OK");
+    client.send(b"PASS s3cr3t-Pass6\xfc\r\n");
+    client.expect("-ERR [AUTH] password must be UTF-8");
+    lines.find(&["login refused", "not UTF-8", "refused=1"]);
+    drop(client);
+
     let mut client = server.lmtp();
     client.send(b"NOOP\n");
     client.reply("421 4.5.2");
@@ -137,6 +146,7 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
 
     strangers_are_told(&lines);
     front_ends_are_told(&lines);
+    certificates_are_told(&lines);
     damage_is_told(&lines);
     quota_and_expiry_are_told(&lines);
 
@@ -181,6 +191,51 @@ fn strangers_are_told(lines: &Lines) {
     again.ask("USER alice", "+OK");
     again.ask(&format!("PASS {PASSWORD}"), "-ERR [LOGIN-DELAY]");
     lines.find(&["INFO", "login too soon", "account=\"alice\""]);
+}
+
+/// By which certificate somebody has logged in, and why another one was of no use.
+fn certificates_are_told(lines: &Lines) {
+    let authority = Authority::new("users of dobbs.org");
+    let server = certificates::start(&authority.asked(ClientAccount::Email), |_| {});
+    let named = |names: &[&str], common_name: &str| {
+        authority.client(|params| {
+            params.subject_alt_names = names.iter().map(|name| certificates::mail(name)).collect();
+            params
+                .distinguished_name
+                .push(rcgen::DnType::CommonName, common_name);
+            params.serial_number = Some(rcgen::SerialNumber::from(0x5eed));
+        })
+    };
+    let mut client = certificates::showing(&server, &named(&["bob@dobbs.org"], "Bob"));
+    client.ask("AUTH EXTERNAL =", "+OK");
+    client.ask("QUIT", "+OK");
+    let shown = "certificate=\"CN=Bob serial 5eed sha256 ";
+    lines.find(&[
+        "client certificate verified",
+        shown,
+        "names=\"bob@dobbs.org\"",
+    ]);
+    lines.find(&[
+        "session ended",
+        "user=\"bob@dobbs.org\" mechanism=\"EXTERNAL\"",
+        shown,
+    ]);
+    // By a password, whatever was shown.
+    let mut client = certificates::showing(&server, &named(&["bob@dobbs.org"], "Bob"));
+    client.log_in("alice");
+    client.ask("QUIT", "+OK");
+    let line = lines.find(&["session ended", "user=\"alice\""]);
+    assert!(
+        !line.contains("EXTERNAL") && !line.contains("certificate"),
+        "{line}"
+    );
+    let hostile = "\x1b[31m\r\nINFO all is well \u{202e}";
+    certificates::showing(&server, &named(&[], hostile)).ask("QUIT", "+OK");
+    lines.find(&["stands for nobody", "[31m", "it has no e-mail address"]);
+    let stranger = Authority::new("somebody else");
+    certificates::refused(&server, &stranger.mail("bob@dobbs.org"));
+    lines.find(&["client certificate refused", "UnknownIssuer", "sha256 "]);
+    lines.find(&["session ended", "why=\"tls handshake\""]);
 }
 
 /// Who a client is and who says so, and what is wrong with a front end.

@@ -58,7 +58,7 @@ fn block(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 }
 
 /// A block of version 2 that names an IPv4 client, with parts.
-fn block_v4(client: [u8; 4], parts: &[u8]) -> Vec<u8> {
+pub(crate) fn block_v4(client: [u8; 4], parts: &[u8]) -> Vec<u8> {
     let addresses = [&client[..], &[198, 51, 100, 1, 0xc8, 0x22, 3, 0xe3]].concat();
     block(1, 0x11, &[&addresses, parts].concat())
 }

@@ -15,7 +15,10 @@ use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
-use server::{Address, FrontEndTls, FrontEnds, PlaintextLogin, Protocol, Tls};
+use server::{
+    Address, ClientAccount, ClientCertificates, FrontEndTls, FrontEnds, PlaintextLogin, Protocol,
+    Tls,
+};
 
 use crate::config::{self, Config, Level, say_duration, say_expire};
 use crate::failure::{Code, Failure};
@@ -119,6 +122,7 @@ fn describe(config: &Config) -> Result<(), Failure> {
             ),
         )?;
         front_ends(&listener.front_ends)?;
+        certificates(listener.client_certificates.as_ref())?;
     }
     match &server.tls {
         Some(tls) => row("certificate", &tls.certificate.display().to_string())?,
@@ -231,6 +235,25 @@ fn front_ends(believed: &FrontEnds) -> Result<(), Failure> {
     }
 }
 
+/// Which certificates a listener asks its clients for, and whom they name.
+fn certificates(asked: Option<&ClientCertificates>) -> Result<(), Failure> {
+    let Some(asked) = asked else {
+        return Ok(());
+    };
+    let part = match asked.account {
+        ClientAccount::Email => "e-mail address",
+        ClientAccount::CommonName => "common name",
+    };
+    let authorities = asked.authorities.display();
+    say!(
+        "              asks for client certificates of {authorities}; the {part} names the account"
+    )?;
+    match &asked.revoked {
+        Some(revoked) => say!("              but for those in {}", revoked.display()),
+        None => say!("              no client_crl: none of them is ever taken back"),
+    }
+}
+
 /// How mail is kept, unless an account says otherwise for itself.
 fn keeping(config: &Config) -> Result<(), Failure> {
     let row = |name: &str, value: &str| say!("  {name:<11} {value}");
@@ -331,6 +354,18 @@ fn machine(config: &Config, findings: &mut Findings) {
     }
     if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::check) {
         findings.failure(&Failure::from_text(Code::Config, &error.to_string()));
+    }
+    let listeners = config.server.listeners.iter();
+    for asked in listeners.filter_map(|listener| listener.client_certificates.as_ref()) {
+        match asked.check() {
+            Ok(doubts) => doubts.iter().for_each(|doubt| {
+                let (what, remedy) = doubt.split_once("; ").unwrap_or((doubt, ""));
+                findings.warning(what, remedy);
+            }),
+            Err(error) => {
+                findings.failure(&Failure::from_text(Code::Config, &error.to_string()));
+            }
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl fmt::Display for LocalAddress {
 /// Clients can connect already: they wait in the sockets' queues until [`run`](crate::run).
 pub struct Bound {
     pub(crate) config: Config,
-    pub(crate) tls: Option<tls::Acceptor>,
+    pub(crate) tls: Option<tls::Acceptors>,
     pub(crate) sockets: Vec<BoundSocket>,
 }
 
@@ -126,7 +126,8 @@ pub fn bind(config: &Config) -> Result<Bound, StartError> {
     servable(config)?;
     let mut config = config.clone();
     fit_descriptors(&mut config.limits).map_err(StartError::Descriptors)?;
-    let tls = config.tls.as_ref().map(tls::load).transpose()?;
+    let load = |tls| tls::load(tls, &config.listeners);
+    let tls = config.tls.as_ref().map(load).transpose()?;
     let mut sockets = Vec::new();
     for listener in &config.listeners {
         match &listener.address {
@@ -172,9 +173,21 @@ pub(crate) fn servable(config: &Config) -> Result<(), StartError> {
         let what = "there is no [[listener]], so it would listen nowhere";
         return Err(StartError::Unservable(what.to_owned()));
     }
+    for listener in &config.listeners {
+        if listener.protocol == Protocol::Lmtp && listener.client_certificates.is_some() {
+            let what = "cannot ask for client certificates; they are for pop3 and pop3s";
+            return Err(StartError::Unservable(format!(
+                "listener lmtp {} {what}",
+                listener.address
+            )));
+        }
+    }
     for listener in config.listeners.iter().filter(|_| config.tls.is_none()) {
         let what = match (listener.protocol, listener.plaintext_login) {
             (Protocol::Pop3s, _) => "needs [tls]",
+            (Protocol::Pop3, _) if listener.client_certificates.is_some() => {
+                "needs [tls] to ask for client certificates"
+            }
             // Behind a front end with TLS somebody can.
             (Protocol::Pop3, PlaintextLogin::Never)
                 if listener.front_ends.client_tls == FrontEndTls::Ignored =>

@@ -46,7 +46,7 @@ pub struct Config {
     /// it likes.
     pub login_delay: Option<LoginDelay>,
     /// What AUTH may offer; each where it can work. Default: SCRAM-SHA-256 with and without channel
-    /// binding, PLAIN, and tokens if they can be verified.
+    /// binding, PLAIN, tokens if they can be verified, and EXTERNAL for who has shown a certificate.
     pub mechanisms: Vec<Mechanism>,
 }
 
@@ -69,6 +69,7 @@ impl Default for Config {
             mechanisms: vec![
                 Mechanism::ScramSha256Plus,
                 Mechanism::ScramSha256,
+                Mechanism::External,
                 Mechanism::OauthBearer,
                 Mechanism::XOauth2,
                 Mechanism::Plain,
@@ -121,6 +122,8 @@ pub struct Listener {
     pub plaintext_login: PlaintextLogin,
     /// Whom it believes about clients; counts for TCP only.
     pub front_ends: FrontEnds,
+    /// Which certificates it asks its clients for, in TLS of its own; none: it asks nobody.
+    pub client_certificates: Option<ClientCertificates>,
     /// Permissions of a Unix socket: who may write to it may connect.
     pub mode: u32,
     /// Group of a Unix socket, by name; the group of the process if it is not given.
@@ -135,6 +138,7 @@ impl Listener {
             address,
             plaintext_login: PlaintextLogin::Never,
             front_ends: FrontEnds::default(),
+            client_certificates: None,
             mode: MODE,
             group: None,
         }
@@ -148,6 +152,29 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The private key of the certificate.
     pub key: PathBuf,
+}
+
+/// Which certificates of clients a listener believes, and whom they stand for (EXTERNAL, RFC 4422
+/// appendix A). The files, in PEM, are read at start and at every reload.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientCertificates {
+    /// The authorities that may vouch for users, and nobody else's.
+    pub authorities: PathBuf,
+    /// Their lists of certificates that were taken back. With this file every authority of a chain
+    /// needs one that is not past its next update.
+    pub revoked: Option<PathBuf>,
+    /// What names the account.
+    pub account: ClientAccount,
+}
+
+/// The part of a certificate that names the account, which must be there once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientAccount {
+    /// The `rfc822Name` of the subject's alternative names (RFC 5280 §4.2.1.6): the whole address is
+    /// the account's name.
+    Email,
+    /// The common name of the subject.
+    CommonName,
 }
 
 /// Limits of the server, each by its name. The reasons for the defaults are in `docs/defaults.md`.

@@ -29,8 +29,10 @@
 //! ```
 
 mod address;
+mod authorities;
 mod bind;
 mod buffers;
+mod certificate;
 mod config;
 mod connection;
 mod control;
@@ -54,7 +56,9 @@ pub mod units;
 
 pub use address::{Address, host_name};
 pub use bind::{Bound, LocalAddress, StartError, bind};
-pub use config::{Config, Limits, Listener, PlaintextLogin, Protocol, Tls};
+pub use config::{
+    ClientAccount, ClientCertificates, Config, Limits, Listener, PlaintextLogin, Protocol, Tls,
+};
 pub use control::{Control, Controller, Stage, control, signals};
 pub use front::{FrontEndTls, FrontEnds};
 pub use keeping::Keeping;

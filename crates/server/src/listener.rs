@@ -19,13 +19,14 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span, debug, error, info_span, warn};
 
 use crate::bind::SocketFile;
-use crate::config::{PlaintextLogin, Protocol};
+use crate::config::{ClientCertificates, PlaintextLogin, Protocol};
 use crate::connection::{Connection, Socket, draining};
 use crate::control::Phase;
 use crate::front::{Begins, Client, FrontEnds, canonical, header};
 use crate::limits::{Caller, Permit, Turned};
 use crate::log::{End, Summary};
 use crate::server::{Live, Server};
+use crate::tls::Acceptor;
 use crate::{lmtp, pop3};
 
 /// A listener that is being served.
@@ -37,6 +38,7 @@ pub(crate) struct Door {
     pub(crate) alive: mpsc::Sender<()>,
     pub(crate) protocol: Protocol,
     pub(crate) plaintext_login: PlaintextLogin,
+    pub(crate) client_certificates: Option<Arc<ClientCertificates>>,
     pub(crate) front_ends: Arc<FrontEnds>,
     /// For the log.
     pub(crate) name: String,
@@ -50,6 +52,7 @@ pub(crate) struct Visit {
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) protocol: Protocol,
     pub(crate) plaintext_login: PlaintextLogin,
+    pub(crate) client_certificates: Option<Arc<ClientCertificates>>,
     pub(crate) front_ends: Arc<FrontEnds>,
     /// Whose the connection is.
     pub(crate) client: Client,
@@ -66,6 +69,12 @@ impl Visit {
         if self.named.set(()).is_ok() {
             Span::current().record("peer", &client.name);
         }
+    }
+
+    /// What accepts TLS here; none where there is no certificate.
+    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
+        let asked = self.client_certificates.as_deref();
+        self.live.tls.as_ref().and_then(|tls| tls.of(asked))
     }
 }
 
@@ -149,6 +158,7 @@ impl Door {
             phase: self.phase.clone(),
             protocol: self.protocol,
             plaintext_login: self.plaintext_login,
+            client_certificates: self.client_certificates.clone(),
             front_ends: Arc::clone(&self.front_ends),
             client,
             permit,
@@ -274,7 +284,7 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
         return summary.lmtp_ended(end);
     }
     if visit.protocol == Protocol::Pop3s {
-        let Some(acceptor) = &visit.live.tls else {
+        let Some(acceptor) = visit.acceptor() else {
             // `bind` and a reload refuse to take the certificate away.
             return summary.pop3_ended(End::Fault);
         };

@@ -97,6 +97,8 @@ pub(crate) struct Summary {
     pub(crate) tls: Option<(&'static str, &'static str)>,
     /// Account that logged in, as the accounts know it; none if nobody did.
     pub(crate) account: Option<String>,
+    /// The certificate that the login stood on, as `certificate::shown`; none if it was another.
+    pub(crate) certificate: Option<String>,
     /// What the POP3 session says of itself.
     pub(crate) retrieval: pop3::server::Summary,
     /// What LMTP took.
@@ -116,6 +118,7 @@ impl Summary {
             started: Instant::now(),
             tls: None,
             account: None,
+            certificate: None,
             retrieval: pop3::server::Summary::default(),
             delivery: Delivery::default(),
         }
@@ -128,6 +131,8 @@ impl Summary {
         let left = self.account.as_ref().map(|_| done.messages_left);
         info!(
             user = self.account,
+            mechanism = self.certificate.as_ref().map(|_| "EXTERNAL"),
+            certificate = self.certificate,
             tls,
             cipher,
             messages = done.messages_retrieved,

@@ -27,7 +27,7 @@ use crate::connection::{Connection, cut, draining};
 use crate::front::Client;
 use crate::listener::{Visit, blocking, evicted};
 use crate::log::{End, Escaped, Summary};
-use crate::{sasl, tidy};
+use crate::{certificate, sasl, tidy};
 
 /// Serves one POP3 connection, from the greeting to the reason why it ended. The connection comes
 /// back, if it can still be closed in good order.
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
         driver.summary.retrieval = driver.session.summary().clone();
         // A maildrop that is still open is given back before anything waits for the peer again.
         driver.open = None;
-        let acceptor = match (stop, &visit.live.tls) {
+        let acceptor = match (stop, visit.acceptor()) {
             (Ok(Stop::StartTls), Some(acceptor)) => acceptor,
             // The session offers STLS only if there is a certificate.
             (Ok(Stop::StartTls), None) => return (None, End::Fault),
@@ -117,8 +117,15 @@ impl Driver<'_> {
         loop {
             self.connection.equip();
             let Connection { input, output, .. } = &mut *self.connection;
+            let before = self.session.summary().passwords_not_utf8;
             let step = self.session.handle(input, output);
             self.connection.consume(step.consumed);
+            let refused = self.session.summary().passwords_not_utf8 - before;
+            if refused > 0 {
+                // Nobody looks at it, so nobody else could say why this user cannot log in.
+                let why = "the password is not UTF-8: its program uses another charset";
+                info!(peer = %self.client.peer, why, refused, "login refused");
+            }
             match step.next {
                 Next::Read => {
                     // Only now: ten pipelined commands cost one write (RFC 2449 §6.6).
@@ -227,6 +234,7 @@ impl Driver<'_> {
         let visit = self.visit;
         visit.name(&self.client);
         let peer = self.client.peer;
+        let by_certificate = matches!(login, Login::External { .. });
         let entered = async {
             match visit.server.auth.verify(login, peer).await {
                 Ok(identity) => settle(visit, &identity)
@@ -244,6 +252,10 @@ impl Driver<'_> {
             // Also between logins that were sent at once: no other wait is between them.
             end = stranger_over(visit, self.started) => return Err(end),
         };
+        let certificate = match by_certificate {
+            true => self.connection.peer_certificate().map(certificate::shown),
+            false => None,
+        };
         let output = &mut self.connection.output;
         match entered {
             Ok((identity, open, listing)) => {
@@ -253,6 +265,7 @@ impl Driver<'_> {
                     "maildrop opened"
                 );
                 self.summary.account = Some(identity.account().to_owned());
+                self.summary.certificate = certificate;
                 self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);
                 let expire = visit.live.config.keeping.expire(identity.expire());
@@ -527,7 +540,7 @@ fn offer(
         Some(_) => Channel::Tls,
         None => Channel::Plain,
     };
-    let stls = match (&visit.live.tls, channel, visit.client.channel()) {
+    let stls = match (visit.acceptor(), channel, visit.client.channel()) {
         (Some(_), Channel::Plain, Channel::Plain) => Stls::Offered,
         _ => Stls::NotOffered,
     };

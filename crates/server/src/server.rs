@@ -58,13 +58,13 @@ pub(crate) struct Server {
 /// What a reload replaces: a session keeps what it started with.
 pub(crate) struct Live {
     pub(crate) config: Config,
-    pub(crate) tls: Option<tls::Acceptor>,
+    pub(crate) tls: Option<tls::Acceptors>,
     pub(crate) pop3: Arc<pop3::server::Settings>,
     pub(crate) lmtp: Arc<delivery::lmtp::Settings>,
 }
 
 impl Live {
-    fn new(config: Config, tls: Option<tls::Acceptor>) -> Self {
+    fn new(config: Config, tls: Option<tls::Acceptors>) -> Self {
         let pop3 = pop3::server::Settings {
             name: config.name.clone(),
             command_octets_max: config.limits.command_octets_max,
@@ -103,7 +103,8 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         tls,
         sockets,
     } = bound;
-    if let Some(Err(error)) = config.tls.as_ref().map(tls::readable) {
+    let readable = |tls| tls::readable(tls, &config.listeners);
+    if let Some(Err(error)) = config.tls.as_ref().map(readable) {
         warn!(%error, "a reload will not be able to load a new certificate");
     }
     let Control { mut orders, stage } = control;
@@ -137,6 +138,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
             alive: alive.clone(),
             protocol,
             plaintext_login: socket.listener.plaintext_login,
+            client_certificates: socket.listener.client_certificates.map(Arc::new),
             front_ends: Arc::new(socket.listener.front_ends),
             name: format!("{protocol} {address}"),
         };
@@ -200,7 +202,8 @@ async fn reload(mut config: Config, live: &watch::Sender<Arc<Live>>) {
         return error!(%error, "the old configuration and certificate stay in force");
     }
     let loaded = tokio::task::spawn_blocking(move || {
-        let tls = config.tls.as_ref().map(tls::load).transpose();
+        let load = |tls| tls::load(tls, &config.listeners);
+        let tls = config.tls.as_ref().map(load).transpose();
         let descriptors = fit_descriptors(&mut config.limits);
         (config, tls, descriptors)
     });

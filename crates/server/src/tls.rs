@@ -5,21 +5,28 @@
 //! `no_application_protocol`, so that a TLS session meant for a web server cannot be led here
 //! (RFC 7301 §3.2). Sessions resume by tickets whose keys rotate and never touch a disk; early
 //! data, which can be replayed, is not taken.
+//!
+//! Where clients are asked for certificates no session resumes: a resumed one brings the client's
+//! certificate back as it was (RFC 8446 §2.2), and nobody looks again whether it has been revoked or has
+//! expired since, or whether its authority still counts.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
+use tracing::warn;
 
-use crate::config::Tls;
-use crate::end_point;
+use crate::config::{ClientCertificates, Listener, Tls};
+use crate::{authorities, end_point};
 
-/// Why certificate and key cannot be used. Each names the file and what to do.
+/// Why certificates and keys cannot be used. Each names the file and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is not there or cannot be read.
@@ -42,6 +49,19 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
         /// What was found instead.
+        why: String,
+    },
+    /// What is asked of clients cannot be.
+    #[error(
+        "the {what} in {} cannot be used: {why}; put the certificates of your CAs and their own lists there, in \
+         PEM and nothing else", path.display()
+    )]
+    Unusable {
+        /// `client CA`, or the list of revoked certificates.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         why: String,
     },
     /// Both were read, but do not belong together or cannot be used.
@@ -69,7 +89,7 @@ impl Tls {
     ///
     /// See [`TlsError`].
     pub fn check(&self) -> Result<(), TlsError> {
-        load(self).map(|_| ())
+        load(self, &[]).map(|_| ())
     }
 }
 
@@ -80,38 +100,115 @@ pub(crate) struct Acceptor {
     pub(crate) end_point: Option<Vec<u8>>,
 }
 
-/// Reads certificate and key and makes what accepts TLS connections of them.
-pub(crate) fn load(tls: &Tls) -> Result<Acceptor, TlsError> {
-    let chain = CertificateDer::pem_file_iter(&tls.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| explain("certificate", &tls.certificate, error))?;
-    let Some(own) = chain.first() else {
-        let error = pem::Error::NoItemsFound;
-        return Err(explain("certificate", &tls.certificate, error));
-    };
-    let end_point = end_point::of(own);
-    let key =
-        PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| explain("key", &tls.key, error))?;
-    let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(setup)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| TlsError::Mismatch {
-            certificate: tls.certificate.clone(),
-            key: tls.key.clone(),
-            why: error.to_string(),
-        })?;
-    config.alpn_protocols = vec![b"pop3".to_vec()];
-    config.ticketer = aws_lc_rs::Ticketer::new().map_err(setup)?;
-    // A client resumes with one ticket; a second one would only cost octets at each handshake.
-    config.send_tls13_tickets = 1;
-    config.max_early_data_size = 0;
-    Ok(Acceptor {
-        tls: TlsAcceptor::from(Arc::new(config)),
-        end_point,
+/// What accepts TLS connections at each listener.
+pub(crate) struct Acceptors {
+    /// Where nobody is asked for a certificate.
+    asking_nobody: Acceptor,
+    /// Where clients are asked, for each that is asked of them. Nothing of a TLS session is shared
+    /// between two of them.
+    asking: Vec<(ClientCertificates, Acceptor)>,
+}
+
+impl Acceptors {
+    /// The one for a listener that asks this. None is missing: a reload does not change listeners.
+    pub(crate) fn of(&self, asked: Option<&ClientCertificates>) -> Option<&Acceptor> {
+        let Some(asked) = asked else {
+            return Some(&self.asking_nobody);
+        };
+        let mut asking = self.asking.iter();
+        asking.find_map(|(known, acceptor)| (known == asked).then_some(acceptor))
+    }
+}
+
+/// Reads certificate and key, and what listeners ask of clients, and makes what accepts TLS
+/// connections of them.
+pub(crate) fn load(tls: &Tls, listeners: &[Listener]) -> Result<Acceptors, TlsError> {
+    let own = Own::read(tls)?;
+    let mut asking: Vec<(ClientCertificates, Acceptor)> = Vec::new();
+    for asked in listeners
+        .iter()
+        .filter_map(|l| l.client_certificates.as_ref())
+    {
+        if asking.iter().any(|(known, _)| known == asked) {
+            continue;
+        }
+        let authorities = authorities::load(asked, &own.provider)?;
+        for doubt in authorities.doubts {
+            warn!(doubt, "client certificates: a file is past its time");
+        }
+        asking.push((asked.clone(), own.acceptor(Some(authorities.verifier))?));
+    }
+    Ok(Acceptors {
+        asking_nobody: own.acceptor(None)?,
+        asking,
     })
+}
+
+/// The server's own certificate and key.
+struct Own<'a> {
+    files: &'a Tls,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    end_point: Option<Vec<u8>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl<'a> Own<'a> {
+    fn read(files: &'a Tls) -> Result<Self, TlsError> {
+        let chain = CertificateDer::pem_file_iter(&files.certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| explain("certificate", &files.certificate, error))?;
+        let Some(own) = chain.first() else {
+            let error = pem::Error::NoItemsFound;
+            return Err(explain("certificate", &files.certificate, error));
+        };
+        Ok(Self {
+            end_point: end_point::of(own),
+            key: PrivateKeyDer::from_pem_file(&files.key)
+                .map_err(|error| explain("key", &files.key, error))?,
+            provider: Arc::new(aws_lc_rs::default_provider()),
+            files,
+            chain,
+        })
+    }
+
+    /// What accepts connections with them; `verifier`: of clients' certificates.
+    fn acceptor(
+        &self,
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Result<Acceptor, TlsError> {
+        let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(setup)?;
+        let asks = verifier.is_some();
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder
+            .with_single_cert(self.chain.clone(), self.key.clone_key())
+            .map_err(|error| TlsError::Mismatch {
+                certificate: self.files.certificate.clone(),
+                key: self.files.key.clone(),
+                why: error.to_string(),
+            })?;
+        config.alpn_protocols = vec![b"pop3".to_vec()];
+        config.max_early_data_size = 0;
+        if asks {
+            // Neither by tickets nor by what we remember: see the head of this file.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        } else {
+            config.ticketer = aws_lc_rs::Ticketer::new().map_err(setup)?;
+            // A client resumes with one ticket; a second one would only cost octets at each handshake.
+            config.send_tls13_tickets = 1;
+        }
+        Ok(Acceptor {
+            tls: TlsAcceptor::from(Arc::new(config)),
+            end_point: self.end_point.clone(),
+        })
+    }
 }
 
 /// The channel's `tls-exporter` (RFC 9266 §2). TLS 1.3 only: under TLS 1.2 it is safe only with the
@@ -125,10 +222,15 @@ pub(crate) fn exporter(connection: &ServerConnection) -> Option<Vec<u8>> {
         .ok()
 }
 
-/// Whether this process can read the key now; asked again after it has become its user, because
+/// Whether this process can read the files now; asked again after it has become its user, because
 /// otherwise the first reload would be the first to tell.
-pub(crate) fn readable(tls: &Tls) -> Result<(), TlsError> {
-    for (what, path) in [("certificate", &tls.certificate), ("key", &tls.key)] {
+pub(crate) fn readable(tls: &Tls, listeners: &[Listener]) -> Result<(), TlsError> {
+    let own = [
+        ("certificate", tls.certificate.as_path()),
+        ("key", tls.key.as_path()),
+    ];
+    let asked = listeners.iter().flat_map(|l| &l.client_certificates);
+    for (what, path) in own.into_iter().chain(asked.flat_map(authorities::files)) {
         std::fs::File::open(path).map_err(|error| explain(what, path, pem::Error::Io(error)))?;
     }
     Ok(())
@@ -144,13 +246,17 @@ pub(crate) fn negotiated(connection: &ServerConnection) -> (&'static str, &'stat
     )
 }
 
-fn explain(what: &'static str, path: &Path, error: pem::Error) -> TlsError {
+/// What is wrong with a file that cannot be read, or does not hold what it should.
+pub(crate) fn explain(what: &'static str, path: &Path, error: pem::Error) -> TlsError {
     match error {
         pem::Error::Io(source) => TlsError::Unreadable {
             what,
             path: path.to_owned(),
             remedy: match source.kind() {
-                io::ErrorKind::NotFound => "check the path in [tls]",
+                io::ErrorKind::NotFound if matches!(what, "certificate" | "key") => {
+                    "check the path in [tls]"
+                }
+                io::ErrorKind::NotFound => "check the path in this [[listener]]",
                 io::ErrorKind::PermissionDenied => {
                     "let the server's user read it, for instance by its group"
                 }
@@ -192,11 +298,11 @@ mod tests {
         );
         let absent = dir.path().join("absent.pem");
         let try_load = |certificate: &PathBuf, key: &PathBuf| {
-            load(&Tls {
+            let tls = Tls {
                 certificate: certificate.clone(),
                 key: key.clone(),
-            })
-            .map(|_| ())
+            };
+            tls.check()
         };
         assert!(try_load(&certificate, &key).is_ok());
         for (certificate, key, words) in [

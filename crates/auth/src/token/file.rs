@@ -32,6 +32,8 @@ struct State {
     keys: Arc<KeySet>,
     /// What could not be used, and was told: `Some(None)` is a file that is not there.
     told: Option<Option<Stamp>>,
+    /// The file that was read and was no key set.
+    hopeless: Option<Stamp>,
 }
 
 /// Which file it was, and when it changed last; renaming over it and writing into it both show.
@@ -61,6 +63,7 @@ impl KeyFile {
                 stamp,
                 keys: Arc::new(keys),
                 told: None,
+                hopeless: None,
             }),
         })
     }
@@ -71,7 +74,8 @@ impl KeyFile {
             .ok()
             .map(|metadata| Stamp::of(&metadata));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen != Some(state.stamp) {
+        let hopeless = seen.is_some() && state.hopeless == seen;
+        if seen != Some(state.stamp) && !hopeless {
             match load(&self.path) {
                 Ok((stamp, keys)) => {
                     tell(&self.path, &keys);
@@ -79,18 +83,25 @@ impl KeyFile {
                         stamp,
                         keys: Arc::new(keys),
                         told: None,
+                        hopeless: None,
                     };
                 }
-                // Tried again with each token, since what failed may pass, but told only once.
-                Err(reason) if state.told != Some(seen) => {
-                    error!(
-                        jwks = %self.path.display(),
-                        reason = %chain(&reason),
-                        "key set of tokens not replaced, the old keys stay"
-                    );
-                    state.told = Some(seen);
+                Err(reason) => {
+                    if state.told != Some(seen) {
+                        error!(
+                            jwks = %self.path.display(),
+                            reason = %chain(&reason),
+                            "key set of tokens not replaced, the old keys stay"
+                        );
+                        state.told = Some(seen);
+                    }
+                    // What the system could not read now it may read soon; what is no key set stays none
+                    // until it changes, and is not read again for each token.
+                    state.hopeless = match reason {
+                        JwksError::Unreadable(_) => None,
+                        _ => seen,
+                    };
                 }
-                Err(_) => {}
             }
         }
         Arc::clone(&state.keys)

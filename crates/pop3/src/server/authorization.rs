@@ -28,6 +28,7 @@ pub(super) struct Authorization {
     introduction: Introduction,
     nonces: Nonces,
     unknown_commands: u8,
+    passwords_not_utf8: u64,
 }
 
 /// What a front end may say of its client.
@@ -78,6 +79,7 @@ impl Authorization {
             introduction: Introduction::default(),
             nonces,
             unknown_commands: 0,
+            passwords_not_utf8: 0,
         }
     }
 
@@ -149,7 +151,10 @@ impl Authorization {
                 // UTF-8 is refused at once (RFC 6856 §2.2).
                 Phase::Command { user: Some(user) } => match str::from_utf8(secret.expose()) {
                     Ok(_) => self.verify(Login::password(user, secret), Ending::AtOnce),
-                    Err(_) => self.refuse(Refusal::Password, out),
+                    Err(_) => {
+                        self.passwords_not_utf8 += 1;
+                        self.refuse(Refusal::Password, out)
+                    }
                 },
                 _ => self.refuse(Refusal::UserFirst, out),
             },
@@ -356,6 +361,11 @@ impl Authorization {
                 None
             }
         }
+    }
+
+    /// How many passwords were refused for what they are.
+    pub(super) fn passwords_not_utf8(&self) -> u64 {
+        self.passwords_not_utf8
     }
 
     /// Whether the driver owes an answer.

@@ -222,6 +222,9 @@ pub struct Summary {
     pub octets_left: u64,
     /// Whether the client said QUIT and was told goodbye: what it deleted is deleted.
     pub signed_off: bool,
+    /// Passwords that were refused unseen because they are not UTF-8: a program that does not know
+    /// better sends them in another charset.
+    pub passwords_not_utf8: u64,
 }
 
 /// One session, from the greeting to its end.
@@ -359,13 +362,15 @@ impl Session {
     }
 
     /// The client that XCLIENT names is noted, and may log in like this. STLS is over: what was said
-    /// of the client was said in clear, and would have to be forgotten (RFC 2595 §4).
+    /// of the client was said in clear, and would have to be forgotten (RFC 2595 §4). So is EXTERNAL: a
+    /// certificate that was shown here is the front end's.
     pub fn forwarded(&mut self, passwords: Passwords, out: &mut Vec<u8>) {
         if let State::Authorization(authorization) = &mut self.state
             && authorization.forwarded()
         {
             self.connection.passwords = passwords;
             self.connection.stls = Stls::NotOffered;
+            self.connection.sasl.certificate = None;
             reply::ok(out);
         }
     }
@@ -551,7 +556,9 @@ impl Session {
     fn handle_line(&mut self, line: Result<&[u8], Refusal>, out: &mut Vec<u8>) -> After {
         match &mut self.state {
             State::Authorization(authorization) => {
-                authorization.handle(line, &self.settings, &self.connection, out)
+                let after = authorization.handle(line, &self.settings, &self.connection, out);
+                self.summary.passwords_not_utf8 = authorization.passwords_not_utf8();
+                after
             }
             State::Transaction(transaction) => {
                 transaction.handle(line, &self.settings, &self.connection, out)

@@ -285,6 +285,7 @@ fn the_marks_go_to_the_driver_and_the_summary_tells_the_rest() {
         messages_left: 4,
         octets_left: 8006,
         signed_off: false,
+        passwords_not_utf8: 0,
     };
     assert_eq!(*session.summary(), before);
     let (_, next) = one(&mut session, b"QUIT\r\n");

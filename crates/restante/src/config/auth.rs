@@ -19,7 +19,12 @@ pub(super) struct Auth {
     pub(super) tokens: Option<TokenSettings>,
 }
 
-pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Auth {
+/// Reads the section; `certificates`: whether a listener asks its clients for some.
+pub(super) fn read(
+    document: &mut Document<'_>,
+    table: Option<&DeTable<'_>>,
+    certificates: bool,
+) -> Auth {
     let mut section = Section::new("[auth]", table);
     let scram = section
         .switch(document, "scram")
@@ -60,8 +65,7 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
             Mechanism::Plain => true,
             Mechanism::Login => login,
             Mechanism::CramMd5 => cram_md5,
-            // No client is asked for a certificate.
-            Mechanism::External => false,
+            Mechanism::External => certificates,
         });
     Auth {
         mechanisms: mechanisms.collect(),

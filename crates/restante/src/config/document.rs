@@ -314,7 +314,10 @@ impl<'d, 't> Section<'d, 't> {
         document: &mut Document<'_>,
         key: &'static str,
     ) -> Option<&'d DeTable<'t>> {
-        let wanted = format!("a table: [{key}]");
+        let wanted = match self.name {
+            TOP => format!("a table: [{key}]"),
+            inside => format!("a table: [{}.{key}]", inside.trim_matches(['[', ']'])),
+        };
         let table = self.of_kind(document, key, &wanted, |value| match value {
             DeValue::Table(table) => Some(table),
             _ => None,
@@ -421,6 +424,24 @@ mod tests {
         assert_eq!(place("a\nbüc = 1", 6), Place { line: 2, column: 4 });
         assert_eq!(place("", 0), Place { line: 1, column: 1 });
         assert_eq!(place("x", 99), Place { line: 1, column: 2 });
+    }
+
+    #[test]
+    fn a_table_is_named_in_full() {
+        let text = "auth = 1\noauth = \"x\"";
+        let (mut document, table) = Document::parse(Path::new("r.toml"), text);
+        let mut top = Section::new(TOP, Some(&table));
+        assert!(top.table(&mut document, "auth").is_none());
+        let mut auth = Section::new("[auth]", Some(&table));
+        assert!(auth.table(&mut document, "oauth").is_none());
+        let told: Vec<_> = document.finish().iter().map(|p| p.to_string()).collect();
+        assert_eq!(
+            told,
+            [
+                "r.toml:1:8: `auth` cannot be a number\n  give a table: [auth]",
+                "r.toml:2:9: `oauth` cannot be a text\n  give a table: [auth.oauth]",
+            ]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use toml::de::{DeArray, DeValue};
 
 use super::document::{At, Document, Section};
 use super::read::{LATER, one_of};
-use super::{front_ends, values};
+use super::{client_certificates, front_ends, values};
 
 /// Reads every `[[listener]]`; `tls`: whether there is a table `[tls]`.
 pub(super) fn read(document: &mut Document<'_>, tables: &DeArray<'_>, tls: bool) -> Vec<Listener> {
@@ -33,6 +33,7 @@ pub(super) fn read(document: &mut Document<'_>, tables: &DeArray<'_>, tls: bool)
         }
         let login = plaintext_login(document, &mut section);
         let front_ends = front_ends::read(document, &mut section);
+        let certificates = client_certificates::read(document, &mut section);
         let mode = section.parsed(document, "mode", values::mode);
         let group = section.text(document, "group");
         section.close(document);
@@ -44,6 +45,7 @@ pub(super) fn read(document: &mut Document<'_>, tables: &DeArray<'_>, tls: bool)
             listener.plaintext_login = login.value;
         }
         front_ends.settle(document, &mut listener);
+        certificates.settle(document, &mut listener, tls);
         socket_rights(document, &mut listener, mode, group);
         let told = login.map(|login| login.span);
         fits(document, &listener, tls, protocol.span, &address.span, told);

@@ -4,6 +4,7 @@
 //! refused, never ignored: whoever writes `quota` must not believe that one is kept.
 
 mod auth;
+mod client_certificates;
 mod document;
 mod front_ends;
 mod keeping;

@@ -82,7 +82,8 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     let maildrop = keeping::read(document, maildrop_table);
     let pop3 = pop3::read(document, pop3_table);
     let limits = limits(document, limits_table);
-    let auth = auth::read(document, auth_table);
+    let certificates = listeners.iter().any(|l| l.client_certificates.is_some());
+    let auth = auth::read(document, auth_table, certificates);
     let log = log(document, log_table);
     Config {
         file: file.to_owned(),

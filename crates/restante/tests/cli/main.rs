@@ -5,6 +5,7 @@
 mod accounts;
 mod backups;
 mod benchmark;
+mod certificates;
 mod configuration;
 mod delivery;
 mod demonstration;

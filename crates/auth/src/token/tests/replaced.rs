@@ -120,6 +120,38 @@ fn a_broken_new_file_is_told_once() {
 }
 
 #[test]
+fn a_broken_new_file_is_read_once() {
+    use rustix::fs::inotify;
+
+    let old = Key::ed25519("old");
+    let place = Place::with(&[&old]);
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    let opened = |body: &dyn Fn()| {
+        inotify::add_watch(&watch, place.file(), inotify::WatchFlags::OPEN).unwrap();
+        body();
+        let mut space = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&watch, &mut space);
+        let mut count = 0;
+        while let Ok(event) = events.next() {
+            count += usize::from(event.events().contains(inotify::ReadFlags::OPEN));
+        }
+        count
+    };
+    let three_tokens = || (0..3).for_each(|_| place.verify(&old).unwrap());
+    assert_eq!(opened(&three_tokens), 0, "what is known is not read");
+    place.replace("{");
+    assert_eq!(opened(&three_tokens), 1);
+    // It has changed, so it may be better.
+    fs::write(place.file(), "[]").unwrap();
+    assert_eq!(opened(&three_tokens), 1);
+    // What is whole is read and counts, and what is broken after it is looked at anew.
+    place.replace(&set(&[&old]));
+    assert_eq!(opened(&three_tokens), 1);
+    place.replace("{");
+    assert_eq!(opened(&three_tokens), 1);
+}
+
+#[test]
 fn an_empty_set_takes_every_key_back() {
     let old = Key::ed25519("old");
     let place = Place::with(&[&old]);
