@@ -8,7 +8,7 @@ everything on free ports of 127.0.0.1, ends all that it started, and writes only
 import sys
 import time
 
-from checks import channels, clock, deleting, delivering, demo, frontends, mechanisms, names, polling, retrieving
+from checks import answers, channels, clock, deleting, delivering, demo, frontends, mechanisms, names, polling, retrieving
 from harness import paths
 from harness.program import Program
 from harness.report import Report
@@ -34,6 +34,7 @@ def main() -> int:
     deleting.all_checks(report, program)
     polling.all_checks(report, program)
     channels.all_checks(report, program)
+    answers.all_checks(report)
     mechanisms.all_checks(report)
     frontends.all_checks(report)
     demo.all_checks(report)

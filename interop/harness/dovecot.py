@@ -71,11 +71,11 @@ class Dovecot:
         configuration.write_text(
             _CONFIGURATION.format(
                 certificate=certificate, key=key, maildir=self.maildir, port=self.port, tls_port=self.tls_port,
-                directory=directory, owner=overlay.owner(),
+                directory=directory, owner=overlay.USERS["vmail"],
             )
         )
         for path in (self.maildir, *self.maildir.rglob("*")):
-            os.chown(path, overlay.owner(), overlay.owner())
+            os.chown(path, overlay.USERS["vmail"], overlay.USERS["vmail"])
         self._log_file = directory / "dovecot.log"
         self._process = overlay.start(tree, ["/usr/sbin/dovecot", "-F", "-c", configuration], self._log_file)
         wait_for("Dovecot", lambda: not self._process.alive() or listens(self.port) and listens(self.tls_port))

@@ -27,13 +27,9 @@ mount -t proc proc /proc
 exec "$@"
 """
 
-#: Users on which mail servers insist: name → id, of the range that systemd keeps for users that exist for a while.
-_USERS = {"dovecot": 61192, "dovenull": 61193, "courier": 61194, "vmail": 61195}
-
-
-def owner() -> int:
-    """The id of the user who owns the mail of a peer."""
-    return _USERS["vmail"]
+#: Users on which mail servers insist: name → id, of the range that systemd keeps for users that exist
+#: for a while; `vmail` owns the mail of a peer.
+USERS = {"dovecot": 61192, "dovenull": 61193, "courier": 61194, "vmail": 61195}
 
 
 def tree(name: str, packages: list[str]) -> Path:
@@ -53,7 +49,7 @@ def tree(name: str, packages: list[str]) -> Path:
                 shutil.copytree(unpacked / part, target, symlinks=True, dirs_exist_ok=True)
     (place / "etc").mkdir(exist_ok=True)
     for file, line in (("passwd", "{0}:x:{1}:{1}::/nonexistent:/bin/false\n"), ("group", "{0}:x:{1}:\n")):
-        ours = "".join(line.format(*user) for user in _USERS.items())
+        ours = "".join(line.format(*user) for user in USERS.items())
         (place / "etc" / file).write_text(Path("/etc", file).read_text() + ours)
     (place / ".complete").touch()
     return place
