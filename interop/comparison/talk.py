@@ -16,6 +16,10 @@ MESSAGES = (
 )
 
 
+#: Refused logins make some servers think for a while.
+_PATIENCE = 20
+
+
 class Closed(Exception):
     """The server has closed the connection."""
 
@@ -23,10 +27,9 @@ class Closed(Exception):
 class Talk:
     """What is sent, and the lines that come back, without their ends."""
 
-    def __init__(self, port: int, patience: float = 3):
-        self.port = port
+    def __init__(self, port: int):
         self._socket = socket.create_connection(("127.0.0.1", port), 10)
-        self._socket.settimeout(patience)
+        self._socket.settimeout(_PATIENCE)
         self._input = b""
         self.greeting = self.line()
 
@@ -81,7 +84,7 @@ class Talk:
         except OSError:
             return False
         finally:
-            self._socket.settimeout(3)
+            self._socket.settimeout(_PATIENCE)
 
     def start_tls(self) -> None:
         """The handshake, whoever it is."""
