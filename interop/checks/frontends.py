@@ -7,6 +7,7 @@ import poplib
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable
 
 from harness import corpus, delivery, dovecot, paths
@@ -135,6 +136,13 @@ class _Rig:
             raise AssertionError(f"a stranger was believed: {line}")
         return said.splitlines()[1].decode()
 
+    def no_warning(self) -> str:
+        """Nothing that a person should look at, though somebody looked at the port again and again."""
+        time.sleep(0.5)
+        if warnings := [line for line in self.program.log().splitlines() if " WARN " in line and "header" in line]:
+            raise AssertionError(warnings[0])
+        return "half a second of them"
+
     def no_header(self) -> None:
         """The specification forbids to guess."""
         with socket.create_connection(("127.0.0.1", self.ports["proxied"]), 10) as client:
@@ -188,9 +196,11 @@ def _haproxy(rig: _Rig) -> tuple:
     clear = Route(ports["proxied, front end ends TLS"], "send-proxy-v2-ssl")
     doubted = Route(ports["proxied, passwords inside TLS"], "send-proxy-v2-ssl", tls=True)
     stranger = Route(ports["others are proxies"], "send-proxy")
+    # It only looks whether the port is open, ten times a second.
+    looking = Route(ports["proxied"], "check inter 100ms")
     front = HAProxy(
         rig.directory / "haproxy", rig.certificate, rig.key,
-        [v1, stls, through, ends_tls, clear, doubted, stranger],
+        [v1, stls, through, ends_tls, clear, doubted, stranger, looking],
     )
     return front, {
         "send-proxy, in clear": lambda: rig.session(v1.port, Channel.PLAIN, tls=False),
@@ -199,6 +209,7 @@ def _haproxy(rig: _Rig) -> tuple:
         "send-proxy-v2-ssl, TLS ends there": lambda: rig.session(ends_tls.port, Channel.TLS, tls=False),
         "send-proxy-v2-ssl, in clear: no password": lambda: rig.refused(clear.port, Channel.PLAIN, b"TLS"),
         "send-proxy-v2-ssl, proxy_tls is off: no password": lambda: rig.refused(doubted.port, Channel.TLS, b"TLS"),
+        "health checks are not complained about": rig.no_warning,
         "send-proxy from a network that is not named": lambda: rig.not_believed(stranger),
     }
 
