@@ -27,9 +27,6 @@ from injection.trial import Bench, Prepared, Result
 
 _OPERATIONS = (*commands.OPERATIONS, *backups.OPERATIONS, *served.OPERATIONS)
 
-#: In the short form every call is hit by these (a kill comes at calls that write); the others take turns.
-_ALWAYS = (Fault.KILL, Fault.EIO, Fault.ENOSPC)
-
 #: A file that may have only so many octets; beside the faults of strace.
 _SHORT_WRITE = "short write"
 #: Limits that are tried for an operation.
@@ -48,8 +45,8 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument(
         "--short", action="store_true",
-        help="EIO and ENOSPC at every call (where judging takes long, at every second that only reads), a kill at "
-        "those that write, the others in turns; calls that read the accounts only once",
+        help="one error at every call (where judging takes long, at every second that only reads), the kinds in "
+        "turns, and a kill at those that write; calls that read the accounts only once",
     )
     arguments.add_argument("--only", help="a part of an operation's name")
     arguments.add_argument("--fault", choices=[*(fault.value for fault in Fault), _SHORT_WRITE])
@@ -114,15 +111,15 @@ def _trials(options):
             able = [fault for fault in faults if call.can(fault) and (at >= prepared.first or not fault.lasts)]
             if options.short:
                 last = all(not later.aimed for later in prepared.calls[at + 1 :])
-                rest = [fault for fault in able if fault not in _ALWAYS]
+                errors = [fault for fault in able if fault is not Fault.KILL]
                 if prepared.operation.also is not None and not call.writes:
                     # Judged at length: every second of the calls that only read.
                     reads += 1
                     if reads % 2 and not last:
                         continue
-                    rest = []
-                turn += bool(rest)
-                able = [fault for fault in able if fault in _ALWAYS] + rest[turn % max(len(rest), 1) :][:1]
+                    errors = [fault for fault in errors if not fault.lasts]
+                turn += 1
+                able = [fault for fault in able if fault is Fault.KILL] + errors[turn % max(len(errors), 1) :][:1]
                 # At a call that only reads, the disk is what it is when the next one is to write.
                 if not (call.writes or last) and options.fault is None:
                     able = [fault for fault in able if fault is not Fault.KILL]

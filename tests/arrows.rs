@@ -214,6 +214,14 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The families of files that a document names, such as `folder/smuggling_*.txt`: folder and beginning.
+fn families(text: &str) -> impl Iterator<Item = (&str, (&str, &str))> {
+    text.split('`').skip(1).step_by(2).filter_map(|path| {
+        let (beginning, _) = path.split_once("*.")?;
+        Some((path, beginning.rsplit_once('/')?))
+    })
+}
+
 #[test]
 fn the_documents_name_files_that_exist() {
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
@@ -233,8 +241,103 @@ fn the_documents_name_files_that_exist() {
         for path in named(text) {
             assert!(root.join(path).exists(), "{document} names {path}");
         }
+        for (path, (folder, beginning)) in families(text) {
+            let mut files = std::fs::read_dir(root.join(folder)).expect("the folder is there");
+            let there = files.any(|file| {
+                let name = file.expect("it can be read").file_name();
+                name.to_string_lossy().starts_with(beginning)
+            });
+            assert!(there, "{document} names {path}");
+        }
         let files = named(text).count();
         assert!(files >= files_min, "{document} names {files} files only");
+    }
+}
+
+/// The rows of the tables whose last column says what shows them, each with that column.
+fn shown(text: &str) -> Vec<(&str, &str)> {
+    let mut rows = Vec::new();
+    let mut within = false;
+    for line in text.lines() {
+        let Some(cells) = line.strip_prefix('|').and_then(|it| it.strip_suffix('|')) else {
+            within = false;
+            continue;
+        };
+        let cell = cells.rsplit('|').next().unwrap_or_default().trim();
+        match within {
+            true if !cell.is_empty() && cell.chars().all(|c| c == '-') => {}
+            true => rows.push((line, cell)),
+            false => within = cell.eq_ignore_ascii_case("shown by"),
+        }
+    }
+    rows
+}
+
+/// Whether a path is of a transcript, of a test, or of a program that tests.
+fn is_test(root: &std::path::Path, path: &str) -> bool {
+    let place = ["tests/", "fuzz/", "interop/"]
+        .iter()
+        .any(|folder| path.starts_with(folder));
+    place || path.contains("/tests/") || path.ends_with("/tests.rs") || {
+        let text = std::fs::read_to_string(root.join(path)).unwrap_or_default();
+        text.contains("#[test]")
+    }
+}
+
+/// Whether a row names what shows it, or says why nothing does: `none: the reason`.
+fn is_shown(root: &std::path::Path, cell: &str) -> bool {
+    let mut paths = cell.split('`').skip(1).step_by(2);
+    let reason = cell.strip_prefix("none: ");
+    reason.is_some_and(|why| why.len() >= 20) || paths.any(|path| is_test(root, path))
+}
+
+#[test]
+fn every_row_names_its_transcript_or_its_test() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for (document, text, rows_min) in [
+        (
+            "conformance.md",
+            include_str!("../docs/conformance.md"),
+            150,
+        ),
+        (
+            "vulnerabilities.md",
+            include_str!("../docs/vulnerabilities.md"),
+            40,
+        ),
+    ] {
+        let rows = shown(text);
+        for (row, cell) in &rows {
+            assert!(is_shown(root, cell), "{document} shows by nothing: {row}");
+        }
+        let rows = rows.len();
+        assert!(rows >= rows_min, "{document} has {rows} such rows only");
+    }
+}
+
+#[test]
+fn a_row_without_a_test_is_noticed() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let text = "| Clause | Shown by |\n|---|---|\n| §3 | |\n| §4 | `tests/arrows.rs` |\n\n| a |\n|---|\n| b |\n";
+    let rows = shown(text);
+    assert_eq!(
+        rows,
+        [
+            ("| §3 | |", ""),
+            ("| §4 | `tests/arrows.rs` |", "`tests/arrows.rs`")
+        ]
+    );
+    for (cell, expected) in [
+        ("", false),
+        ("–", false),
+        ("none: later", false),
+        ("none: the operator chooses the port", true),
+        ("unit tests", false),
+        ("`crates/pop3/src/lib.rs`", false),
+        ("`crates/pop3/src/command.rs`", true),
+        ("all; `tests/transcripts.rs`", true),
+    ] {
+        assert_eq!(is_shown(root, cell), expected, "{cell}");
     }
 }
 

@@ -12,7 +12,10 @@ use pop3::server::{
 };
 use pop3::surrogate::Surrogate;
 use pop3::xclient::Speaker;
-use pop3::{Expire, Header, Language, Octets, Part, Promise, ScanListing, UniqueId, wire};
+use pop3::{
+    Expire, Header, Language, Octets, Part, Promise, ScanListing, Tolerance, Tolerances, UniqueId,
+    wire,
+};
 use sasl::nonce::Nonces;
 use sasl::scram::Verifier;
 use sasl::{Bindings, Login, Mechanism};
@@ -101,6 +104,9 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
         } else {
             Utf8Messages::Surrogate
         },
+        tolerances: Tolerances::default()
+            .with(Tolerance::Last)
+            .with(Tolerance::Utf8AfterLogin),
     });
     let mut session = Session::new(settings, conduct.connection());
     let (mut waiting, mut out) = (Vec::new(), Vec::new());

@@ -4,7 +4,7 @@ use pop3::client::{Answer, CannotSend, Channel, Event, Exchange, Outcome, Sessio
 use pop3::server::{self, Connection, Passwords, Sasl, Stls, Utf8Messages};
 use pop3::wire::Form;
 use pop3::xclient::Speaker;
-use pop3::{Command, Expire, Language, Promise, client};
+use pop3::{Command, Expire, Language, Promise, Tolerances, client};
 use restante_tests::driver::{Account, Driver};
 use restante_tests::random::Random;
 use sasl::Secret;
@@ -55,6 +55,7 @@ pub(crate) fn server_settings(output_octets_max: usize) -> server::Settings {
         output_octets_max,
         language: Language::English,
         utf8_messages: Utf8Messages::Surrogate,
+        tolerances: Tolerances::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! SASL over real sockets: our client against our server, and channels that are what they say.
 
+use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
@@ -10,7 +11,7 @@ use sasl::{BindingType, Mechanism, Secret, base64};
 use server::{PlaintextLogin, Protocol};
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{Client, PASSWORD, Server, Setup, Stream, tls_client};
+use crate::harness::{Client, PASSWORD, Server, Setup, Stream, tls_client, wait_until};
 
 const NONCE: &str = "fyko+d2lbbFgONRv9qkxdawL";
 
@@ -278,4 +279,48 @@ fn alpn_of_a_bound_channel_changes_nothing() {
     let bound = ChannelBinding::Bound(BindingType::TlsExporter, &name);
     let (line, _) = log_in(&mut client, scram(Hash::Sha256, bound, "bob", PASSWORD));
     assert!(line.starts_with("+OK bob's"), "{line}");
+}
+
+#[test]
+fn what_strangers_make_us_keep_is_bounded_for_all_of_them_together() {
+    // 60 KiB of a token each, and no line end: 15 pages of the 16,384 that there are for all.
+    const STRANGERS: usize = 1_150;
+    const PLACES: usize = 16_384 / 15;
+    let beginning = [&b"AUTH PLAIN "[..], &[b'A'; 60 << 10][..]].concat();
+    let setup = Setup::new().with(|config| {
+        config.limits.session_count_max = 2_000;
+        config.limits.sessions_per_address_max = 0;
+    });
+    let server = setup.start();
+    let mut strangers: Vec<_> = (0..STRANGERS).map(|_| server.plain()).collect();
+    for stranger in &mut strangers {
+        // Whoever finds no room may be gone before his last octets are.
+        let _ = stranger.try_send(&beginning);
+        if let Stream::Tcp(stream) = &stranger.stream {
+            stream.set_nonblocking(true).unwrap();
+        }
+    }
+    let mut told = 0;
+    wait_until("all who found no room are told", || {
+        let mut said = [0; 256];
+        for stranger in &mut strangers {
+            if let Stream::Tcp(stream) = &mut stranger.stream
+                && let Ok(octets @ 1..) = stream.read(&mut said)
+            {
+                assert!(said[..octets].starts_with(b"-ERR [SYS/TEMP] "));
+                told += 1;
+            }
+        }
+        told >= STRANGERS - PLACES
+    });
+    assert_eq!(told, STRANGERS - PLACES);
+    // Short lines need no such room, and it is there again when they are gone.
+    server.plain().logged_in("bob").ask("QUIT", "+OK");
+    drop(strangers);
+    wait_until("there is room again", || {
+        let mut client = server.plain();
+        client.send(&beginning);
+        client.say("");
+        client.line() == "-ERR not a message of this mechanism"
+    });
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pop3::{Tolerance, Tolerances};
 use server::{PlaintextLogin, Protocol};
 
 use crate::harness::{Client, PASSWORD, Server, Setup, wait_until};
@@ -102,6 +103,35 @@ fn passwords_stay_at_home_where_they_may_not_travel() {
     assert!(!capabilities.contains("USER"), "{capabilities}");
     client.ask("STLS", "+OK");
     client.start_tls(&server).log_in("bob");
+}
+
+#[test]
+fn odd_clients_are_borne_with_as_configured() {
+    let setup = Setup::new().with(|config| {
+        config.tolerances = Tolerances::NONE.with(Tolerance::Last);
+    });
+    let server = setup.start();
+    let mut client = server.plain();
+    client.send(b"CAPA\n");
+    client.expect("-ERR a line must end with CRLF");
+    client.ask("AUTH", "-ERR");
+    let mut client = client.logged_in("bob");
+    client.ask("LAST", "+OK 0");
+    client.ask("UTF8", "-ERR");
+    let mut config = server.config.clone();
+    config.tolerances = Tolerances::default();
+    server.reload(config);
+    // Sessions that are open go on as they began.
+    client.ask("LAST", "+OK 0");
+    wait_until("the new configuration counts", || {
+        let mut client = server.plain();
+        client.say("AUTH");
+        client.line().starts_with("+OK")
+    });
+    let mut client = server.plain().logged_in("alice");
+    client.send(b"UTF8\n");
+    client.expect("+OK");
+    client.ask("LAST", "-ERR unknown command");
 }
 
 #[test]

@@ -121,6 +121,24 @@ fn a_stalled_handshake_is_ended() {
 }
 
 #[test]
+fn tls_1_1_is_refused() {
+    let server = Server::start();
+    // Two suites that it has, one of them with forward secrecy; no extension.
+    let mut hello = vec![3, 2];
+    hello.extend_from_slice(&[7; 32]);
+    hello.extend_from_slice(&[0, 0, 4, 0xc0, 0x13, 0, 0x2f, 1, 0]);
+    let mut record = vec![0x16, 3, 1, 0, hello.len() as u8 + 4, 1, 0, 0];
+    record.push(hello.len() as u8);
+    record.extend_from_slice(&hello);
+    let mut client = server.connect(Protocol::Pop3s);
+    client.send(&record);
+    let said = client.rest();
+    // A fatal alert and nothing else.
+    assert_eq!(said.len(), 7, "{said:?}");
+    assert_eq!((said[0], said[5]), (0x15, 2), "{said:?}");
+}
+
+#[test]
 fn a_reload_brings_the_new_certificate_to_new_connections() {
     let server = Server::start();
     let old = server.config.tls.clone().unwrap();

@@ -57,6 +57,7 @@
 //! | `timestamp: <…>` | `<1.2@mailgate.dobbs.org>` |
 //! | `command octets: 255` | 512 |
 //! | `utf8 messages: refuse` | surrogates are sent |
+//! | `tolerances: +last -bare_lf` | as by default |
 //! | `language: de` | what `LANG *` chooses is English |
 //! | `crlf only` | played with bare LF too |
 //!
@@ -75,7 +76,7 @@ use std::path::Path;
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Passwords, Sasl, Settings, Stls, Utf8Messages};
 use pop3::xclient::Speaker;
-use pop3::{Expire, Language, Promise, UniqueId, wire};
+use pop3::{Expire, Language, Promise, Tolerance, Tolerances, UniqueId, wire};
 use sasl::nonce::Nonces;
 use sasl::{Mechanism, Secret};
 
@@ -147,6 +148,7 @@ impl Transcript {
                 output_octets_max: 65_536,
                 language: Language::English,
                 utf8_messages: Utf8Messages::Surrogate,
+                tolerances: Tolerances::default(),
             },
             connection: Connection {
                 channel: Channel::Plain,
@@ -339,6 +341,17 @@ impl Transcript {
             ["command", "octets"] => self.settings.command_octets_max = value.parse().ok()?,
             ["utf8", "messages"] if value == "refuse" => {
                 self.settings.utf8_messages = Utf8Messages::Refuse;
+            }
+            ["tolerances"] => {
+                for word in value.split_whitespace() {
+                    let (switch, name) = word.split_at_checked(1)?;
+                    let tolerance = Tolerance::named(name)?;
+                    self.settings.tolerances = match switch {
+                        "+" => self.settings.tolerances.with(tolerance),
+                        "-" => self.settings.tolerances.without(tolerance),
+                        _ => return None,
+                    };
+                }
             }
             ["language"] => self.settings.language = Language::tagged(value)?,
             ["crlf", "only"] => self.crlf_only = true,

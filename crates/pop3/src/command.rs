@@ -30,6 +30,7 @@ pub enum Keyword {
     Capa,
     Dele,
     Lang,
+    Last,
     List,
     Noop,
     Pass,
@@ -47,12 +48,13 @@ pub enum Keyword {
 
 impl Keyword {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Apop,
         Self::Auth,
         Self::Capa,
         Self::Dele,
         Self::Lang,
+        Self::Last,
         Self::List,
         Self::Noop,
         Self::Pass,
@@ -76,6 +78,7 @@ impl Keyword {
             Self::Capa => "CAPA",
             Self::Dele => "DELE",
             Self::Lang => "LANG",
+            Self::Last => "LAST",
             Self::List => "LIST",
             Self::Noop => "NOOP",
             Self::Pass => "PASS",
@@ -125,6 +128,9 @@ pub enum Command {
     Dele(MessageNumber),
     /// Languages: list them, or speak one (RFC 6856 §3.2).
     Lang(Option<LanguageRange>),
+    /// The highest message-number that was retrieved or marked (RFC 1460 §5; see
+    /// [`Tolerance::Last`](crate::Tolerance::Last)).
+    Last,
     /// Sizes: of all messages or of one.
     List(Option<MessageNumber>),
     /// Nothing.
@@ -201,6 +207,7 @@ impl Command {
         let usage = Refusal::Usage(keyword);
         match (keyword, arguments) {
             (Keyword::Capa, (None, ..)) => Ok(Self::Capa),
+            (Keyword::Last, (None, ..)) => Ok(Self::Last),
             (Keyword::Noop, (None, ..)) => Ok(Self::Noop),
             (Keyword::Quit, (None, ..)) => Ok(Self::Quit),
             (Keyword::Rset, (None, ..)) => Ok(Self::Rset),
@@ -245,6 +252,7 @@ impl Command {
         match self {
             Self::AuthList
             | Self::Capa
+            | Self::Last
             | Self::Noop
             | Self::Quit
             | Self::Rset
@@ -311,6 +319,7 @@ impl Command {
             Self::Capa => Keyword::Capa,
             Self::Dele(_) => Keyword::Dele,
             Self::Lang(_) => Keyword::Lang,
+            Self::Last => Keyword::Last,
             Self::List(_) => Keyword::List,
             Self::Noop => Keyword::Noop,
             Self::Pass(_) => Keyword::Pass,
@@ -470,6 +479,7 @@ mod tests {
             ("LANG", Command::Lang(None)),
             ("LANG *", Command::Lang(Some(LanguageRange::Any))),
             ("LANG de-AT", Command::Lang(LanguageRange::parse(b"de-AT"))),
+            ("LAST", Command::Last),
             ("LIST", Command::List(None)),
             ("LIST 4294967295", Command::List(Some(n(u32::MAX)))),
             ("NOOP", Command::Noop),
@@ -545,6 +555,7 @@ mod tests {
             (b"LANG de fr", Refusal::Usage(Lang)),
             (b"LANG de_AT", Refusal::Usage(Lang)),
             (b"LANG \xff", Refusal::Usage(Lang)),
+            (b"LAST 1", Refusal::Usage(Last)),
             (b"LIST 1 2", Refusal::Usage(List)),
             (b"UIDL *", Refusal::Usage(Uidl)),
             (b"TOP 1", Refusal::Usage(Top)),
@@ -632,6 +643,7 @@ mod tests {
             prop::option::of("\\*|[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8}){0,3}").prop_map(|range| {
                 Command::Lang(range.and_then(|it| LanguageRange::parse(it.as_bytes())))
             }),
+            Just(Command::Last),
             prop::option::of(number()).prop_map(Command::List),
             Just(Command::Noop),
             "[^\0\r\n]{1,40}".prop_map(|password| Command::Pass(Secret::new(password))),

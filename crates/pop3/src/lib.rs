@@ -12,6 +12,7 @@ mod listing;
 pub mod reply;
 pub mod server;
 pub mod surrogate;
+mod tolerance;
 pub mod wire;
 pub mod xclient;
 
@@ -21,3 +22,4 @@ pub use language::{Language, LanguageRange};
 pub use listing::{
     Deletions, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, WireOctets,
 };
+pub use tolerance::{Tolerance, Tolerances};

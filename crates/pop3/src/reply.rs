@@ -39,6 +39,8 @@ pub enum Refusal {
     Nul,
     /// The line has more octets than allowed.
     LineTooLong,
+    /// The line ends with LF alone (RFC 1939 §3).
+    BareLf,
     /// A number that no message can have, and that no count can be.
     NumberTooLarge,
     /// No message of this number, in any session like this one.
@@ -106,6 +108,7 @@ impl Refusal {
             | Self::Usage(_)
             | Self::Nul
             | Self::LineTooLong
+            | Self::BareLf
             | Self::NumberTooLarge
             | Self::NoSuchMessage
             | Self::MessageDeleted
@@ -164,12 +167,6 @@ pub(crate) enum Said<'a> {
     },
     /// The answer to RSET.
     Reset { messages: usize, octets: Octets },
-    /// The first line of LIST.
-    List { messages: usize, octets: Octets },
-    /// The first line of UIDL.
-    UniqueIds(usize),
-    /// The first line of RETR. Some clients read the number, so it comes first (RFC 1957).
-    Text(Octets),
     /// The first line of TOP.
     Top,
     /// The answer to DELE.
@@ -197,6 +194,26 @@ impl Said<'_> {
     pub(crate) fn print(self, language: Language, out: &mut Vec<u8>) {
         out.extend_from_slice(b"+OK ");
         language.say(&self, out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// A positive reply of nothing but numbers, each with the word that belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tally {
+    /// The first line of LIST.
+    List { messages: usize, octets: Octets },
+    /// The first line of UIDL.
+    UniqueIds(usize),
+    /// The first line of RETR. Some clients read the number, so it comes first (RFC 1957).
+    Text(Octets),
+}
+
+impl Tally {
+    /// Appends the whole status line.
+    pub(crate) fn print(self, language: Language, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"+OK ");
+        language.count(self, out);
         out.extend_from_slice(b"\r\n");
     }
 }
@@ -276,6 +293,13 @@ pub(crate) fn stat(messages: usize, octets: Octets, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The answer to LAST: a message-number, or 0 (RFC 1460 §5).
+pub(crate) fn last(number: Option<MessageNumber>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"+OK ");
+    decimal(number.map_or(0, |number| number.get().into()), out);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// A scan listing: a line of LIST, or the answer to LIST with a number after `+OK `.
 pub(crate) fn scan_line(number: MessageNumber, octets: Octets, out: &mut Vec<u8>) {
     decimal(number.get().into(), out);
@@ -351,6 +375,7 @@ mod tests {
             Http,
             Nul,
             LineTooLong,
+            BareLf,
             NumberTooLarge,
             NoSuchMessage,
             MessageDeleted,
@@ -405,13 +430,25 @@ mod tests {
                     octets,
                 },
                 Said::Reset { messages, octets },
-                Said::List { messages, octets },
-                Said::UniqueIds(number),
-                Said::Text(octets),
                 Said::Committed {
                     server: "dewey",
                     left: number,
                 },
+            ]);
+        }
+        all
+    }
+
+    /// Every reply of numbers, in its forms.
+    fn tallies() -> Vec<Tally> {
+        let mut all = Vec::new();
+        for number in [0, 1, 2, 5, usize::MAX] {
+            let octets = Octets(number as u64);
+            let messages = number;
+            all.extend([
+                Tally::List { messages, octets },
+                Tally::UniqueIds(messages),
+                Tally::Text(octets),
             ]);
         }
         all
@@ -429,8 +466,14 @@ mod tests {
             said.print(language, &mut out);
             out
         });
+        let tallies = tallies().into_iter().map(|tally| {
+            let mut out = Vec::new();
+            tally.print(language, &mut out);
+            out
+        });
         refusals
             .chain(said)
+            .chain(tallies)
             .map(|line| String::from_utf8(line).unwrap())
             .collect()
     }
@@ -493,11 +536,11 @@ mod tests {
     #[test]
     fn numbers_come_first_and_unchanged_where_clients_read_them() {
         for language in Language::ALL {
-            for (said, beginning) in [
-                (Said::Text(Octets(120)), "+OK 120 "),
-                (Said::UniqueIds(7), "+OK 7 "),
+            for (tally, beginning) in [
+                (Tally::Text(Octets(120)), "+OK 120 "),
+                (Tally::UniqueIds(7), "+OK 7 "),
                 (
-                    Said::List {
+                    Tally::List {
                         messages: 7,
                         octets: Octets(120),
                     },
@@ -505,7 +548,7 @@ mod tests {
                 ),
             ] {
                 let mut out = Vec::new();
-                said.print(language, &mut out);
+                tally.print(language, &mut out);
                 assert!(out.starts_with(beginning.as_bytes()), "{language:?}");
             }
         }

@@ -132,6 +132,10 @@ fn describe(config: &Config) -> Result<(), Failure> {
             Utf8Messages::Refuse => "messages that need it are refused to other clients",
         },
     )?;
+    for tolerance in server.tolerances.iter() {
+        let (name, client, noted) = (tolerance.name(), tolerance.client(), tolerance.noted());
+        row("tolerates", &format!("{name:<16} for {client} ({noted})"))?;
+    }
     row("store", "native")?;
     keeping(config)?;
     let limits = &server.limits;

@@ -22,7 +22,7 @@ use md5::Md5;
 use subtle::ConstantTimeEq as _;
 
 use crate::server::Refused;
-use crate::{Login, Secret};
+use crate::{Login, Secret, prepare};
 
 /// The challenge that a nonce makes of the greeting's timestamp: `<1@host>` becomes `<NONCE.1@host>`.
 pub(crate) fn challenge(nonce: &str, timestamp: &str) -> String {
@@ -52,21 +52,22 @@ pub fn response(user: &str, digest: &[u8; 16]) -> String {
     text
 }
 
-/// The login that a message claims.
+/// The login that a message claims, its name prepared (RFC 6856 §2.2).
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is not a name, a space and 32 lower-case hexadecimal digits.
+/// [`Refused::Malformed`] when it is not a name, a space and 32 lower-case hexadecimal digits, or the name
+/// cannot be prepared.
 pub fn read(challenge: String, message: &[u8]) -> Result<Login, Refused> {
     let parts = str::from_utf8(message).ok().and_then(|text| {
         // A name may hold spaces; a digest does not.
         let (user, hex) = text.rsplit_once(' ')?;
         let lower = |octet: u8| octet.is_ascii_digit() || (b'a'..=b'f').contains(&octet);
-        if user.is_empty() || user.contains('\0') || hex.len() != 32 || !hex.bytes().all(lower) {
+        if hex.len() != 32 || !hex.bytes().all(lower) {
             return None;
         }
         let digest = u128::from_str_radix(hex, 16).ok()?.to_be_bytes();
-        Some((user.to_owned(), digest))
+        Some((prepare::user(user).ok()?, digest))
     });
     let (user, digest) = parts.ok_or(Refused::Malformed)?;
     Ok(Login::CramMd5 {

@@ -10,7 +10,7 @@
 //! ```
 
 use crate::server::Refused;
-use crate::{Login, Secret};
+use crate::{Login, Secret, prepare};
 
 /// The message with which a client logs in, for itself or for somebody else.
 pub fn message(authzid: Option<&str>, user: &str, secret: &Secret) -> Secret {
@@ -28,13 +28,13 @@ pub fn message(authzid: Option<&str>, user: &str, secret: &Secret) -> Secret {
 
 /// The login that a message claims.
 ///
-/// The name and the password stay as they were sent. Preparing them is recommended (RFC 4616 §2),
-/// but hashes that were imported are of passwords as they were typed.
+/// Names are prepared (RFC 4616 §2). The password stays as it was sent, since hashes that were imported
+/// are of passwords as they were typed: whoever verifies it tries both forms.
 ///
 /// # Errors
 ///
 /// [`Refused::Malformed`] when the message is not `[authzid] NUL authcid NUL passwd` with a user
-/// name and a password of at least one octet.
+/// name and a password of at least one octet, or when a name cannot be prepared.
 pub fn read(message: &[u8]) -> Result<Login, Refused> {
     let mut parts = message.split(|&octet| octet == 0);
     let (Some(authzid), Some(user), Some(password), None) =
@@ -45,12 +45,15 @@ pub fn read(message: &[u8]) -> Result<Login, Refused> {
     let (Ok(authzid), Ok(user)) = (str::from_utf8(authzid), str::from_utf8(user)) else {
         return Err(Refused::Malformed);
     };
-    if user.is_empty() || password.is_empty() {
+    if password.is_empty() {
         return Err(Refused::Malformed);
     }
     Ok(Login::Password {
-        user: user.to_owned(),
-        authzid: (!authzid.is_empty()).then(|| authzid.to_owned()),
+        user: prepare::user(user)?,
+        authzid: match authzid {
+            "" => None,
+            _ => Some(prepare::user(authzid)?),
+        },
         secret: Secret::new(password),
     })
 }
@@ -91,6 +94,23 @@ mod tests {
     fn a_password_may_be_any_octets_but_nul() {
         let expected = parts(None, "t", b" \xff\r\n ");
         assert_eq!(outcome(b"\0t\0 \xff\r\n "), expected);
+    }
+
+    #[test]
+    fn names_are_prepared_and_passwords_are_not() {
+        // Full-width letters, as a Japanese keyboard writes them.
+        let (wide, nine) = ("\u{ff42}\u{ff4f}\u{ff42}", "\u{2168}".as_bytes());
+        let message = message(Some(wide), wide, &Secret::new(nine));
+        assert_eq!(outcome(message.expose()), parts(Some("bob"), "bob", nine));
+        for name in ["\u{7}", "\u{ad}", "\u{e000}"] {
+            let message = message_of(name);
+            assert_eq!(outcome(&message), Err(Refused::Malformed), "{name:?}");
+        }
+    }
+
+    fn message_of(name: &str) -> Vec<u8> {
+        let secret = Secret::new("redqueen");
+        message(None, name, &secret).expose().to_vec()
     }
 
     #[test]

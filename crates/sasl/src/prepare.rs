@@ -19,6 +19,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use crate::Secret;
+use crate::server::Refused;
 
 /// The string is empty, or holds something that SASLprep does not allow (RFC 4013 §2.3 to §2.5), or
 /// is no UTF-8.
@@ -40,6 +41,15 @@ impl std::error::Error for Prohibited {}
 /// [`Prohibited`].
 pub fn query(text: &str) -> Result<Zeroizing<String>, Prohibited> {
     prepared(text)
+}
+
+/// A user name in a client's message (RFC 4616 §2, RFC 6856 §2.2). One that cannot be prepared makes the
+/// message one that nobody can be meant by.
+pub(crate) fn user(name: &str) -> Result<String, Refused> {
+    match query(name) {
+        Ok(name) => Ok(name.to_string()),
+        Err(Prohibited) => Err(Refused::Malformed),
+    }
 }
 
 /// What is to be kept.

@@ -4,7 +4,7 @@
 //! know no other. The prompts are for nobody; clients answer whatever they say.
 
 use crate::server::Refused;
-use crate::{Login, Secret};
+use crate::{Login, Secret, prepare};
 
 /// What asks for the user name.
 pub const USER_PROMPT: &[u8] = b"Username:";
@@ -15,16 +15,16 @@ pub const PASSWORD_PROMPT: &[u8] = b"Password:";
 /// Longest user name.
 const USER_OCTETS_MAX: usize = 512;
 
-/// The user name of a response.
+/// The user name of a response, prepared (RFC 6856 §2.2).
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is empty, not UTF-8, holds a NUL, or has more than 512 octets, which
-/// a stranger must not have us keep.
+/// [`Refused::Malformed`] when it is empty, not UTF-8, cannot be prepared, or has more than 512 octets,
+/// which a stranger must not have us keep.
 pub fn user(response: &[u8]) -> Result<String, Refused> {
     match str::from_utf8(response.get(..=USER_OCTETS_MAX).map_or(response, |_| b"")) {
-        Ok(user) if !user.is_empty() && !user.contains('\0') => Ok(user.to_owned()),
-        _ => Err(Refused::Malformed),
+        Ok(user) => prepare::user(user),
+        Err(_) => Err(Refused::Malformed),
     }
 }
 
@@ -52,6 +52,7 @@ mod tests {
             assert_eq!(user(response), Err(Refused::Malformed));
         }
         assert_eq!(user("b\u{e4}b".as_bytes()).as_deref(), Ok("b\u{e4}b"));
+        assert_eq!(user("\u{ff42}ob".as_bytes()).as_deref(), Ok("bob"));
         for response in [&b""[..], b"a\0b"] {
             assert!(login("bob".into(), response).is_err());
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use sasl::client::{self, ChannelBinding, Failed};
 use sasl::scram::{Hash, Verifier};
 use sasl::server::{Exchange, Ground, IfRefused, Refused, Step};
-use sasl::{BindingType, Bindings, Login, Mechanism, Secret, base64, cram_md5};
+use sasl::{BindingType, Bindings, Login, Mechanism, Secret, base64, cram_md5, prepare};
 
 fn verifier(hash: Hash, password: &str) -> Verifier {
     Verifier::derive(hash, &Secret::new(password), b"0123456789abcdef", 4096).unwrap()
@@ -482,9 +482,14 @@ proptest! {
         let outcome = play(
             client::Exchange::plain(&user, &secret), true, &ground(),
             &Verifier::imaginary(Hash::Sha1, b"", "", 0), untouched);
-        let sent = matches!(&outcome, Outcome::Login(Login::Password { user: sent, secret: shown, .. }, Ok(()))
-            if *sent == user && *shown == secret);
-        prop_assert!(sent);
+        match (prepare::query(&user), outcome) {
+            (Ok(name), Outcome::Login(Login::Password { user, secret: shown, .. }, Ok(()))) => {
+                prop_assert!(user == *name && shown == secret);
+            }
+            (prepared, outcome) => {
+                prop_assert!(prepared.is_err() && matches!(outcome, Outcome::Refused(Refused::Malformed)));
+            }
+        }
 
         let derive = |text: &str| Verifier::derive(Hash::Sha1, &Secret::new(text), b"salt", 4096);
         let Ok(found) = derive(&password) else { return Ok(()) };

@@ -8,8 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pop3::Language;
 use pop3::server::Utf8Messages;
+use pop3::{Language, Tolerances};
 use sasl::Mechanism;
 
 use crate::address::Address;
@@ -39,6 +39,8 @@ pub struct Config {
     pub language: Language,
     /// What clients get that have not said UTF8 of a message whose header is not ASCII.
     pub utf8_messages: Utf8Messages,
+    /// Which known odd clients are borne with.
+    pub tolerances: Tolerances,
     /// What AUTH may offer; each where it can work. Default: SCRAM-SHA-256 with and without channel
     /// binding, PLAIN, and tokens if they can be verified.
     pub mechanisms: Vec<Mechanism>,
@@ -58,6 +60,7 @@ impl Default for Config {
             keeping: Keeping::default(),
             language: Language::default(),
             utf8_messages: Utf8Messages::default(),
+            tolerances: Tolerances::default(),
             mechanisms: vec![
                 Mechanism::ScramSha256Plus,
                 Mechanism::ScramSha256,
@@ -74,7 +77,7 @@ impl Default for Config {
 pub enum Protocol {
     /// POP3 in clear, with STLS if there is a certificate (RFC 1939, RFC 2595).
     Pop3,
-    /// POP3 inside TLS from the first octet (RFC 8314 §3.3).
+    /// POP3 inside TLS from the first octet (RFC 8314 §3.1).
     Pop3s,
     /// Delivery (RFC 2033). Whoever can connect can deliver: keep it to a Unix socket or loopback.
     Lmtp,

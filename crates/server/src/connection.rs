@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::debug;
 use zeroize::Zeroize as _;
 
+use crate::buffers::{Buffers, LongLine};
 use crate::config::Limits;
 use crate::control::Phase;
 use crate::log::End;
@@ -48,6 +49,7 @@ pub(crate) struct Connection {
     /// Octets for the peer that have not been written.
     pub(crate) output: Vec<u8>,
     buffers: Arc<Buffers>,
+    long_line: LongLine,
     phase: watch::Receiver<Phase>,
     write_timeout: Duration,
 }
@@ -64,6 +66,7 @@ impl Connection {
             input: Vec::new(),
             output: Vec::new(),
             buffers,
+            long_line: LongLine::default(),
             phase,
             write_timeout,
         }
@@ -93,6 +96,9 @@ impl Connection {
             // A session consumes or refuses long before; this only bounds a fault of ours.
             return Err(End::Fault);
         }
+        self.long_line
+            .hold(self.input.len(), &self.buffers)
+            .map_err(|_| End::NoRoom)?;
         tokio::select! {
             biased;
             // First: where input is always there, reading never waits, and nobody else would look.
@@ -369,43 +375,11 @@ macro_rules! pass_on {
 pass_on!(Socket { Tcp, Unix });
 pass_on!(Stream { Plain, Tls });
 
-/// Buffers that nobody uses now. Replies need one between the first octet read and the last octet
-/// written; taking one from here saves asking the system for memory at each message.
-#[derive(Default)]
-pub(crate) struct Buffers(Mutex<Vec<Vec<u8>>>);
-
-impl Buffers {
-    fn take(&self) -> Vec<u8> {
-        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        free.pop()
-            .unwrap_or_else(|| Vec::with_capacity(FRESH_OCTETS))
-    }
-
-    fn give(&self, mut buffer: Vec<u8>) {
-        if (1..=KEPT_OCTETS_MAX).contains(&buffer.capacity()) {
-            buffer.clear();
-            let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if free.len() < KEPT_BUFFERS_MAX {
-                free.push(buffer);
-            }
-        }
-    }
-}
-
 /// Most octets of one read: what a pipelining client or a delivery sends at once.
 const READ_OCTETS: usize = 16 << 10;
 
 /// No session leaves so much input unconsumed: the longest line is a SASL response of 64 KiB.
 const INPUT_OCTETS_MAX: usize = 256 << 10;
-
-/// A new buffer holds a status line and small replies, and grows with the first message.
-const FRESH_OCTETS: usize = 2 << 10;
-
-/// A buffer that has grown beyond this is not kept.
-const KEPT_OCTETS_MAX: usize = 256 << 10;
-
-/// At most so many free buffers are kept.
-const KEPT_BUFFERS_MAX: usize = 64;
 
 /// How long we wait for the peer to close after our last reply.
 const LINGER: Duration = Duration::from_secs(1);
@@ -483,17 +457,5 @@ mod tests {
             options.tcp_keepalive_interval().unwrap() * options.tcp_keepalive_retries().unwrap();
         assert!(options.tcp_keepalive_time().unwrap() + probes <= dead);
         drop(peer);
-    }
-
-    #[test]
-    fn the_pool_keeps_a_bounded_number_of_bounded_buffers() {
-        let buffers = Buffers::default();
-        for _ in 0..1000 {
-            buffers.give(Vec::with_capacity(1024));
-        }
-        buffers.give(Vec::with_capacity(KEPT_OCTETS_MAX + 1));
-        let free = buffers.0.lock().unwrap();
-        assert_eq!(free.len(), KEPT_BUFFERS_MAX);
-        assert!(free.iter().all(|buffer| buffer.capacity() <= 1024));
     }
 }

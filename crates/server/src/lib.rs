@@ -30,6 +30,7 @@
 
 mod address;
 mod bind;
+mod buffers;
 mod config;
 mod connection;
 mod control;

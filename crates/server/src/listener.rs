@@ -298,7 +298,7 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
 /// Ends a connection as its end deserves.
 async fn part(connection: Connection, end: End) {
     match end {
-        End::Quit | End::Refused => connection.close().await,
+        End::Quit | End::Refused | End::NoRoom => connection.close().await,
         // A truncated message must look truncated, also inside TLS.
         End::Damaged | End::Cut | End::Injection | End::Fault => connection.cut(),
         _ => connection.abandon().await,

@@ -45,6 +45,8 @@ pub(crate) enum End {
     Idle,
     /// No login within `authorization_timeout`.
     LoginTimeout,
+    /// Unfinished long lines have taken all the room that there is for them.
+    NoRoom,
     /// The client did not read its replies for `write_timeout`.
     WriteTimeout,
     /// A front end did not say whose connection it is; told where it is noticed.
@@ -71,6 +73,7 @@ impl End {
             Self::Lost => "lost",
             Self::Idle => "idle",
             Self::LoginTimeout => "login timeout",
+            Self::NoRoom => "no room for long lines",
             Self::WriteTimeout => "write timeout",
             Self::NoHeader => "no proxy header",
             Self::Handshake => "tls handshake",

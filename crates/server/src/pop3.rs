@@ -167,9 +167,16 @@ impl Driver<'_> {
             };
             return self.connection.read(over).await;
         }
-        self.connection
+        let read = self
+            .connection
             .read(stranger_over(visit, self.started))
-            .await
+            .await;
+        if read == Err(End::NoRoom) {
+            self.connection.equip();
+            Refusal::Unavailable.print(&mut self.connection.output);
+            self.flush().await?;
+        }
+        read
     }
 
     /// Writes the replies. A stranger who reads slowly gets no more time than one who reads fast.

@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, info, warn};
 
 use crate::bind::{Bound, ListeningSocket, StartError, fit_descriptors, servable};
+use crate::buffers::Buffers;
 use crate::config::Config;
-use crate::connection::Buffers;
 use crate::control::{Control, Order, Phase, Stage};
 use crate::limits::Admission;
 use crate::listener::{Accepting, Door};
@@ -70,6 +70,7 @@ impl Live {
             output_octets_max: crate::pop3::OUTPUT_OCTETS_MAX,
             language: config.language,
             utf8_messages: config.utf8_messages,
+            tolerances: config.tolerances,
         };
         let lmtp = delivery::lmtp::Settings {
             hostname: config.hostname.clone(),

@@ -84,6 +84,7 @@ impl Authorization {
                 _ => Err(CannotSend::Unanswered),
             },
             Keyword::Stat
+            | Keyword::Last
             | Keyword::List
             | Keyword::Uidl
             | Keyword::Retr
@@ -110,6 +111,7 @@ impl Authorization {
             Keyword::Auth if to.is_exchange() => Ok((Event::LoggedIn(status), Then::LoggedIn)),
             Keyword::Stls => Ok((Event::TlsReady, Then::BeforeTls)),
             Keyword::Stat
+            | Keyword::Last
             | Keyword::List
             | Keyword::Uidl
             | Keyword::Retr

@@ -26,7 +26,7 @@ pub struct Settings {
 /// Where user names, passwords and anything made of them may travel.
 ///
 /// An answer to CAPA without STLS, or a refused STLS, may come from somebody in between: a client that
-/// then goes on in clear has told him the password (RFC 8314 §3).
+/// then goes on in clear has told him the password (RFC 8314 §5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Credentials {
     /// Only inside TLS.

@@ -1,6 +1,7 @@
 //! English, in which a session begins.
 
 use super::{Counted, put};
+use crate::Octets;
 use crate::command::Keyword;
 use crate::reply::{Refusal, Said};
 
@@ -22,6 +23,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Usage(keyword) => usage(keyword),
         Refusal::Nul => "line holds a NUL",
         Refusal::LineTooLong => "line is too long",
+        Refusal::BareLf => "a line must end with CRLF",
         Refusal::NumberTooLarge => "number is too large",
         Refusal::NoSuchMessage => "no such message",
         Refusal::MessageDeleted => "message is deleted",
@@ -53,6 +55,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Capa => "CAPA takes no argument",
         Keyword::Dele => "DELE takes a message number",
         Keyword::Lang => "LANG takes a language or nothing",
+        Keyword::Last => "LAST takes no argument",
         Keyword::List => "LIST takes a message number or nothing",
         Keyword::Noop => "NOOP takes no argument",
         Keyword::Pass => "PASS takes a password",
@@ -79,24 +82,13 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             if let Some(name) = name {
                 put(out, format_args!("{name}'s "));
             }
-            let messages = counted(messages);
-            put(
-                out,
-                format_args!("maildrop has {messages} ({octets} octets)"),
-            );
+            let (messages, octets) = (counted(messages), sized(octets));
+            put(out, format_args!("maildrop has {messages} ({octets})"));
         }
         Said::Reset { messages, octets } => {
-            let messages = counted(messages);
-            put(
-                out,
-                format_args!("maildrop has {messages} ({octets} octets)"),
-            );
+            let (messages, octets) = (counted(messages), sized(octets));
+            put(out, format_args!("maildrop has {messages} ({octets})"));
         }
-        Said::List { messages, octets } => {
-            put(out, format_args!("{} ({octets} octets)", counted(messages)));
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{octets} octets")),
         Said::Top => put(out, format_args!("top of message follows")),
         Said::Deleted(number) => put(out, format_args!("message {number} deleted")),
         Said::Capabilities => put(out, format_args!("capability list follows")),
@@ -127,10 +119,14 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     let word = match messages {
         1 => "message",
         _ => "messages",
     };
     Counted(messages as u64, word)
+}
+
+pub(super) fn sized(octets: Octets) -> Counted {
+    Counted(octets.0, "octets")
 }

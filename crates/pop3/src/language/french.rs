@@ -25,6 +25,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Usage(keyword) => usage(keyword),
         Refusal::Nul => "la ligne contient un caractère NUL",
         Refusal::LineTooLong => "la ligne est trop longue",
+        Refusal::BareLf => "une ligne doit finir par CRLF",
         Refusal::NumberTooLarge => "le nombre est trop grand",
         Refusal::NoSuchMessage => "ce message n’existe pas",
         Refusal::MessageDeleted => "le message est supprimé",
@@ -56,6 +57,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Capa => "CAPA n’attend aucun argument",
         Keyword::Dele => "DELE attend un numéro de message",
         Keyword::Lang => "LANG attend une langue ou rien",
+        Keyword::Last => "LAST n’attend aucun argument",
         Keyword::List => "LIST attend un numéro de message ou rien",
         Keyword::Noop => "NOOP n’attend aucun argument",
         Keyword::Pass => "PASS attend un mot de passe",
@@ -92,14 +94,6 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             let (messages, octets) = (counted(messages), sized(octets));
             put(out, format_args!("la boîte contient {messages} ({octets})"));
         }
-        Said::List { messages, octets } => {
-            put(
-                out,
-                format_args!("{} ({})", counted(messages), sized(octets)),
-            );
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{}", sized(octets))),
         Said::Top => put(out, format_args!("voici le début du message")),
         Said::Deleted(number) => put(out, format_args!("message {number} supprimé")),
         Said::Capabilities => put(out, format_args!("voici la liste des capacités")),
@@ -124,7 +118,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
 }
 
 /// Nothing is singular, too.
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     let word = match messages {
         0 | 1 => "message",
         _ => "messages",
@@ -132,7 +126,7 @@ fn counted(messages: usize) -> Counted {
     Counted(messages as u64, word)
 }
 
-fn sized(octets: Octets) -> Counted {
+pub(super) fn sized(octets: Octets) -> Counted {
     let word = match octets.0 {
         0 | 1 => "octet",
         _ => "octets",

@@ -25,6 +25,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Usage(keyword) => usage(keyword),
         Refusal::Nul => "die Zeile enthält ein NUL",
         Refusal::LineTooLong => "die Zeile ist zu lang",
+        Refusal::BareLf => "eine Zeile muss mit CRLF enden",
         Refusal::NumberTooLarge => "die Zahl ist zu groß",
         Refusal::NoSuchMessage => "diese Nachricht gibt es nicht",
         Refusal::MessageDeleted => "die Nachricht ist gelöscht",
@@ -56,6 +57,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Capa => "CAPA hat kein Argument",
         Keyword::Dele => "DELE braucht eine Nachrichtennummer",
         Keyword::Lang => "LANG braucht eine Sprache oder nichts",
+        Keyword::Last => "LAST hat kein Argument",
         Keyword::List => "LIST braucht eine Nachrichtennummer oder nichts",
         Keyword::Noop => "NOOP hat kein Argument",
         Keyword::Pass => "PASS braucht ein Passwort",
@@ -98,14 +100,6 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
                 format_args!("das Postfach enthält {messages} ({octets})"),
             );
         }
-        Said::List { messages, octets } => {
-            put(
-                out,
-                format_args!("{} ({})", counted(messages), sized(octets)),
-            );
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{}", sized(octets))),
         Said::Top => put(out, format_args!("der Anfang der Nachricht folgt")),
         Said::Deleted(number) => put(out, format_args!("Nachricht {number} gelöscht")),
         Said::Capabilities => put(out, format_args!("die Liste der Fähigkeiten folgt")),
@@ -134,7 +128,7 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     let word = match messages {
         1 => "Nachricht",
         _ => "Nachrichten",
@@ -142,7 +136,7 @@ fn counted(messages: usize) -> Counted {
     Counted(messages as u64, word)
 }
 
-fn sized(octets: Octets) -> Counted {
+pub(super) fn sized(octets: Octets) -> Counted {
     let word = match octets.0 {
         1 => "Oktett",
         _ => "Oktette",

@@ -25,6 +25,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Usage(keyword) => usage(keyword),
         Refusal::Nul => "行に NUL が含まれています",
         Refusal::LineTooLong => "行が長すぎます",
+        Refusal::BareLf => "行は CRLF で終わる必要があります",
         Refusal::NumberTooLarge => "数値が大きすぎます",
         Refusal::NoSuchMessage => "そのメッセージはありません",
         Refusal::MessageDeleted => "そのメッセージは削除済みです",
@@ -56,6 +57,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Capa => "CAPA は引数を取りません",
         Keyword::Dele => "DELE にはメッセージ番号を指定します",
         Keyword::Lang => "LANG には言語を指定するか、何も指定しません",
+        Keyword::Last => "LAST は引数を取りません",
         Keyword::List => "LIST にはメッセージ番号を指定するか、何も指定しません",
         Keyword::Noop => "NOOP は引数を取りません",
         Keyword::Pass => "PASS にはパスワードを指定します",
@@ -85,14 +87,6 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             held(messages, octets, out);
         }
         Said::Reset { messages, octets } => held(messages, octets, out),
-        Said::List { messages, octets } => {
-            put(
-                out,
-                format_args!("{} ({})", counted(messages), sized(octets)),
-            );
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{}", sized(octets))),
         Said::Top => put(out, format_args!("メッセージの先頭を送信します")),
         Said::Deleted(number) => put(out, format_args!("メッセージ {number} を削除しました")),
         Said::Capabilities => put(out, format_args!("機能の一覧は次のとおりです")),
@@ -133,10 +127,10 @@ fn held(messages: usize, octets: Octets, out: &mut Vec<u8>) {
     );
 }
 
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     Counted(messages as u64, "通のメッセージ")
 }
 
-fn sized(octets: Octets) -> Counted {
+pub(super) fn sized(octets: Octets) -> Counted {
     Counted(octets.0, "オクテット")
 }

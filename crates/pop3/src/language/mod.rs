@@ -1,7 +1,8 @@
 //! The languages of replies (RFC 6856 §3), and which of them a client means.
 //!
 //! Each language is a file with two functions: what a [`Refusal`] says, and what a positive reply
-//! says. Both match on every variant, so no wording can be missing anywhere. Response codes, status
+//! says. Both match on every variant, so no wording can be missing anywhere. Two more count messages
+//! and octets, for replies that say nothing else. Response codes, status
 //! words and the numbers that programs read are printed elsewhere, and are the same in all of them.
 //!
 //! A session begins in English. Only who has chosen another language gets octets that are not
@@ -24,7 +25,8 @@ mod ukrainian;
 use std::fmt;
 use std::io::Write as _;
 
-use crate::reply::{Refusal, Said};
+use crate::Octets;
+use crate::reply::{Refusal, Said, Tally};
 
 pub use range::LanguageRange;
 
@@ -110,6 +112,38 @@ impl Language {
             Self::French => french::say(said, out),
             Self::Japanese => japanese::say(said, out),
             Self::Ukrainian => ukrainian::say(said, out),
+        }
+    }
+
+    /// Appends what a positive reply counts, likewise.
+    pub(crate) fn count(self, tally: Tally, out: &mut Vec<u8>) {
+        match tally {
+            Tally::List { messages, octets } => {
+                let (messages, octets) = (self.counted(messages), self.sized(octets));
+                put(out, format_args!("{messages} ({octets})"));
+            }
+            Tally::UniqueIds(messages) => put(out, format_args!("{}", self.counted(messages))),
+            Tally::Text(octets) => put(out, format_args!("{}", self.sized(octets))),
+        }
+    }
+
+    fn counted(self, messages: usize) -> Counted {
+        match self {
+            Self::English => english::counted(messages),
+            Self::German => german::counted(messages),
+            Self::French => french::counted(messages),
+            Self::Japanese => japanese::counted(messages),
+            Self::Ukrainian => ukrainian::counted(messages),
+        }
+    }
+
+    fn sized(self, octets: Octets) -> Counted {
+        match self {
+            Self::English => english::sized(octets),
+            Self::German => german::sized(octets),
+            Self::French => french::sized(octets),
+            Self::Japanese => japanese::sized(octets),
+            Self::Ukrainian => ukrainian::sized(octets),
         }
     }
 }

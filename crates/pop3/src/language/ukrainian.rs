@@ -25,6 +25,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Usage(keyword) => usage(keyword),
         Refusal::Nul => "рядок містить символ NUL",
         Refusal::LineTooLong => "рядок задовгий",
+        Refusal::BareLf => "рядок має закінчуватися на CRLF",
         Refusal::NumberTooLarge => "число завелике",
         Refusal::NoSuchMessage => "такого листа немає",
         Refusal::MessageDeleted => "лист видалено",
@@ -56,6 +57,7 @@ fn usage(keyword: Keyword) -> &'static str {
         Keyword::Capa => "CAPA не має аргументів",
         Keyword::Dele => "DELE потребує номера листа",
         Keyword::Lang => "LANG потребує мови або нічого",
+        Keyword::Last => "LAST не має аргументів",
         Keyword::List => "LIST потребує номера листа або нічого",
         Keyword::Noop => "NOOP не має аргументів",
         Keyword::Pass => "PASS потребує пароля",
@@ -89,14 +91,6 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             let (messages, octets) = (counted(messages), sized(octets));
             put(out, format_args!("у скриньці {messages} ({octets})"));
         }
-        Said::List { messages, octets } => {
-            put(
-                out,
-                format_args!("{} ({})", counted(messages), sized(octets)),
-            );
-        }
-        Said::UniqueIds(messages) => put(out, format_args!("{}", counted(messages))),
-        Said::Text(octets) => put(out, format_args!("{}", sized(octets))),
         Said::Top => put(out, format_args!("далі початок листа")),
         Said::Deleted(number) => put(out, format_args!("лист {number} видалено")),
         Said::Capabilities => put(out, format_args!("далі перелік можливостей")),
@@ -116,12 +110,12 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn counted(messages: usize) -> Counted {
+pub(super) fn counted(messages: usize) -> Counted {
     let number = messages as u64;
     Counted(number, form(number, ["лист", "листи", "листів"]))
 }
 
-fn sized(octets: Octets) -> Counted {
+pub(super) fn sized(octets: Octets) -> Counted {
     Counted(octets.0, form(octets.0, ["октет", "октети", "октетів"]))
 }
 

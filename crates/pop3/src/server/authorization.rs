@@ -15,7 +15,7 @@ use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said};
 use crate::wire::TERMINATOR;
 use crate::xclient::Attributes;
-use crate::{Command, Keyword};
+use crate::{Command, Keyword, Tolerance, Tolerances};
 
 /// So many unknown commands end the connection.
 const UNKNOWN_COMMANDS_MAX: u8 = 3;
@@ -109,7 +109,7 @@ impl Authorization {
         }
         match line.and_then(|line| match is_http(line) {
             true => Err(Refusal::Http),
-            false => parse(line, connection.speaker),
+            false => parse(line, connection.speaker, settings.tolerances),
         }) {
             Ok(command) => self.command(command, settings, connection, out),
             Err(refusal) => self.refuse(refusal, out),
@@ -226,6 +226,7 @@ impl Authorization {
                 After::SignedOff
             }
             Command::Dele(_)
+            | Command::Last
             | Command::List(_)
             | Command::Noop
             | Command::Retr(_)
@@ -287,7 +288,7 @@ impl Authorization {
                 refusal.print_in(language, out);
                 return After::End(Next::Close);
             }
-            Refusal::UnknownCommand | Refusal::Nul | Refusal::LineTooLong => {
+            Refusal::UnknownCommand | Refusal::Nul | Refusal::LineTooLong | Refusal::BareLf => {
                 self.unknown_commands += 1;
             }
             _ => {}
@@ -360,13 +361,17 @@ impl Authorization {
         matches!(self.phase, Phase::Forwarding)
     }
 
-    /// Whether the line that begins so is one of SASL's, which may be long (RFC 5034 §4).
-    pub(super) fn is_sasl(&self, beginning: &[u8]) -> bool {
+    /// Whether the line that begins so is one of SASL's, which may be long (RFC 5034 §4), or the AUTH
+    /// that brings the first of them.
+    pub(super) fn is_sasl(&self, beginning: &[u8], tolerances: Tolerances) -> bool {
         match self.phase {
             Phase::Exchange(_) | Phase::Explained(_) => true,
-            _ => beginning
-                .get(..5)
-                .is_some_and(|keyword| keyword.eq_ignore_ascii_case(b"AUTH ")),
+            _ => {
+                tolerances.has(Tolerance::AuthLong)
+                    && beginning
+                        .get(..5)
+                        .is_some_and(|keyword| keyword.eq_ignore_ascii_case(b"AUTH "))
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! reads a message to find it out before somebody asks for its size.
 
 use super::manner::Mode;
+use crate::reply::Refusal;
 use crate::{Command, Header, MessageNumber, ScanListing};
 
 /// What the operator wants to be sent to clients that have not said UTF8.
@@ -43,6 +44,22 @@ impl Headers {
             (Mode::Ascii, Utf8Messages::Surrogate) => Self::Surrogates {
                 unmeasured: listing.internationalised().to_vec(),
             },
+        }
+    }
+
+    /// Sends them as they are from now on. Too late once the size of a surrogate was shown: sizes stay
+    /// what they were (RFC 1939 §5).
+    pub(super) fn send_as_stored(&mut self, listing: &ScanListing) -> Result<(), Refusal> {
+        match self {
+            Self::Surrogates { unmeasured }
+                if unmeasured.len() < listing.internationalised().len() =>
+            {
+                Err(Refusal::LoggedIn)
+            }
+            _ => {
+                *self = Self::AsStored;
+                Ok(())
+            }
         }
     }
 

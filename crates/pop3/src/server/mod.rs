@@ -8,7 +8,7 @@
 //! ```
 //! use pop3::server::{Connection, Channel, Next, Passwords, Sasl, Session, Settings, Stls, Utf8Messages};
 //! use pop3::xclient::Speaker;
-//! use pop3::{Expire, Language, Octets, Promise, ScanListing, UniqueId};
+//! use pop3::{Expire, Language, Octets, Promise, ScanListing, Tolerances, UniqueId};
 //!
 //! let settings = Settings {
 //!     name: "dewey".into(),
@@ -16,6 +16,7 @@
 //!     output_octets_max: 65536,
 //!     language: Language::English,
 //!     utf8_messages: Utf8Messages::Surrogate,
+//!     tolerances: Tolerances::default(),
 //! };
 //! let connection = Connection {
 //!     channel: Channel::Tls,
@@ -64,7 +65,7 @@ use crate::wire::{self, Frame};
 use crate::xclient::{Attributes, Speaker};
 use crate::{
     Command, Deletions, Expire, Header, Keyword, Language, MessageNumber, Part, Promise,
-    ScanListing,
+    ScanListing, Tolerance, Tolerances,
 };
 
 use authorization::Authorization;
@@ -128,6 +129,8 @@ pub struct Settings {
     pub language: Language,
     /// What clients get that have not said UTF8 of a message whose header is not ASCII.
     pub utf8_messages: Utf8Messages,
+    /// Which known odd clients are borne with.
+    pub tolerances: Tolerances,
 }
 
 /// What one connection is.
@@ -304,7 +307,13 @@ impl Session {
                     }
                     Frame::Line { text, octets } => {
                         consumed += octets;
-                        self.handle_line(Ok(text), out)
+                        let line = match text.len() + 1 == octets {
+                            true if !self.settings.tolerances.has(Tolerance::BareLf) => {
+                                Err(Refusal::BareLf)
+                            }
+                            _ => Ok(text),
+                        };
+                        self.handle_line(line, out)
                     }
                 },
                 Line::Dropped => match memchr::memchr(b'\n', rest) {
@@ -501,7 +510,9 @@ impl Session {
     fn line_octets_max(&self, beginning: &[u8]) -> usize {
         let command_octets_max = self.settings.command_octets_max.max(255);
         match &self.state {
-            State::Authorization(authorization) if authorization.is_sasl(beginning) => {
+            State::Authorization(authorization)
+                if authorization.is_sasl(beginning, self.settings.tolerances) =>
+            {
                 command_octets_max.max(SASL_OCTETS_MAX)
             }
             State::Authorization(_)
@@ -538,14 +549,23 @@ impl Session {
     }
 }
 
-/// Reads a line. From somebody who is no front end XCLIENT is no command, whatever its arguments.
-fn parse(line: &[u8], speaker: Speaker) -> Result<Command, Refusal> {
+/// Reads a line. From somebody who is no front end XCLIENT is no command, whatever its arguments, nor
+/// is LAST where it is not tolerated.
+fn parse(line: &[u8], speaker: Speaker, tolerances: Tolerances) -> Result<Command, Refusal> {
     match Command::parse(line) {
         Ok(Command::Xclient(_))
         | Err(Refusal::Usage(Keyword::Xclient) | Refusal::ForwardedInACircle)
             if speaker == Speaker::Client =>
         {
             Err(Refusal::UnknownCommand)
+        }
+        Ok(Command::Last) | Err(Refusal::Usage(Keyword::Last))
+            if !tolerances.has(Tolerance::Last) =>
+        {
+            Err(Refusal::UnknownCommand)
+        }
+        Ok(Command::AuthList) if !tolerances.has(Tolerance::AuthAlone) => {
+            Err(Refusal::Usage(Keyword::Auth))
         }
         read => read,
     }

@@ -12,6 +12,7 @@ fn session(command_octets_max: usize, output_octets_max: usize) -> Session {
         output_octets_max,
         language: Language::English,
         utf8_messages: Utf8Messages::Surrogate,
+        tolerances: Tolerances::default(),
     };
     let connection = Connection {
         channel: Channel::Plain,

@@ -8,13 +8,16 @@
 //! takes back marks (RFC 1939 §5), not that a message was retrieved.
 
 use super::headers::Headers;
+use super::manner::Mode;
 use super::update::Texts;
 use super::{After, Connection, Manner, Next, Settings, Update, parse};
 use crate::capability::{self, Asked};
-use crate::reply::{self, Refusal, Said};
+use crate::reply::{self, Refusal, Said, Tally};
 use crate::surrogate::Sizes;
 use crate::wire::TERMINATOR;
-use crate::{Command, Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing};
+use crate::{
+    Command, Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing, Tolerance,
+};
 
 /// So many lines in a row that make no sense end the connection, without UPDATE.
 const ERRORS_MAX: u8 = 20;
@@ -31,6 +34,8 @@ pub(super) struct Transaction {
     octets_deleted: u64,
     /// Messages whose whole text was sent; kept only where that deletes them.
     retrieved: Deletions,
+    /// The highest number that was retrieved or marked, for LAST.
+    last: Option<MessageNumber>,
     doing: Doing,
     errors: u8,
 }
@@ -75,6 +80,7 @@ impl Transaction {
             deletions: Deletions::default(),
             octets_deleted: 0,
             retrieved: Deletions::default(),
+            last: None,
             doing: Doing::Commands,
             errors: 0,
         }
@@ -88,7 +94,7 @@ impl Transaction {
         connection: &Connection,
         out: &mut Vec<u8>,
     ) -> After {
-        let command = line.and_then(|line| parse(line, connection.speaker));
+        let command = line.and_then(|line| parse(line, connection.speaker, settings.tolerances));
         self.answer(command, settings, connection, out)
     }
 
@@ -162,7 +168,7 @@ impl Transaction {
         match command {
             Command::Stat => reply::stat(self.messages(), self.octets(), out),
             Command::List(None) => {
-                Said::List {
+                Tally::List {
                     messages: self.messages(),
                     octets: self.octets(),
                 }
@@ -176,7 +182,7 @@ impl Transaction {
                 reply::scan_line(number, octets, out);
             }
             Command::Uidl(None) => {
-                Said::UniqueIds(self.messages()).print(language, out);
+                Tally::UniqueIds(self.messages()).print(language, out);
                 self.doing = Doing::Listing(Column::UniqueId, 0);
             }
             Command::Uidl(Some(number)) => {
@@ -191,12 +197,14 @@ impl Transaction {
             Command::Dele(number) => {
                 let octets = self.live(number)?;
                 self.deletions.mark(number);
+                self.last = self.last.max(Some(number));
                 self.octets_deleted = self.octets_deleted.saturating_add(octets.0);
                 Said::Deleted(number).print(language, out);
             }
             Command::Rset => {
                 self.deletions.clear();
                 self.octets_deleted = 0;
+                self.last = None;
                 Said::Reset {
                     messages: self.messages(),
                     octets: self.octets(),
@@ -204,6 +212,12 @@ impl Transaction {
                 .print(language, out);
             }
             Command::Noop => reply::ok(out),
+            Command::Last => reply::last(self.last, out),
+            Command::Utf8 if settings.tolerances.has(Tolerance::Utf8AfterLogin) => {
+                self.headers.send_as_stored(&self.listing)?;
+                self.manner.mode = Mode::Utf8;
+                Said::Utf8.print(language, out);
+            }
             Command::Capa => {
                 capability::list(connection, Asked::AfterLogin(self.expire), language, out);
             }
@@ -243,6 +257,7 @@ impl Transaction {
         out.extend_from_slice(TERMINATOR);
         match part {
             Part::Whole => {
+                self.last = self.last.max(Some(number));
                 if self.expire == Expire::Retrieved {
                     self.retrieved.mark(number);
                 }
@@ -369,10 +384,9 @@ impl Transaction {
 
     /// What goes before a text.
     fn status_line(&self, octets: Octets, part: Part, out: &mut Vec<u8>) {
-        let said = match part {
-            Part::Whole => Said::Text(octets),
-            Part::Top(_) => Said::Top,
-        };
-        said.print(self.manner.language, out);
+        match part {
+            Part::Whole => Tally::Text(octets).print(self.manner.language, out),
+            Part::Top(_) => Said::Top.print(self.manner.language, out),
+        }
     }
 }

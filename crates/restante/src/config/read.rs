@@ -99,6 +99,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             keeping: maildrop.keeping,
             language: pop3.language,
             utf8_messages: pop3.utf8_messages,
+            tolerances: pop3.tolerances,
             mechanisms: auth.mechanisms,
         },
         store: maildrop.store,

@@ -35,6 +35,9 @@ fn a_working_configuration_is_explained() {
   certificate none: no TLS
   language    en for LANG *
   utf8        headers that need it get surrogates for other clients
+  tolerates   auth_alone       for Outlook, Outlook Express (2026-11-23)
+  tolerates   auth_long        for programs with access tokens (2026-11-23)
+  tolerates   bare_lf          for scripts, devices (2026-11-23)
   store       native
   quota       none; of an account that has one, more waits at the sender
   mail        is kept until its owner deletes it
@@ -78,6 +81,32 @@ fn how_clients_are_spoken_to_is_explained() {
         complaints.contains("did you mean \"refuse\"?"),
         "{complaints}"
     );
+}
+
+#[test]
+fn what_is_tolerated_is_told_and_can_be_switched() {
+    let site = Site::with(CONFIGURATION);
+    let ended = site.run(&["check"], b"").with(0);
+    let said = "  tolerates   auth_alone       for Outlook, Outlook Express (2026-11-23)\n";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("  tolerates   last"));
+
+    let lines = "[pop3.tolerances]\nauth_alone = false\nlast = true\n";
+    let site = Site::with(&format!("{CONFIGURATION}\n{lines}"));
+    let ended = site.run(&["check"], b"").with(0);
+    assert!(!ended.stdout.contains("auth_alone"), "{}", ended.stdout);
+    let said = "  tolerates   last             for programs older than UIDL (2026-11-27)\n";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+
+    let lines = "[pop3.tolerances]\nbare_lfs = true\nlast = \"yes\"\n";
+    let complaints = complaints(&format!("{CONFIGURATION}\n{lines}"));
+    for said in [
+        "unknown key `bare_lfs` in [pop3.tolerances]",
+        "did you mean `bare_lf`?",
+        "true or false",
+    ] {
+        assert!(complaints.contains(said), "{said}: {complaints}");
+    }
 }
 
 #[test]
