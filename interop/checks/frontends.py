@@ -71,7 +71,7 @@ class _Rig:
             f'\n[[listener]]\naddress = "127.0.0.1:{self.ports[name]}"\nprotocol = {settings}\n'
             for name, settings in _LISTENERS.items()
         )
-        settings = f'{listeners}\n[maildrop]\nlock_wait = "10ms"\n\n[auth]\nrefusal_delay = "500ms"\nscram_iterations = 4096\n'
+        settings = f'{listeners}\n[maildrop]\nlock_wait = "300ms"\n\n[auth]\nrefusal_delay = "500ms"\nscram_iterations = 4096\n'
         self.program = Program(self.directory, settings)
         self.certificate, self.key = self.directory / "certificate.pem", self.directory / "key.pem"
         self.login = self.program.add_user("mrose")

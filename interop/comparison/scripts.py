@@ -124,7 +124,7 @@ def _(port: int) -> Answer:
 
 @_script("CAPA after the login has what it had before, but for STLS", "2449 §5, 5034 §3")
 def _(port: int) -> Answer:
-    talk = Talk(port)
+    talk = _waited(port)
     before = set(_capabilities(talk)) - {"STLS", "IMPLEMENTATION"}
     talk.login()
     after = set(_capabilities(talk))
@@ -185,7 +185,7 @@ def _plain() -> bytes:
 
 @_script("AUTH PLAIN without initial response: the challenge is a plus, a space and CRLF", "5034 §4")
 def _(port: int) -> Answer:
-    talk = Talk(port)
+    talk = _waited(port)
     challenge = talk.ask(b"AUTH PLAIN")
     reply = talk.ask(_plain())
     wrong = None if challenge == b"+ " else "not `+ `"
@@ -194,13 +194,13 @@ def _(port: int) -> Answer:
 
 @_script("AUTH PLAIN with an initial response", "5034 §4")
 def _(port: int) -> Answer:
-    reply = Talk(port).ask(b"AUTH PLAIN " + _plain())
+    reply = _waited(port).ask(b"AUTH PLAIN " + _plain())
     return _show(reply), None if _ok(reply) else "refused"
 
 
 @_script("`*` cancels AUTH, and the session goes on", "5034 §4")
 def _(port: int) -> Answer:
-    talk = Talk(port)
+    talk = _waited(port)
     talk.ask(b"AUTH PLAIN")
     reply = talk.ask(b"*")
     talk.login()

@@ -11,7 +11,7 @@ from harness.program import Program
 
 from .talk import MESSAGES, PASSWORD, SPACED_PASSWORD, SPACED_USER, USER
 
-_SETTINGS = '[maildrop]\nlock_wait = "10ms"\n\n[auth]\nrefusal_delay = "500ms"\nscram_iterations = 4096\n'
+_SETTINGS = '[maildrop]\nlock_wait = "1s"\n\n[auth]\nrefusal_delay = "500ms"\nscram_iterations = 4096\n'
 _SECRETS = {USER.decode(): PASSWORD.decode(), SPACED_USER.decode(): SPACED_PASSWORD.decode()}
 
 
