@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill sim mutants inject fill powercut interop bench day hostile timing long rot orders clean
+.PHONY: help demo build needs test quick fuzz kill sim mutants inject fill powercut interop peers bench day hostile timing long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -21,6 +21,7 @@ help:
 	@echo "make sim       the store's simulated lives; SEEDS=1000000 SEED=… (one, step by step)"
 	@echo "make mutants   the store broken on purpose, which the simulation must notice"
 	@echo "make interop   real clients and a real Postfix against the program"
+	@echo "make peers     the program, Dovecot and Courier asked the same, side by side"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
 	@echo "make hostile   10,000 slow connections and other crowds beside real sessions; needs 25 GB"
@@ -87,6 +88,9 @@ mutants:
 
 interop: needs build
 	@$(PYTHON) interop/run.py
+
+peers: needs build
+	@$(PYTHON) interop/peers.py
 
 BENCH_SECONDS ?= 5
 bench: needs

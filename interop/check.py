@@ -223,7 +223,7 @@ _PARTS = [
     Part("inject", "an error and a kill at every call that touches the disk", 240, _script("inject.py", "--short")),
     Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py")),
     Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power),
-    Part("interop", "real messages, real clients, a real Postfix", 160, _script("run.py")),
+    Part("interop", "real messages, clients, front ends and a real Postfix", 210, _script("run.py")),
 ]
 
 

@@ -30,6 +30,7 @@ need npm npm
 need javac default-jdk-headless
 [ -e /usr/share/java/jakarta-mail.jar ] || missing="$missing libjakarta-mail-java"
 perl -MIO::Socket::SSL -e1 2>/dev/null || missing="$missing libio-socket-ssl-perl"
+perl -MDigest::HMAC_MD5 -e1 2>/dev/null || missing="$missing libdigest-hmac-perl"
 perl -MAuthen::SASL -e1 2>/dev/null || missing="$missing libauthen-sasl-perl"
 [ -z "$missing" ] && exit 0
 

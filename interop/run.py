@@ -8,7 +8,9 @@ everything on free ports of 127.0.0.1, ends all that it started, and writes only
 import sys
 import time
 
-from checks import certificates, channels, clock, deleting, delivering, demo, names, polling, retrieving
+from checks import (
+    answers, certificates, channels, clock, deleting, delivering, demo, frontends, mechanisms, names, polling, retrieving,
+)
 from harness import paths
 from harness.program import Program
 from harness.report import Report
@@ -35,6 +37,9 @@ def main() -> int:
     polling.all_checks(report, program)
     channels.all_checks(report, program)
     certificates.all_checks(report)
+    answers.all_checks(report)
+    mechanisms.all_checks(report)
+    frontends.all_checks(report)
     demo.all_checks(report)
     names.all_checks(report)
     clock.all_checks(report)

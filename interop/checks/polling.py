@@ -7,7 +7,7 @@ The log says over which channel it came, and an APOP secret that is no password 
 import re
 
 from harness import corpus, delivery, wire
-from harness.clients import getmail, mutt, poplib_client
+from harness.clients import fetchmail, getmail, mpop, mutt, poplib_client
 from harness.clients.endpoint import Channel, Login, LoginKind, Way
 from harness.clients.library import LIBRARIES
 from harness.corpus import Message
@@ -18,7 +18,7 @@ from harness.report import Report
 
 from .drop import equal
 
-_CLIENTS = (*LIBRARIES, getmail, mutt)
+_CLIENTS = (*LIBRARIES, getmail, mutt, mpop, fetchmail)
 #: As many messages as each maildrop has that is not the whole corpus.
 _COUNT = 30
 #: What APOP goes by; the password is another.
@@ -80,11 +80,12 @@ def _poll(program: Program, client, way: Way, login: Login, directory, keep: boo
         login = Login(login.user, _APOP_SECRET)
     texts = client.poll(program.endpoint, way, login, directory, keep)
     # The line is written when the connection has ended, which is after the client has.
-    wait_for("the end of the session", lambda: _last_channel(program, login.user) is way.channel, patience=5)
+    wait_for("the end of the session", lambda: last_channel(program, login.user) is way.channel, patience=5)
     return texts
 
 
-def _last_channel(program: Program, user: str) -> Channel | None:
+def last_channel(program: Program, user: str) -> Channel | None:
+    """Over which channel this user's last session came."""
     sessions = re.findall(_SESSION.pattern.format(re.escape(user)), program.log())
     return {
         ("pop3", False): Channel.PLAIN,

@@ -42,9 +42,17 @@ def unpack(package: str) -> Path:
         raise Unavailable(f"apt-get download {package}: {_last_line(fetched.stderr)}")
     for archive in place.glob("*.deb"):
         run(["dpkg", "-x", archive, place], check=True)
+        # The version is in the name: PACKAGE_VERSION_ARCHITECTURE.deb.
+        (place / ".unpacked.version").write_text(archive.name.split("_")[1].replace("%3a", ":"))
         archive.unlink()
     done.touch()
     return place
+
+
+def version(package: str) -> str:
+    """The version of a package that was unpacked."""
+    file = paths.PEERS / package / ".unpacked.version"
+    return file.read_text() if file.exists() else "unknown version"
 
 
 def unpack_npm(package: str, version: str) -> Path:

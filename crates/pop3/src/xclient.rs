@@ -2,8 +2,8 @@
 //! Dovecot's proxies speak it to POP3 and LMTP servers.
 //!
 //! Attributes as `NAME=value`, values in xtext (RFC 3461 §4: `+2B` for a plus). Those that mean
-//! nothing here are read over, as Postfix and Dovecot do with each other's. Whom to believe is not
-//! decided here.
+//! nothing here are read over, as Postfix and Dovecot do with each other's. To POP3 Dovecot 2.3 sends
+//! SESSION as it is, which is base 64 and may have a plus. Whom to believe is not decided here.
 //!
 //! ```
 //! use pop3::xclient::Attributes;
@@ -103,7 +103,12 @@ impl Attributes {
         if !known.contains(&name) {
             return Ok(());
         }
-        let value = xtext(value).ok_or(Wrong::Form)?;
+        let value = match (xtext(value), name) {
+            (Some(value), _) => value,
+            // A name for the log is worth no login.
+            (None, b"SESSION") => String::from_utf8_lossy(value).into_owned(),
+            (None, _) => return Err(Wrong::Form),
+        };
         // Postfix's words for what it does not know.
         if ["[UNAVAILABLE]", "[TEMPUNAVAIL]"].contains(&value.as_str()) {
             return Ok(());
@@ -290,13 +295,9 @@ mod tests {
             "TTL=x",
             "TTL=4294967296",
             "SESSION=",
-            "SESSION=a=b",
-            "SESSION=a+",
-            "SESSION=a+2",
-            "SESSION=a+0D+0AUSER",
-            "SESSION=a+7F",
-            "SESSION=a+FF",
-            "SESSION=+XX",
+            "SESSION=a\x7f",
+            "ADDR=192.0.2.7+",
+            "ADDR=+0D",
             "FORWARD=\x7f",
             "NAME=é",
             &long,
@@ -305,6 +306,23 @@ mod tests {
         }
         assert_eq!(parse("ADDR=192.0.2.7 TTL=0"), Err(Wrong::Loop));
         assert_eq!(parse("TTL=000"), Err(Wrong::Loop));
+    }
+
+    #[test]
+    fn a_session_that_is_no_xtext_is_taken_as_it_came() {
+        for name in [
+            "a9Swajhh0+F/AABN",
+            "a=b",
+            "a+",
+            "a+2",
+            "a+0D+0AUSER",
+            "a+7F",
+            "a+FF",
+        ] {
+            let said = parse(&format!("SESSION={name}")).unwrap();
+            assert_eq!(said.session.as_deref(), Some(name));
+            assert_eq!(parse(&said.to_string()), Ok(said), "{name}");
+        }
     }
 
     #[test]

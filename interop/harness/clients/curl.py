@@ -8,15 +8,33 @@ from pathlib import Path
 
 from ..peers import require
 from ..processes import run
-from .endpoint import Channel, Endpoint, Login
+from .endpoint import Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "curl"
+
+#: USER and PASS it takes only where there is no mechanism that it knows, and XOAUTH2 only without OAUTHBEARER.
+MECHANISMS = ways(
+    LoginKind.APOP, LoginKind.PLAIN, LoginKind.LOGIN, LoginKind.CRAM_MD5, LoginKind.OAUTHBEARER
+)
 
 
 def retrieve(server: Endpoint, channel: Channel, login: Login, count: int, directory: Path) -> list[bytes]:
     """All messages in the order of the scan listing."""
     _run(server, channel, login, f"/[1-{count}]", "-o", directory / "#1")
     return [(directory / str(number)).read_bytes() for number in range(1, count + 1)]
+
+
+def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool = True) -> list[bytes]:
+    """All messages in the order of the scan listing, after a login of this kind."""
+    options = ["--login-options", f"AUTH={'+' if way.kind is LoginKind.APOP else ''}{way.kind.mechanism}"]
+    if way.kind is LoginKind.OAUTHBEARER:
+        options += ["--oauth2-bearer", login.password]
+    lines = _run(server, way.channel, login, "/", *options).splitlines()
+    for number in range(1, len(lines) + 1):
+        _run(server, way.channel, login, f"/{number}", *options, "-o", directory / str(number))
+        if not keep:
+            _run(server, way.channel, login, f"/{number}", *options, "-X", "DELE", "-I")
+    return [(directory / str(number)).read_bytes() for number in range(1, len(lines) + 1)]
 
 
 def expected(stored: bytes) -> bytes:

@@ -19,6 +19,19 @@ class LoginKind(enum.Enum):
     USER = "USER and PASS"
     APOP = "APOP"
     PLAIN = "AUTH PLAIN"
+    LOGIN = "AUTH LOGIN"
+    CRAM_MD5 = "AUTH CRAM-MD5"
+    SCRAM_SHA_1 = "AUTH SCRAM-SHA-1"
+    SCRAM_SHA_256 = "AUTH SCRAM-SHA-256"
+    SCRAM_SHA_1_PLUS = "AUTH SCRAM-SHA-1-PLUS"
+    SCRAM_SHA_256_PLUS = "AUTH SCRAM-SHA-256-PLUS"
+    OAUTHBEARER = "AUTH OAUTHBEARER"
+    XOAUTH2 = "AUTH XOAUTH2"
+
+    @property
+    def mechanism(self) -> str:
+        """The word for it in the protocol."""
+        return self.value.removeprefix("AUTH ").split()[0]
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,15 @@ class Way:
 
     def __str__(self) -> str:
         return f"{self.kind.value}, {self.channel.value}"
+
+
+#: Those by which every client that polls is held to every channel; `checks/mechanisms.py` has the others.
+COMMON = (LoginKind.USER, LoginKind.APOP, LoginKind.PLAIN)
+
+
+def ways(*kinds: LoginKind, channels: tuple[Channel, ...] = tuple(Channel)) -> tuple[Way, ...]:
+    """Each login over each channel."""
+    return tuple(Way(kind, channel) for kind in kinds for channel in channels)
 
 
 @dataclass(frozen=True)

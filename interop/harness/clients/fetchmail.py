@@ -9,9 +9,19 @@ from pathlib import Path
 
 from ..peers import require
 from ..processes import run
-from .endpoint import Channel, Endpoint, Login
+from .endpoint import Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "fetchmail"
+
+#: Told to log in by APOP it does not start TLS, and says nothing of it.
+WAYS = ways(LoginKind.USER) + ways(LoginKind.APOP, channels=(Channel.PLAIN, Channel.TLS))
+
+MECHANISMS = WAYS + ways(LoginKind.CRAM_MD5)
+
+REMEMBERS = ORDERED = True
+
+#: Every third message of the corpus: it starts some processes for each.
+STEP = 3
 
 _SECURITY = {
     Channel.PLAIN: "sslproto ''",
@@ -24,9 +34,21 @@ def retrieve(
     server: Endpoint, channel: Channel, login: Login, count: int, directory: Path, keep: bool = True
 ) -> list[bytes]:
     """All messages in the order of the scan listing; with `keep=False` they are deleted too."""
+    return _run(server, Way(LoginKind.USER, channel), login, directory, keep, "fetchall")
+
+
+def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool = True) -> list[bytes]:
+    """What was not there at the last poll with this directory, in the order of the scan listing."""
+    return _run(server, way, login, directory, keep, "no fetchall")
+
+
+def _run(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool, which: str) -> list[bytes]:
     require(NAME)
+    channel = way.channel
     inbox = directory / "inbox"
-    inbox.mkdir()
+    inbox.mkdir(exist_ok=True)
+    for old in inbox.iterdir():
+        old.unlink()
     agent = directory / "agent"
     # A message after the other, so the clock puts them in order.
     agent.write_text(f"#!/bin/sh\nexec cat > {inbox}/$(date +%s%N)\n")
@@ -35,10 +57,11 @@ def retrieve(
     configuration.touch(mode=0o600)
     configuration.write_text(
         "set invisible\nset no bouncemail\nset no spambounce\n"
-        f"poll {server.host} protocol pop3 port {server.port(channel)} bad-header accept no dns timeout 60\n"
-        f"  auth password user '{login.user}' password '{login.password}'\n"
+        f"poll {server.host} protocol {'apop' if way.kind is LoginKind.APOP else 'pop3'} port {server.port(channel)}"
+        " uidl bad-header accept no dns timeout 60\n"
+        f"  auth {'cram-md5' if way.kind is LoginKind.CRAM_MD5 else 'password'} user '{login.user}' password '{login.password}'\n"
         f"  {_SECURITY[channel]} sslcertck sslcertfile '{server.authority}'\n"
-        f"  fetchall {'keep' if keep else 'nokeep'} no rewrite no stripcr pass8bits\n"
+        f"  {which} {'keep' if keep else 'nokeep'} no rewrite no stripcr pass8bits\n"
         f"  mda '{agent}'\n"
     )
     environment = {"FETCHMAILHOME": str(directory), "HOME": str(directory), "PATH": "/usr/bin:/bin", "LC_ALL": "C"}

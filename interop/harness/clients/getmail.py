@@ -12,15 +12,15 @@ from pathlib import Path
 
 from ..peers import require
 from ..processes import run
-from .endpoint import Channel, Endpoint, Login, LoginKind, Way
+from .endpoint import Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "getmail"
 
-WAYS = tuple(
-    Way(kind, channel)
-    for kind in (LoginKind.USER, LoginKind.APOP)
-    for channel in (Channel.PLAIN, Channel.TLS)
-)
+_CHANNELS = (Channel.PLAIN, Channel.TLS)
+
+WAYS = ways(LoginKind.USER, LoginKind.APOP, channels=_CHANNELS)
+
+MECHANISMS = WAYS
 
 REMEMBERS = ORDERED = True
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from .. import paths
 from ..peers import Unavailable, require, unpack_npm
 from ..processes import run
-from .endpoint import Channel, Endpoint, LoginKind, Login, Way
+from .endpoint import COMMON, Channel, Endpoint, LoginKind, Login, Way, ways
 
 _PROGRAMS = Path(__file__).resolve().parent / "programs"
 
-_EVERY = tuple(Way(kind, channel) for kind in LoginKind for channel in Channel)
+_EVERY = ways(*COMMON)
+_WITHOUT_STLS = (Channel.PLAIN, Channel.TLS)
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,17 @@ class Library:
     command: Callable[[], list]
     #: What it makes of a stored message; None if it cannot keep it whole.
     expected: Callable[[bytes], bytes | None]
+    #: What it can do beside that.
+    MORE: tuple[Way, ...] = ()
     #: Our program keeps a list of unique-ids, and names a text by its number.
     REMEMBERS: bool = True
     ORDERED: bool = True
     STEP: int = 1
+
+    @property
+    def MECHANISMS(self) -> tuple[Way, ...]:
+        """All that it can do."""
+        return self.WAYS + self.MORE
 
     def poll(self, server: Endpoint, way: Way, login: Login, directory: Path, keep: bool = True) -> list[bytes]:
         """What was not there at the last poll with this directory, in the order of the scan listing."""
@@ -45,7 +53,7 @@ class Library:
         for old in texts.iterdir():
             old.unlink()
         done = run(
-            [*self.command(), way.channel.name, server.host, server.port(way.channel), login.user, way.kind.name]
+            [*self.command(), way.channel.name, server.host, server.port(way.channel), login.user, way.kind.mechanism]
             + [server.authority, directory, "keep" if keep else "delete"],
             patience=120,
             env=os.environ | {"POP3_PASSWORD": login.password, "LC_ALL": "C.UTF-8"},
@@ -56,7 +64,7 @@ class Library:
 
 
 def _perl() -> list:
-    _can("Perl's Net::POP3 with TLS and SASL", "perl", "-MNet::POP3", "-MIO::Socket::SSL", "-MAuthen::SASL", "-e1")
+    _can("Perl's Net::POP3 with TLS and SASL", "perl", "-MNet::POP3", "-MIO::Socket::SSL", "-MAuthen::SASL", "-MDigest::HMAC_MD5", "-e1")
     return ["perl", _PROGRAMS / "pop3.pl"]
 
 
@@ -114,15 +122,15 @@ def _as_it_came(stored: bytes) -> bytes | None:
 
 
 LIBRARIES = (
-    Library("Perl Net::POP3", _EVERY, _perl, _exactly),
+    Library("Perl Net::POP3", _EVERY, _perl, _exactly, ways(LoginKind.LOGIN, LoginKind.CRAM_MD5)),
     Library(
         "Ruby net/pop",
         # It knows neither STLS nor AUTH.
-        tuple(way for way in _EVERY if way.kind is not LoginKind.PLAIN and way.channel is not Channel.STLS),
+        ways(LoginKind.USER, LoginKind.APOP, channels=_WITHOUT_STLS),
         _ruby,
         _exactly,
     ),
     # It knows no STLS; what it does not know of AUTH and APOP it can send all the same.
-    Library("node-pop3", tuple(way for way in _EVERY if way.channel is not Channel.STLS), _node, _as_it_came),
-    Library("Jakarta Mail", _EVERY, _java, _exactly),
+    Library("node-pop3", ways(*COMMON, channels=_WITHOUT_STLS), _node, _as_it_came),
+    Library("Jakarta Mail", _EVERY, _java, _exactly, ways(LoginKind.XOAUTH2)),
 )

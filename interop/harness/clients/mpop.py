@@ -4,25 +4,49 @@ from pathlib import Path
 
 from ..peers import require
 from ..processes import run
-from .endpoint import Channel, Endpoint, Login
+from .endpoint import COMMON, Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "mpop"
+
+WAYS = ways(*COMMON)
+
+MECHANISMS = WAYS + ways(
+    LoginKind.LOGIN, LoginKind.CRAM_MD5, LoginKind.SCRAM_SHA_1, LoginKind.SCRAM_SHA_256, LoginKind.OAUTHBEARER,
+    LoginKind.XOAUTH2,
+)
+
+REMEMBERS = ORDERED = True
+
+#: Every third message of the corpus; `retrieving.py` brings it all.
+STEP = 3
 
 
 def retrieve(
     server: Endpoint, channel: Channel, login: Login, count: int, directory: Path, keep: bool = True
 ) -> list[bytes]:
     """All messages, in the order of the scan listing; with `keep=False` they are deleted too."""
+    return poll(server, Way(LoginKind.USER, channel), login, directory, keep)
+
+
+def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool = True) -> list[bytes]:
+    """What was not there at the last poll with this directory, in the order of the scan listing."""
     require(NAME)
+    channel = way.channel
     maildir = directory / "Maildir"
     for name in ("cur", "new", "tmp"):
-        (maildir / name).mkdir(parents=True)
+        (maildir / name).mkdir(parents=True, exist_ok=True)
+    for old in (maildir / "new").iterdir():
+        old.unlink()
+    # A line of its configuration is too short for a token.
+    secret = directory / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text(login.password)
     configuration = directory / "mpoprc"
     configuration.touch(mode=0o600)
     configuration.write_text(
         "account default\n"
-        f"host {server.host}\nport {server.port(channel)}\nuser {login.user}\npassword {login.password}\n"
-        f"auth user\ntimeout 60\nreceived_header off\nkeep {'on' if keep else 'off'}\n"
+        f"host {server.host}\nport {server.port(channel)}\nuser {login.user}\npasswordeval cat {secret}\n"
+        f"auth {way.kind.mechanism.lower()}\ntimeout 60\nreceived_header off\nkeep {'on' if keep else 'off'}\n"
         f"uidls_file {directory}/uidls\ndelivery maildir {maildir}\n"
         f"tls {'off' if channel is Channel.PLAIN else 'on'}\n"
         f"tls_starttls {'on' if channel is Channel.STLS else 'off'}\n"

@@ -11,20 +11,26 @@ from pathlib import Path
 
 from ..peers import require
 from ..processes import run
-from .endpoint import Channel, Endpoint, Login, LoginKind, Way
+from .endpoint import COMMON, Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "mutt"
 
-WAYS = tuple(Way(kind, channel) for kind in LoginKind for channel in Channel)
+WAYS = ways(*COMMON)
+
+MECHANISMS = WAYS + ways(
+    LoginKind.LOGIN, LoginKind.CRAM_MD5, LoginKind.SCRAM_SHA_1, LoginKind.SCRAM_SHA_256, LoginKind.OAUTHBEARER,
+    LoginKind.XOAUTH2,
+)
 
 REMEMBERS = False
+
+#: What it thinks of a login it says on the screen only.
+COMPLAINS = False
 
 #: The names of the files say nothing of it.
 ORDERED = False
 
 STEP = 1
-
-_AUTHENTICATORS = {LoginKind.USER: "user", LoginKind.APOP: "apop", LoginKind.PLAIN: "plain"}
 
 
 def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool = True) -> list[bytes]:
@@ -35,12 +41,15 @@ def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool =
         (maildir / name).mkdir(parents=True, exist_ok=True)
     scheme = "pops" if way.channel is Channel.TLS else "pop"
     starttls = "yes" if way.channel is Channel.STLS else "no"
+    if way.kind in (LoginKind.OAUTHBEARER, LoginKind.XOAUTH2):
+        (directory / "token").write_text(login.password)
     configuration = directory / "muttrc"
     configuration.touch(mode=0o600)
     configuration.write_text(
         f'set folder="{directory}" spoolfile="{maildir}" mbox_type=Maildir tmpdir="{directory}"\n'
         f'set pop_host="{scheme}://{login.user}@{server.host}:{server.port(way.channel)}"\n'
-        f'set pop_pass="{login.password}" pop_authenticators="{_AUTHENTICATORS[way.kind]}"\n'
+        f'set pop_pass="{login.password}" pop_authenticators="{way.kind.mechanism.lower()}"\n'
+        f'set pop_oauth_refresh_command="cat {directory}/token"\n'
         f"set pop_delete={'no' if keep else 'yes'} pop_last=no\n"
         f"set ssl_starttls={starttls} ssl_force_tls={starttls}\n"
         f'set ssl_ca_certificates_file="{server.authority}" certificate_file="{directory}/certificates"\n'

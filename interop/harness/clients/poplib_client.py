@@ -4,15 +4,19 @@ import poplib
 import ssl
 from pathlib import Path
 
-from .endpoint import Channel, Endpoint, Login
+from .endpoint import Channel, Endpoint, Login, LoginKind, Way, ways
 
-NAME = "poplib"
+NAME = "Python poplib"
+
+MECHANISMS = ways(LoginKind.USER, LoginKind.APOP)
 
 # poplib refuses lines of more than 2048 octets, which real mail has (Python issue 16041).
 poplib._MAXLINE = 1 << 22
 
 
-def session(server: Endpoint, channel: Channel, login: Login, patience: float = 60) -> poplib.POP3:
+def session(
+    server: Endpoint, channel: Channel, login: Login, patience: float = 60, kind: LoginKind = LoginKind.USER
+) -> poplib.POP3:
     """A session in the TRANSACTION state."""
     context = ssl.create_default_context(cafile=server.authority)
     if channel is Channel.TLS:
@@ -24,8 +28,11 @@ def session(server: Endpoint, channel: Channel, login: Login, patience: float = 
             client.stls(context)
         # Or headers that are not ASCII would come as their surrogates (RFC 6856), and not as they were sent.
         client.utf8()
-        client.user(login.user)
-        client.pass_(login.password)
+        if kind is LoginKind.APOP:
+            client.apop(login.user, login.password)
+        else:
+            client.user(login.user)
+            client.pass_(login.password)
     except BaseException:
         client.close()
         raise
@@ -43,6 +50,21 @@ def retrieve(server: Endpoint, channel: Channel, login: Login, count: int, direc
     client = session(server, channel, login)
     try:
         texts = [text(client, number) for number in range(1, count + 1)]
+        client.quit()
+        return texts
+    finally:
+        client.close()
+
+
+def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool = True) -> list[bytes]:
+    """All messages in the order of the scan listing; with `keep=False` they are deleted too."""
+    client = session(server, way.channel, login, kind=way.kind)
+    try:
+        count = client.stat()[0]
+        texts = [text(client, number) for number in range(1, count + 1)]
+        for number in range(1, count + 1):
+            if not keep:
+                client.dele(number)
         client.quit()
         return texts
     finally:

@@ -36,8 +36,8 @@ public final class Pop3 {
         settings.put(prefix + "starttls.enable", String.valueOf(channel.equals("STLS")));
         settings.put(prefix + "starttls.required", String.valueOf(channel.equals("STLS")));
         settings.put(prefix + "apop.enable", String.valueOf(login.equals("APOP")));
-        if (login.equals("PLAIN")) {
-            settings.put(prefix + "auth.mechanisms", "PLAIN");
+        if (login.equals("PLAIN") || login.equals("XOAUTH2")) {
+            settings.put(prefix + "auth.mechanisms", login);
         }
         // What has arrived is asked for by the program, and no message that was not.
         settings.put(prefix + "filecache.enable", "false");

@@ -15,7 +15,7 @@ if ($channel eq 'STLS') {
 }
 my $in = $login eq 'USER' ? $pop->login($user, $password)
     : $login eq 'APOP'    ? $pop->apop($user, $password)
-    :                       $pop->auth(plain($user, $password));
+    :                       $pop->auth(sasl($login, $user, $password));
 # No mail is "0E0", which is true.
 defined $in && $in ne '0' or die "$login: ", $pop->message, "\n";
 
@@ -38,10 +38,10 @@ for my $number (sort { $a <=> $b } keys %$ids) {
 }
 $pop->quit or die 'QUIT: ', $pop->message, "\n";
 
-sub plain {
+sub sasl {
     require Authen::SASL;
-    my ($user, $password) = @_;
-    return Authen::SASL->new(mechanism => 'PLAIN', callback => { user => $user, pass => $password, authname => '' });
+    my ($mechanism, $user, $password) = @_;
+    return Authen::SASL->new(mechanism => $mechanism, callback => { user => $user, pass => $password, authname => '' });
 }
 
 sub lines {

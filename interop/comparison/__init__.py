@@ -1,0 +1,1 @@
+"""Servers asked the same things, and their answers side by side; `peers.py` runs it."""

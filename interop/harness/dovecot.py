@@ -1,0 +1,92 @@
+"""A real Dovecot on loopback: with a Maildir of its own, or as a proxy in front of a POP3 server."""
+
+import os
+from pathlib import Path
+
+from . import overlay
+from .processes import free_port, listens, wait_for
+
+PACKAGES = ["dovecot-core", "dovecot-pop3d", "libexttextcat-2.0-0", "liblua5.4-0", "libwrap0"]
+
+_CONFIGURATION = """\
+protocols = pop3
+listen = 127.0.0.1
+base_dir = /run/dovecot
+state_dir = /var/lib/dovecot
+log_path = /dev/stderr
+auth_debug = yes
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+first_valid_uid = 1
+mail_location = maildir:{maildir}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {port}
+  }}
+  inet_listener pop3s {{
+    port = {tls_port}
+  }}
+}}
+service stats {{
+  chroot =
+}}
+service anvil {{
+  chroot =
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=plain {directory}/users
+}}
+userdb {{
+  driver = static
+  args = uid={owner} gid={owner} home={maildir}
+}}
+"""
+
+
+def local(password: str) -> str:
+    """Somebody whose mail is in Dovecot's own Maildir."""
+    return "{PLAIN}" + password + "::::::"
+
+
+def proxied(port: int, options: str = "") -> str:
+    """Somebody whose mail is with a server on 127.0.0.1, which also says whether the password is right."""
+    return f"::::::nopassword=y proxy=y host=127.0.0.1 port={port} {options}"
+
+
+class Dovecot:
+    """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name."""
+
+    def __init__(self, directory: Path, certificate: Path, key: Path, users: dict[str, str]):
+        tree = overlay.tree("dovecot", PACKAGES)
+        self.port, self.tls_port = free_port(), free_port()
+        self.maildir = directory / "Maildir"
+        self.maildir.mkdir(parents=True, exist_ok=True)
+        (directory / "users").write_text("".join(f"{name}:{fields}\n" for name, fields in users.items()))
+        configuration = directory / "dovecot.conf"
+        configuration.write_text(
+            _CONFIGURATION.format(
+                certificate=certificate, key=key, maildir=self.maildir, port=self.port, tls_port=self.tls_port,
+                directory=directory, owner=overlay.USERS["vmail"],
+            )
+        )
+        for path in (self.maildir, *self.maildir.rglob("*")):
+            os.chown(path, overlay.USERS["vmail"], overlay.USERS["vmail"])
+        self._log_file = directory / "dovecot.log"
+        self._process = overlay.start(tree, ["/usr/sbin/dovecot", "-F", "-c", configuration], self._log_file)
+        wait_for("Dovecot", lambda: not self._process.alive() or listens(self.port) and listens(self.tls_port))
+        if not self._process.alive():
+            raise RuntimeError(f"Dovecot did not start:\n{self.log()[-2000:]}")
+
+    def log(self) -> str:
+        """What Dovecot wrote."""
+        return self._log_file.read_text(errors="replace")
+
+    def stop(self) -> None:
+        """Ends every process of it."""
+        self._process.kill()
+
