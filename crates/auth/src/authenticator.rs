@@ -226,7 +226,7 @@ impl Authenticator {
                     self.shared.credentials.insert(credential);
                     self.upgrade(&row, secret);
                 }
-                Ok(Identity::new(row.name.clone(), row.maildrop, row.expire))
+                Ok(Identity::new(&row))
             }
             Verdict::Wrong(refused) => {
                 // Counted before the wait, so that logins side by side do not all get the first delay.

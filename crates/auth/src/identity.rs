@@ -1,6 +1,7 @@
 //! Somebody who has proved who they are. Only this crate makes one.
 
-use crate::accounts::Expire;
+use crate::accounts::row::Row;
+use crate::accounts::{Disposition, Expire, Quota};
 use crate::name::AccountName;
 
 /// Proof that a login was right. `server` opens a maildrop for a session only with one of these.
@@ -9,14 +10,18 @@ pub struct Identity {
     account: AccountName,
     maildrop: u64,
     expire: Option<Expire>,
+    disposition: Option<Disposition>,
+    messages_shown: Option<Quota>,
 }
 
 impl Identity {
-    pub(crate) fn new(account: AccountName, maildrop: u64, expire: Option<Expire>) -> Self {
+    pub(crate) fn new(row: &Row) -> Self {
         Self {
-            account,
-            maildrop,
-            expire,
+            account: row.name.clone(),
+            maildrop: row.maildrop,
+            expire: row.expire,
+            disposition: row.disposition,
+            messages_shown: row.messages_shown,
         }
     }
 
@@ -33,5 +38,15 @@ impl Identity {
     /// How long the account's mail is kept; none: what the configuration says.
     pub fn expire(&self) -> Option<Expire> {
         self.expire
+    }
+
+    /// What becomes of what its client deletes; none: what the configuration says.
+    pub fn disposition(&self) -> Option<Disposition> {
+        self.disposition
+    }
+
+    /// How many messages its session sees; none: what the configuration says.
+    pub fn messages_shown(&self) -> Option<Quota> {
+        self.messages_shown
     }
 }
