@@ -7,6 +7,8 @@
 #[path = "server/harness.rs"]
 mod harness;
 
+#[path = "server/access.rs"]
+mod access;
 #[path = "server/delivery.rs"]
 mod delivery;
 #[path = "server/end.rs"]

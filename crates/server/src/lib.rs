@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod access;
 mod address;
 mod bind;
 mod config;
@@ -51,6 +52,7 @@ mod tls;
 mod trust;
 pub mod units;
 
+pub use access::Access;
 pub use address::{Address, host_name};
 pub use bind::{Bound, LocalAddress, StartError, bind};
 pub use config::{Config, Limits, Listener, PlaintextLogin, Protocol, Tls};

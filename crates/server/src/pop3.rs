@@ -8,7 +8,7 @@
 
 mod surrogate;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ::sasl::Login;
 use ::sasl::scram::Hash;
@@ -23,6 +23,7 @@ use pop3::{Deletions, Expire, Header, MessageNumber, Part, Promise, ScanListing}
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
 
+use crate::access::{self, Asked};
 use crate::connection::{Connection, cut, draining};
 use crate::front::Client;
 use crate::listener::{Visit, blocking};
@@ -133,7 +134,8 @@ impl Driver<'_> {
                 Next::Send(number, part, Header::Surrogate) => {
                     self.send_surrogate(number, part).await?;
                 }
-                Next::Commit(deletions) => self.commit(deletions).await?,
+                Next::Commit(deletions) => self.commit(deletions, OpenMaildrop::commit).await?,
+                Next::Hide(messages) => self.commit(messages, OpenMaildrop::hide).await?,
                 Next::StartTls => {
                     self.flush().await?;
                     return match self.connection.input.is_empty() {
@@ -215,13 +217,14 @@ impl Driver<'_> {
     }
 
     /// Checks a login and opens the maildrop that it is for.
-    async fn authenticate(&mut self, login: Login) -> Result<(), End> {
+    async fn authenticate(&mut self, mut login: Login) -> Result<(), End> {
         let visit = self.visit;
         visit.name(&self.client);
         let peer = self.client.peer;
+        let asked = Asked::by(&mut login, &visit.live.config.access);
         let entered = async {
             match visit.server.auth.verify(login, peer).await {
-                Ok(identity) => enter(visit, &identity)
+                Ok(identity) => enter(visit, &identity, asked)
                     .await
                     .map(|entered| entered.map(|(open, listing)| (identity, open, listing))),
                 Err(Denied::Credentials) => Ok(Err(Refusal::Credentials)),
@@ -242,14 +245,15 @@ impl Driver<'_> {
                 debug!(
                     messages = listing.len(),
                     octets = listing.total().0,
+                    recent = matches!(asked, Asked::Recent(_)),
                     "maildrop opened"
                 );
                 self.summary.account = Some(identity.account().to_owned());
                 self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);
-                let expire = visit.live.config.keeping.expire(identity.expire());
+                let rules = access::rules(&identity, &visit.live.config);
                 self.session
-                    .opened(identity.account(), listing, announced(expire), output);
+                    .opened(identity.account(), listing, rules, output);
             }
             // Who was refused is logged where it is known whether the name is one: people type
             // passwords as names.
@@ -268,6 +272,7 @@ impl Driver<'_> {
         let visit = self.visit;
         visit.name(&self.client);
         let peer = self.client.peer;
+        let user = access::account_of(user, &visit.live.config.access);
         let found = tokio::select! {
             found = visit.server.auth.lookup(user, hash, peer) => found,
             end = stranger_over(visit, self.started) => return Err(end),
@@ -401,12 +406,16 @@ impl Driver<'_> {
 
     /// UPDATE (RFC 1939 §6). It is finished even if the client goes away or the server is told to
     /// end meanwhile: nothing below waits for anybody but the disk.
-    async fn commit(&mut self, deletions: Deletions) -> Result<(), End> {
+    async fn commit(
+        &mut self,
+        messages: Deletions,
+        commit: fn(OpenMaildrop, &Deletions) -> Result<usize, CommitError>,
+    ) -> Result<(), End> {
         let Some(open) = self.open.take() else {
             error!("the session commits without a maildrop");
             return Err(End::Fault);
         };
-        let committed = blocking(move || open.commit(&deletions)).await?;
+        let committed = blocking(move || commit(open, &messages)).await?;
         let output = &mut self.connection.output;
         match committed {
             Ok(left) => self.session.committed(left, output),
@@ -424,7 +433,9 @@ impl Driver<'_> {
     fn tidy(&self) {
         let done = self.session.summary();
         if let Some(id) = self.maildrop
-            && (done.messages_deleted > 0 || done.messages_left >= TIDY_MESSAGES_MIN)
+            && (done.messages_deleted > 0
+                || done.messages_hidden > 0
+                || done.messages_left >= TIDY_MESSAGES_MIN)
         {
             tidy::later(&self.visit.server, &self.visit.phase, id);
         }
@@ -437,14 +448,16 @@ impl Driver<'_> {
 async fn enter(
     visit: &Visit,
     identity: &Identity,
+    asked: Asked,
 ) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
     let until = Instant::now() + visit.live.config.lock_wait;
     let mut pause = LOCK_PAUSE_MIN;
+    let view = asked.view(identity, &visit.live.config.access, SystemTime::now());
     loop {
         let maildrops = visit.server.maildrops.clone();
         let id = MaildropId(identity.maildrop());
         let opened = blocking(move || {
-            maildrops.open(id).map(|open| {
+            maildrops.open_view(id, &view).map(|open| {
                 let listing = open.listing();
                 (open, listing)
             })
@@ -519,7 +532,7 @@ async fn promise(visit: &Visit) -> Promise {
     }
 }
 
-fn announced(expire: auth::Expire) -> Expire {
+pub(crate) fn announced(expire: auth::Expire) -> Expire {
     match expire {
         auth::Expire::Retrieved => Expire::Retrieved,
         auth::Expire::Days(days) => Expire::Days(days),
