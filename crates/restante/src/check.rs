@@ -10,12 +10,12 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use auth::{Expire, Network, TokenSettings};
+use auth::{Disposition, Expire, Network, TokenSettings};
 use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
-use server::{Address, FrontEndTls, FrontEnds, PlaintextLogin, Protocol, Tls};
+use server::{Access, Address, FrontEndTls, FrontEnds, PlaintextLogin, Protocol, Tls};
 
 use crate::config::{self, Config, Level, say_duration, say_expire};
 use crate::failure::{Code, Failure};
@@ -132,6 +132,7 @@ fn describe(config: &Config) -> Result<(), Failure> {
             Utf8Messages::Refuse => "messages that need it are refused to other clients",
         },
     )?;
+    access(&server.access)?;
     row("store", "native")?;
     keeping(config)?;
     let limits = &server.limits;
@@ -211,6 +212,29 @@ fn front_ends(believed: &FrontEnds) -> Result<(), Failure> {
         }
         FrontEndTls::Ignored => Ok(()),
     }
+}
+
+/// What clients see and do, unless an account says otherwise for itself.
+fn access(access: &Access) -> Result<(), Failure> {
+    let row = |name: &str, value: &str| say!("  {name:<11} {value}");
+    row(
+        "deletions",
+        match access.disposition {
+            Disposition::Delete => "of a client delete mail",
+            Disposition::Hide => "of a client hide mail from its later sessions",
+            Disposition::Keep => "of a client are accepted, and change nothing",
+            Disposition::ReadOnly => "of a client are refused",
+        },
+    )?;
+    if let Some(most) = access.messages_shown.limit() {
+        let newest = count(most, "message", "messages");
+        row("shows", &format!("the newest {newest} of a maildrop"))?;
+    }
+    if let Some(recent) = access.recent {
+        let recent = say_duration(recent);
+        row("recent", &format!("recent:NAME is shown the last {recent}"))?;
+    }
+    Ok(())
 }
 
 /// How mail is kept, unless an account says otherwise for itself.
