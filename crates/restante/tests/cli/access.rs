@@ -274,3 +274,36 @@ fn what_was_hidden_and_then_deleted_comes_back_to_be_seen() {
     assert_eq!(session("bob", &["STAT"]), "+OK 1 5");
     server.stop();
 }
+
+#[test]
+fn what_was_hidden_is_hidden_when_it_is_salvaged() {
+    let text = format!("{CONFIGURATION}\n[pop3]\ndisposition = \"hide\"\n");
+    let site = Site::with(&text);
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    servable(&site);
+    for text in ["one\n", "second\n"] {
+        site.run(&["deliver", "bob"], text.as_bytes()).with(0);
+    }
+    let server = Server::start(&site);
+    let mut client = Client::connect(&server.pop3);
+    for command in ["USER bob", "PASS redqueen", "DELE 1", "QUIT"] {
+        assert!(client.ask(command).starts_with("+OK"));
+    }
+    server.stop();
+    let list = || site.run(&["maildrop", "list", "bob"], b"").with(0).stdout;
+    let before = list();
+    assert_eq!(before.matches("  hidden\n").count(), 1);
+    let saved = site.path().join("saved");
+    let saved = saved.to_str().unwrap();
+    site.run(&["maildrop", "salvage", "bob", saved], b"")
+        .with(0);
+    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
+    let path = path
+        .trim()
+        .replace("DIR", &site.path().display().to_string());
+    fs::remove_file(path).unwrap();
+    site.run(&["maildrop", "restore", saved, "bob"], b"")
+        .with(0);
+    assert_eq!(list(), before);
+}
