@@ -327,3 +327,23 @@ fn nothing_is_deleted_where_mail_is_kept_or_only_read() {
     quit(client);
     assert_eq!(held(&server), 1);
 }
+
+#[test]
+fn nobody_is_promised_that_all_mail_goes_at_retrieval_where_none_does() {
+    let server = start(|access| access.disposition = Disposition::ReadOnly);
+    for name in ["bob", "alice"] {
+        let change = Change {
+            expire: Some(Some(Expire::Retrieved)),
+            ..Change::default()
+        };
+        server.auth.accounts().set(name, &change).unwrap();
+    }
+    let mut client = server.plain();
+    client.ask("CAPA", "+OK");
+    let capabilities = String::from_utf8(client.text()).unwrap();
+    assert!(capabilities.contains("EXPIRE 0 USER\r\n"), "{capabilities}");
+    let mut client = client.logged_in("bob");
+    client.ask("CAPA", "+OK");
+    let capabilities = String::from_utf8(client.text()).unwrap();
+    assert!(capabilities.contains("EXPIRE NEVER\r\n"), "{capabilities}");
+}

@@ -519,7 +519,10 @@ async fn promise(visit: &Visit) -> Promise {
     match visit.server.auth.expiries().await {
         Ok(expiries) => {
             let least = announced(expiries.least(default));
-            match expiries.differ(default) {
+            // Some account may say for itself that its mail goes when it is retrieved; it does not, as
+            // long as nothing is taken away from those that say no more.
+            let kept = !visit.live.config.access.disposition.takes_away();
+            match expiries.differ(default) || (kept && least == Expire::Retrieved) {
                 true => Promise::Least(least),
                 false => Promise::All(least),
             }
