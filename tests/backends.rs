@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 
 use maildrop::{
-    Addressee, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings, OpenError,
-    OpenMaildrop, Patience, Progress, flags,
+    Addressee, Delivered, Envelope, Hidden, MaildropId, Maildrops, Measure, NativeSettings,
+    OpenError, OpenMaildrop, Patience, Progress, View, flags,
 };
 use pop3::{Deletions, MessageNumber, Octets, Part, UniqueId};
 use proptest::prelude::*;
@@ -567,4 +567,169 @@ fn a_template_shapes_new_unique_ids_and_no_old_ones() {
     let expected = [own, second, third, fourth].map(|id| id.to_string());
     assert_eq!(ids(&dovecot), expected);
     assert_eq!(ids(&with("x{uid:d}-{generation}")), expected);
+}
+
+/// Marks those of the first 64 numbers whose bit is set, up to the last of the listing.
+fn marks(bits: u64, messages: usize) -> Deletions {
+    let mut marks = Deletions::default();
+    for at in (0..messages.min(64)).filter(|at| bits >> at & 1 == 1) {
+        marks.mark(MessageNumber::from_index(at).unwrap());
+    }
+    marks
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Deliver(u8),
+    Delete(u64),
+    Hide(u64),
+    /// Shows hidden ones again, chosen by their place among all.
+    Unhide(u64),
+    Compact,
+    Reopen,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        5 => (0_u8..90).prop_map(Act::Deliver),
+        2 => any::<u64>().prop_map(Act::Delete),
+        2 => any::<u64>().prop_map(Act::Hide),
+        1 => any::<u64>().prop_map(Act::Unhide),
+        1 => Just(Act::Compact),
+        1 => Just(Act::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Any acts of sessions with any view, compared with a list of which messages are hidden.
+    #[test]
+    fn a_view_is_what_a_list_says(
+        acts in prop::collection::vec((act(), prop::option::of(1_u64..6), any::<bool>()), 0..30),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = NativeSettings { allow_volatile: true, ..NativeSettings::default() };
+        for native in [false, true] {
+            let start = || match native {
+                false => Maildrops::memory(),
+                true => Maildrops::native(dir.path(), &settings).unwrap(),
+            };
+            let mut maildrops = start();
+            // Unique-id, uid, whether it is hidden.
+            let mut model: Vec<(Vec<u8>, u64, bool)> = Vec::new();
+            for (act, messages_max, all) in &acts {
+                let hidden = if *all { Hidden::Shown } else { Hidden::LeftOut };
+                let view = View { messages_max: *messages_max, hidden, ..View::default() };
+                // Places in the model of what such a session sees.
+                let mut seen: Vec<usize> = (0..model.len())
+                    .filter(|&at| *all || !model[at].2)
+                    .collect();
+                let most = messages_max.map_or(usize::MAX, |most| most as usize);
+                seen.drain(..seen.len().saturating_sub(most));
+                let open = |maildrops: &Maildrops| maildrops.open_view(DROP, &view).unwrap();
+                {
+                    let session = open(&maildrops);
+                    let listing = session.listing();
+                    prop_assert_eq!(listing.len(), seen.len());
+                    prop_assert_eq!(listing.is_partial(), seen.len() < model.len());
+                    for (n, &at) in (1..).zip(&seen) {
+                        prop_assert_eq!(listing.unique_id(number(n)), Some(&model[at].0[..]));
+                        prop_assert_eq!(session.is_hidden(number(n)), model[at].2);
+                    }
+                }
+                match *act {
+                    Act::Deliver(size) => {
+                        let delivered = deliver(&maildrops, DROP, &long(usize::from(size) * 200));
+                        let id = delivered.unique_id.as_bytes().to_vec();
+                        model.push((id, delivered.uid, false));
+                    }
+                    Act::Delete(bits) => {
+                        let marks = marks(bits, seen.len());
+                        let left = open(&maildrops).commit(&marks).unwrap();
+                        prop_assert_eq!(left, seen.len() - marks.len());
+                        let gone: Vec<_> = marks.iter().map(|it| seen[it.index()]).collect();
+                        let mut at = 0;
+                        model.retain(|_| {
+                            at += 1;
+                            !gone.contains(&(at - 1))
+                        });
+                    }
+                    Act::Hide(bits) => {
+                        let marks = marks(bits, seen.len());
+                        let left = open(&maildrops).hide(&marks).unwrap();
+                        prop_assert_eq!(left, seen.len() - marks.len());
+                        marks.iter().for_each(|it| model[seen[it.index()]].2 = true);
+                    }
+                    Act::Unhide(bits) => {
+                        let asked = (0..model.len()).filter(|at| bits >> (at % 64) & 1 == 1);
+                        let asked: Vec<_> = asked.collect();
+                        let uids: Vec<_> = asked.iter().map(|&at| model[at].1).collect();
+                        let shown = maildrops.unhide(DROP, &uids).unwrap();
+                        let were = asked.iter().filter(|&&at| model[at].2);
+                        let were: Vec<_> = were.map(|&at| model[at].1).collect();
+                        prop_assert_eq!(shown, were);
+                        asked.iter().for_each(|&at| model[at].2 = false);
+                    }
+                    Act::Compact => drop(maildrops.compact(DROP)),
+                    Act::Reopen if native => maildrops = start(),
+                    Act::Reopen => {}
+                }
+                let hidden = maildrops.hidden(DROP).unwrap();
+                let hidden: Vec<_> = hidden.iter().map(|it| it.uid).collect();
+                let expected = model.iter().filter(|it| it.2).map(|it| it.1);
+                prop_assert_eq!(&hidden, &expected.collect::<Vec<_>>());
+                let summary = maildrops.summary(DROP).unwrap();
+                prop_assert_eq!(summary.hidden_messages, hidden.len() as u64);
+                prop_assert_eq!(summary.messages, model.len() as u64);
+            }
+        }
+    }
+}
+
+/// What came since a moment, and what was brought back since.
+#[test]
+fn a_view_of_what_is_recent() {
+    let now_us = || {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        i64::try_from(now.as_micros()).unwrap()
+    };
+    every(|maildrops| {
+        let ids = |since_us, messages_max| {
+            let view = View {
+                since_us: Some(since_us),
+                messages_max,
+                ..View::default()
+            };
+            let listing = maildrops.open_view(DROP, &view).unwrap().listing();
+            let numbers = 0..listing.len();
+            let ids = numbers.map(|at| MessageNumber::from_index(at).unwrap());
+            let ids = ids.map(|it| listing.unique_id(it).unwrap().to_vec());
+            (ids.collect::<Vec<_>>(), listing.is_partial())
+        };
+        let mut delivered = Vec::new();
+        let mut moments = vec![now_us()];
+        for _ in 0..3 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            let message = deliver(maildrops, DROP, &long(300));
+            delivered.push(message.unique_id.as_bytes().to_vec());
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            moments.push(now_us());
+        }
+        for (at, &moment) in moments.iter().enumerate() {
+            assert_eq!(ids(moment, None), (delivered[at..].to_vec(), at > 0));
+        }
+        assert_eq!(ids(moments[1], Some(1)), (delivered[2..].to_vec(), true));
+        // What was brought back counts from then, in memory and after the file was written anew.
+        if let Maildrops::Native(_) = maildrops {
+            delete(maildrops.open(DROP).unwrap(), &[1]);
+            let dead: Vec<_> = maildrops.deleted(DROP).unwrap();
+            let uids: Vec<_> = dead.iter().map(|it| it.uid).collect();
+            assert_eq!(maildrops.undelete(DROP, &uids).unwrap(), uids);
+            let expected = (delivered[..1].to_vec(), true);
+            assert_eq!(ids(moments[3], None), expected);
+            maildrops.compact(DROP).unwrap();
+            assert_eq!(ids(moments[3], None), expected);
+        }
+    });
 }

@@ -11,7 +11,8 @@ use std::io;
 use std::sync::Arc;
 
 use maildrop::{
-    Addressee, DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store,
+    Addressee, DeliverError, Envelope, Hidden, MaildropId, Measure, OpenError, Patience, Progress,
+    Store, View, native::Session,
 };
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use restante_tests::media::{Loss, Plan, SimDisk};
@@ -36,6 +37,10 @@ struct Model {
     graves: Vec<Message>,
     /// Unique-ids of messages that somebody wanted back without an answer: all or none.
     maybe_back: BTreeSet<Vec<u8>>,
+    /// Unique-ids of messages that sessions do not see, and whether they do.
+    hidden: BTreeSet<Vec<u8>>,
+    /// The same if what was not answered was done.
+    maybe_hidden: Option<BTreeSet<Vec<u8>>>,
 }
 
 fn body(name: &str, octets: usize) -> Vec<u8> {
@@ -75,9 +80,13 @@ fn deliver_as(
 /// A message as a client gets it: unique-id and text.
 type Message = (Vec<u8>, Vec<u8>);
 
-/// What a maildrop holds.
+/// What a maildrop holds, hidden messages too.
 fn retrieve(store: &Arc<Store<SimDisk>>) -> Result<Vec<Message>, OpenError> {
-    let session = store.open(DROP)?;
+    let all = View {
+        hidden: Hidden::Shown,
+        ..View::default()
+    };
+    let session = store.open_view(DROP, &all)?;
     let listing = session.listing();
     let mut all = Vec::new();
     for index in 0..listing.len() {
@@ -102,6 +111,9 @@ enum Step {
     Import(&'static str, usize),
     /// Positions in the listing.
     Delete(&'static [usize]),
+    Hide(&'static [usize]),
+    /// Shows everything again.
+    Unhide,
     Look,
     Tidy,
     Compact,
@@ -134,6 +146,14 @@ const SCRIPT: &[Step] = &[
     Step::Compact,
     Step::Restart,
     Step::Deliver("fifth", 700),
+    Step::Hide(&[0, 2]),
+    Step::Look,
+    Step::Compact,
+    Step::Restart,
+    Step::Unhide,
+    Step::Hide(&[1]),
+    Step::Restart,
+    Step::Unhide,
     Step::Delete(&[0, 1, 2, 3]),
     Step::Tidy,
     Step::Deliver("second life", 5000),
@@ -143,6 +163,7 @@ const SCRIPT: &[Step] = &[
     Step::Tidy,
     Step::Import("imported", 300),
     Step::Deliver("too old", 300),
+    Step::Hide(&[0]),
     Step::Expire,
     Step::Compact,
     Step::Deliver("third life", 200),
@@ -171,6 +192,8 @@ fn run(disk: &SimDisk, model: &mut Model, go_on: bool) {
                 }
             }
             Step::Delete(positions) => delete(&store, model, positions),
+            Step::Hide(positions) => hide(&store, model, positions),
+            Step::Unhide => unhide(&store, model),
             Step::Look => match retrieve(&store) {
                 Ok(found) => {
                     model.seen.extend(found.iter().map(|(id, _)| id.clone()));
@@ -198,16 +221,19 @@ fn run(disk: &SimDisk, model: &mut Model, go_on: bool) {
                 model.maybe_delivered = None;
                 model.maybe_deleted.clear();
                 model.maybe_back.clear();
+                model.maybe_hidden = None;
             }
             _ => {}
         }
     }
 }
 
-fn delete(store: &Arc<Store<SimDisk>>, model: &mut Model, positions: &[usize]) -> bool {
-    let Ok(session) = store.open(DROP) else {
-        return false;
-    };
+/// A session, and messages of its listing by their positions: as marks, and as unique-ids.
+fn marked(
+    store: &Arc<Store<SimDisk>>,
+    positions: &[usize],
+) -> Option<(Session<SimDisk>, Deletions, BTreeSet<Vec<u8>>)> {
+    let session = store.open(DROP).ok()?;
     let listing = session.listing();
     let mut deletions = Deletions::default();
     let mut ids = BTreeSet::new();
@@ -218,9 +244,33 @@ fn delete(store: &Arc<Store<SimDisk>>, model: &mut Model, positions: &[usize]) -
             deletions.mark(number);
         }
     }
+    Some((session, deletions, ids))
+}
+
+fn hide(store: &Arc<Store<SimDisk>>, model: &mut Model, positions: &[usize]) -> bool {
+    let Some((session, messages, ids)) = marked(store, positions) else {
+        return false;
+    };
+    let hidden = model.hidden.union(&ids).cloned().collect();
+    model.now_hidden(hidden, session.hide(&messages).is_ok())
+}
+
+fn unhide(store: &Arc<Store<SimDisk>>, model: &mut Model) -> bool {
+    let Ok(hidden) = store.hidden(DROP) else {
+        return false;
+    };
+    let uids: Vec<_> = hidden.iter().map(|it| it.uid).collect();
+    model.now_hidden(BTreeSet::new(), store.unhide(DROP, &uids).is_ok())
+}
+
+fn delete(store: &Arc<Store<SimDisk>>, model: &mut Model, positions: &[usize]) -> bool {
+    let Some((session, deletions, ids)) = marked(store, positions) else {
+        return false;
+    };
+    let listed = session.listing().len();
     match session.commit(&deletions) {
         Ok(left) => {
-            assert_eq!(left, listing.len() - ids.len());
+            assert_eq!(left, listed - ids.len());
             model.delete(ids);
             true
         }
@@ -232,6 +282,15 @@ fn delete(store: &Arc<Store<SimDisk>>, model: &mut Model, positions: &[usize]) -
 }
 
 impl Model {
+    /// These are hidden, if that was answered.
+    fn now_hidden(&mut self, hidden: BTreeSet<Vec<u8>>, answered: bool) -> bool {
+        match answered {
+            true => self.hidden = hidden,
+            false => self.maybe_hidden = Some(hidden),
+        }
+        answered
+    }
+
     fn delete(&mut self, ids: BTreeSet<Vec<u8>>) {
         self.graves = self
             .kept
@@ -318,6 +377,16 @@ fn judge(disk: &SimDisk, model: &Model, what: &str) {
         back.is_empty() || back == model.maybe_back,
         "{what}: {back:?} came back"
     );
+    let hidden = store.hidden(DROP).unwrap();
+    let hidden = hidden.iter().map(|it| it.unique_id.as_bytes().to_vec());
+    let hidden: BTreeSet<_> = hidden.collect();
+    let is_so = |expected: &BTreeSet<Vec<u8>>| expected.intersection(&ids).eq(&hidden);
+    assert!(
+        is_so(&model.hidden) || model.maybe_hidden.as_ref().is_some_and(is_so),
+        "{what}: hidden are {hidden:?}"
+    );
+    let listing = store.open(DROP).unwrap().listing();
+    assert_eq!(listing.len(), found.len() - hidden.len(), "{what}");
     let mut strangers = 0;
     for (id, text) in &found {
         if let Some((_, grave)) = model.graves.iter().find(|(grave, _)| grave == id) {
@@ -560,6 +629,38 @@ fn a_small_delivery_costs_one_sync() {
     disk.plan(Plan::Calm);
     session.commit(&Deletions::default()).unwrap();
     assert_eq!(disk.calls(), 0);
+}
+
+/// The header of a record for each message that is recent, and for one that is not; no text, no write.
+#[test]
+fn a_view_costs_no_text() {
+    let disk = SimDisk::default();
+    let store = Arc::new(Store::new(Arc::new(disk.clone())));
+    for number in 0..40 {
+        deliver(&store, &body(&number.to_string(), 5000)).unwrap();
+    }
+    let cost = |since_us, messages_max| {
+        let view = View {
+            since_us,
+            messages_max,
+            ..View::default()
+        };
+        disk.plan(Plan::Calm);
+        let session = store.open_view(DROP, &view).unwrap();
+        let calls = disk.calls();
+        assert_eq!(disk.syncs(), 0);
+        (session.listing().len(), calls)
+    };
+    let (all, opening) = cost(None, None);
+    assert_eq!(all, 40);
+    assert_eq!(cost(None, Some(3)), (3, opening));
+    // And one look at the length of the file.
+    assert_eq!(cost(Some(0), Some(3)), (3, opening + 1 + 3));
+    assert_eq!(cost(Some(0), None), (40, opening + 1 + 40));
+    let (none, calls) = cost(Some(i64::MAX), None);
+    // It held nothing, so it unlocks sooner; older ones are looked at, as few as 1000.
+    assert_eq!(none, 0);
+    assert!(calls <= opening + 1 + 40 + 2, "{calls}");
 }
 
 /// A refused record was cut off, but the cut could not be synced. It is, before anything is shown.

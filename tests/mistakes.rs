@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is a test")]
 
-use pop3::server::{Channel, Connection, Passwords, Sasl, Settings, Stls, Utf8Messages};
+use pop3::server::{Channel, Connection, Passwords, Rules, Sasl, Settings, Stls, Utf8Messages};
 use pop3::xclient::Speaker;
 use pop3::{Expire, Language, Promise, Tolerances, UniqueId};
 use restante_tests::driver::{Account, Driver, Message, Reading};
@@ -18,6 +18,7 @@ fn account(messages: usize, octets: u64) -> Account {
         octets,
         unique_id: UniqueId::new(format!("id.{index}").into_bytes()).unwrap(),
         reading: Reading::Works,
+        hidden: false,
     });
     Account {
         user: "bob".into(),
@@ -26,7 +27,8 @@ fn account(messages: usize, octets: u64) -> Account {
         token: None,
         opening: None,
         committing: None,
-        expire: Expire::Never,
+        rules: Rules::default(),
+        shown: usize::MAX,
         messages: messages.collect(),
     }
 }

@@ -7,6 +7,8 @@
 #[path = "server/harness.rs"]
 mod harness;
 
+#[path = "server/access.rs"]
+mod access;
 #[path = "server/certificates.rs"]
 mod certificates;
 #[path = "server/delivery.rs"]

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use pop3::reply::Refusal;
 use pop3::server::{
-    Channel, Connection, Next, Passwords, SASL_OCTETS_MAX, Sasl, Session, Settings, Stls,
+    Channel, Connection, Next, Passwords, Rules, SASL_OCTETS_MAX, Sasl, Session, Settings, Stls,
     Utf8Messages,
 };
 use pop3::surrogate::Surrogate;
 use pop3::xclient::Speaker;
 use pop3::{
-    Expire, Header, Language, Octets, Part, Promise, ScanListing, Tolerance, Tolerances, UniqueId,
-    wire,
+    Disposition, Expire, Header, Language, Octets, Part, Promise, ScanListing, Tolerance, Tolerances,
+    UniqueId, wire,
 };
 use sasl::nonce::Nonces;
 use sasl::scram::Verifier;
@@ -34,9 +34,9 @@ fn header_octets(text: &[u8]) -> usize {
     header.map_or(text.len(), |end| end + 4)
 }
 
-/// What the driver is told to do, from the first octet of the input.
+/// What the driver is told to do, from the first octets of the input.
 #[derive(Clone, Copy)]
-struct Conduct(u8);
+struct Conduct(u8, u8);
 
 impl Conduct {
     fn expire(self) -> Expire {
@@ -44,6 +44,18 @@ impl Conduct {
             Expire::Retrieved
         } else {
             Expire::Never
+        }
+    }
+
+    fn rules(self) -> Rules {
+        Rules {
+            expire: self.expire(),
+            disposition: match self.1 >> 6 {
+                0 => Disposition::Delete,
+                1 => Disposition::Hide,
+                2 => Disposition::Keep,
+                _ => Disposition::ReadOnly,
+            },
         }
     }
 
@@ -155,6 +167,9 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                     3 => session.refused(Refusal::TooSoon, &mut out),
                     _ => {
                         let mut listing = ScanListing::default();
+                        if conduct.1 & 32 != 0 {
+                            listing.leave_some_out();
+                        }
                         for (index, text) in TEXTS.iter().enumerate() {
                             let id = UniqueId::new(vec![b'a' + index as u8]).expect("a letter");
                             listing.push(Octets(text.len() as u64), &id);
@@ -162,7 +177,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                                 listing.internationalise_last();
                             }
                         }
-                        session.opened(login.user(), listing, conduct.expire(), &mut out);
+                        session.opened(login.user(), listing, conduct.rules(), &mut out);
                     }
                 },
                 Next::Measure(numbers) => {
@@ -202,7 +217,9 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                     out.extend_from_slice(&text[replaced..octets]);
                     session.sent(&mut out);
                 }
-                Next::Commit(deletions) => {
+                Next::Commit(deletions) | Next::Hide(deletions) => {
+                    let takes_away = conduct.rules().disposition.takes_away();
+                    assert!(takes_away || deletions.is_empty());
                     assert!(deletions.iter().all(|number| number.index() < TEXTS.len()));
                     assert!(outcome.deleted.is_none(), "one session, one UPDATE");
                     if conduct.0 & 16 != 0 {
@@ -236,7 +253,7 @@ fuzz_target!(|data: &[u8]| {
     let [conduct, piece, input @ ..] = data else {
         return;
     };
-    let conduct = Conduct(*conduct);
+    let conduct = Conduct(*conduct, *piece);
     let whole = play(conduct, input, usize::MAX, 65_536);
     let pieces = play(conduct, input, usize::from(*piece).max(1), 0);
     assert_eq!(whole, pieces);

@@ -1,7 +1,8 @@
 //! Accounts and what waits for them.
 
 use pop3::reply::Refusal;
-use pop3::{Expire, UniqueId};
+use pop3::server::Rules;
+use pop3::{Disposition, UniqueId};
 use restante_tests::driver::{Account, Message, Reading};
 use restante_tests::random::Random;
 use sasl::{Secret, apop};
@@ -15,6 +16,7 @@ pub(crate) fn account(user: &str, password: &str, texts: Vec<Vec<u8>>) -> Accoun
         text,
         unique_id: UniqueId::new(format!("{index:x}.!~").into_bytes()).unwrap(),
         reading: Reading::Works,
+        hidden: false,
     });
     Account {
         user: user.into(),
@@ -22,7 +24,8 @@ pub(crate) fn account(user: &str, password: &str, texts: Vec<Vec<u8>>) -> Accoun
         digest: Some(apop::digest(TIMESTAMP, &Secret::new(password))),
         opening: None,
         committing: None,
-        expire: Expire::Never,
+        rules: Rules::default(),
+        shown: usize::MAX,
         token: None,
         messages: messages.collect(),
     }
@@ -40,6 +43,13 @@ pub(crate) fn odd_account(random: &mut Random, user: &str, password: &str) -> Ac
             };
         }
     }
+    account.rules.disposition = random.pick(&[
+        Disposition::Delete,
+        Disposition::Delete,
+        Disposition::Hide,
+        Disposition::Keep,
+        Disposition::ReadOnly,
+    ]);
     let refusal = random.pick(&[Refusal::InUse, Refusal::TooSoon]);
     account.opening = random.once_in(10).then_some(refusal);
     account.committing = random.once_in(8).then_some(Refusal::NotDeletedNow);

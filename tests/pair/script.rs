@@ -117,7 +117,8 @@ fn compare(seed: u64, both: &Both, model: &Model) {
     for (found, expected) in both.driver.accounts().iter().zip(model.accounts()) {
         let ids = |account: &Account| -> Vec<_> {
             let ids = account.messages.iter();
-            ids.map(|message| message.unique_id.clone()).collect()
+            ids.map(|message| (message.unique_id.clone(), message.hidden))
+                .collect()
         };
         assert_eq!(ids(found), ids(expected), "PAIR_SEED={seed}: what is left");
     }
@@ -137,10 +138,10 @@ fn compare(seed: u64, both: &Both, model: &Model) {
     assert_eq!(retrieved, model.retrieved, "PAIR_SEED={seed}");
     if let Some(place) = model.logged_in {
         assert_eq!(summary.user.as_deref(), Some(ACCOUNTS[place].0));
-        assert_eq!(
-            summary.messages_left,
-            model.accounts()[place].messages.len()
-        );
+        let messages = &model.accounts()[place].messages;
+        let hidden = messages.iter().filter(|message| message.hidden).count();
+        assert_eq!(summary.messages_left, messages.len() - hidden);
+        assert_eq!(summary.messages_hidden, hidden);
         assert_eq!(summary.messages_deleted, model.deleted.unwrap_or(0));
     }
 }

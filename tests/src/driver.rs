@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use pop3::reply::Refusal;
-use pop3::server::{Channel, Connection, Next, Passwords, Session, Settings, Stls, Summary};
+use pop3::server::{Channel, Connection, Next, Passwords, Rules, Session, Settings, Stls, Summary};
 use pop3::surrogate::{self, Sizes, Surrogate};
 use pop3::xclient::Attributes;
-use pop3::{Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
+use pop3::{Deletions, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
 use sasl::scram::{Hash, ITERATIONS_MIN, Verifier};
 use sasl::{Bindings, Login, Secret, cram_md5, prepare};
 
@@ -25,6 +25,8 @@ pub struct Message {
     pub unique_id: UniqueId,
     /// How reading it goes.
     pub reading: Reading,
+    /// Whether sessions do not see it.
+    pub hidden: bool,
 }
 
 impl Message {
@@ -73,8 +75,10 @@ pub struct Account {
     pub opening: Option<Refusal>,
     /// Why UPDATE fails, if it does.
     pub committing: Option<Refusal>,
-    /// How long its mail is kept.
-    pub expire: Expire,
+    /// How long its mail is kept, and what becomes of deletions.
+    pub rules: Rules,
+    /// How many messages at the end of the maildrop a session sees.
+    pub shown: usize,
     /// The maildrop.
     pub messages: Vec<Message>,
 }
@@ -101,6 +105,13 @@ pub enum Conduct {
     TurnAway,
 }
 
+/// What UPDATE does with messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fate {
+    Deleted,
+    Hidden,
+}
+
 /// A server with one connection.
 pub struct Driver {
     settings: Arc<Settings>,
@@ -111,6 +122,8 @@ pub struct Driver {
     looking_up: Option<Refusal>,
     /// Who is logged in.
     account: Option<usize>,
+    /// The places of the messages that its session sees.
+    seen: Vec<usize>,
     conduct: Conduct,
     /// What a front end has said of its client.
     client: Option<Attributes>,
@@ -135,6 +148,7 @@ impl Driver {
             connection,
             looking_up: None,
             account: None,
+            seen: Vec::new(),
             input: Vec::new(),
             out,
             standing: Standing::Open,
@@ -183,8 +197,8 @@ impl Driver {
                     self.client = Some(attributes);
                 }
                 Next::Authenticate(login) => match self.verify(&login) {
-                    Ok((user, listing, expire)) => {
-                        self.session.opened(&user, listing, expire, &mut said);
+                    Ok((user, listing, rules)) => {
+                        self.session.opened(&user, listing, rules, &mut said);
                     }
                     Err(why) => self.session.refused(why, &mut said),
                 },
@@ -197,10 +211,8 @@ impl Driver {
                     self.session.measured(&sizes);
                 }
                 Next::Send(number, part, header) => self.send(number, part, header, &mut said),
-                Next::Commit(deletions) => match self.commit(&deletions) {
-                    Ok(left) => self.session.committed(left, &mut said),
-                    Err(why) => self.session.refused(why, &mut said),
-                },
+                Next::Commit(deletions) => self.update(&deletions, Fate::Deleted, &mut said),
+                Next::Hide(messages) => self.update(&messages, Fate::Hidden, &mut said),
                 Next::StartTls if self.input.is_empty() => self.standing = Standing::BeforeTls,
                 Next::StartTls | Next::Close => self.standing = Standing::Closed,
             }
@@ -255,7 +267,7 @@ impl Driver {
             .unwrap_or_else(|| Verifier::imaginary(hash, b"transcripts", user, ITERATIONS_MIN))
     }
 
-    fn verify(&mut self, login: &Login) -> Result<(String, ScanListing, Expire), Refusal> {
+    fn verify(&mut self, login: &Login) -> Result<(String, ScanListing, Rules), Refusal> {
         let place = self
             .accounts
             .iter()
@@ -295,35 +307,43 @@ impl Driver {
         if let Some(why) = account.opening {
             return Err(why);
         }
-        let mut listing = ScanListing::with_capacity(account.messages.len());
-        for message in &account.messages {
+        let visible = (0..account.messages.len()).filter(|&at| !account.messages[at].hidden);
+        self.seen = visible.collect();
+        let most = account.shown;
+        self.seen.drain(..self.seen.len().saturating_sub(most));
+        let mut listing = ScanListing::with_capacity(self.seen.len());
+        if self.seen.len() < account.messages.len() {
+            listing.leave_some_out();
+        }
+        for &at in &self.seen {
+            let message = &account.messages[at];
             listing.push(Octets(message.octets), &message.unique_id);
             if !message.header().is_ascii() {
                 listing.internationalise_last();
             }
         }
         self.account = Some(place);
-        Ok((account.user.clone(), listing, account.expire))
+        Ok((account.user.clone(), listing, account.rules))
     }
 
-    fn messages(&self) -> &[Message] {
-        self.account
-            .map_or(&[], |place| &self.accounts[place].messages)
+    /// A message of the session's listing.
+    fn message(&self, number: MessageNumber) -> Option<&Message> {
+        let messages = &self.accounts[self.account?].messages;
+        messages.get(*self.seen.get(number.index())?)
     }
 
     fn measure(&self, numbers: &[MessageNumber]) -> Vec<(MessageNumber, Sizes)> {
         numbers
             .iter()
             .filter_map(|&number| {
-                let message = &self.messages()[number.index()];
-                let surrogate = message.surrogate().ok()?;
+                let surrogate = self.message(number)?.surrogate().ok()?;
                 Some((number, surrogate.sizes()))
             })
             .collect()
     }
 
     fn send(&mut self, number: MessageNumber, part: Part, header: Header, said: &mut Vec<u8>) {
-        let message = self.messages()[number.index()].clone();
+        let message = self.message(number).expect("it is listed").clone();
         let mut stored = Vec::new();
         wire::stuff(&message.text, &mut stored);
         stored.truncate(octets_of(part, &stored));
@@ -349,7 +369,14 @@ impl Driver {
         }
     }
 
-    fn commit(&mut self, deletions: &Deletions) -> Result<usize, Refusal> {
+    fn update(&mut self, messages: &Deletions, fate: Fate, said: &mut Vec<u8>) {
+        match self.commit(messages, fate) {
+            Ok(left) => self.session.committed(left, said),
+            Err(why) => self.session.refused(why, said),
+        }
+    }
+
+    fn commit(&mut self, deletions: &Deletions, fate: Fate) -> Result<usize, Refusal> {
         let Some(place) = self.account else {
             return Ok(0);
         };
@@ -357,13 +384,20 @@ impl Driver {
         if let Some(why) = account.committing {
             return Err(why);
         }
-        let mut index = 0;
-        account.messages.retain(|_| {
-            let number = MessageNumber::from_index(index);
-            index += 1;
-            !number.is_some_and(|number| deletions.contains(number))
-        });
-        Ok(account.messages.len())
+        let gone: Vec<usize> = deletions.iter().map(|it| self.seen[it.index()]).collect();
+        match fate {
+            Fate::Deleted => {
+                let mut at = 0;
+                account.messages.retain(|_| {
+                    at += 1;
+                    !gone.contains(&(at - 1))
+                });
+            }
+            Fate::Hidden => gone
+                .iter()
+                .for_each(|&at| account.messages[at].hidden = true),
+        }
+        Ok(self.seen.len() - gone.len())
     }
 }
 

@@ -21,6 +21,7 @@
 //! | `* cut` | the server cuts it in the middle of a text |
 //! | `* lost` | the client is gone without QUIT |
 //! | `* client: ADDR=192.0.2.7` | a front end has said this of its client; nothing: it has not |
+//! | `* hidden: 2` | these are hidden from sessions, by the same numbers |
 //! | `* left: 1 3` | these messages are in the maildrop, by their numbers at the beginning |
 //!
 //! In every TEXT `\r`, `\n`, `\0`, `\\` and `\xHH` stand for octets and `\(600 a)` for six hundred
@@ -39,6 +40,9 @@
 //! | `token: TEXT` | no token is good for the account |
 //! | `opening fails: IN-USE` | the maildrop can be opened |
 //! | `commit fails: SYS/TEMP` | messages can be deleted |
+//! | `disposition: hide` | what is deleted is deleted; else it is hidden, `keep`, or `read-only` |
+//! | `shown: 2` | a session sees all messages, not the newest so many |
+//! | `hidden: 1 3` | sessions see all messages |
 //! | `expire: 30` | `NEVER`; for the account, by its own CAPA |
 //! | `least expire: 30` | accounts do not differ; before a login |
 //! | `accounts unreadable` | it can be said how long mail is kept |
@@ -75,9 +79,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use pop3::reply::Refusal;
-use pop3::server::{Channel, Connection, Passwords, Sasl, Settings, Stls, Utf8Messages};
+use pop3::server::{Channel, Connection, Passwords, Rules, Sasl, Settings, Stls, Utf8Messages};
 use pop3::xclient::Speaker;
-use pop3::{Expire, Language, Promise, Tolerance, Tolerances, UniqueId, wire};
+use pop3::{Disposition, Expire, Language, Promise, Tolerance, Tolerances, UniqueId, wire};
 use sasl::nonce::Nonces;
 use sasl::{Mechanism, Secret};
 
@@ -106,6 +110,7 @@ enum Mark {
     Closed,
     Cut,
     Lost,
+    Hidden(Vec<usize>),
     Left(Vec<usize>),
     Client(String),
 }
@@ -229,12 +234,11 @@ impl Transcript {
                 _ if mark.starts_with("client:") => {
                     Mark::Client(mark.trim_start_matches("client:").to_owned())
                 }
-                _ => Mark::Left(
-                    mark.strip_prefix("left:")?
-                        .split_whitespace()
-                        .map(|number| number.parse().ok())
-                        .collect::<Option<_>>()?,
-                ),
+                _ => match mark.split_once(':')? {
+                    ("hidden", list) => Mark::Hidden(numbers(list)?),
+                    ("left", list) => Mark::Left(numbers(list)?),
+                    _ => return None,
+                },
             }));
             return Some(());
         }
@@ -260,6 +264,7 @@ impl Transcript {
                             octets: octets as u64,
                             unique_id: UniqueId::new(format!("id-{}", index + 1).into_bytes())?,
                             reading: Reading::Works,
+                            hidden: false,
                         })
                     })
                     .collect::<Option<_>>()?;
@@ -270,7 +275,8 @@ impl Transcript {
                     token: None,
                     opening: None,
                     committing: None,
-                    expire: Expire::Never,
+                    rules: Rules::default(),
+                    shown: usize::MAX,
                     messages,
                 });
             }
@@ -311,7 +317,24 @@ impl Transcript {
                 if let Promise::All(_) = self.connection.expire {
                     self.connection.expire = Promise::All(expire);
                 }
-                self.accounts.last_mut()?.expire = expire;
+                self.accounts.last_mut()?.rules.expire = expire;
+            }
+            ["disposition"] => {
+                self.accounts.last_mut()?.rules.disposition = match value {
+                    "delete" => Disposition::Delete,
+                    "hide" => Disposition::Hide,
+                    "keep" => Disposition::Keep,
+                    "read-only" => Disposition::ReadOnly,
+                    _ => return None,
+                };
+            }
+            ["shown"] => self.accounts.last_mut()?.shown = value.parse().ok()?,
+            ["hidden"] => {
+                let messages = &mut self.accounts.last_mut()?.messages;
+                for number in value.split_whitespace() {
+                    let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+                    messages.get_mut(index)?.hidden = true;
+                }
             }
             ["token"] => self.accounts.last_mut()?.token = Some(Secret::new(octets(value)?)),
             ["mechanisms"] => {
@@ -450,15 +473,17 @@ impl Transcript {
             Mark::Cut => standing == Standing::Cut,
             Mark::Lost => standing == Standing::Open,
             Mark::Client(said) => driver.client() == *said,
-            Mark::Left(numbers) => {
+            Mark::Left(numbers) | Mark::Hidden(numbers) => {
                 let before = self.accounts.last().map_or(&[][..], |a| &a.messages);
                 let after = driver.accounts().last().map_or(&[][..], |a| &a.messages);
+                let counts = |message: &&Message| message.hidden || matches!(mark, Mark::Left(_));
                 let expected: Vec<_> = numbers
                     .iter()
                     .filter_map(|number| before.get(number - 1))
                     .map(|message| &message.unique_id)
                     .collect();
-                let found: Vec<_> = after.iter().map(|message| &message.unique_id).collect();
+                let found = after.iter().filter(counts);
+                let found: Vec<_> = found.map(|message| &message.unique_id).collect();
                 numbers.len() == expected.len() && found == expected
             }
         };
@@ -561,6 +586,11 @@ pub fn made_up(number: usize, octets: usize) -> Option<Vec<u8>> {
         text.extend_from_slice(b"\r\n");
     }
     Some(text)
+}
+
+/// Numbers with spaces between.
+fn numbers(list: &str) -> Option<Vec<usize>> {
+    list.split_whitespace().map(|it| it.parse().ok()).collect()
 }
 
 /// The octets of a value.

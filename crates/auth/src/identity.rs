@@ -1,7 +1,7 @@
 //! Somebody who has proved who they are. Only this crate makes one.
 
-use crate::accounts::Expire;
 use crate::accounts::row::Row;
+use crate::accounts::{Disposition, Expire, Quota};
 use crate::name::AccountName;
 
 /// Proof that a login was right. `server` opens a maildrop for a session only with one of these.
@@ -11,6 +11,8 @@ pub struct Identity {
     account: AccountName,
     maildrop: u64,
     expire: Option<Expire>,
+    disposition: Option<Disposition>,
+    messages_shown: Option<Quota>,
 }
 
 impl Identity {
@@ -20,6 +22,8 @@ impl Identity {
             account: row.name.clone(),
             maildrop: row.maildrop,
             expire: row.expire,
+            disposition: row.disposition,
+            messages_shown: row.messages_shown,
         }
     }
 
@@ -41,5 +45,15 @@ impl Identity {
     /// How long the account's mail is kept; none: what the configuration says.
     pub fn expire(&self) -> Option<Expire> {
         self.expire
+    }
+
+    /// What becomes of what its client deletes; none: what the configuration says.
+    pub fn disposition(&self) -> Option<Disposition> {
+        self.disposition
+    }
+
+    /// How many messages its session sees; none: what the configuration says.
+    pub fn messages_shown(&self) -> Option<Quota> {
+        self.messages_shown
     }
 }

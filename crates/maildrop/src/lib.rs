@@ -37,6 +37,7 @@ mod quota;
 mod settings;
 mod template;
 mod unique_id;
+mod view;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,12 +51,13 @@ pub use id::{MaildropId, NotAMaildropId};
 pub use memory::Memory;
 pub use native::media::RealDisk;
 pub use native::{
-    BackedUp, Backup, Compacted, Damage, Deleted, Expired, Restored, Run, Salvaged,
+    BackedUp, Backup, Compacted, Damage, Deleted, Expired, HiddenMessage, Restored, Run, Salvaged,
     SalvagedMessage, State, Store, Summary, Trust, Verified, salvage,
 };
 pub use quota::{Addressee, Quota};
 pub use settings::{NativeSettings, Pays};
 pub use template::Template;
+pub use view::{Hidden, View};
 
 /// All maildrops of a back end. Cheap to clone. Every method blocks: call it where that is allowed.
 #[derive(Clone)]
@@ -154,9 +156,18 @@ impl Maildrops {
     ///
     /// See [`OpenError`].
     pub fn open(&self, id: MaildropId) -> Result<OpenMaildrop, OpenError> {
+        self.open_view(id, &View::default())
+    }
+
+    /// The same, for a session that may see less, or more. One that sees nothing needs no lock either.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn open_view(&self, id: MaildropId, view: &View) -> Result<OpenMaildrop, OpenError> {
         Ok(OpenMaildrop(match self {
-            Self::Memory(memory) => Opened::Memory(memory.open(id)?),
-            Self::Native(native) => Opened::Native(native.store.open(id)?),
+            Self::Memory(memory) => Opened::Memory(memory.open(id, view)?),
+            Self::Native(native) => Opened::Native(native.store.open_view(id, view)?),
         }))
     }
 
@@ -208,6 +219,31 @@ impl Maildrops {
         match self {
             Self::Memory(_) => Ok(Vec::new()),
             Self::Native(native) => native.store.undelete(id, uids),
+        }
+    }
+
+    /// Messages that sessions do not see, ascending by uid.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says, or `InvalidData` with what is wrong with the file.
+    pub fn hidden(&self, id: MaildropId) -> io::Result<Vec<HiddenMessage>> {
+        match self {
+            Self::Memory(memory) => Ok(memory.hidden(id)),
+            Self::Native(native) => native.store.hidden(id),
+        }
+    }
+
+    /// Shows hidden messages to sessions again, durably, all or nothing. Returns the uids that are
+    /// shown now and were not.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; nothing is shown then.
+    pub fn unhide(&self, id: MaildropId, uids: &[u64]) -> io::Result<Vec<u64>> {
+        match self {
+            Self::Memory(memory) => Ok(memory.unhide(id, uids)),
+            Self::Native(native) => native.store.unhide(id, uids),
         }
     }
 
@@ -307,6 +343,7 @@ impl Maildrops {
                 Ok(Summary {
                     messages,
                     octets,
+                    hidden_messages: memory.hidden(id).len() as u64,
                     next_uid,
                     ..Summary::default()
                 })
@@ -388,7 +425,7 @@ enum Opened {
 }
 
 impl OpenMaildrop {
-    /// Sizes and unique-ids as they were at `open`.
+    /// Sizes and unique-ids as they were at `open`, and whether some were left out.
     pub fn listing(&self) -> ScanListing {
         match &self.0 {
             Opened::Memory(session) => session.listing(),
@@ -418,6 +455,27 @@ impl OpenMaildrop {
         match &self.0 {
             Opened::Memory(session) => session.envelope(number),
             Opened::Native(session) => session.text(number, Part::Whole)?.envelope(),
+        }
+    }
+
+    /// Whether sessions do not see a message, unless their [`View`] shows hidden ones.
+    pub fn is_hidden(&self, number: MessageNumber) -> bool {
+        match &self.0 {
+            Opened::Memory(session) => session.is_hidden(number),
+            Opened::Native(session) => session.is_hidden(number),
+        }
+    }
+
+    /// Hides from later sessions, durably, all or nothing, and ends this one. Returns the messages of
+    /// this session's listing that were not named.
+    ///
+    /// # Errors
+    ///
+    /// See [`CommitError`]; nothing is hidden then.
+    pub fn hide(self, messages: &Deletions) -> Result<usize, CommitError> {
+        match self.0 {
+            Opened::Memory(session) => Ok(session.hide(messages)),
+            Opened::Native(session) => session.hide(messages),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Maildrops in memory, gone with the process: the first back end, and what tests use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,9 +10,10 @@ use crate::draft::{Delivered, Draft, Envelope, Measure, flags};
 use crate::error::{CommitError, DeliverError, OpenError, TextError};
 use crate::id::MaildropId;
 use crate::native::media::Disk;
-use crate::native::{Expired, now_us};
+use crate::native::{Expired, HiddenMessage, now_us};
 use crate::quota::{Addressee, Quota};
 use crate::unique_id::{looks_own, own};
+use crate::view::{Hidden, View};
 use crate::{Patience, Progress};
 
 /// All maildrops of one process.
@@ -25,6 +26,8 @@ struct Maildrop {
     generation: u64,
     next_uid: u64,
     messages: Vec<Arc<Message>>,
+    /// Uids of those that sessions do not see.
+    hidden: BTreeSet<u64>,
     in_use: bool,
 }
 
@@ -144,21 +147,62 @@ impl Memory {
     }
 
     /// As [`crate::Maildrops::open`].
-    pub(crate) fn open(self: &Arc<Self>, id: MaildropId) -> Result<Session, OpenError> {
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        id: MaildropId,
+        view: &View,
+    ) -> Result<Session, OpenError> {
         let mut drops = self.drops();
-        let messages = match drops.get_mut(&id) {
-            Some(drop) if drop.in_use => return Err(OpenError::InUse),
-            Some(drop) if !drop.messages.is_empty() => {
-                drop.in_use = true;
-                drop.messages.clone()
-            }
-            _ => Vec::new(),
-        };
-        Ok(Session {
+        let mut session = Session {
             memory: Arc::clone(self),
             id,
-            messages,
-        })
+            messages: Vec::new(),
+            hidden: BTreeSet::new(),
+            is_partial: false,
+        };
+        match drops.get_mut(&id) {
+            Some(drop) if drop.in_use => return Err(OpenError::InUse),
+            Some(drop) => {
+                session.messages = drop.seen(view);
+                session.hidden = drop.hidden.clone();
+                session.is_partial = session.messages.len() < drop.messages.len();
+                drop.in_use = !session.messages.is_empty();
+            }
+            None => {}
+        }
+        Ok(session)
+    }
+
+    /// As [`crate::Maildrops::hidden`].
+    pub(crate) fn hidden(&self, id: MaildropId) -> Vec<HiddenMessage> {
+        let drops = self.drops();
+        let Some(drop) = drops.get(&id) else {
+            return Vec::new();
+        };
+        let hidden = drop.messages.iter();
+        hidden
+            .filter(|message| drop.hidden.contains(&message.uid))
+            .map(|message| HiddenMessage {
+                uid: message.uid,
+                unique_id: message.unique_id.clone(),
+                octets: Octets(message.octets),
+            })
+            .collect()
+    }
+
+    /// As [`crate::Maildrops::unhide`].
+    pub(crate) fn unhide(&self, id: MaildropId, uids: &[u64]) -> Vec<u64> {
+        let mut drops = self.drops();
+        let Some(drop) = drops.get_mut(&id) else {
+            return Vec::new();
+        };
+        let mut shown = Vec::new();
+        drop.hidden.retain(|uid| {
+            let is_shown = uids.contains(uid);
+            shown.extend(is_shown.then_some(*uid));
+            !is_shown
+        });
+        shown
     }
 
     /// All maildrops that ever had a message, ascending.
@@ -186,8 +230,23 @@ impl Maildrop {
             generation: u64::from_le_bytes(generation),
             next_uid: 1,
             messages: Vec::new(),
+            hidden: BTreeSet::new(),
             in_use: false,
         })
+    }
+
+    /// What a session sees.
+    fn seen(&self, view: &View) -> Vec<Arc<Message>> {
+        let is_shown = |message: &&Arc<Message>| match view.hidden {
+            Hidden::LeftOut => !self.hidden.contains(&message.uid),
+            Hidden::Shown => true,
+        };
+        let is_recent = |message: &&Arc<Message>| {
+            view.since_us
+                .is_none_or(|since_us| message.appended_us >= since_us)
+        };
+        let shown = self.messages.iter().filter(is_shown);
+        view.newest(shown.filter(is_recent).cloned().collect())
     }
 
     /// Messages and their octets.
@@ -203,6 +262,8 @@ pub(crate) struct Session {
     id: MaildropId,
     /// None: nothing is held.
     messages: Vec<Arc<Message>>,
+    hidden: BTreeSet<u64>,
+    is_partial: bool,
 }
 
 impl Drop for Session {
@@ -218,6 +279,9 @@ impl Drop for Session {
 impl Session {
     pub(crate) fn listing(&self) -> ScanListing {
         let mut listing = ScanListing::with_capacity(self.messages.len());
+        if self.is_partial {
+            listing.leave_some_out();
+        }
         for message in &self.messages {
             listing.push(Octets(message.octets), &message.unique_id);
             if message.internationalised {
@@ -249,6 +313,23 @@ impl Session {
                 what: "there is no such message".into(),
             }),
         }
+    }
+
+    pub(crate) fn is_hidden(&self, number: MessageNumber) -> bool {
+        let message = self.messages.get(number.index());
+        message.is_some_and(|message| self.hidden.contains(&message.uid))
+    }
+
+    pub(crate) fn hide(self, messages: &Deletions) -> usize {
+        let named: Vec<_> = messages
+            .iter()
+            .filter_map(|number| Some(self.messages.get(number.index())?.uid))
+            .collect();
+        let left = self.messages.len() - named.len();
+        if let Some(drop) = self.memory.drops().get_mut(&self.id) {
+            drop.hidden.extend(named);
+        }
+        left
     }
 
     pub(crate) fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {

@@ -6,6 +6,7 @@
 mod capability;
 pub mod client;
 mod command;
+mod disposition;
 mod expire;
 mod language;
 mod listing;
@@ -17,6 +18,7 @@ pub mod wire;
 pub mod xclient;
 
 pub use command::{Command, Keyword, NotALine};
+pub use disposition::Disposition;
 pub use expire::{Expire, Promise};
 pub use language::{Language, LanguageRange};
 pub use listing::{

@@ -109,6 +109,7 @@ pub struct ScanListing {
     /// Ascending; in most maildrops there is none, and nothing is allocated.
     internationalised: Vec<MessageNumber>,
     total: u64,
+    partial: bool,
 }
 
 impl ScanListing {
@@ -120,6 +121,7 @@ impl ScanListing {
             unique_id_ends: Vec::with_capacity(messages),
             internationalised: Vec::new(),
             total: 0,
+            partial: false,
         }
     }
 
@@ -164,6 +166,17 @@ impl ScanListing {
             self.total = others.saturating_add(octets.0);
             *size = octets;
         }
+    }
+
+    /// Says that the maildrop has messages that this session is not shown, so that no reply calls it
+    /// empty.
+    pub fn leave_some_out(&mut self) {
+        self.partial = true;
+    }
+
+    /// Whether the maildrop has messages that are not listed.
+    pub fn is_partial(&self) -> bool {
+        self.partial
     }
 
     /// Number of messages.

@@ -8,7 +8,7 @@
 use crate::command::Keyword;
 use crate::wire::TERMINATOR;
 use crate::xclient::Speaker;
-use crate::{Language, MessageNumber, Octets};
+use crate::{Language, MessageNumber, Octets, ScanListing};
 
 /// Why a command is refused; each has its response code here and its wordings in the languages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,6 +50,8 @@ pub enum Refusal {
     NoSuchMessage,
     /// The message is marked as deleted (RFC 1939 §5).
     MessageDeleted,
+    /// DELE where nothing is deleted.
+    ReadOnly,
     /// The command needs a login.
     NotLoggedIn,
     /// The command is one of the AUTHORIZATION state.
@@ -116,6 +118,8 @@ impl Refusal {
             | Self::NumberTooLarge
             | Self::NoSuchMessage
             | Self::MessageDeleted
+            // A rule, not a failure: SYS/PERM would send its owner to the operator (RFC 3206 §4).
+            | Self::ReadOnly
             | Self::NotLoggedIn
             | Self::LoggedIn
             | Self::UserFirst
@@ -171,17 +175,23 @@ pub(crate) enum Said<'a> {
     },
     /// The answer to RSET.
     Reset { messages: usize, octets: Octets },
+    /// The answer to a login, or to RSET, where the maildrop has messages that are not shown.
+    Shown { messages: usize, octets: Octets },
     /// The first line of TOP.
     Top,
     /// The answer to DELE.
     Deleted(MessageNumber),
+    /// The answer to DELE where the message stays in the maildrop, but is not shown again.
+    Hidden(MessageNumber),
+    /// The answer to DELE where the message is there again in the next session.
+    Kept(MessageNumber),
     /// The first line of CAPA.
     Capabilities,
     /// The first line of AUTH without an argument.
     Mechanisms,
     /// The answer to STLS, the last one in clear.
     BeginTls,
-    /// How the server of this name signs off when nobody logged in.
+    /// How the server of this name signs off when nobody logged in, or what is left is not all shown.
     Bye(&'a str),
     /// How it signs off after UPDATE, with so many messages left.
     Committed { server: &'a str, left: usize },
@@ -273,17 +283,15 @@ pub(crate) fn user(name: &str, out: &mut Vec<u8>) {
 }
 
 /// The answer to a login.
-pub(crate) fn opened(
-    name: &str,
-    messages: usize,
-    octets: Octets,
-    language: Language,
-    out: &mut Vec<u8>,
-) {
-    let said = Said::Opened {
-        name: is_safe(name).then_some(name),
-        messages,
-        octets,
+pub(crate) fn opened(name: &str, listing: &ScanListing, language: Language, out: &mut Vec<u8>) {
+    let (messages, octets) = (listing.len(), listing.total());
+    let said = match listing.is_partial() {
+        true => Said::Shown { messages, octets },
+        false => Said::Opened {
+            name: is_safe(name).then_some(name),
+            messages,
+            octets,
+        },
     };
     said.print(language, out);
 }
@@ -362,6 +370,7 @@ fn is_safe(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::UniqueId;
 
     /// Every refusal; a variant that is not here does not compile.
     fn refusals() -> Vec<Refusal> {
@@ -384,6 +393,7 @@ mod tests {
             NumberTooLarge,
             NoSuchMessage,
             MessageDeleted,
+            ReadOnly,
             NotLoggedIn,
             LoggedIn,
             UserFirst,
@@ -412,6 +422,8 @@ mod tests {
         let mut all = vec![
             Said::Top,
             Said::Deleted(MessageNumber::new(u32::MAX).unwrap()),
+            Said::Hidden(MessageNumber::new(u32::MAX).unwrap()),
+            Said::Kept(MessageNumber::new(u32::MAX).unwrap()),
             Said::Capabilities,
             Said::Mechanisms,
             Said::BeginTls,
@@ -435,6 +447,7 @@ mod tests {
                     octets,
                 },
                 Said::Reset { messages, octets },
+                Said::Shown { messages, octets },
                 Said::Committed {
                     server: "dewey",
                     left: number,
@@ -575,10 +588,12 @@ mod tests {
             user(name, &mut out);
             assert_eq!(out, format!("+OK {name}\r\n").as_bytes());
         }
+        let mut listing = ScanListing::default();
+        listing.push(Octets(7), &UniqueId::new(*b"a.1").unwrap());
         for name in ["", "a[b", "[AUTH]", "bäb", "a b", "<x>", &"x".repeat(65)] {
             let mut out = Vec::new();
             user(name, &mut out);
-            opened(name, 1, Octets(7), Language::English, &mut out);
+            opened(name, &listing, Language::English, &mut out);
             let expected = "+OK\r\n+OK maildrop has 1 message (7 octets)\r\n";
             assert_eq!(out, expected.as_bytes());
         }

@@ -151,6 +151,7 @@ pub(crate) enum User {
     /// Change an account
     #[command(group(ArgGroup::new("what").required(true).multiple(true).args([
         "enable", "disable", "expires", "networks", "no_apop", "quota", "quota_messages", "expire",
+        "disposition", "messages_shown",
     ])))]
     Set {
         /// The account's name.
@@ -214,7 +215,8 @@ pub(crate) struct Change {
     pub(crate) no_apop: bool,
 }
 
-/// How much mail an account may hold, and for how long, where it differs from the configuration.
+/// How much mail an account may hold, for how long, and what its sessions see and do, where it differs
+/// from the configuration.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub(crate) struct Terms {
@@ -227,6 +229,13 @@ pub(crate) struct Terms {
     /// Mail is deleted after so many days, never, when it is retrieved: retrieved, or default
     #[arg(long, value_name = "DAYS")]
     pub(crate) expire: Option<String>,
+    /// What a client's deletions come to: delete, hide (from later sessions), keep, read-only (they
+    /// are refused), or default
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) disposition: Option<String>,
+    /// Sessions see so many messages, the newest, or all, or default
+    #[arg(long, value_name = "N")]
+    pub(crate) messages_shown: Option<String>,
 }
 
 /// `restante bench`.
@@ -295,7 +304,7 @@ pub(crate) enum Maildrop {
         #[arg(long)]
         json: bool,
     },
-    /// Print a message as it was delivered
+    /// Print a message as it was delivered, a hidden one too
     Show {
         /// The account's name.
         account: String,
@@ -331,7 +340,7 @@ pub(crate) enum Maildrop {
     },
     /// Write all messages into a file or directory that other mail programs read
     ///
-    /// The maildrop stays as it is. Lines end with LF, as local programs expect; the date is that
+    /// Hidden messages are among them. The maildrop stays as it is. Lines end with LF, as local programs expect; the date is that
     /// of receipt. A message that is damaged is named and left out; the exit code is 65 then.
     Export {
         /// The account whose messages are written.
@@ -400,7 +409,7 @@ pub(crate) enum Maildrop {
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
-    /// Bring back what a user deleted, as long as the maildrop's file holds it
+    /// Bring back what a user deleted, as long as the maildrop's file holds it, or had hidden
     ///
     /// Without a message: list what there is. Within the grace period of the configuration
     /// nothing goes; after it, space is given back when that pays.

@@ -10,14 +10,14 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use auth::{Expire, Network, TokenSettings};
+use auth::{Disposition, Expire, Network, TokenSettings};
 use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
 use server::{
-    Address, ClientAccount, ClientCertificates, FrontEndTls, FrontEnds, PlaintextLogin, Protocol,
-    Tls,
+    Access, Address, ClientAccount, ClientCertificates, FrontEndTls, FrontEnds, PlaintextLogin,
+    Protocol, Tls,
 };
 
 use crate::config::{self, Config, Level, say_duration, say_expire};
@@ -148,6 +148,7 @@ fn describe(config: &Config) -> Result<(), Failure> {
             &format!("{logins} of an account in {}", say_duration(allowed.delay)),
         )?;
     }
+    access(&server.access)?;
     row("store", "native")?;
     keeping(config)?;
     let limits = &server.limits;
@@ -252,6 +253,29 @@ fn certificates(asked: Option<&ClientCertificates>) -> Result<(), Failure> {
         Some(revoked) => say!("              but for those in {}", revoked.display()),
         None => say!("              no client_crl: none of them is ever taken back"),
     }
+}
+
+/// What clients see and do, unless an account says otherwise for itself.
+fn access(access: &Access) -> Result<(), Failure> {
+    let row = |name: &str, value: &str| say!("  {name:<11} {value}");
+    row(
+        "deletions",
+        match access.disposition {
+            Disposition::Delete => "of a client delete mail",
+            Disposition::Hide => "of a client hide mail from its later sessions",
+            Disposition::Keep => "of a client are accepted, and change nothing",
+            Disposition::ReadOnly => "of a client are refused",
+        },
+    )?;
+    if let Some(most) = access.messages_shown.limit() {
+        let newest = count(most, "message", "messages");
+        row("shows", &format!("the newest {newest} of a maildrop"))?;
+    }
+    if let Some(recent) = access.recent {
+        let recent = say_duration(recent);
+        row("recent", &format!("recent:NAME is shown the last {recent}"))?;
+    }
+    Ok(())
 }
 
 /// How mail is kept, unless an account says otherwise for itself.

@@ -95,6 +95,28 @@ impl Login {
         }
     }
 
+    /// The same claim under another name: every name in it goes through `other`.
+    pub fn rename(&mut self, other: impl Fn(&str) -> String) {
+        match self {
+            Self::Password { user, authzid, .. }
+            | Self::Proved { user, authzid, .. }
+            | Self::External { user, authzid } => {
+                *user = other(user);
+                if let Some(authzid) = authzid {
+                    *authzid = other(authzid);
+                }
+            }
+            Self::Apop { user, .. } | Self::CramMd5 { user, .. } | Self::Disproved { user } => {
+                *user = other(user);
+            }
+            Self::Token { user, .. } => {
+                if let Some(user) = user {
+                    *user = other(user);
+                }
+            }
+        }
+    }
+
     /// For whom the user wants to act, if that was said.
     pub fn authzid(&self) -> Option<&str> {
         match self {

@@ -13,6 +13,7 @@ use pop3::server::Utf8Messages;
 use pop3::{Language, Tolerances};
 use sasl::Mechanism;
 
+use crate::access::Access;
 use crate::address::Address;
 use crate::front::FrontEnds;
 use crate::keeping::Keeping;
@@ -36,6 +37,8 @@ pub struct Config {
     pub lock_wait: Duration,
     /// How maildrops are kept: quota and retention.
     pub keeping: Keeping,
+    /// What sessions see of maildrops, and what becomes of what they delete.
+    pub access: Access,
     /// The language that `LANG *` chooses (RFC 6856 §3.2).
     pub language: Language,
     /// What clients get that have not said UTF8 of a message whose header is not ASCII.
@@ -62,6 +65,7 @@ impl Default for Config {
             limits: Limits::default(),
             lock_wait: Duration::from_secs(5),
             keeping: Keeping::default(),
+            access: Access::default(),
             language: Language::default(),
             utf8_messages: Utf8Messages::default(),
             tolerances: Tolerances::default(),

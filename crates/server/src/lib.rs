@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod access;
 mod address;
 mod authorities;
 mod bind;
@@ -54,6 +55,7 @@ mod tls;
 mod trust;
 pub mod units;
 
+pub use access::Access;
 pub use address::{Address, host_name};
 pub use bind::{Bound, LocalAddress, StartError, bind};
 pub use config::{

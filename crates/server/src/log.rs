@@ -138,6 +138,7 @@ impl Summary {
             messages = done.messages_retrieved,
             octets = done.octets_retrieved,
             deleted = done.messages_deleted,
+            hidden = Some(done.messages_hidden).filter(|hidden| *hidden > 0),
             left,
             seconds = self.seconds(),
             why = end.as_str(),

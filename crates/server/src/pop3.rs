@@ -8,7 +8,7 @@
 
 mod surrogate;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ::sasl::Login;
 use ::sasl::scram::Hash;
@@ -23,6 +23,7 @@ use pop3::{Deletions, Expire, Header, MessageNumber, Part, Promise, ScanListing}
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
 
+use crate::access::{self, Asked};
 use crate::connection::{Connection, cut, draining};
 use crate::front::Client;
 use crate::listener::{Visit, blocking, evicted};
@@ -141,7 +142,8 @@ impl Driver<'_> {
                 Next::Send(number, part, Header::Surrogate) => {
                     self.send_surrogate(number, part).await?;
                 }
-                Next::Commit(deletions) => self.commit(deletions).await?,
+                Next::Commit(deletions) => self.commit(deletions, OpenMaildrop::commit).await?,
+                Next::Hide(messages) => self.commit(messages, OpenMaildrop::hide).await?,
                 Next::StartTls => {
                     self.flush().await?;
                     return match self.connection.input.is_empty() {
@@ -230,14 +232,15 @@ impl Driver<'_> {
     }
 
     /// Checks a login and opens the maildrop that it is for.
-    async fn authenticate(&mut self, login: Login) -> Result<(), End> {
+    async fn authenticate(&mut self, mut login: Login) -> Result<(), End> {
         let visit = self.visit;
         visit.name(&self.client);
         let peer = self.client.peer;
         let by_certificate = matches!(login, Login::External { .. });
+        let asked = Asked::by(&mut login, &visit.live.config.access);
         let entered = async {
             match visit.server.auth.verify(login, peer).await {
-                Ok(identity) => settle(visit, &identity)
+                Ok(identity) => settle(visit, &identity, asked)
                     .await
                     .map(|entered| entered.map(|(open, listing)| (identity, open, listing))),
                 Err(Denied::Credentials) => Ok(Err(Refusal::Credentials)),
@@ -262,15 +265,16 @@ impl Driver<'_> {
                 debug!(
                     messages = listing.len(),
                     octets = listing.total().0,
+                    recent = matches!(asked, Asked::Recent(_)),
                     "maildrop opened"
                 );
                 self.summary.account = Some(identity.account().to_owned());
                 self.summary.certificate = certificate;
                 self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);
-                let expire = visit.live.config.keeping.expire(identity.expire());
+                let rules = access::rules(&identity, &visit.live.config);
                 self.session
-                    .opened(identity.account(), listing, announced(expire), output);
+                    .opened(identity.account(), listing, rules, output);
             }
             // Who was refused is logged where it is known whether the name is one: people type
             // passwords as names.
@@ -289,6 +293,7 @@ impl Driver<'_> {
         let visit = self.visit;
         visit.name(&self.client);
         let peer = self.client.peer;
+        let user = access::account_of(user, &visit.live.config.access);
         let found = tokio::select! {
             found = visit.server.auth.lookup(user, hash, peer) => found,
             end = stranger_over(visit, self.started) => return Err(end),
@@ -422,12 +427,16 @@ impl Driver<'_> {
 
     /// UPDATE (RFC 1939 §6). It is finished even if the client goes away or the server is told to
     /// end meanwhile: nothing below waits for anybody but the disk.
-    async fn commit(&mut self, deletions: Deletions) -> Result<(), End> {
+    async fn commit(
+        &mut self,
+        messages: Deletions,
+        commit: fn(OpenMaildrop, &Deletions) -> Result<usize, CommitError>,
+    ) -> Result<(), End> {
         let Some(open) = self.open.take() else {
             error!("the session commits without a maildrop");
             return Err(End::Fault);
         };
-        let committed = blocking(move || open.commit(&deletions)).await?;
+        let committed = blocking(move || commit(open, &messages)).await?;
         let output = &mut self.connection.output;
         match committed {
             Ok(left) => self.session.committed(left, output),
@@ -445,7 +454,9 @@ impl Driver<'_> {
     fn tidy(&self) {
         let done = self.session.summary();
         if let Some(id) = self.maildrop
-            && (done.messages_deleted > 0 || done.messages_left >= TIDY_MESSAGES_MIN)
+            && (done.messages_deleted > 0
+                || done.messages_hidden > 0
+                || done.messages_left >= TIDY_MESSAGES_MIN)
         {
             tidy::later(&self.visit.server, &self.visit.phase, id);
         }
@@ -456,11 +467,12 @@ impl Driver<'_> {
 async fn settle(
     visit: &Visit,
     identity: &Identity,
+    asked: Asked,
 ) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
     if visit.permit.prove(&visit.live.config.limits).is_err() {
         return Ok(Err(Refusal::TooManySessions));
     }
-    let entered = enter(visit, identity).await;
+    let entered = enter(visit, identity, asked).await;
     if !matches!(entered, Ok(Ok(_))) {
         visit.permit.disprove();
     }
@@ -472,16 +484,17 @@ async fn settle(
 async fn enter(
     visit: &Visit,
     identity: &Identity,
+    asked: Asked,
 ) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
     let Some(allowed) = visit.live.config.login_delay else {
-        return open(visit, identity).await;
+        return open(visit, identity, asked).await;
     };
     let auth = &visit.server.auth;
     if auth.spend(identity, allowed).is_err() {
         info!(account = identity.account(), "login too soon");
         return Ok(Err(Refusal::TooSoon));
     }
-    let opened = open(visit, identity).await;
+    let opened = open(visit, identity, asked).await;
     if !matches!(opened, Ok(Ok(_))) {
         auth.give_back(identity, allowed);
     }
@@ -492,14 +505,16 @@ async fn enter(
 async fn open(
     visit: &Visit,
     identity: &Identity,
+    asked: Asked,
 ) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
     let until = Instant::now() + visit.live.config.lock_wait;
     let mut pause = LOCK_PAUSE_MIN;
+    let view = asked.view(identity, &visit.live.config.access, SystemTime::now());
     loop {
         let maildrops = visit.server.maildrops.clone();
         let id = MaildropId(identity.maildrop());
         let opened = blocking(move || {
-            maildrops.open(id).map(|open| {
+            maildrops.open_view(id, &view).map(|open| {
                 let listing = open.listing();
                 (open, listing)
             })
@@ -561,7 +576,10 @@ async fn promise(visit: &Visit) -> Promise {
     match visit.server.auth.expiries().await {
         Ok(expiries) => {
             let least = announced(expiries.least(default));
-            match expiries.differ(default) {
+            // Some account may say for itself that its mail goes when it is retrieved; it does not, as
+            // long as nothing is taken away from those that say no more.
+            let kept = !visit.live.config.access.disposition.takes_away();
+            match expiries.differ(default) || (kept && least == Expire::Retrieved) {
                 true => Promise::Least(least),
                 false => Promise::All(least),
             }
@@ -574,7 +592,7 @@ async fn promise(visit: &Visit) -> Promise {
     }
 }
 
-fn announced(expire: auth::Expire) -> Expire {
+pub(crate) fn announced(expire: auth::Expire) -> Expire {
     match expire {
         auth::Expire::Retrieved => Expire::Retrieved,
         auth::Expire::Days(days) => Expire::Days(days),

@@ -1,7 +1,7 @@
 //! The model's maildrop: listings, texts, marks, and what QUIT does about them.
 
 use pop3::client::{Event, ForeignId};
-use pop3::{Keyword, MessageNumber, Octets};
+use pop3::{Disposition, Keyword, MessageNumber, Octets};
 use restante_tests::driver::{Message, Reading};
 
 use super::{Model, State, told};
@@ -74,8 +74,18 @@ impl Model {
             },
             (Keyword::Dele, [word]) => match find(number(word)) {
                 Ok(index) => {
+                    let fate = match self.accounts[place].rules.disposition {
+                        Disposition::Delete => "deleted",
+                        Disposition::Hide => "hidden, not deleted",
+                        Disposition::Keep => "left out until QUIT, not deleted",
+                        Disposition::ReadOnly => {
+                            let why = "nothing can be deleted in this maildrop";
+                            self.refused(keyword, Some(number(word)), why);
+                            return State::Transaction(place, marks);
+                        }
+                    };
                     marks[index] = true;
-                    self.say(&format!("+OK message {word} deleted"));
+                    self.say(&format!("+OK message {word} {fate}"));
                     self.hear(Event::Deleted(number(word)));
                 }
                 Err(why) => self.refused(keyword, Some(number(word)), why),
@@ -167,11 +177,22 @@ impl Model {
         if let Some(why) = self.accounts[place].committing {
             return self.refused(Keyword::Quit, None, &told(why));
         }
-        let mut marks = marks.iter();
-        let messages = &mut self.accounts[place].messages;
+        let mut marked = marks.iter();
+        let account = &mut self.accounts[place];
+        let messages = &mut account.messages;
         let before = messages.len();
-        messages.retain(|_| !marks.next().unwrap());
-        let left = messages.len();
+        match account.rules.disposition {
+            Disposition::Delete => messages.retain(|_| !marked.next().unwrap()),
+            Disposition::Hide if marks.contains(&true) => {
+                let hidden = messages.iter_mut().zip(marked);
+                hidden.for_each(|(message, marked)| message.hidden = *marked);
+                self.deleted = Some(0);
+                // What is left is not all seen.
+                return self.ok("dewey POP3 server signing off", Event::SignedOff);
+            }
+            Disposition::Hide | Disposition::Keep | Disposition::ReadOnly => {}
+        }
+        let left = self.accounts[place].messages.len();
         self.deleted = Some(before - left);
         let left = match left {
             0 => "maildrop empty".to_owned(),

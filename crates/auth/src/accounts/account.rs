@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sasl::Secret;
 
-use super::{AccountsError, Expire, Quota, Terms, seconds, time};
+use super::{AccountsError, Disposition, Expire, Quota, Terms, seconds, time};
 use crate::hash::{PasswordHash, Scheme};
 use crate::name::AccountName;
 use crate::place::Network;
@@ -33,7 +33,8 @@ pub struct Account {
     pub apop: bool,
     /// When it was added.
     pub created: SystemTime,
-    /// How much mail it may hold, and for how long, where it says so for itself.
+    /// How much mail it may hold, for how long, and what its sessions see and do, where it says so
+    /// for itself.
     pub terms: Terms,
 }
 
@@ -62,6 +63,10 @@ pub struct Change {
     pub messages: Option<Option<Quota>>,
     /// Sets how long its mail is kept, or leaves it to the configuration.
     pub expire: Option<Option<Expire>>,
+    /// Sets what becomes of what a client deletes, or leaves it to the configuration.
+    pub disposition: Option<Option<Disposition>>,
+    /// Sets how many messages a session sees, or leaves it to the configuration.
+    pub messages_shown: Option<Option<Quota>>,
 }
 
 /// A password to be stored.
@@ -74,7 +79,8 @@ pub enum Password {
 }
 
 const COLUMNS: &str = "name, maildrop, version, enabled, expires, networks, password,
-    scram_stored_key IS NOT NULL, apop IS NOT NULL, created, quota_octets, quota_messages, expire";
+    scram_stored_key IS NOT NULL, apop IS NOT NULL, created, quota_octets, quota_messages, expire,
+    disposition, messages_shown";
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<Account>, AccountsError> {
     let mut statement = connection.prepare(&format!(
@@ -139,6 +145,18 @@ pub(super) fn change(
             params![id, expire],
         )?;
     }
+    if let Some(disposition) = change.disposition {
+        connection.execute(
+            "UPDATE account SET disposition = ?2 WHERE id = ?1",
+            params![id, disposition],
+        )?;
+    }
+    if let Some(shown) = change.messages_shown {
+        connection.execute(
+            "UPDATE account SET messages_shown = ?2 WHERE id = ?1",
+            params![id, shown],
+        )?;
+    }
     Ok(())
 }
 
@@ -172,6 +190,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
             octets: row.get(10)?,
             messages: row.get(11)?,
             expire: row.get(12)?,
+            disposition: row.get(13)?,
+            messages_shown: row.get(14)?,
         },
     })
 }

@@ -272,7 +272,7 @@ mod tests {
     use sasl::Secret;
 
     use super::*;
-    use crate::accounts::{Password, State};
+    use crate::accounts::{Change, Disposition, Password, Quota, State};
 
     const SECRET: &str = "redqueen";
 
@@ -313,7 +313,12 @@ mod tests {
     #[test]
     fn an_account_comes_back_as_it_was() {
         let (dir, accounts, copy) = with_two();
-        let bob = accounts.show("bob").unwrap();
+        let change = Change {
+            disposition: Some(Some(Disposition::Hide)),
+            messages_shown: Some(Some(Quota::Unlimited)),
+            ..Change::default()
+        };
+        let bob = accounts.set("bob", &change).unwrap();
         accounts.copy_to(&copy).unwrap();
         assert_eq!(accounts.missing(&copy).unwrap(), []);
         accounts.remove("bob").unwrap();
@@ -331,7 +336,7 @@ mod tests {
             (back.password, back.scram, back.apop),
             (bob.password, true, true)
         );
-        assert_eq!(back.maildrop, bob.maildrop);
+        assert_eq!((back.maildrop, back.terms), (bob.maildrop, bob.terms));
         assert!(accounts.bring_back(&copy, &expected).is_err());
         let left: Vec<_> = dir.path().read_dir().unwrap().collect();
         assert!(!left.iter().any(|entry| {

@@ -53,7 +53,7 @@ pub use passwd_file::{ImportError, ImportLine, ImportProblem, parse_import};
 pub use recipient::Recipient;
 pub use removed::{REMOVED_KEPT, Removed};
 pub use retention::Kept;
-pub use terms::{Expire, Expiries, Quota, Terms};
+pub use terms::{Disposition, Expire, Expiries, Quota, Terms};
 
 use crate::hash::{PASSWORD_OCTETS_MAX, PasswordHash};
 use crate::name::AccountName;

@@ -78,7 +78,7 @@ impl Accounts {
     }
 }
 
-/// For how long the mail of all accounts is kept. Five looks into an index.
+/// For how long the mail of all accounts is kept. A few looks into indexes.
 pub(crate) fn expiries(connection: &Connection) -> Result<Expiries, AccountsError> {
     let expiries = connection
         .prepare_cached(
@@ -86,7 +86,9 @@ pub(crate) fn expiries(connection: &Connection) -> Result<Expiries, AccountsErro
                 EXISTS (SELECT 1 FROM account WHERE removed IS NULL AND expire IS NULL),
                 EXISTS (SELECT 1 FROM account WHERE removed IS NULL AND expire = ?1),
                 (SELECT min(expire) FROM account WHERE removed IS NULL AND expire >= 0),
-                (SELECT max(expire) FROM account WHERE removed IS NULL AND expire >= 0)",
+                (SELECT max(expire) FROM account WHERE removed IS NULL AND expire >= 0),
+                EXISTS (SELECT 1 FROM account WHERE removed IS NULL
+                    AND disposition IN ('keep', 'read-only'))",
         )?
         .query_row([terms::NONE], |row| {
             let never = row.get::<_, bool>(1)?.then_some(Expire::Never);
@@ -95,6 +97,7 @@ pub(crate) fn expiries(connection: &Connection) -> Result<Expiries, AccountsErro
                 default: row.get(0)?,
                 least: least.or(never),
                 greatest: never.or(greatest),
+                kept: row.get(4)?,
             })
         })?;
     Ok(expiries)

@@ -13,7 +13,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tracing::error;
 
 use super::verifiers::{self, Verifiers};
-use super::{AccountsError, Expire, Expiries, account, retention, schema, seconds};
+use super::{
+    AccountsError, Disposition, Expire, Expiries, Quota, account, retention, schema, seconds,
+};
 use crate::hash::PasswordHash;
 use crate::name::AccountName;
 use crate::place::{Network, Peer, allowed};
@@ -35,6 +37,8 @@ pub(crate) struct Row {
     pub(crate) scram: Verifiers,
     pub(crate) apop: Option<Vec<u8>>,
     pub(crate) expire: Option<Expire>,
+    pub(crate) disposition: Option<Disposition>,
+    pub(crate) messages_shown: Option<Quota>,
 }
 
 impl Row {
@@ -154,7 +158,7 @@ impl Inner {
             .connection
             .prepare_cached(&format!(
                 "SELECT id, version, maildrop, enabled, expires, networks, password, apop, expire,
-                    {}
+                    disposition, messages_shown, {}
                  FROM account WHERE name = ?1 AND removed IS NULL",
                 verifiers::COLUMNS.join(", "),
             ))?
@@ -180,7 +184,9 @@ impl Inner {
                     }),
                     apop: row.get(7)?,
                     expire: row.get(8)?,
-                    scram: verifiers::read(row, 9)?,
+                    disposition: row.get(9)?,
+                    messages_shown: row.get(10)?,
+                    scram: verifiers::read(row, 11)?,
                 })
             })
             .optional()?;

@@ -68,6 +68,14 @@ const STEPS: &[&str] = &[
     ALTER TABLE account ADD COLUMN scram_sha1_iterations INTEGER;
     ALTER TABLE account ADD COLUMN scram_sha1_stored_key BLOB;
     ALTER TABLE account ADD COLUMN scram_sha1_server_key BLOB;",
+    // What sessions may do with the mail, and how much of it they see; null and -1 as above. The index
+    // holds few rows: those of accounts that say for themselves what becomes of deleted mail.
+    "ALTER TABLE account ADD COLUMN disposition TEXT
+        CHECK (disposition IN ('delete', 'hide', 'keep', 'read-only'));
+    ALTER TABLE account ADD COLUMN messages_shown INTEGER
+        CHECK (messages_shown = -1 OR messages_shown > 0);
+    CREATE INDEX account_disposition ON account (disposition)
+        WHERE removed IS NULL AND disposition IS NOT NULL;",
 ];
 
 /// Opens or makes the database, makes the directory if it is missing, and brings the schema up.
@@ -294,7 +302,7 @@ mod tests {
             refused,
             Err(AccountsError::Newer {
                 found: 99,
-                known: 3
+                known: 4
             })
         ));
         assert_eq!(text(&connection, "user_version"), "Integer(99)");

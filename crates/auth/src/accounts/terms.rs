@@ -1,4 +1,5 @@
-//! On which terms an account's mail is kept: how much of it, and for how long.
+//! On which terms an account's mail is kept: how much of it, for how long, and what its owner's
+//! sessions see and do.
 //!
 //! Plain values for whoever keeps mail; nothing here counts or deletes any. What an account does not
 //! say for itself is none, and the configuration says it.
@@ -39,6 +40,45 @@ pub enum Expire {
     Never,
 }
 
+/// What becomes of what a client deletes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Disposition {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It stays, and sessions do not see it any more.
+    Hide,
+    /// It stays as it is.
+    Keep,
+    /// Nothing can be deleted.
+    ReadOnly,
+}
+
+impl Disposition {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Delete, Self::Hide, Self::Keep, Self::ReadOnly];
+
+    /// The word for it, in the configuration and in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Hide => "hide",
+            Self::Keep => "keep",
+            Self::ReadOnly => "read-only",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
+    /// Whether a session can take a message away, so that mail can expire when it is retrieved.
+    pub fn takes_away(self) -> bool {
+        matches!(self, Self::Delete | Self::Hide)
+    }
+}
+
 /// What an account says for itself; none: what the configuration says.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Terms {
@@ -48,6 +88,10 @@ pub struct Terms {
     pub messages: Option<Quota>,
     /// How long its mail is kept.
     pub expire: Option<Expire>,
+    /// What becomes of what a client deletes.
+    pub disposition: Option<Disposition>,
+    /// How many messages a session sees, the newest.
+    pub messages_shown: Option<Quota>,
 }
 
 /// For how long the mail of all accounts is kept, taken together.
@@ -59,6 +103,8 @@ pub struct Expiries {
     pub(super) least: Option<Expire>,
     /// The greatest.
     pub(super) greatest: Option<Expire>,
+    /// Whether some account says for itself that no session takes anything away.
+    pub(super) kept: bool,
 }
 
 impl Expiries {
@@ -79,7 +125,9 @@ impl Expiries {
             true => own.max(default),
             false => own,
         };
-        self.least(default) != greatest
+        let least = self.least(default);
+        // Where nothing is taken away, it is not at retrieval either.
+        least != greatest || (self.kept && least == Expire::Retrieved)
     }
 }
 
@@ -135,6 +183,18 @@ impl FromSql for Expire {
     }
 }
 
+impl ToSql for Disposition {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.name().into())
+    }
+}
+
+impl FromSql for Disposition {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::named(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,12 +209,14 @@ mod tests {
             default,
             least: own.iter().min().copied(),
             greatest: own.iter().max().copied(),
+            kept: false,
         };
         // (accounts that leave it to the configuration, others, what the configuration says)
         for (left, own, default, least, differ) in [
             (false, &[][..], days(30), days(30), false),
             (true, &[], days(30), days(30), false),
             (true, &[], Expire::Never, Expire::Never, false),
+            (true, &[], Expire::Retrieved, Expire::Retrieved, false),
             (true, &[days(7)], days(30), days(7), true),
             (true, &[days(60)], days(30), days(30), true),
             (true, &[days(30)], days(30), days(30), false),
@@ -173,6 +235,13 @@ mod tests {
             let expiries = all(left, own);
             assert_eq!(expiries.least(default), least, "{own:?} {default:?}");
             assert_eq!(expiries.differ(default), differ, "{own:?} {default:?}");
+            let kept = Expiries {
+                kept: true,
+                ..expiries
+            };
+            assert_eq!(kept.least(default), least, "{own:?} {default:?}");
+            let differ = differ || least == Expire::Retrieved;
+            assert_eq!(kept.differ(default), differ, "{own:?} {default:?}");
         }
     }
 }

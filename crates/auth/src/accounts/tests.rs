@@ -413,6 +413,8 @@ fn terms_are_set_shown_and_left_to_the_configuration_again() {
         octets: Some(Some(gibibyte)),
         messages: Some(Some(Quota::Unlimited)),
         expire: Some(Some(days(30))),
+        disposition: Some(Some(Disposition::Hide)),
+        messages_shown: Some(Some(gibibyte)),
         ..Change::default()
     };
     let bob = accounts.set("bob", &change).unwrap();
@@ -420,6 +422,8 @@ fn terms_are_set_shown_and_left_to_the_configuration_again() {
         octets: Some(gibibyte),
         messages: Some(Quota::Unlimited),
         expire: Some(days(30)),
+        disposition: Some(Disposition::Hide),
+        messages_shown: Some(gibibyte),
     };
     assert_eq!(bob.terms, terms);
     let found = accounts.recipient("bob", "mailgate.example.org", &[]);
@@ -434,10 +438,20 @@ fn terms_are_set_shown_and_left_to_the_configuration_again() {
         let expire = Some(expire);
         assert_eq!(bob.terms, Terms { expire, ..terms });
     }
+    for disposition in Disposition::ALL {
+        let change = Change {
+            disposition: Some(Some(disposition)),
+            ..Change::default()
+        };
+        let bob = accounts.set("bob", &change).unwrap();
+        assert_eq!(bob.terms.disposition, Some(disposition));
+    }
     let back = Change {
         octets: Some(None),
         messages: Some(None),
         expire: Some(None),
+        disposition: Some(None),
+        messages_shown: Some(None),
         ..Change::default()
     };
     assert_eq!(accounts.set("bob", &back).unwrap().terms, Terms::default());
@@ -493,6 +507,9 @@ fn accounts_of_the_first_schema_leave_their_terms_to_the_configuration() {
              ALTER TABLE account DROP COLUMN scram_sha1_iterations;
              ALTER TABLE account DROP COLUMN scram_sha1_stored_key;
              ALTER TABLE account DROP COLUMN scram_sha1_server_key;
+             DROP INDEX account_disposition;
+             ALTER TABLE account DROP COLUMN disposition;
+             ALTER TABLE account DROP COLUMN messages_shown;
              PRAGMA user_version = 1;",
         )
         .unwrap();

@@ -22,7 +22,8 @@
 //! - `index`, `recover`, `tear`, `sidecar`: from a file to its list of messages.
 //! - `table`: locks in one process; `append`, `catch_up`, `refusal`, `commit`: what is done under
 //!   the append lock.
-//! - `deliver`, `session`, `text`, `expire`, `undelete`, `erase`, `verify`: what callers want.
+//! - `deliver`, `session`, `view`, `text`, `hide`, `expire`, `undelete`, `erase`, `verify`: what callers
+//!   want.
 //! - `tidy`, `rewrite`, `fresh`, `grave`, `space`, `reserve`: giving space back, and having some.
 //! - `backup`, `restore`, `salvage`, with `source`: whole files, out of the store and into it.
 
@@ -37,6 +38,7 @@ mod expire;
 mod fresh;
 mod grave;
 mod header;
+mod hide;
 mod index;
 pub mod media;
 mod record;
@@ -56,6 +58,7 @@ mod text;
 mod tidy;
 mod undelete;
 mod verify;
+mod view;
 
 use std::collections::HashSet;
 use std::io;
@@ -68,6 +71,7 @@ use table::Table;
 
 pub use backup::{BackedUp, Backup};
 pub use expire::Expired;
+pub use hide::HiddenMessage;
 pub use restore::{Restored, Run};
 pub use salvage::{Salvaged, SalvagedMessage, State, Trust, salvage};
 pub use session::Session;

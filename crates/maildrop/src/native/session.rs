@@ -8,7 +8,7 @@ use std::time::Duration;
 use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
 
 use super::Store;
-use super::append::Purpose;
+use super::append::{Appending, Purpose};
 use super::index::Entry;
 use super::media::{Disk, File, Lock};
 use super::table::{Shared, TIDYING_WAIT};
@@ -16,6 +16,7 @@ use super::text::Text;
 use crate::error::{CommitError, OpenError, StoreError, TextError};
 use crate::id::MaildropId;
 use crate::unique_id::own;
+use crate::view::View;
 
 /// How often to start again because the file was replaced meanwhile.
 const REPLACED_MAX: usize = 16;
@@ -29,6 +30,8 @@ pub struct Session<D: Disk> {
     /// None: the maildrop was empty, so nothing is held.
     held: Option<Held<D>>,
     entries: Vec<Entry>,
+    /// Whether there are messages that the session does not see.
+    is_partial: bool,
     /// Unique-ids that are not our own, by uid.
     names: BTreeMap<u64, UniqueId>,
     generation: u64,
@@ -61,6 +64,19 @@ impl<D: Disk> Store<D> {
     ///
     /// See [`OpenError`].
     pub fn open(self: &Arc<Self>, drop: MaildropId) -> Result<Session<D>, OpenError> {
+        self.open_view(drop, &View::default())
+    }
+
+    /// The same, of what a view shows.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn open_view(
+        self: &Arc<Self>,
+        drop: MaildropId,
+        view: &View,
+    ) -> Result<Session<D>, OpenError> {
         let shared = self.table.entry(drop);
         if !shared.hold() {
             return Err(OpenError::InUse);
@@ -80,8 +96,8 @@ impl<D: Disk> Store<D> {
             Err(StoreError::Missing) => return Ok(Session::empty()),
             other => other?,
         };
+        let (entries, is_partial) = appending.seen(view).map_err(OpenError::Unavailable)?;
         let known = appending.known();
-        let entries: Vec<Entry> = known.index.listed().copied().collect();
         let names = match known.index.names.is_empty() {
             true => BTreeMap::new(),
             false => entries
@@ -97,6 +113,7 @@ impl<D: Disk> Store<D> {
         Ok(Session {
             held: (!entries.is_empty()).then_some(held),
             entries,
+            is_partial,
             names,
             generation,
         })
@@ -146,14 +163,18 @@ impl<D: Disk> Session<D> {
         Self {
             held: None,
             entries: Vec::new(),
+            is_partial: false,
             names: BTreeMap::new(),
             generation: 0,
         }
     }
 
-    /// Sizes and unique-ids as they were at `open`.
+    /// Sizes and unique-ids as they were at `open`, and whether some were left out.
     pub fn listing(&self) -> ScanListing {
         let mut listing = ScanListing::with_capacity(self.entries.len());
+        if self.is_partial {
+            listing.leave_some_out();
+        }
         for entry in &self.entries {
             match self.names.get(&entry.uid) {
                 Some(name) => listing.push(Octets(entry.octets.into()), name),
@@ -197,22 +218,43 @@ impl<D: Disk> Session<D> {
     ///
     /// See [`CommitError`]; nothing is deleted then.
     pub fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {
-        let count = deletions
-            .iter()
-            .take_while(|number| number.index() < self.entries.len())
-            .count();
-        let left = self.entries.len() - count;
-        let Some(held) = self.held.as_ref().filter(|_| count > 0) else {
-            return Ok(left);
-        };
-        let deleted = |uid| {
-            let place = self.entries.binary_search_by_key(&uid, |entry| entry.uid);
-            let number = place.ok().and_then(MessageNumber::from_index);
-            number.is_some_and(|number| deletions.contains(number))
-        };
+        self.append(deletions, |appending, uids| {
+            appending.delete(uids.iter().copied())
+        })
+    }
+
+    /// Hides durably, all or nothing, and ends the session. Returns the messages of this session's
+    /// listing that were not named.
+    ///
+    /// # Errors
+    ///
+    /// See [`CommitError`]; nothing is hidden then.
+    pub fn hide(self, messages: &Deletions) -> Result<usize, CommitError> {
+        self.append(messages, |appending, uids| appending.hide(uids))
+    }
+
+    /// Whether other sessions do not see a message.
+    pub fn is_hidden(&self, number: MessageNumber) -> bool {
+        let entry = self.entries.get(number.index());
+        entry.is_some_and(Entry::is_hidden)
+    }
+
+    /// Appends what says something of messages, if it is of any.
+    fn append(
+        self,
+        messages: &Deletions,
+        say: impl Fn(&mut Appending<'_, D>, &[u64]) -> io::Result<()>,
+    ) -> Result<usize, CommitError> {
         // What only this session has cannot be read any more, but its deletion is promised all
         // the same.
-        let uids = self.entries.iter().map(|entry| entry.uid);
+        let uids: Vec<u64> = messages
+            .iter()
+            .map_while(|number| Some(self.entries.get(number.index())?.uid))
+            .collect();
+        let left = self.entries.len() - uids.len();
+        let Some(held) = self.held.as_ref().filter(|_| !uids.is_empty()) else {
+            return Ok(left);
+        };
         held.store.with_reserve(|| {
             let mut appending = held.store.append_to(
                 held.drop,
@@ -220,7 +262,7 @@ impl<D: Disk> Session<D> {
                 held.file.as_ref(),
                 Purpose::Write,
             )?;
-            Ok(appending.delete(uids.clone().filter(|&uid| deleted(uid)))?)
+            Ok(say(&mut appending, &uids)?)
         })?;
         Ok(left)
     }

@@ -23,6 +23,8 @@ pub struct Summary {
     pub messages: u64,
     /// Their octets as RFC 1939 counts them.
     pub octets: u64,
+    /// Those of the messages that sessions do not see.
+    pub hidden_messages: u64,
     /// Octets of the file, deleted messages included; 0: there is none.
     pub file_octets: u64,
     /// Octets of the disk that it takes up.
@@ -124,6 +126,7 @@ impl<D: Disk> Store<D> {
             account: String::from_utf8_lossy(account).into_owned(),
             messages: index.live,
             octets: index.octets,
+            hidden_messages: index.alive().filter(|entry| entry.is_hidden()).count() as u64,
             file_octets: stat.len,
             disk_octets: stat.disk_octets,
             reclaimable_octets: stat.disk_octets.saturating_sub(needed),

@@ -28,6 +28,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::NumberTooLarge => "number is too large",
         Refusal::NoSuchMessage => "no such message",
         Refusal::MessageDeleted => "message is deleted",
+        Refusal::ReadOnly => "nothing can be deleted in this maildrop",
         Refusal::NotLoggedIn => "log in first",
         Refusal::LoggedIn => "already logged in",
         Refusal::UserFirst => "USER first",
@@ -90,8 +91,20 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             let (messages, octets) = (counted(messages), sized(octets));
             put(out, format_args!("maildrop has {messages} ({octets})"));
         }
+        Said::Shown { messages, octets } => {
+            let messages = counted(messages);
+            put(
+                out,
+                format_args!("maildrop shows {messages} ({octets} octets)"),
+            );
+        }
         Said::Top => put(out, format_args!("top of message follows")),
         Said::Deleted(number) => put(out, format_args!("message {number} deleted")),
+        Said::Hidden(number) => put(out, format_args!("message {number} hidden, not deleted")),
+        Said::Kept(number) => put(
+            out,
+            format_args!("message {number} left out until QUIT, not deleted"),
+        ),
         Said::Capabilities => put(out, format_args!("capability list follows")),
         Said::Mechanisms => put(out, format_args!("mechanisms follow")),
         Said::BeginTls => put(out, format_args!("begin TLS")),

@@ -30,6 +30,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::NumberTooLarge => "le nombre est trop grand",
         Refusal::NoSuchMessage => "ce message n’existe pas",
         Refusal::MessageDeleted => "le message est supprimé",
+        Refusal::ReadOnly => "rien ne peut être supprimé dans cette boîte",
         Refusal::NotLoggedIn => "connectez-vous d’abord",
         Refusal::LoggedIn => "déjà connecté",
         Refusal::UserFirst => "USER d’abord",
@@ -95,8 +96,20 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             let (messages, octets) = (counted(messages), sized(octets));
             put(out, format_args!("la boîte contient {messages} ({octets})"));
         }
+        Said::Shown { messages, octets } => {
+            let (messages, octets) = (counted(messages), sized(octets));
+            put(
+                out,
+                format_args!("cette boîte montre {messages} ({octets})"),
+            );
+        }
         Said::Top => put(out, format_args!("voici le début du message")),
         Said::Deleted(number) => put(out, format_args!("message {number} supprimé")),
+        Said::Hidden(number) => put(out, format_args!("message {number} masqué, non supprimé")),
+        Said::Kept(number) => put(
+            out,
+            format_args!("message {number} écarté jusqu’à QUIT, non supprimé"),
+        ),
         Said::Capabilities => put(out, format_args!("voici la liste des capacités")),
         Said::Mechanisms => put(out, format_args!("voici les mécanismes")),
         Said::BeginTls => put(out, format_args!("TLS peut commencer")),

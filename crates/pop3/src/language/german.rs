@@ -30,6 +30,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::NumberTooLarge => "die Zahl ist zu groß",
         Refusal::NoSuchMessage => "diese Nachricht gibt es nicht",
         Refusal::MessageDeleted => "die Nachricht ist gelöscht",
+        Refusal::ReadOnly => "in diesem Postfach kann nichts gelöscht werden",
         Refusal::NotLoggedIn => "bitte zuerst anmelden",
         Refusal::LoggedIn => "bereits angemeldet",
         Refusal::UserFirst => "zuerst USER",
@@ -101,8 +102,23 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
                 format_args!("das Postfach enthält {messages} ({octets})"),
             );
         }
+        Said::Shown { messages, octets } => {
+            let (messages, octets) = (counted(messages), sized(octets));
+            put(
+                out,
+                format_args!("dieses Postfach zeigt {messages} ({octets})"),
+            );
+        }
         Said::Top => put(out, format_args!("der Anfang der Nachricht folgt")),
         Said::Deleted(number) => put(out, format_args!("Nachricht {number} gelöscht")),
+        Said::Hidden(number) => put(
+            out,
+            format_args!("Nachricht {number} verborgen, nicht gelöscht"),
+        ),
+        Said::Kept(number) => put(
+            out,
+            format_args!("Nachricht {number} bis QUIT ausgelassen, nicht gelöscht"),
+        ),
         Said::Capabilities => put(out, format_args!("die Liste der Fähigkeiten folgt")),
         Said::Mechanisms => put(out, format_args!("die Mechanismen folgen")),
         Said::BeginTls => put(out, format_args!("TLS kann beginnen")),

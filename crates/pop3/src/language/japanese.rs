@@ -30,6 +30,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::NumberTooLarge => "数値が大きすぎます",
         Refusal::NoSuchMessage => "そのメッセージはありません",
         Refusal::MessageDeleted => "そのメッセージは削除済みです",
+        Refusal::ReadOnly => "このメールボックスでは削除できません",
         Refusal::NotLoggedIn => "先にログインしてください",
         Refusal::LoggedIn => "すでにログインしています",
         Refusal::UserFirst => "先に USER を送信してください",
@@ -88,8 +89,23 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             held(messages, octets, out);
         }
         Said::Reset { messages, octets } => held(messages, octets, out),
+        Said::Shown { messages, octets } => {
+            let (messages, octets) = (counted(messages), sized(octets));
+            put(
+                out,
+                format_args!("このメールボックスのうち {messages}を表示します ({octets})"),
+            );
+        }
         Said::Top => put(out, format_args!("メッセージの先頭を送信します")),
         Said::Deleted(number) => put(out, format_args!("メッセージ {number} を削除しました")),
+        Said::Hidden(number) => put(
+            out,
+            format_args!("メッセージ {number} は非表示になり、削除されません"),
+        ),
+        Said::Kept(number) => put(
+            out,
+            format_args!("メッセージ {number} は QUIT まで除外され、削除されません"),
+        ),
         Said::Capabilities => put(out, format_args!("機能の一覧は次のとおりです")),
         Said::Mechanisms => put(out, format_args!("認証方式は次のとおりです")),
         Said::BeginTls => put(out, format_args!("TLS を開始してください")),

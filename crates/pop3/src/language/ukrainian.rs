@@ -30,6 +30,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::NumberTooLarge => "число завелике",
         Refusal::NoSuchMessage => "такого листа немає",
         Refusal::MessageDeleted => "лист видалено",
+        Refusal::ReadOnly => "у цій скриньці нічого не можна видалити",
         Refusal::NotLoggedIn => "спершу увійдіть",
         Refusal::LoggedIn => "ви вже увійшли",
         Refusal::UserFirst => "спершу USER",
@@ -92,8 +93,20 @@ pub(super) fn say(said: &Said<'_>, out: &mut Vec<u8>) {
             let (messages, octets) = (counted(messages), sized(octets));
             put(out, format_args!("у скриньці {messages} ({octets})"));
         }
+        Said::Shown { messages, octets } => {
+            let (messages, octets) = (counted(messages), sized(octets));
+            put(
+                out,
+                format_args!("із цієї скриньки показано: {messages} ({octets})"),
+            );
+        }
         Said::Top => put(out, format_args!("далі початок листа")),
         Said::Deleted(number) => put(out, format_args!("лист {number} видалено")),
+        Said::Hidden(number) => put(out, format_args!("лист {number} приховано, не видалено")),
+        Said::Kept(number) => put(
+            out,
+            format_args!("лист {number} пропущено до QUIT, не видалено"),
+        ),
         Said::Capabilities => put(out, format_args!("далі перелік можливостей")),
         Said::Mechanisms => put(out, format_args!("далі перелік механізмів")),
         Said::BeginTls => put(out, format_args!("починайте TLS")),

@@ -6,7 +6,9 @@
 //! deletion exists only while it means something.
 //!
 //! ```
-//! use pop3::server::{Connection, Channel, Next, Passwords, Sasl, Session, Settings, Stls, Utf8Messages};
+//! use pop3::server::{
+//!     Channel, Connection, Next, Passwords, Rules, Sasl, Session, Settings, Stls, Utf8Messages,
+//! };
 //! use pop3::xclient::Speaker;
 //! use pop3::{Expire, Language, Octets, Promise, ScanListing, Tolerances, UniqueId};
 //!
@@ -41,7 +43,7 @@
 //! let mut listing = ScanListing::default();
 //! listing.push(Octets(120), &UniqueId::new(*b"a.1").unwrap());
 //! out.clear();
-//! session.opened("bob", listing, Expire::Never, &mut out);
+//! session.opened("bob", listing, Rules::default(), &mut out);
 //! session.handle(b"STAT\r\n", &mut out);
 //! assert_eq!(out, b"+OK bob's maildrop has 1 message (120 octets)\r\n+OK 1 120\r\n");
 //! ```
@@ -50,6 +52,7 @@ mod authorization;
 mod confirmation;
 mod headers;
 mod manner;
+mod rules;
 mod sasl;
 #[cfg(test)]
 mod tests;
@@ -67,8 +70,8 @@ use crate::surrogate::Sizes;
 use crate::wire::{self, Frame};
 use crate::xclient::{Attributes, Speaker};
 use crate::{
-    Command, Deletions, Expire, Header, Keyword, Language, MessageNumber, Part, Promise,
-    ScanListing, Tolerance, Tolerances,
+    Command, Deletions, Header, Keyword, Language, MessageNumber, Part, Promise, ScanListing,
+    Tolerance, Tolerances,
 };
 
 use authorization::Authorization;
@@ -80,6 +83,7 @@ use update::Update;
 pub use self::sasl::Sasl;
 pub(crate) use self::sasl::offered;
 pub use headers::Utf8Messages;
+pub use rules::Rules;
 
 /// Longest line of a SASL exchange in octets, CRLF included, and of the AUTH command that may
 /// carry its first response. RFC 5034 §4 sets no limit of its own; tokens have been seen to
@@ -190,6 +194,8 @@ pub enum Next {
     Send(MessageNumber, Part, Header),
     /// Commit the deletions (UPDATE, RFC 1939 §6); then `committed`.
     Commit(Deletions),
+    /// Hide these messages from later sessions, durably, all or none; then `committed`.
+    Hide(Deletions),
     /// Flush; if input is left over, close; else start TLS and a new session.
     StartTls,
     /// Flush and close.
@@ -216,7 +222,9 @@ pub struct Summary {
     pub octets_retrieved: u64,
     /// Messages deleted by UPDATE; 0 if the session ended without it.
     pub messages_deleted: usize,
-    /// Messages left in the maildrop.
+    /// Messages hidden by UPDATE, likewise.
+    pub messages_hidden: usize,
+    /// Messages of this session's listing that are left and not hidden.
     pub messages_left: usize,
     /// Octets of the messages of this session that are left.
     pub octets_left: u64,
@@ -377,15 +385,7 @@ impl Session {
 
     /// The login was right and the account's maildrop is open: enters the TRANSACTION state, with SCRAM as
     /// soon as the client has seen the server's proof and consents; if it does not, the session ends.
-    /// `expire`: how long mail is kept in this maildrop; with [`Expire::Retrieved`] what is retrieved is deleted by
-    /// QUIT as if it were marked (RFC 2449 §6.7).
-    pub fn opened(
-        &mut self,
-        account: &str,
-        listing: ScanListing,
-        expire: Expire,
-        out: &mut Vec<u8>,
-    ) {
+    pub fn opened(&mut self, account: &str, listing: ScanListing, rules: Rules, out: &mut Vec<u8>) {
         let State::Authorization(authorization) = &mut self.state else {
             return;
         };
@@ -394,12 +394,11 @@ impl Session {
         };
         let language = manner.language;
         let mut welcome = Vec::new();
-        let (messages, octets) = (listing.len(), listing.total());
-        reply::opened(account, messages, octets, language, &mut welcome);
+        reply::opened(account, &listing, language, &mut welcome);
         self.summary.messages_left = listing.len();
         self.summary.octets_left = listing.total().0;
         self.summary.user = Some(account.to_owned());
-        let transaction = Transaction::new(listing, expire, manner, &self.settings);
+        let transaction = Transaction::new(listing, rules, manner, &self.settings);
         self.state = match signature {
             Some(signature) => {
                 reply::challenge(&base64::encode(&signature), out);
@@ -464,7 +463,8 @@ impl Session {
         }
     }
 
-    /// The deletions are durable: appends the sign-off; so many messages are left in the maildrop.
+    /// What was to be deleted or hidden is so, durably: appends the sign-off; so many messages of the
+    /// listing are left.
     pub fn committed(&mut self, messages_left: usize, out: &mut Vec<u8>) {
         if let State::Update(update) = &self.state
             && update.is_waiting()
@@ -472,6 +472,7 @@ impl Session {
             update.committed(&self.settings.name, messages_left, out);
             self.summary.messages_left = messages_left;
             self.summary.messages_deleted = update.messages_deleted();
+            self.summary.messages_hidden = update.messages_hidden();
             self.summary.octets_left = update.octets_left();
             self.summary.signed_off = true;
             self.state = State::Closed;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{Octets, UniqueId};
+use crate::{Expire, Octets, UniqueId};
 
 fn session(command_octets_max: usize, output_octets_max: usize) -> Session {
     let settings = Settings {
@@ -42,7 +42,7 @@ fn logged_in(messages: usize, output_octets_max: usize) -> Session {
     let mut out = Vec::new();
     let step = session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
     assert!(matches!(step.next, Next::Authenticate(_)));
-    session.opened("bob", listing(messages), Expire::Never, &mut out);
+    session.opened("bob", listing(messages), Rules::default(), &mut out);
     session
 }
 
@@ -187,7 +187,7 @@ fn nothing_is_handled_while_the_driver_owes_an_answer() {
     out.clear();
     let step = session.handle(b"QUIT\r\n", &mut out);
     assert_eq!((step.consumed, out.len()), (0, 0));
-    session.opened("bob", listing(1), Expire::Never, &mut out);
+    session.opened("bob", listing(1), Rules::default(), &mut out);
     session.handle(b"RETR 1\r\n", &mut out);
     out.clear();
     let step = session.handle(b"QUIT\r\n", &mut out);
@@ -205,7 +205,7 @@ fn what_is_deleted_because_it_was_retrieved_leaves_first() {
     let mut session = session(512, 65_536);
     let mut out = Vec::new();
     session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
-    session.opened("bob", listing(3), Expire::Retrieved, &mut out);
+    session.opened("bob", listing(3), Expire::Retrieved.into(), &mut out);
     session.handle(b"RETR 1\r\n", &mut out);
     session.sent(&mut out);
     let step = session.handle(b"RETR 2\r\nDELE 3\r\nQUIT\r\n", &mut out);
@@ -240,7 +240,7 @@ fn what_was_marked_need_not_leave_first() {
     let mut session = session(512, 65_536);
     let mut out = Vec::new();
     session.handle(b"USER bob\r\nPASS redqueen\r\n", &mut out);
-    session.opened("bob", listing(2), Expire::Retrieved, &mut out);
+    session.opened("bob", listing(2), Expire::Retrieved.into(), &mut out);
     session.handle(b"RETR 1\r\n", &mut out);
     session.sent(&mut out);
     // One write for the whole batch: the client has marked the same message itself.
@@ -252,7 +252,7 @@ fn what_was_marked_need_not_leave_first() {
 fn an_answer_that_nobody_asked_for_does_nothing() {
     let mut out = Vec::new();
     let mut before = session(512, 65_536);
-    before.opened("bob", listing(1), Expire::Never, &mut out);
+    before.opened("bob", listing(1), Rules::default(), &mut out);
     before.refused(Refusal::Credentials, &mut out);
     before.sent(&mut out);
     before.committed(1, &mut out);
@@ -261,7 +261,7 @@ fn an_answer_that_nobody_asked_for_does_nothing() {
     assert_eq!(one(&mut before, b"STAT\r\n").0, "-ERR log in first\r\n");
 
     let mut after = logged_in(1, 65_536);
-    after.opened("bob", listing(7), Expire::Never, &mut out);
+    after.opened("bob", listing(7), Rules::default(), &mut out);
     after.refused(Refusal::Damaged, &mut out);
     after.sent(&mut out);
     after.committed(0, &mut out);
@@ -282,6 +282,7 @@ fn the_marks_go_to_the_driver_and_the_summary_tells_the_rest() {
         messages_retrieved: 1,
         octets_retrieved: 2000,
         messages_deleted: 0,
+        messages_hidden: 0,
         messages_left: 4,
         octets_left: 8006,
         signed_off: false,
@@ -376,7 +377,7 @@ fn surrogates_are_measured_once_and_not_without_end() {
         listing.push(Octets(100), &id);
         listing.internationalise_last();
     }
-    session.opened("bob", listing, Expire::Never, &mut out);
+    session.opened("bob", listing, Rules::default(), &mut out);
 
     let (said, next) = one(&mut session, b"STAT\r\n");
     let Next::Measure(numbers) = next else {

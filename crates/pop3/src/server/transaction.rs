@@ -6,17 +6,21 @@
 //! Where mail is kept until it is retrieved (`EXPIRE 0`, RFC 2449 §6.7), QUIT also deletes every
 //! message whose whole text went out in this session. Until then it is there like any other. RSET
 //! takes back marks (RFC 1939 §5), not that a message was retrieved.
+//!
+//! What DELE comes to is the maildrop's [`Disposition`]. Whatever it is, a marked message is out of
+//! sight until the session ends, or RSET.
 
 use super::headers::Headers;
 use super::manner::Mode;
-use super::update::Texts;
-use super::{After, Connection, Manner, Next, Settings, Update, parse};
+use super::update::{Fate, Texts};
+use super::{After, Connection, Manner, Next, Rules, Settings, Update, parse};
 use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said, Tally};
 use crate::surrogate::Sizes;
 use crate::wire::TERMINATOR;
 use crate::{
-    Command, Deletions, Expire, Header, MessageNumber, Octets, Part, ScanListing, Tolerance,
+    Command, Deletions, Disposition, Expire, Header, MessageNumber, Octets, Part, ScanListing,
+    Tolerance,
 };
 
 /// So many lines in a row that make no sense end the connection, without UPDATE.
@@ -29,6 +33,7 @@ pub(super) struct Transaction {
     headers: Headers,
     listing: ScanListing,
     expire: Expire,
+    disposition: Disposition,
     deletions: Deletions,
     /// Octets of the messages that are marked.
     octets_deleted: u64,
@@ -68,7 +73,7 @@ pub(super) struct TooLate;
 impl Transaction {
     pub(super) fn new(
         listing: ScanListing,
-        expire: Expire,
+        rules: Rules,
         manner: Manner,
         settings: &Settings,
     ) -> Self {
@@ -76,7 +81,8 @@ impl Transaction {
             manner,
             headers: Headers::new(manner.mode, settings.utf8_messages, &listing),
             listing,
-            expire,
+            expire: rules.expire(),
+            disposition: rules.disposition,
             deletions: Deletions::default(),
             octets_deleted: 0,
             retrieved: Deletions::default(),
@@ -196,18 +202,25 @@ impl Transaction {
             Command::Top(number, lines) => return self.send(number, Part::Top(lines), out),
             Command::Dele(number) => {
                 let octets = self.live(number)?;
+                let said = match self.disposition {
+                    Disposition::Delete => Said::Deleted(number),
+                    Disposition::Hide => Said::Hidden(number),
+                    Disposition::Keep => Said::Kept(number),
+                    Disposition::ReadOnly => return Err(Refusal::ReadOnly),
+                };
                 self.deletions.mark(number);
                 self.last = self.last.max(Some(number));
                 self.octets_deleted = self.octets_deleted.saturating_add(octets.0);
-                Said::Deleted(number).print(language, out);
+                said.print(language, out);
             }
             Command::Rset => {
                 self.deletions.clear();
                 self.octets_deleted = 0;
                 self.last = None;
-                Said::Reset {
-                    messages: self.messages(),
-                    octets: self.octets(),
+                let (messages, octets) = (self.messages(), self.octets());
+                match self.listing.is_partial() {
+                    true => Said::Shown { messages, octets },
+                    false => Said::Reset { messages, octets },
                 }
                 .print(language, out);
             }
@@ -319,6 +332,10 @@ impl Transaction {
 
     /// Ends the state: what is marked is to be deleted, and what was retrieved where that is the rule.
     pub(super) fn quit(mut self) -> Update {
+        if !self.disposition.takes_away() {
+            self.deletions.clear();
+            self.octets_deleted = 0;
+        }
         let mut texts = Texts::NeedNotLeave;
         for number in self.retrieved.iter() {
             if self.deletions.mark(number) {
@@ -328,7 +345,22 @@ impl Transaction {
             }
         }
         let octets_left = self.octets();
-        Update::new(self.deletions, octets_left, texts, self.manner.language)
+        let fate = match self.disposition {
+            Disposition::Hide => Fate::Hidden,
+            _ => Fate::Deleted,
+        };
+        // What is hidden is left, although nobody sees it.
+        let is_all =
+            !self.listing.is_partial() && (fate == Fate::Deleted || self.deletions.is_empty());
+        Update {
+            messages_gone: self.deletions.len(),
+            octets_left,
+            deletions: Some(self.deletions),
+            fate,
+            is_all,
+            texts,
+            language: self.manner.language,
+        }
     }
 
     /// Whether the driver owes an answer.
@@ -338,8 +370,11 @@ impl Transaction {
 
     fn refuse(&mut self, refusal: Refusal, out: &mut Vec<u8>) -> After {
         match refusal {
-            // Honest mistakes of a client that works from an old list.
-            Refusal::NoSuchMessage | Refusal::MessageDeleted | Refusal::NeedsUtf8 => {
+            // Honest mistakes of a client that works from an old list, or that deletes by habit.
+            Refusal::NoSuchMessage
+            | Refusal::MessageDeleted
+            | Refusal::ReadOnly
+            | Refusal::NeedsUtf8 => {
                 self.errors = 0;
             }
             _ => self.errors += 1,

@@ -2,7 +2,7 @@
 //! (RFC 1939 §6), or is deleted because it was retrieved (RFC 2449 §6.7, `EXPIRE 0`).
 //!
 //! One reply, then the end: the sign-off if every marked message is gone for good, or one `-ERR`
-//! if none is.
+//! if none is. Where messages are hidden and not deleted, the same holds for that.
 
 use super::Next;
 use crate::reply::{Refusal, Said};
@@ -11,12 +11,23 @@ use crate::{Deletions, Language, Octets};
 /// The UPDATE state.
 #[derive(Debug)]
 pub(super) struct Update {
-    messages_deleted: usize,
-    octets_left: Octets,
-    /// What is to be deleted, until the driver has got it.
-    deletions: Option<Deletions>,
-    texts: Texts,
-    language: Language,
+    /// Number of messages that no session will see any more.
+    pub(super) messages_gone: usize,
+    pub(super) octets_left: Octets,
+    /// What is to be deleted or hidden, until the driver has got it.
+    pub(super) deletions: Option<Deletions>,
+    pub(super) fate: Fate,
+    /// Whether what is left of the listing is all that is left in the maildrop.
+    pub(super) is_all: bool,
+    pub(super) texts: Texts,
+    pub(super) language: Language,
+}
+
+/// What becomes of the messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Fate {
+    Deleted,
+    Hidden,
 }
 
 /// Whether texts of messages must have left before these are deleted.
@@ -29,21 +40,6 @@ pub(super) enum Texts {
 }
 
 impl Update {
-    pub(super) fn new(
-        deletions: Deletions,
-        octets_left: Octets,
-        texts: Texts,
-        language: Language,
-    ) -> Self {
-        Self {
-            messages_deleted: deletions.len(),
-            octets_left,
-            deletions: Some(deletions),
-            texts,
-            language,
-        }
-    }
-
     /// What must happen: the commit, once; then its answer is awaited.
     pub(super) fn next(&mut self, all_has_left: bool) -> Next {
         match self.deletions.take() {
@@ -52,7 +48,11 @@ impl Update {
                 self.deletions = Some(deletions);
                 Next::Write
             }
-            Some(deletions) => Next::Commit(deletions),
+            Some(deletions) => match self.fate {
+                // Nothing to hide is nothing to do.
+                Fate::Hidden if !deletions.is_empty() => Next::Hide(deletions),
+                Fate::Hidden | Fate::Deleted => Next::Commit(deletions),
+            },
         }
     }
 
@@ -63,7 +63,18 @@ impl Update {
 
     /// Number of messages that the commit deletes.
     pub(super) fn messages_deleted(&self) -> usize {
-        self.messages_deleted
+        match self.fate {
+            Fate::Deleted => self.messages_gone,
+            Fate::Hidden => 0,
+        }
+    }
+
+    /// Number of messages that it hides.
+    pub(super) fn messages_hidden(&self) -> usize {
+        match self.fate {
+            Fate::Deleted => 0,
+            Fate::Hidden => self.messages_gone,
+        }
     }
 
     /// Octets of the messages that it leaves.
@@ -73,7 +84,12 @@ impl Update {
 
     /// The commit succeeded: the sign-off.
     pub(super) fn committed(&self, server: &str, left: usize, out: &mut Vec<u8>) {
-        Said::Committed { server, left }.print(self.language, out);
+        match self.is_all {
+            true => Said::Committed { server, left },
+            // No word about what is left is better than a wrong one.
+            false => Said::Bye(server),
+        }
+        .print(self.language, out);
     }
 
     /// The commit failed: says what that means here, and whether trying again may help.

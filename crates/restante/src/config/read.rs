@@ -80,7 +80,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
         );
     }
     let maildrop = keeping::read(document, maildrop_table);
-    let pop3 = pop3::read(document, pop3_table);
+    let pop3 = pop3::read(document, pop3_table, &maildrop.keeping);
     let limits = limits(document, limits_table);
     let certificates = listeners.iter().any(|l| l.client_certificates.is_some());
     let auth = auth::read(document, auth_table, certificates);
@@ -98,6 +98,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             limits,
             lock_wait: maildrop.lock_wait,
             keeping: maildrop.keeping,
+            access: pop3.access,
             language: pop3.language,
             utf8_messages: pop3.utf8_messages,
             tolerances: pop3.tolerances,

@@ -91,6 +91,20 @@ pub(crate) fn login_delay(text: &str) -> Result<Option<Duration>, String> {
     }
 }
 
+/// How old a message may be that `recent:NAME` is shown: `off`, or days.
+pub(crate) fn recent(text: &str) -> Result<Option<Duration>, String> {
+    match text {
+        "off" => Ok(None),
+        text => duration(text)
+            .ok()
+            .filter(|recent| recent.as_secs() >= DAY)
+            .map(Some)
+            .ok_or_else(|| {
+                "give a time from a day to a year such as \"30 days\", or \"off\"".to_owned()
+            }),
+    }
+}
+
 /// Permissions of a Unix socket, in octal.
 pub(crate) fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
@@ -202,6 +216,11 @@ mod tests {
         assert_eq!(undelete("7 days"), Ok(Duration::from_secs(7 * DAY)));
         for wrong in ["", "0s", "999 ms", "400 days", "on"] {
             assert!(undelete(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(recent("off"), Ok(None));
+        assert_eq!(recent("30 days"), Ok(Some(Duration::from_secs(30 * DAY))));
+        for wrong in ["", "30", "on", "23 h", "400 days"] {
+            assert!(recent(wrong).is_err(), "{wrong}");
         }
         for duration_ in [
             "1 day", "3 days", "36 h", "0s", "30s", "10 min", "2h", "1500ms",

@@ -34,6 +34,7 @@ pub(super) fn list(config: &Config, json: bool) -> Result<(), Failure> {
                     "maildrop": owned.id.to_string(),
                     "messages": summary.messages,
                     "octets": summary.octets,
+                    "hidden_messages": summary.hidden_messages,
                     "file_octets": summary.file_octets,
                     "disk_octets": summary.disk_octets,
                     "reclaimable_octets": summary.reclaimable_octets,
@@ -73,6 +74,9 @@ pub(super) fn list(config: &Config, json: bool) -> Result<(), Failure> {
 /// What a maildrop has beside its messages.
 fn remarks(summary: &Summary) -> String {
     let mut remarks = Vec::new();
+    if summary.hidden_messages > 0 {
+        remarks.push(format!("{} hidden", summary.hidden_messages));
+    }
     if summary.grace_messages > 0 {
         remarks.push(format!(
             "{} ({}) can be brought back",
@@ -108,12 +112,22 @@ pub(super) fn messages(config: &Config, account: &str, json: bool) -> Result<(),
             continue;
         };
         let unique_id = String::from_utf8_lossy(unique_id);
+        let is_hidden = open.is_hidden(number);
         match json {
             true => say!(
                 "{}",
-                json!({"message": number.get(), "octets": octets.0, "unique_id": unique_id})
+                json!({
+                    "message": number.get(),
+                    "octets": octets.0,
+                    "unique_id": unique_id,
+                    "hidden": is_hidden,
+                })
             )?,
-            false => say!("{number:>6}  {:>12}  {unique_id}", octets.0)?,
+            false => say!(
+                "{number:>6}  {:>12}  {unique_id}{}",
+                octets.0,
+                if is_hidden { "  hidden" } else { "" }
+            )?,
         }
     }
     if listing.is_empty() && !json {

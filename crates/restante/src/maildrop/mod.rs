@@ -21,7 +21,8 @@ use std::path::Path;
 use auth::Accounts;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use maildrop::{
-    Damage, MaildropId, Maildrops, OpenError, OpenMaildrop, Patience, Progress, Run, TextError,
+    Damage, Hidden, MaildropId, Maildrops, OpenError, OpenMaildrop, Patience, Progress, Run,
+    TextError, View,
 };
 use pop3::{MessageNumber, Part};
 use serde_json::{Value, json};
@@ -201,25 +202,33 @@ fn path(config: &Config, account: &str) -> Result<(), Failure> {
     }
 }
 
+/// Holds a maildrop as a session does, but sees hidden messages too.
 fn open(maildrops: &Maildrops, owned: &Owned) -> Result<OpenMaildrop, Failure> {
-    maildrops.open(owned.id).map_err(|error| match error {
-        OpenError::InUse => Failure::new(
-            Code::Temporary,
-            format!("the maildrop of {} is in use by a session", owned.name()),
-        )
-        .remedy("try again when the session is over"),
-        OpenError::Damaged(what) => damaged(owned, &what),
-        OpenError::Unavailable(error) => {
-            let file = maildrops.path(owned.id).unwrap_or_default();
-            let what = format!(
-                "{} cannot be read: {}",
-                file.display(),
-                output::plain(&error)
-            );
-            Failure::new(Code::InputOutput, what)
-                .remedy("it must belong to the owner of the data directory, and its disk be whole")
-        }
-    })
+    let all = View {
+        hidden: Hidden::Shown,
+        ..View::default()
+    };
+    maildrops
+        .open_view(owned.id, &all)
+        .map_err(|error| match error {
+            OpenError::InUse => Failure::new(
+                Code::Temporary,
+                format!("the maildrop of {} is in use by a session", owned.name()),
+            )
+            .remedy("try again when the session is over"),
+            OpenError::Damaged(what) => damaged(owned, &what),
+            OpenError::Unavailable(error) => {
+                let file = maildrops.path(owned.id).unwrap_or_default();
+                let what = format!(
+                    "{} cannot be read: {}",
+                    file.display(),
+                    output::plain(&error)
+                );
+                Failure::new(Code::InputOutput, what).remedy(
+                    "it must belong to the owner of the data directory, and its disk be whole",
+                )
+            }
+        })
 }
 
 fn damaged(owned: &Owned, what: &str) -> Failure {

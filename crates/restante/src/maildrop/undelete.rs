@@ -1,8 +1,9 @@
-//! `restante maildrop undelete`: what a user deleted, as long as the maildrop's file holds it.
+//! `restante maildrop undelete`: what a user deleted, as long as the maildrop's file holds it, and what
+//! was hidden.
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use maildrop::{Deleted, Maildrops};
+use maildrop::{Deleted, HiddenMessage, Maildrops};
 use serde_json::json;
 
 use super::{Owned, owned, unreadable};
@@ -33,26 +34,41 @@ pub(super) fn undelete(config: &Config, asked: &Asked<'_>) -> Result<(), Failure
     let deleted = maildrops
         .deleted(owned.id)
         .map_err(|error| unreadable(owned, &error))?;
+    let hidden = maildrops
+        .hidden(owned.id)
+        .map_err(|error| unreadable(owned, &error))?;
     if asked.messages.is_empty() && !asked.all {
-        return list(owned, &deleted, asked.json);
+        return list(owned, &deleted, &hidden, asked.json);
     }
     let mut unknown = asked.messages.to_vec();
-    let mut uids = Vec::new();
+    let mut is_wanted = |unique_id: String| {
+        let is_named = unknown.contains(&unique_id);
+        unknown.retain(|asked| *asked != unique_id);
+        asked.all || is_named
+    };
+    let mut uids = Wanted::default();
     for it in &deleted {
-        let unique_id = it.unique_id.to_string();
-        if asked.all || unknown.contains(&unique_id) {
-            unknown.retain(|asked| *asked != unique_id);
-            uids.push(it.uid);
+        if is_wanted(it.unique_id.to_string()) {
+            uids.deleted.push(it.uid);
         }
     }
-    let lost = match asked.all || !uids.is_empty() {
-        true => bring_back(&maildrops, owned, &uids)?,
+    for it in &hidden {
+        if is_wanted(it.unique_id.to_string()) {
+            uids.hidden.push(it.uid);
+        }
+    }
+    let lost = match asked.all || !uids.deleted.is_empty() || !uids.hidden.is_empty() {
+        true => bring_back(&maildrops, owned, uids)?,
         false => 0,
     };
     let unknown = unknown.iter().map(|id| format!("{id:?}"));
     let unknown = unknown.collect::<Vec<_>>().join(", ");
-    let unknown = (!unknown.is_empty())
-        .then(|| format!("the maildrop of {} has no deleted {unknown}", owned.name()));
+    let unknown = (!unknown.is_empty()).then(|| {
+        format!(
+            "the maildrop of {} has no deleted or hidden {unknown}",
+            owned.name()
+        )
+    });
     match (lost, unknown) {
         (0, None) => Ok(()),
         (0, Some(unknown)) => Err(Failure::new(Code::Data, unknown).remedy(format!(
@@ -75,20 +91,42 @@ pub(super) fn undelete(config: &Config, asked: &Asked<'_>) -> Result<(), Failure
     }
 }
 
+/// What shall come back, by uid.
+#[derive(Default)]
+struct Wanted {
+    deleted: Vec<u64>,
+    hidden: Vec<u64>,
+}
+
 /// Returns how many messages the file does not hold any more.
-fn bring_back(maildrops: &Maildrops, owned: &Owned, uids: &[u64]) -> Result<u64, Failure> {
+fn bring_back(maildrops: &Maildrops, owned: &Owned, wanted: Wanted) -> Result<u64, Failure> {
+    let Wanted {
+        deleted,
+        mut hidden,
+    } = wanted;
     let back = maildrops
-        .undelete(owned.id, uids)
+        .undelete(owned.id, &deleted)
+        .map_err(|error| unreadable(owned, &error))?;
+    let count_back = back.len() + hidden.len();
+    // What was hidden when it was deleted shall be seen, too.
+    hidden.extend(&back);
+    maildrops
+        .unhide(owned.id, &hidden)
         .map_err(|error| unreadable(owned, &error))?;
     say!(
         "{} back in the maildrop of {}.",
-        count(back.len() as u64, "message is", "messages are"),
+        count(count_back as u64, "message is", "messages are"),
         owned.name()
     )?;
-    Ok((uids.len() - back.len()) as u64)
+    Ok((deleted.len() - back.len()) as u64)
 }
 
-fn list(owned: &Owned, deleted: &[Deleted], json: bool) -> Result<(), Failure> {
+fn list(
+    owned: &Owned,
+    deleted: &[Deleted],
+    hidden: &[HiddenMessage],
+    json: bool,
+) -> Result<(), Failure> {
     for it in deleted {
         let since = Duration::from_micros(u64::try_from(it.deleted_us).unwrap_or(0));
         let deleted = date::moment(UNIX_EPOCH + since);
@@ -100,6 +138,7 @@ fn list(owned: &Owned, deleted: &[Deleted], json: bool) -> Result<(), Failure> {
                     "octets": it.octets.0,
                     "deleted": deleted,
                     "kept": it.is_kept,
+                    "hidden": false,
                 })
             )?,
             false => say!(
@@ -114,7 +153,20 @@ fn list(owned: &Owned, deleted: &[Deleted], json: bool) -> Result<(), Failure> {
             )?,
         }
     }
-    if deleted.is_empty() && !json {
+    for it in hidden {
+        match json {
+            true => say!(
+                "{}",
+                json!({
+                    "unique_id": it.unique_id.to_string(),
+                    "octets": it.octets.0,
+                    "hidden": true,
+                })
+            )?,
+            false => say!("{}  {:>12}  hidden", it.unique_id, it.octets.0)?,
+        }
+    }
+    if deleted.is_empty() && hidden.is_empty() && !json {
         note!("Nothing of {} can be brought back.", owned.name());
     }
     Ok(())

@@ -85,6 +85,7 @@ fn add(
     asked: &args::Terms,
 ) -> Result<(), Failure> {
     let change = terms::change(asked)?;
+    terms::agree(config, None, &change)?;
     // Before root's rights are given up: the file may be root's.
     let given = password::given(source)?;
     let accounts = stock::new_accounts(config)?;
@@ -310,6 +311,7 @@ fn set(
         networks,
         ..terms::change(terms)?
     };
+    terms::agree(config, Some(&accounts.show(name)?), &change)?;
     let mut account = accounts.set(name, &change)?;
     if asked.no_apop {
         accounts.clear_apop(name)?;

@@ -1,8 +1,9 @@
-//! How much mail an account may hold, and for how long: asked for, and shown.
+//! How much mail an account may hold, for how long, and what its sessions see and do: asked for, and
+//! shown.
 
 use std::num::{NonZeroU32, NonZeroU64};
 
-use auth::{Account, Change, Expire, Quota};
+use auth::{Account, Change, Disposition, Expire, Quota};
 use maildrop::Summary;
 use serde_json::{Value, json};
 
@@ -47,12 +48,53 @@ pub(super) fn change(asked: &args::Terms) -> Result<Change, Failure> {
                 wrong("expire", value, remedy)
             }),
     };
+    let disposition = |value: &str| {
+        Disposition::named(value).ok_or_else(|| {
+            let remedy = "delete, hide, keep, read-only, or default";
+            wrong("disposition", value, remedy)
+        })
+    };
+    let shown = |value: &str| match value {
+        "all" => Ok(Quota::Unlimited),
+        number => number
+            .parse::<NonZeroU64>()
+            .map(Quota::AtMost)
+            .map_err(|_| wrong("messages-shown", value, "a number, or all, or default")),
+    };
     Ok(Change {
         octets: own(asked.quota.as_deref(), octets)?,
         messages: own(asked.quota_messages.as_deref(), messages)?,
         expire: own(asked.expire.as_deref(), expire)?,
+        disposition: own(asked.disposition.as_deref(), disposition)?,
+        messages_shown: own(asked.messages_shown.as_deref(), shown)?,
         ..Change::default()
     })
+}
+
+/// Refuses a change after which mail would go when it is retrieved, and no session could take it away.
+/// An account that is only read may be the exception among others whose mail goes so.
+///
+/// # Errors
+///
+/// When the change says both, or says one and the account or the configuration the other.
+pub(super) fn agree(
+    config: &Config,
+    account: Option<&Account>,
+    change: &Change,
+) -> Result<(), Failure> {
+    let now = account.map(|account| account.terms).unwrap_or_default();
+    let server = &config.server;
+    let disposition = change.disposition.unwrap_or(now.disposition);
+    let expire = change.expire.unwrap_or(now.expire);
+    let kept = server.access.disposition(disposition) == Disposition::Keep;
+    match kept && server.keeping.expire(expire) == Expire::Retrieved {
+        false => Ok(()),
+        true => Err(Failure::new(
+            Code::Usage,
+            "mail cannot be kept when it is deleted and go when it is retrieved",
+        )
+        .remedy("add --expire never, or give --disposition hide")),
+    }
 }
 
 /// A value of the account's own, or none for the default.
@@ -77,7 +119,24 @@ pub(super) fn rows(
     let quota = keeping.quota(account.terms);
     let of = |is_own: bool| if is_own { "" } else { " (default)" };
     let no_limit = || "no limit".to_owned();
+    let access = &config.server.access;
+    let deletions = match access.disposition(account.terms.disposition) {
+        Disposition::Delete => "delete mail",
+        Disposition::Hide => "hide mail from later sessions",
+        Disposition::Keep => "change nothing",
+        Disposition::ReadOnly => "are refused",
+    };
+    let shown = access.messages_shown(account.terms.messages_shown).limit();
+    let shown = shown.map_or_else(
+        || "all messages".to_owned(),
+        |most| format!("the newest {}", count(most, "message", "messages")),
+    );
     let mut rows = vec![
+        (
+            "deletions",
+            deletions.to_owned() + of(account.terms.disposition.is_some()),
+        ),
+        ("shows", shown + of(account.terms.messages_shown.is_some())),
         (
             "quota",
             quota.octets.map_or_else(no_limit, octets) + of(account.terms.octets.is_some()),
@@ -109,6 +168,10 @@ pub(super) fn rows(
             share(counted.messages, quota.messages),
         );
         rows.push(("used", used));
+        if held.hidden_messages > 0 {
+            let hidden = count(held.hidden_messages, "message", "messages");
+            rows.push(("hidden", format!("{hidden} of them")));
+        }
         if held.grace_messages > 0 {
             let deleted = format!(
                 "{}, {}, can be brought back",
@@ -133,10 +196,14 @@ pub(super) fn object(config: &Config, account: &Account) -> Value {
             Expire::Retrieved => Some(0),
             Expire::Days(days) => Some(days.get()),
         },
+        "disposition": config.server.access.disposition(account.terms.disposition).name(),
+        "messages_shown": config.server.access.messages_shown(account.terms.messages_shown).limit(),
         "default": {
             "quota_octets": account.terms.octets.is_none(),
             "quota_messages": account.terms.messages.is_none(),
             "expire_days": account.terms.expire.is_none(),
+            "disposition": account.terms.disposition.is_none(),
+            "messages_shown": account.terms.messages_shown.is_none(),
         },
     })
 }
@@ -150,6 +217,7 @@ pub(super) fn used(config: &Config, account: &Account, held: &Summary) -> Value 
         "messages": counted.messages,
         "octets_percent": percent(counted.octets, quota.octets),
         "messages_percent": percent(counted.messages, quota.messages),
+        "hidden_messages": held.hidden_messages,
         "deleted_octets": held.grace_octets,
         "deleted_messages": held.grace_messages,
     })

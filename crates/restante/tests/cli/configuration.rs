@@ -38,6 +38,11 @@ fn a_working_configuration_is_explained() {
   tolerates   auth_alone       for Outlook, Outlook Express (2026-11-23)
   tolerates   auth_long        for programs with access tokens (2026-11-23)
   tolerates   bare_lf          for scripts, devices (2026-11-23)
+    }
+}
+
+#[test]
+  deletions   of a client delete mail
   store       native
   quota       none; of an account that has one, more waits at the sender
   mail        is kept until its owner deletes it
@@ -110,6 +115,28 @@ fn what_is_tolerated_is_told_and_can_be_switched() {
 }
 
 #[test]
+fn what_clients_see_and_do_is_explained() {
+    for (disposition, deletions) in [
+        ("hide", "of a client hide mail from its later sessions"),
+        ("keep", "of a client are accepted, and change nothing"),
+        ("read-only", "of a client are refused"),
+    ] {
+        let lines = format!(
+            "[pop3]\ndisposition = {disposition:?}\nmessages_shown_max = 1000\nrecent = \"30 days\"\n"
+        );
+        let site = Site::with(&format!("{CONFIGURATION}\n{lines}"));
+        let ended = site.run(&["check"], b"").with(0);
+        let said = format!(
+            "  deletions   {deletions}
+  shows       the newest 1000 messages of a maildrop
+  recent      recent:NAME is shown the last 30 days
+"
+        );
+        assert!(ended.stdout.contains(&said), "{}", ended.stdout);
+    }
+}
+
+#[test]
 fn a_login_delay_is_off_explained_or_refused() {
     let told = |lines: &str| {
         let site = Site::with(&format!("{CONFIGURATION}\n[pop3]\n{lines}"));
@@ -173,6 +200,38 @@ fn a_login_delay_is_off_explained_or_refused() {
         for part in [place.as_str(), what, remedy, "1 mistake"] {
             assert!(complaints.contains(part), "{part}: {complaints}");
         }
+    }
+}
+
+#[test]
+fn what_clients_cannot_see_and_do_is_told_with_its_place() {
+    let lines = "[pop3]\ndisposition = \"hidden\"\nmessages_shown_max = 0\nrecent = \"12 h\"\n";
+    assert_eq!(
+        complaints(&format!("{LISTENER}{lines}")),
+        "DIR/restante.toml:5:15: `disposition` cannot be \"hidden\"
+  give one of: delete, hide, keep, read-only
+DIR/restante.toml:6:22: `messages_shown_max` cannot be 0
+  give a number from 1 to 4294967295
+DIR/restante.toml:7:10: `recent` cannot be \"12 h\"
+  give a time from a day to a year such as \"30 days\", or \"off\"
+restante: 3 mistakes
+"
+    );
+    // What is only there to be retrieved once cannot also be kept.
+    for disposition in ["keep", "read-only"] {
+        let lines = format!(
+            "[pop3]\ndisposition = {disposition:?}\n[maildrop]\nexpire = \"after retrieval\"\n"
+        );
+        assert_eq!(
+            complaints(&format!("{LISTENER}{lines}")),
+            format!(
+                "DIR/restante.toml:5:15: `disposition` cannot be {disposition:?} while mail expires \
+after retrieval
+  give \"delete\" or \"hide\", or another `expire` in [maildrop]
+restante: 1 mistake
+"
+            )
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say so")]
 
+mod access;
 mod accounts;
 mod backups;
 mod benchmark;

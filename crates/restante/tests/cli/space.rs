@@ -65,7 +65,7 @@ fn what_was_deleted_comes_back_one_by_one_or_all() {
     assert_eq!(ended.stdout, "1 message is back in the maildrop of bob.\n");
     assert_eq!(
         ended.stderr,
-        "restante: the maildrop of bob has no deleted \"nothing\"
+        "restante: the maildrop of bob has no deleted or hidden \"nothing\"
   see what there is: restante maildrop undelete bob
 "
     );
@@ -75,7 +75,7 @@ fn what_was_deleted_comes_back_one_by_one_or_all() {
     assert_eq!(ended.stdout, "");
     assert_eq!(
         ended.stderr,
-        "restante: the maildrop of bob has no deleted \"a\", \"b\"
+        "restante: the maildrop of bob has no deleted or hidden \"a\", \"b\"
   see what there is: restante maildrop undelete bob
 "
     );

@@ -170,7 +170,7 @@ impl Salvage<'_> {
         let name = format!("{}-salvaged.rsm", self.done.drop);
         let path = format!("{DROPS}/{name}");
         let mut fresh = Fresh::begin(self.disk, &path, fresh_header)?;
-        let mut at = HEADER_LEN as u64;
+        let (mut at, mut hidden) = (HEADER_LEN as u64, Vec::new());
         for entry in &source.index.entries {
             let Some(found) = source.record(entry)? else {
                 continue;
@@ -191,10 +191,16 @@ impl Salvage<'_> {
                     what: "the checksum of the text is wrong".into(),
                 });
             }
+            if state == State::Live && entry.is_hidden() {
+                hidden.push(entry.uid);
+            }
             let unique_id = source.unique_id(entry).to_string();
             self.message(state, &found, Some(unique_id))?;
             (self.progress)(found.end.saturating_sub(at));
             at = at.max(found.end);
+        }
+        if !hidden.is_empty() {
+            fresh.hide(&hidden)?;
         }
         fresh.gone(source.index.taken())?;
         let (_, known) = fresh.finish()?;

@@ -1,8 +1,8 @@
 //! `restante maildrop export`: the messages of a maildrop as an mbox or a Maildir.
 //!
 //! Everything that leaves is verified, as when a client retrieves it. A message that is damaged is
-//! named and left out; the others are worth more than none. The maildrop is held as by a session,
-//! so the export is what one client would have got.
+//! named and left out; the others are worth more than none. The maildrop is held as by a session, and
+//! the export is what one client would have got, and what was hidden from it.
 
 mod lines;
 mod maildir;

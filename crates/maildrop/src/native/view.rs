@@ -1,0 +1,70 @@
+//! What of a maildrop a session sees, found without reading any message.
+//!
+//! Whether a message is hidden is in the index. When it was put here is in the header of its record;
+//! messages are in the order of their arrival, so the newest are looked at one after the other until
+//! only older ones come.
+
+use std::io;
+use std::sync::Arc;
+
+use super::append::Appending;
+use super::expire::appended_us;
+use super::index::Entry;
+use super::media::{Disk, File};
+use super::record::{At, look};
+use crate::view::{Hidden, View};
+
+/// After so many older messages in a row nothing recent is expected: only a clock that was behind for
+/// a while, and what was brought back, stand out of the order.
+const OLDER_MAX: u32 = 1000;
+
+impl<D: Disk> Appending<'_, D> {
+    /// The messages that a session sees, ascending by uid, and whether there are others.
+    pub(crate) fn seen(&mut self, view: &View) -> io::Result<(Vec<Entry>, bool)> {
+        let index = &self.known().index;
+        let seen: Vec<Entry> = match view.hidden {
+            Hidden::LeftOut => index.listed().copied().collect(),
+            Hidden::Shown => index.alive().copied().collect(),
+        };
+        let live = index.live;
+        let seen = match view.since_us {
+            Some(since_us) => self.recent(seen, since_us, view)?,
+            None => view.newest(seen),
+        };
+        let is_partial = (seen.len() as u64) < live;
+        Ok((seen, is_partial))
+    }
+
+    /// Those of them that were put here since that moment, the newest, as many as may be seen. One
+    /// that was brought back counts from then.
+    fn recent(&mut self, all: Vec<Entry>, since_us: i64, view: &View) -> io::Result<Vec<Entry>> {
+        let file = Arc::clone(&self.file);
+        let len = file.stat()?.len;
+        let known = self.known();
+        let salt = known.header.salt;
+        let (mut recent, mut older) = (Vec::new(), 0);
+        for entry in all.into_iter().rev() {
+            if view.is_full(recent.len()) {
+                break;
+            }
+            let is_recent = match known.index.risen.get(&entry.uid) {
+                Some(&risen_us) => risen_us >= since_us,
+                None if older == OLDER_MAX => false,
+                None => {
+                    let is_recent = match look(&*file, &salt, entry.offset(), len)? {
+                        At::Record(found) => appended_us(&found) >= since_us,
+                        // Nobody can tell how old it is; sessions that see everything are told of it.
+                        At::Nothing(_) => false,
+                    };
+                    older = if is_recent { 0 } else { older + 1 };
+                    is_recent
+                }
+            };
+            if is_recent {
+                recent.push(entry);
+            }
+        }
+        recent.reverse();
+        Ok(recent)
+    }
+}
