@@ -38,10 +38,6 @@ fn a_working_configuration_is_explained() {
   tolerates   auth_alone       for Outlook, Outlook Express (2026-11-23)
   tolerates   auth_long        for programs with access tokens (2026-11-23)
   tolerates   bare_lf          for scripts, devices (2026-11-23)
-    }
-}
-
-#[test]
   deletions   of a client delete mail
   store       native
   quota       none; of an account that has one, more waits at the sender
