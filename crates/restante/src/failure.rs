@@ -64,7 +64,7 @@ impl Failure {
     /// What another crate's error says: what happened, and after a semicolon what to do.
     pub(crate) fn from_text(code: Code, text: &str) -> Self {
         let text = output::without_numbers(text);
-        match text.split_once("; ").or_else(|| text.split_once(": add ")) {
+        match text.split_once("; ") {
             Some((what, remedy)) => Self::new(code, what).remedy(remedy),
             None => Self::new(code, text),
         }

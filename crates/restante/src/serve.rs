@@ -53,8 +53,11 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
         let signals = server::signals(controller.clone(), move || reload(&again))
             .map_err(|error| system("signals cannot be caught", &error))?;
         tokio::spawn(signals);
-        tokio::spawn(tell_service_manager(controller));
-        server::run(bound, services, control).await?;
+        let told = tokio::spawn(tell_service_manager(controller));
+        let ended = server::run(bound, services, control).await;
+        // A server without sessions ends at once, and perhaps before it has said that it does.
+        let _ = told.await;
+        ended?;
         Ok(())
     })
 }

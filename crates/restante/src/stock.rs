@@ -69,13 +69,17 @@ pub(crate) fn accounts_or_none(config: &Config) -> Result<Accounts, Failure> {
 ///
 /// # Errors
 ///
-/// When `accounts.db` is not there and maildrops are.
+/// When maildrops are there and `accounts.db` is not, or never had an account: what a failed copy leaves,
+/// or a restore that found no accounts.
 pub(crate) fn lost(config: &Config) -> Result<(), Failure> {
     let has_maildrops = || {
         let inside = std::fs::read_dir(config.data.join("d"));
         inside.is_ok_and(|mut inside| inside.next().is_some())
     };
-    if config.data.join("accounts.db").exists() || !has_maildrops() {
+    if !has_maildrops() {
+        return Ok(());
+    }
+    if config.data.join("accounts.db").exists() && accounts_or_none(config)?.begun()? {
         return Ok(());
     }
     let data = config.data.display();

@@ -121,11 +121,11 @@ impl Driver<'_> {
             let before = self.session.summary().passwords_not_utf8;
             let step = self.session.handle(input, output);
             self.connection.consume(step.consumed);
-            let refused = self.session.summary().passwords_not_utf8 - before;
-            if refused > 0 {
-                // Nobody looks at it, so nobody else could say why this user cannot log in.
+            if before == 0 && self.session.summary().passwords_not_utf8 > 0 {
+                // Nobody looks at it, so nobody else could say why this user cannot log in. Once is enough:
+                // a stranger can send as many as he likes.
                 let why = "the password is not UTF-8: its program uses another charset";
-                info!(peer = %self.client.peer, why, refused, "login refused");
+                info!(peer = %self.client.peer, why, "login refused");
             }
             match step.next {
                 Next::Read => {
@@ -463,15 +463,13 @@ impl Driver<'_> {
     }
 }
 
-/// Gives somebody who has proved who they are a place that nobody can take away, and enters.
+/// Enters for somebody who has proved who they are. Whoever gets a maildrop has a place that nobody can
+/// take away; everybody else is a stranger as before.
 async fn settle(
     visit: &Visit,
     identity: &Identity,
     asked: Asked,
 ) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
-    if visit.permit.prove(&visit.live.config.limits).is_err() {
-        return Ok(Err(Refusal::TooManySessions));
-    }
     let entered = enter(visit, identity, asked).await;
     if !matches!(entered, Ok(Ok(_))) {
         visit.permit.disprove();
@@ -492,6 +490,8 @@ async fn enter(
     let auth = &visit.server.auth;
     if auth.spend(identity, allowed).is_err() {
         info!(account = identity.account(), "login too soon");
+        // Or a program that tries again at once would fill the log.
+        sleep(TOO_SOON_PAUSE).await;
         return Ok(Err(Refusal::TooSoon));
     }
     let opened = open(visit, identity, asked).await;
@@ -511,6 +511,9 @@ async fn open(
     let mut pause = LOCK_PAUSE_MIN;
     let view = asked.view(identity, &visit.live.config.access, SystemTime::now());
     loop {
+        if visit.permit.prove(&visit.live.config.limits).is_err() {
+            return Ok(Err(Refusal::TooManySessions));
+        }
         let maildrops = visit.server.maildrops.clone();
         let id = MaildropId(identity.maildrop());
         let opened = blocking(move || {
@@ -523,6 +526,8 @@ async fn open(
         match opened {
             Ok(entered) => return Ok(Ok(entered)),
             Err(OpenError::InUse) if Instant::now() + pause <= until => {
+                // One account could hold every place of the server by waiting for itself.
+                visit.permit.disprove();
                 sleep(pause).await;
                 pause = (pause * 2).min(LOCK_PAUSE_MAX);
             }
@@ -633,6 +638,9 @@ pub(crate) const OUTPUT_OCTETS_MAX: usize = 32 << 10;
 
 /// A maildrop of so many messages is tidied even if nothing was deleted: its index may be due.
 const TIDY_MESSAGES_MIN: usize = 512;
+
+/// Before a login that comes too soon is told so.
+const TOO_SOON_PAUSE: Duration = Duration::from_millis(500);
 
 /// First pause before a maildrop that is held is asked for again; doubled each time.
 const LOCK_PAUSE_MIN: Duration = Duration::from_millis(20);

@@ -19,7 +19,7 @@ use tracing::warn;
 pub enum SandboxError {
     /// Started as root, and no user is named.
     #[error(
-        "refusing to serve as root: add `user = \"restante\"` (an account of this machine that \
+        "refusing to serve as root; add `user = \"restante\"` (an account of this machine that \
          owns the data directory) to the configuration, or start as that user"
     )]
     Root,

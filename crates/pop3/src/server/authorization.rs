@@ -288,6 +288,10 @@ impl Authorization {
 
     fn refuse(&mut self, refusal: Refusal, out: &mut Vec<u8>) -> After {
         let language = self.manner.language;
+        // PASS comes right after a USER that was answered +OK (RFC 1939 §7): a refusal in between ends it.
+        if let Phase::Command { .. } = self.phase {
+            self.phase = Phase::default();
+        }
         match refusal {
             Refusal::Http => {
                 refusal.print_in(language, out);

@@ -311,7 +311,10 @@ fn set(
         networks,
         ..terms::change(terms)?
     };
-    terms::agree(config, Some(&accounts.show(name)?), &change)?;
+    // Only what is about it: whatever else an account says, it can always be disabled.
+    if change.expire.is_some() || change.disposition.is_some() {
+        terms::agree(config, Some(&accounts.show(name)?), &change)?;
+    }
     let mut account = accounts.set(name, &change)?;
     if asked.no_apop {
         accounts.clear_apop(name)?;

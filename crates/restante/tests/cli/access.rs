@@ -136,6 +136,13 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
     set("--expire", "never", 0);
     set("--disposition", "keep", 0);
     assert_eq!(set("--expire", "retrieved", 64), contrary);
+    // Whatever the configuration has come to say meanwhile, an account can be disabled.
+    let text = fs::read_to_string(site.config()).unwrap();
+    let expiring = text.replace("[maildrop]\n", "[maildrop]\nexpire = \"after retrieval\"\n");
+    set("--expire", "default", 0);
+    fs::write(site.config(), &expiring).unwrap();
+    site.run(&["user", "set", "bob", "--disable"], b"").with(0);
+    fs::write(site.config(), &text).unwrap();
     let add = [
         "user",
         "add",

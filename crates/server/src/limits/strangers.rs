@@ -2,10 +2,10 @@
 //!
 //! A stranger costs no more to bring than to send away, so a full server would be full of strangers
 //! who have nothing to say. Whoever has been one for longest had the most time to log in; he goes.
-//! But a crowd from one network makes room for its own newcomers first, so that it can take places
-//! from others only until it has its share. Every operation is a few steps in a tree.
+//! But a network that has a good part of all strangers makes room for its own newcomers, so that it
+//! can take places from others only until it has that part. Every operation is a few steps in a tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ pub(super) type Ticket = u64;
 #[derive(Default)]
 pub(super) struct Strangers {
     by_age: BTreeMap<Ticket, Stranger>,
-    /// The same, by network and then by age; none: not known yet.
-    by_network: BTreeSet<(Option<Network>, Ticket)>,
+    /// The same, by network; none: not known yet. Only those that have somebody here.
+    by_network: HashMap<Option<Network>, BTreeSet<Ticket>>,
 }
 
 struct Stranger {
@@ -47,7 +47,7 @@ struct Stranger {
 
 impl Strangers {
     pub(super) fn insert(&mut self, ticket: Ticket, network: Option<Network>, leave: Arc<Notify>) {
-        self.by_network.insert((network, ticket));
+        self.by_network.entry(network).or_default().insert(ticket);
         self.by_age.insert(ticket, Stranger { network, leave });
     }
 
@@ -56,26 +56,40 @@ impl Strangers {
         let Some(stranger) = self.by_age.remove(&ticket) else {
             return false;
         };
-        self.by_network.remove(&(stranger.network, ticket));
+        self.leave_network(stranger.network, ticket);
         true
+    }
+
+    fn leave_network(&mut self, network: Option<Network>, ticket: Ticket) {
+        if let Some(tickets) = self.by_network.get_mut(&network) {
+            tickets.remove(&ticket);
+            if tickets.is_empty() {
+                self.by_network.remove(&network);
+            }
+        }
     }
 
     /// It is known now where he comes from.
     pub(super) fn locate(&mut self, ticket: Ticket, network: Network) {
         if let Some(stranger) = self.by_age.get_mut(&ticket) {
-            self.by_network.remove(&(stranger.network, ticket));
-            stranger.network = Some(network);
-            self.by_network.insert((stranger.network, ticket));
+            let before = stranger.network.replace(network);
+            self.leave_network(before, ticket);
+            self.by_network
+                .entry(Some(network))
+                .or_default()
+                .insert(ticket);
         }
     }
 
     /// Tells one to go, to make room for a newcomer of this network. False if there is none.
     pub(super) fn evict(&mut self, newcomer: Option<Network>) -> bool {
-        let mut own = self
+        let crowd = CROWD_MIN.max(self.by_age.len() / CROWD_SHARE);
+        let own = self
             .by_network
-            .range((newcomer, Ticket::MIN)..=(newcomer, Ticket::MAX))
-            .map(|&(_, ticket)| ticket);
-        let own = own.next().filter(|_| own.nth(CROWD - 2).is_some());
+            .get(&newcomer)
+            .filter(|own| own.len() >= crowd)
+            .and_then(BTreeSet::first)
+            .copied();
         let Some(ticket) = own.or_else(|| self.by_age.keys().next().copied()) else {
             return false;
         };
@@ -93,7 +107,11 @@ impl Strangers {
 }
 
 /// So many strangers of one network are a crowd: more than a household's programs bring at once.
-const CROWD: usize = 4;
+const CROWD_MIN: usize = 4;
+
+/// And at least this part of all strangers: a busy network, such as a provider's, whose clients come and
+/// log in beside thousands of others who do not, is none.
+const CROWD_SHARE: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +160,17 @@ mod tests {
         assert_eq!(gone(&mut strangers, same, 3), [1, 2, 0]);
         // Nobody has a crowd of those whose network is not known.
         assert_eq!(gone(&mut strangers, None, 1), [3]);
+    }
+
+    #[test]
+    fn a_busy_network_among_many_strangers_is_no_crowd() {
+        let other = |number: u32| network(&format!("198.51.{}.{}", number / 200, number % 200));
+        let busy = network("192.0.2.1");
+        let networks: Vec<_> = (0..160).map(other).chain([busy; 9]).collect();
+        // Nine of 169 are fewer than a sixteenth: the oldest of all goes.
+        assert_eq!(gone(&mut strangers(&networks), busy, 2), [0, 1]);
+        let networks: Vec<_> = networks.into_iter().chain([busy; 3]).collect();
+        assert_eq!(gone(&mut strangers(&networks), busy, 2), [160, 161]);
     }
 
     #[test]
