@@ -360,7 +360,8 @@ fn what_strangers_make_us_keep_is_bounded_for_all_of_them_together() {
         }
         told >= STRANGERS - PLACES
     });
-    assert_eq!(told, STRANGERS - PLACES);
+    // Some more may be told: who finds no room for his last page gives back what he held.
+    assert!(told < STRANGERS - PLACES + 15, "{told}");
     // Short lines need no such room, and it is there again when they are gone.
     server.plain().logged_in("bob").ask("QUIT", "+OK");
     drop(strangers);

@@ -242,7 +242,7 @@ fn refused_logins_look_alike() {
 }
 
 #[test]
-#[ignore = "more than twenty minutes: make timing"]
+#[ignore = "a measurement of more than twenty minutes: make timing"]
 fn refused_logins_take_the_same() {
     let logins: usize = std::env::var("LOGINS").map_or(20_000, |text| text.parse().unwrap());
     // 16 logins a second, of which 5 need a hash: what a busy machine can do. A hash that is not ready

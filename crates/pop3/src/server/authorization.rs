@@ -288,8 +288,12 @@ impl Authorization {
 
     fn refuse(&mut self, refusal: Refusal, out: &mut Vec<u8>) -> After {
         let language = self.manner.language;
-        // PASS comes right after a USER that was answered +OK (RFC 1939 §7): a refusal in between ends it.
-        if let Phase::Command { .. } = self.phase {
+        // Who begins another login has given up the one before: PASS goes with the last USER, and that
+        // was none (RFC 1939 §7).
+        if let Refusal::NotUtf8 | Refusal::Usage(Keyword::User | Keyword::Apop | Keyword::Auth) =
+            refusal
+            && let Phase::Command { .. } = self.phase
+        {
             self.phase = Phase::default();
         }
         match refusal {
