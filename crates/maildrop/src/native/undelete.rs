@@ -26,6 +26,8 @@ pub struct Deleted {
     pub deleted_us: i64,
     /// Whether the grace period keeps it; else its space may be given back at any time.
     pub is_kept: bool,
+    /// Whether it was hidden before, and would be again.
+    pub is_hidden: bool,
 }
 
 impl<D: Disk> Store<D> {
@@ -53,6 +55,7 @@ impl<D: Disk> Store<D> {
                 octets: Octets(grave.entry.octets.into()),
                 deleted_us: grave.deleted_us,
                 is_kept: grave.deleted_us > cut_us,
+                is_hidden: grave.entry.is_hidden(),
             })
             .collect();
         deleted.sort_unstable_by_key(|it| it.uid);

@@ -50,6 +50,9 @@ pub(super) fn undelete(config: &Config, asked: &Asked<'_>) -> Result<(), Failure
     for it in &deleted {
         if is_wanted(it.unique_id.to_string()) {
             uids.deleted.push(it.uid);
+            if it.is_hidden {
+                uids.hidden_before.push(it.uid);
+            }
         }
     }
     for it in &hidden {
@@ -95,6 +98,8 @@ pub(super) fn undelete(config: &Config, asked: &Asked<'_>) -> Result<(), Failure
 #[derive(Default)]
 struct Wanted {
     deleted: Vec<u64>,
+    /// Those of the deleted ones that were hidden before.
+    hidden_before: Vec<u64>,
     hidden: Vec<u64>,
 }
 
@@ -102,17 +107,21 @@ struct Wanted {
 fn bring_back(maildrops: &Maildrops, owned: &Owned, wanted: Wanted) -> Result<u64, Failure> {
     let Wanted {
         deleted,
+        hidden_before,
         mut hidden,
     } = wanted;
     let back = maildrops
         .undelete(owned.id, &deleted)
         .map_err(|error| unreadable(owned, &error))?;
     let count_back = back.len() + hidden.len();
-    // What was hidden when it was deleted shall be seen, too.
-    hidden.extend(&back);
-    maildrops
-        .unhide(owned.id, &hidden)
-        .map_err(|error| unreadable(owned, &error))?;
+    // What was hidden when it was deleted shall be seen, too. Where nothing was, there is no second
+    // change that could fail after the first has been made.
+    hidden.extend(hidden_before.iter().filter(|uid| back.contains(uid)));
+    if !hidden.is_empty() {
+        maildrops
+            .unhide(owned.id, &hidden)
+            .map_err(|error| unreadable(owned, &error))?;
+    }
     say!(
         "{} back in the maildrop of {}.",
         count(count_back as u64, "message is", "messages are"),
