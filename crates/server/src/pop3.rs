@@ -240,7 +240,7 @@ impl Driver<'_> {
         let asked = Asked::by(&mut login, &visit.live.config.access);
         let entered = async {
             match visit.server.auth.verify(login, peer).await {
-                Ok(identity) => settle(visit, &identity, asked)
+                Ok(identity) => enter(visit, &identity, asked)
                     .await
                     .map(|entered| entered.map(|(open, listing)| (identity, open, listing))),
                 Err(Denied::Credentials) => Ok(Err(Refusal::Credentials)),
@@ -463,20 +463,6 @@ impl Driver<'_> {
     }
 }
 
-/// Enters for somebody who has proved who they are. Whoever gets a maildrop has a place that nobody can
-/// take away; everybody else is a stranger as before.
-async fn settle(
-    visit: &Visit,
-    identity: &Identity,
-    asked: Asked,
-) -> Result<Result<(OpenMaildrop, ScanListing), Refusal>, End> {
-    let entered = enter(visit, identity, asked).await;
-    if !matches!(entered, Ok(Ok(_))) {
-        visit.permit.disprove();
-    }
-    entered
-}
-
 /// Opens the maildrop of somebody who has proved who they are, if it is time for a login: the only
 /// way to one. What comes to nothing is no login.
 async fn enter(
@@ -511,9 +497,6 @@ async fn open(
     let mut pause = LOCK_PAUSE_MIN;
     let view = asked.view(identity, &visit.live.config.access, SystemTime::now());
     loop {
-        if visit.permit.prove(&visit.live.config.limits).is_err() {
-            return Ok(Err(Refusal::TooManySessions));
-        }
         let maildrops = visit.server.maildrops.clone();
         let id = MaildropId(identity.maildrop());
         let opened = blocking(move || {
@@ -524,10 +507,15 @@ async fn open(
         })
         .await?;
         match opened {
-            Ok(entered) => return Ok(Ok(entered)),
+            // Only now does the session keep its place: one account could hold every place of the
+            // server by waiting for itself.
+            Ok(entered) => {
+                let place = visit.permit.prove(&visit.live.config.limits);
+                return Ok(place
+                    .map(|()| entered)
+                    .map_err(|_| Refusal::TooManySessions));
+            }
             Err(OpenError::InUse) if Instant::now() + pause <= until => {
-                // One account could hold every place of the server by waiting for itself.
-                visit.permit.disprove();
                 sleep(pause).await;
                 pause = (pause * 2).min(LOCK_PAUSE_MAX);
             }

@@ -118,18 +118,6 @@ impl Permit {
         Ok(())
     }
 
-    /// Nothing came of that: the session is a stranger again, no younger than it was.
-    pub(crate) fn disprove(&self) {
-        let mut counts = self.admission.counts();
-        let mut holds = self.holds();
-        if holds.place == Place::Proved {
-            let network = holds.address.map(Network::of);
-            let leave = Arc::clone(&self.leave);
-            counts.strangers.insert(self.ticket, network, leave);
-            holds.place = Place::Stranger;
-        }
-    }
-
     /// Resolves when the session has to make room for another.
     pub(crate) async fn evicted(&self) {
         self.leave.notified().await;
