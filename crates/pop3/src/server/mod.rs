@@ -393,8 +393,13 @@ impl Session {
             return;
         };
         let language = manner.language;
+        // With SCRAM the answer to the login waits for the client's consent.
         let mut welcome = Vec::new();
-        reply::opened(account, &listing, language, &mut welcome);
+        let answer = match signature {
+            Some(_) => &mut welcome,
+            None => &mut *out,
+        };
+        reply::opened(account, &listing, language, answer);
         self.summary.messages_left = listing.len();
         self.summary.octets_left = listing.total().0;
         self.summary.user = Some(account.to_owned());
@@ -404,10 +409,7 @@ impl Session {
                 reply::challenge(&base64::encode(&signature), out);
                 State::Confirmation(Confirmation::new(transaction, welcome, language))
             }
-            None => {
-                out.extend_from_slice(&welcome);
-                State::Transaction(transaction)
-            }
+            None => State::Transaction(transaction),
         };
     }
 
