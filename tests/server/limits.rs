@@ -50,6 +50,27 @@ fn a_full_server_says_so() {
 }
 
 #[test]
+fn an_empty_maildrop_is_shared_by_so_many_sessions_and_no_more() {
+    let setup = Setup::new().with(|config| config.limits.sessions_per_account_max = 2);
+    let server = setup.start();
+    let (mut first, mut second) = (server.plain(), server.plain());
+    first.log_in("alice");
+    second.log_in("alice");
+    let mut third = server.plain();
+    third.ask("USER alice", "+OK");
+    third.ask(&format!("PASS {PASSWORD}"), "-ERR [IN-USE]");
+    // Others have theirs, and who was refused may try again.
+    server.plain().log_in("bob");
+    drop(first);
+    wait_until("a place is free", || {
+        third.send(b"USER alice\r\n");
+        third.line();
+        third.send(format!("PASS {PASSWORD}\r\n").as_bytes());
+        third.line().starts_with("+OK")
+    });
+}
+
+#[test]
 fn an_ipv6_network_gets_some_more_sessions_than_an_address() {
     let setup = Setup::new().with(|config| {
         config.limits.sessions_per_address_max = 2;

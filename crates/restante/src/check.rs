@@ -155,10 +155,11 @@ fn describe(config: &Config) -> Result<(), Failure> {
     row(
         "limits",
         &format!(
-            "{}, {} an address, {} an IPv6 /64, messages of {}",
+            "{}, {} an address, {} an IPv6 /64, {} an account, messages of {}",
             count(limits.session_count_max as u64, "session", "sessions"),
             most(limits.sessions_per_address_max),
             most(limits.sessions_per_network_max),
+            most(limits.sessions_per_account_max),
             octets(limits.message_octets_max),
         ),
     )?;

@@ -192,6 +192,10 @@ pub struct Limits {
     pub sessions_per_address_max: usize,
     /// Most POP3 sessions at a time from one IPv6 /64, whatever their addresses; 0: no limit.
     pub sessions_per_network_max: usize,
+    /// Most POP3 sessions at a time in one maildrop; 0: no limit. A maildrop with messages has one
+    /// session anyway (RFC 1939 §4); this is for those that have nothing to show. Beyond it logins are
+    /// answered `-ERR [IN-USE]`.
+    pub sessions_per_account_max: usize,
     /// Most LMTP sessions at a time; more are answered `421 4.3.2`. Apart from
     /// `session_count_max`, so that a flood of readers does not stop delivery.
     pub lmtp_session_count_max: usize,
@@ -228,6 +232,7 @@ impl Default for Limits {
             session_count_max: 10_000,
             sessions_per_address_max: 20,
             sessions_per_network_max: 50,
+            sessions_per_account_max: 10,
             lmtp_session_count_max: 500,
             command_octets_max: 512,
             message_octets_max: 50 << 20,

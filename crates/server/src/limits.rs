@@ -3,7 +3,8 @@
 //! POP3 sessions are counted as a whole, by address, and by IPv6 network (/64). A [`Permit`] is a
 //! place; dropping it frees it, however the session ended. When all places are taken, a newcomer gets
 //! that of a session that has not logged in ([`Strangers`]), which is told to end; one that has
-//! logged in keeps its own. The tables hold only sessions that there are, so their size is bounded
+//! logged in keeps its own, and is counted by its maildrop: an empty one keeps nobody out, and its
+//! account could otherwise hold every place of the server. The tables hold only sessions that there are, so their size is bounded
 //! by `session_count_max`.
 //!
 //! A connection whose front end has yet to name the client takes a place if one is free, and
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use maildrop::MaildropId;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -43,6 +45,7 @@ struct Counts {
     addresses: HashMap<IpAddr, usize>,
     /// IPv6 /64s.
     networks: HashMap<Network, usize>,
+    maildrops: HashMap<MaildropId, usize>,
     strangers: Strangers,
     next_ticket: Ticket,
     pressure: Pressure,
@@ -74,6 +77,8 @@ pub(crate) enum Turned {
     AddressFull,
     /// This IPv6 /64 has enough sessions.
     NetworkFull,
+    /// This maildrop has enough sessions.
+    MaildropFull,
     /// Another session has its place.
     Evicted,
 }
@@ -139,15 +144,12 @@ impl Admission {
 impl Counts {
     /// Whether one more session of this address is allowed.
     fn has_room(&self, address: IpAddr, limits: &Limits) -> Result<(), Turned> {
-        let is_full = |taken: Option<&usize>, most| most > 0 && taken.is_some_and(|n| *n >= most);
-        if is_full(
-            self.addresses.get(&address),
-            limits.sessions_per_address_max,
-        ) {
+        let most = limits.sessions_per_address_max;
+        if is_full(&self.addresses, &address, most) {
             return Err(Turned::AddressFull);
         }
-        let network = self.networks.get(&Network::of(address));
-        match is_full(network, limits.sessions_per_network_max) {
+        let network = Network::of(address);
+        match is_full(&self.networks, &network, limits.sessions_per_network_max) {
             true => Err(Turned::NetworkFull),
             false => Ok(()),
         }
@@ -166,6 +168,11 @@ impl Counts {
             take_one(&mut self.networks, &Network::of(address));
         }
     }
+}
+
+/// Whether there are as many as there may be; 0 is no limit.
+fn is_full<K: Eq + Hash>(counts: &HashMap<K, usize>, key: &K, most: usize) -> bool {
+    most > 0 && counts.get(key).is_some_and(|taken| *taken >= most)
 }
 
 /// Counts one less, and forgets who has none.

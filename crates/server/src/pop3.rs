@@ -26,6 +26,7 @@ use tracing::{debug, error, info, warn};
 use crate::access::{self, Asked};
 use crate::connection::{Connection, cut, draining};
 use crate::front::Client;
+use crate::limits::Turned;
 use crate::listener::{Visit, blocking, evicted};
 use crate::log::{End, Escaped, Summary};
 use crate::{certificate, sasl, tidy};
@@ -509,12 +510,15 @@ async fn open(
         match opened {
             // Only now does the session keep its place: one account could hold every place of the
             // server by waiting for itself.
-            Ok(entered) => {
-                let place = visit.permit.prove(&visit.live.config.limits);
-                return Ok(place
-                    .map(|()| entered)
-                    .map_err(|_| Refusal::TooManySessions));
-            }
+            Ok(entered) => match visit.permit.prove(id, &visit.live.config.limits) {
+                Ok(()) => return Ok(Ok(entered)),
+                // An empty maildrop is nobody's alone. It has been looked at, so there is no waiting.
+                Err(Turned::MaildropFull) => {
+                    info!(account = identity.account(), maildrop = %id, "enough sessions of this account");
+                    return Ok(Err(Refusal::InUse));
+                }
+                Err(_) => return Ok(Err(Refusal::TooManySessions)),
+            },
             Err(OpenError::InUse) if Instant::now() + pause <= until => {
                 sleep(pause).await;
                 pause = (pause * 2).min(LOCK_PAUSE_MAX);

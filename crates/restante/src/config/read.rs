@@ -160,7 +160,7 @@ fn tls(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Option<Tls> 
 fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
     let mut section = Section::new("[limits]", table);
     let mut limits = Limits::default();
-    let counts: [(&'static str, &mut usize, RangeInclusive<u64>); 6] = [
+    let counts: [(&'static str, &mut usize, RangeInclusive<u64>); 7] = [
         (
             "session_count_max",
             &mut limits.session_count_max,
@@ -174,6 +174,11 @@ fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
         (
             "sessions_per_network_max",
             &mut limits.sessions_per_network_max,
+            0..=1_000_000,
+        ),
+        (
+            "sessions_per_account_max",
+            &mut limits.sessions_per_account_max,
             0..=1_000_000,
         ),
         (

@@ -46,7 +46,7 @@ fn a_working_configuration_is_explained() {
   sweeps      every 6 h
   unique-ids  {generation}.{uid}
   reserve     64 MiB, so that a full disk lets mail be deleted
-  limits      10000 sessions, 20 an address, 50 an IPv6 /64, messages of 50 MiB
+  limits      10000 sessions, 20 an address, 50 an IPv6 /64, 10 an account, messages of 50 MiB
   waits       5 s for a busy maildrop, 500 ms before a refusal, 30 s to drain
   scram       verifiers of 4096 iterations are stored
   sasl        SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN

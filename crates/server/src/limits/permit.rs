@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use maildrop::MaildropId;
 use tokio::sync::Notify;
 
 use super::strangers::{Network, Ticket};
-use super::{Admission, Counts, Turned};
+use super::{Admission, Counts, Turned, is_full, take_one};
 use crate::config::{Limits, Protocol};
 
 /// A place in the server; free again when dropped.
@@ -25,6 +26,8 @@ struct Holds {
     place: Place,
     /// The address that it counts for, once that is known.
     address: Option<IpAddr>,
+    /// The maildrop that it has shown to be its own.
+    maildrop: Option<MaildropId>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,6 +59,7 @@ impl Permit {
             holds: Mutex::new(Holds {
                 place: Place::Outside,
                 address: None,
+                maildrop: None,
             }),
         }
     }
@@ -101,10 +105,14 @@ impl Permit {
         Ok(())
     }
 
-    /// The session has shown whose it is, and keeps its place from here on.
-    pub(crate) fn prove(&self, limits: &Limits) -> Result<(), Turned> {
+    /// The session has shown that this maildrop is its own, and keeps its place from here on.
+    pub(crate) fn prove(&self, maildrop: MaildropId, limits: &Limits) -> Result<(), Turned> {
         let mut counts = self.admission.counts();
         let mut holds = self.holds();
+        let most = limits.sessions_per_account_max;
+        if holds.maildrop.is_none() && is_full(&counts.maildrops, &maildrop, most) {
+            return Err(Turned::MaildropFull);
+        }
         match holds.place {
             Place::Proved => {}
             Place::Stranger if counts.strangers.remove(self.ticket) => {}
@@ -115,6 +123,9 @@ impl Permit {
             }
         }
         holds.place = Place::Proved;
+        if holds.maildrop.replace(maildrop).is_none() {
+            *counts.maildrops.entry(maildrop).or_default() += 1;
+        }
         Ok(())
     }
 
@@ -184,7 +195,11 @@ impl Drop for Permit {
             counts.lmtp -= 1;
             return;
         }
-        let Holds { place, address } = *self.holds();
+        let Holds {
+            place,
+            address,
+            maildrop,
+        } = *self.holds();
         match place {
             Place::Outside => {}
             Place::Unnamed => counts.unnamed -= 1,
@@ -194,6 +209,9 @@ impl Drop for Permit {
         }
         if let Some(address) = address {
             counts.leave(address);
+        }
+        if let Some(maildrop) = maildrop {
+            take_one(&mut counts.maildrops, &maildrop);
         }
         self.admission.tell(counts.pop3, self.session_count_max);
     }

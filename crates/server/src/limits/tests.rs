@@ -11,6 +11,7 @@ fn limits(sessions: usize, per_address: usize) -> Limits {
         session_count_max: sessions,
         sessions_per_address_max: per_address,
         sessions_per_network_max: 0,
+        sessions_per_account_max: 0,
         lmtp_session_count_max: 1,
         ..Limits::default()
     }
@@ -71,7 +72,10 @@ fn an_ipv6_address_has_its_places_and_its_network_some_more() {
 fn a_full_server_still_takes_deliveries() {
     let (admission, limits) = (Admission::new(), limits(1, 0));
     let held = admit(&admission, Protocol::Pop3, "192.0.2.1", &limits).ok();
-    held.as_ref().unwrap().prove(&limits).unwrap();
+    held.as_ref()
+        .unwrap()
+        .prove(MaildropId(1), &limits)
+        .unwrap();
     let turned = admit(&admission, Protocol::Pop3, "192.0.2.2", &limits).err();
     assert_eq!(turned, Some(Turned::Full));
     let lmtp = || admit(&admission, Protocol::Lmtp, "192.0.2.2", &limits);
@@ -84,14 +88,14 @@ fn a_newcomer_gets_the_place_of_the_oldest_stranger() {
     let (admission, limits) = (Admission::new(), limits(3, 0));
     let admit = |n: u8| admit(&admission, Protocol::Pop3, &format!("192.0.2.{n}"), &limits);
     let held = [1, 2, 3].map(|n| admit(n).ok().unwrap());
-    held[0].prove(&limits).unwrap();
+    held[0].prove(MaildropId(1), &limits).unwrap();
     let fourth = admit(4).ok().unwrap();
     assert!(held[1].is_evicted() && !held[0].is_evicted() && !held[2].is_evicted());
     // He has no place to keep, however right his password.
-    assert_eq!(held[1].prove(&limits), Err(Turned::Evicted));
+    assert_eq!(held[1].prove(MaildropId(1), &limits), Err(Turned::Evicted));
     assert_eq!(admission.counts().pop3, 3);
     for permit in [&held[2], &fourth] {
-        permit.prove(&limits).unwrap();
+        permit.prove(MaildropId(1), &limits).unwrap();
     }
     assert_eq!(admit(5).err(), Some(Turned::Full));
     drop(held);
@@ -99,6 +103,27 @@ fn a_newcomer_gets_the_place_of_the_oldest_stranger() {
     let counts = admission.counts();
     assert_eq!(counts.pop3, 0);
     assert!(counts.strangers.is_empty() && counts.addresses.is_empty());
+}
+
+#[test]
+fn a_maildrop_has_its_places_and_gets_them_back() {
+    let limits = Limits {
+        sessions_per_account_max: 2,
+        ..limits(10, 0)
+    };
+    let admission = Admission::new();
+    let admit = |n: u8| admit(&admission, Protocol::Pop3, &format!("192.0.2.{n}"), &limits);
+    let held = [1, 2, 3].map(|n| admit(n).ok().unwrap());
+    held[0].prove(MaildropId(1), &limits).unwrap();
+    held[1].prove(MaildropId(1), &limits).unwrap();
+    let third = held[2].prove(MaildropId(1), &limits);
+    assert_eq!(third, Err(Turned::MaildropFull));
+    // He is a stranger still, and may have another account.
+    assert!(!admission.counts().strangers.is_empty());
+    held[2].prove(MaildropId(2), &limits).unwrap();
+    drop(held);
+    let counts = admission.counts();
+    assert!(counts.pop3 == 0 && counts.maildrops.is_empty());
 }
 
 #[test]
@@ -127,7 +152,7 @@ fn a_login_that_comes_to_nothing_leaves_a_stranger_as_old_as_he_was() {
     let third = admit(3).ok().unwrap();
     assert!(first.is_evicted() && !second.is_evicted());
     // Once gone, always gone.
-    assert_eq!(first.prove(&limits), Err(Turned::Evicted));
+    assert_eq!(first.prove(MaildropId(1), &limits), Err(Turned::Evicted));
     drop((first, second, third));
     assert_eq!(admission.counts().pop3, 0);
     assert!(admission.counts().strangers.is_empty());
@@ -220,7 +245,7 @@ fn nobody_goes_for_a_client_that_is_not_known_to_be_welcome() {
     assert!(first.is_evicted() && !second.is_evicted());
     // One that names nobody takes its place when it logs in.
     let nameless = waits().ok().unwrap();
-    assert_eq!(nameless.prove(&limits), Ok(()));
+    assert_eq!(nameless.prove(MaildropId(1), &limits), Ok(()));
     assert!(second.is_evicted());
     drop((first, second, permit, nameless));
     let counts = admission.counts();
