@@ -20,8 +20,11 @@ use crate::wire::{Wire, connect, stranger};
 /// What a crowd does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
-    /// Connects, and sends one octet of a command every ten seconds.
+    /// Connects, and sends one octet of a command every ten seconds; when it was cut, it is as slow to
+    /// come back.
     Slow,
+    /// The same, but back at once.
+    SlowAndBack,
     /// The same, inside TLS.
     SlowInsideTls,
     /// Sends a part of a ClientHello and waits; comes back when it is cut.
@@ -118,6 +121,17 @@ impl Crowd {
     }
 }
 
+impl Kind {
+    /// How long one who was cut stays away.
+    fn away(self) -> Duration {
+        match self {
+            Self::Slow | Self::SlowInsideTls => OCTET_EVERY,
+            // Who is turned away at the door shall not turn in a circle.
+            _ => Duration::from_millis(50),
+        }
+    }
+}
+
 struct Member {
     number: usize,
     pop3: std::net::SocketAddr,
@@ -134,7 +148,7 @@ impl Member {
         let mut first = true;
         loop {
             let ended = match kind {
-                Kind::Slow => self.slow(&mut first).await,
+                Kind::Slow | Kind::SlowAndBack => self.slow(&mut first).await,
                 Kind::SlowInsideTls => self.slow_inside_tls(&mut first).await,
                 Kind::StalledHandshake => self.stalled_handshake(&mut first).await,
                 Kind::StalledReader => self.stalled_reader(&mut first).await,
@@ -143,8 +157,7 @@ impl Member {
             if ended.is_err() {
                 self.seen.cut.fetch_add(1, Ordering::Relaxed);
             }
-            // Who is turned away at the door shall not turn in a circle.
-            sleep(Duration::from_millis(50)).await;
+            sleep(kind.away()).await;
         }
     }
 

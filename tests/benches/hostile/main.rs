@@ -83,7 +83,7 @@ fn main() {
         "preparing {} maildrops of {} octets …",
         readers.0, readers.1
     );
-    let program = Program::start(&path, readers);
+    let mut program = Program::start(&path, readers);
     // The crowd has threads of its own, so that its work is not in the measured times more than it must.
     let crowds = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -91,21 +91,24 @@ fn main() {
         .build()
         .unwrap();
     let length = Duration::from_secs(size.seconds);
-    let measure = || polls::measure(&program, size.rates, length);
+    let measure = |program: &Program| polls::measure(program, size.rates, length);
     polls::introduce(&program);
-    let alone = measure();
+    let alone = measure(&program);
     let mut rows = vec![Row::alone(&alone)];
     for (kind, count) in [
         (Kind::Slow, size.slow),
+        (Kind::SlowAndBack, size.slow),
         (Kind::SlowInsideTls, size.slow_tls),
         (Kind::StalledHandshake, size.stalled),
         (Kind::StalledReader, size.readers),
         (Kind::WrongPassword, size.wrong),
     ] {
+        program.restart();
+        polls::introduce(&program);
         let before = program.memory();
         let crowd = Crowd::gather(&crowds, &program, kind, count);
         let there = program.memory();
-        let (cpu, beside) = program.cpu(measure);
+        let (cpu, beside) = program.cpu(|| measure(&program));
         let report = crowd.disperse(&crowds);
         rows.push(Row::beside(
             kind,
@@ -117,7 +120,7 @@ fn main() {
         ));
         println!("{}", rows.last().unwrap());
     }
-    let after = measure();
+    let after = measure(&program);
     rows.push(Row::after(&alone, &after));
     println!(
         "\nmemory at the end: {:.1} MiB",

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ pub(crate) const MESSAGES: usize = 3;
 const READY: Duration = Duration::from_secs(20);
 
 pub(crate) struct Program {
+    path: PathBuf,
     child: Child,
     pub(crate) pop3: SocketAddr,
     pub(crate) pop3s: SocketAddr,
@@ -86,15 +87,6 @@ sessions_per_address_max = 0
             key = at("key.pem").display(),
         );
         fs::write(at("restante.toml"), configuration).unwrap();
-        let child = Command::new(path)
-            .arg("-c")
-            .arg(at("restante.toml"))
-            .arg("serve")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(at("log")).unwrap())
-            .spawn()
-            .unwrap();
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from(own.cert.der().to_vec()))
@@ -108,22 +100,39 @@ sessions_per_address_max = 0
         // A whole handshake each time: the dearest kind of client.
         tls.resumption = rustls::client::Resumption::disabled();
         let program = Self {
-            child,
+            path: path.to_owned(),
+            child: serve(path, directory.path()),
             pop3,
             pop3s,
             tls: Arc::new(tls),
             directory,
         };
+        program.wait();
+        program
+    }
+
+    /// A new process on the same data: it has no memory left over from the last crowd.
+    pub(crate) fn restart(&mut self) {
+        self.end();
+        self.child = serve(&self.path, self.directory.path());
+        self.wait();
+    }
+
+    fn wait(&self) {
         let started = Instant::now();
-        while TcpStream::connect(pop3).is_err() {
+        while TcpStream::connect(self.pop3).is_err() {
             assert!(
                 started.elapsed() < READY,
                 "the server does not start: {}",
-                program.log()
+                self.log()
             );
             std::thread::sleep(Duration::from_millis(20));
         }
-        program
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Proportional memory in octets, without the kernel's part.
@@ -151,9 +160,20 @@ sessions_per_address_max = 0
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
+}
+
+fn serve(path: &Path, directory: &Path) -> Child {
+    Command::new(path)
+        .arg("-c")
+        .arg(directory.join("restante.toml"))
+        .arg("serve")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(directory.join("log")).unwrap())
+        .spawn()
+        .unwrap()
 }
 
 fn free() -> SocketAddr {

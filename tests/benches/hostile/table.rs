@@ -36,6 +36,7 @@ impl Row {
     ) -> Self {
         let what = match kind {
             Kind::Slow => "slow ones: an octet in 10 s",
+            Kind::SlowAndBack => "slow ones, back at once when cut",
             Kind::SlowInsideTls => "slow ones inside TLS",
             Kind::StalledHandshake => "stalled handshakes",
             Kind::StalledReader => "who stop in a RETR",
