@@ -95,6 +95,44 @@ fn text(session: &OpenMaildrop, n: u32, part: Part) -> Vec<u8> {
     out
 }
 
+/// Opens a maildrop, if it can be without waiting: that says the same as opening it in peace.
+fn open_view(
+    maildrops: &Maildrops,
+    id: MaildropId,
+    view: &View,
+) -> Result<OpenMaildrop, OpenError> {
+    let seen = |open: &OpenMaildrop| format!("{:?}", open.listing());
+    let listing = seen(&maildrops.open_view(id, view)?);
+    match maildrops.open_at_hand(id, view) {
+        Some(opened) => {
+            let opened = opened.unwrap();
+            assert_eq!(seen(&opened), listing);
+            Ok(opened)
+        }
+        None => maildrops.open_view(id, view),
+    }
+}
+
+fn open(maildrops: &Maildrops, id: MaildropId) -> Result<OpenMaildrop, OpenError> {
+    open_view(maildrops, id, &View::default())
+}
+
+/// The same as [`text`], for a client that has room for so many octets at a time.
+fn text_peeked(session: &OpenMaildrop, n: u32, room: usize) -> Vec<u8> {
+    let mut text = session.text(number(n), Part::Whole).unwrap();
+    let (mut out, mut buffer) = (Vec::new(), vec![0; 3 * 64 * 1024 + 1]);
+    loop {
+        while let Some(range) = text.peek(&mut buffer) {
+            let taken = range.len().min(room);
+            out.extend_from_slice(&buffer[range][..taken]);
+            text.advance(taken);
+        }
+        if text.read(&mut out, Patience::Wait).unwrap() == Progress::End {
+            return out;
+        }
+    }
+}
+
 fn delete(session: OpenMaildrop, numbers: &[u32]) -> usize {
     let mut deletions = Deletions::default();
     for &n in numbers {
@@ -134,11 +172,14 @@ fn what_was_delivered_is_retrieved() {
             .iter()
             .map(|text| deliver(maildrops, DROP, text))
             .collect();
-        let session = maildrops.open(DROP).unwrap();
+        let session = open(maildrops, DROP).unwrap();
         let listing = session.listing();
         assert_eq!(listing.len(), texts.len());
         for (n, (stored, delivered)) in (1..).zip(texts.iter().zip(&delivered)) {
             assert_eq!(text(&session, n, Part::Whole), *stored, "message {n}");
+            for room in [7001, 65_536, 65_537, usize::MAX] {
+                assert_eq!(text_peeked(&session, n, room), *stored, "message {n}");
+            }
             assert_eq!(listing.octets(number(n)), Some(delivered.octets));
             assert_eq!(delivered.octets, Octets(measure(stored).octets));
             let unique_id = listing.unique_id(number(n)).unwrap();
@@ -158,7 +199,7 @@ fn top_is_the_header_and_so_many_lines() {
         );
         deliver(maildrops, DROP, b"only: header\r\n");
         deliver(maildrops, DROP, &long(200_000));
-        let session = maildrops.open(DROP).unwrap();
+        let session = open(maildrops, DROP).unwrap();
         let header = b"A: b\r\nC: d\r\n\r\n".to_vec();
         for (lines, body) in [
             (0, &b""[..]),
@@ -205,7 +246,7 @@ fn prefix_and_sizes_add_up() {
             let stored = long(size);
             let delivered = deliver_with(maildrops, drop, &stored, &envelope);
             assert_eq!(delivered.octets.0, (20 + stored.len()) as u64);
-            let session = maildrops.open(drop).unwrap();
+            let session = open(maildrops, drop).unwrap();
             let expected = [&envelope.prefix[..], &stored].concat();
             assert_eq!(text(&session, 1, Part::Whole), expected);
             assert_eq!(text(&session, 1, Part::Top(0)), &expected[..20 + 23]);
@@ -234,7 +275,7 @@ fn one_draft_for_many_maildrops() {
                 .unwrap();
         }
         for id in 1..4 {
-            let session = maildrops.open(MaildropId(id)).unwrap();
+            let session = open(maildrops, MaildropId(id)).unwrap();
             let expected = [format!("Delivered-To: {id}\r\n").as_bytes(), &stored].concat();
             assert_eq!(text(&session, 1, Part::Whole), expected);
         }
@@ -249,28 +290,28 @@ fn one_draft_for_many_maildrops() {
 fn one_session_a_maildrop() {
     every(|maildrops| {
         // Without messages nothing can be removed, so nothing is held.
-        let empty = maildrops.open(DROP).unwrap();
+        let empty = open(maildrops, DROP).unwrap();
         assert!(empty.listing().is_empty());
-        let also = maildrops.open(DROP).unwrap();
+        let also = open(maildrops, DROP).unwrap();
         deliver(maildrops, DROP, b"A: b\r\n\r\n");
         assert_eq!(also.commit(&Deletions::default()).unwrap(), 0);
 
-        let session = maildrops.open(DROP).unwrap();
-        assert!(matches!(maildrops.open(DROP), Err(OpenError::InUse)));
+        let session = open(maildrops, DROP).unwrap();
+        assert!(matches!(open(maildrops, DROP), Err(OpenError::InUse)));
         drop(empty);
-        assert!(matches!(maildrops.open(DROP), Err(OpenError::InUse)));
+        assert!(matches!(open(maildrops, DROP), Err(OpenError::InUse)));
         // Another maildrop is no matter.
         deliver(maildrops, MaildropId(1), b"A: b\r\n\r\n");
-        maildrops.open(MaildropId(1)).unwrap();
+        open(maildrops, MaildropId(1)).unwrap();
         // A text on its way out does not hold the maildrop.
         let mut sending = session.text(number(1), Part::Whole).unwrap();
         drop(session);
-        let session = maildrops.open(DROP).unwrap();
+        let session = open(maildrops, DROP).unwrap();
         let mut out = Vec::new();
         sending.read(&mut out, Patience::Wait).unwrap();
         assert_eq!(out, b"A: b\r\n\r\n");
         assert_eq!(session.commit(&Deletions::default()).unwrap(), 1);
-        maildrops.open(DROP).unwrap();
+        open(maildrops, DROP).unwrap();
     });
 }
 
@@ -278,14 +319,14 @@ fn one_session_a_maildrop() {
 fn a_snapshot_does_not_move() {
     every(|maildrops| {
         deliver(maildrops, DROP, b"A: 1\r\n\r\n");
-        let session = maildrops.open(DROP).unwrap();
+        let session = open(maildrops, DROP).unwrap();
         deliver(maildrops, DROP, b"A: 2\r\n\r\n");
         assert_eq!(session.listing().len(), 1);
         assert!(session.text(number(2), Part::Whole).is_err());
         // All of this session's messages go; the new one stays.
         assert_eq!(delete(session, &[1]), 0);
         maildrops.tidy(DROP).unwrap();
-        let session = maildrops.open(DROP).unwrap();
+        let session = open(maildrops, DROP).unwrap();
         assert_eq!(session.listing().len(), 1);
         assert_eq!(text(&session, 1, Part::Whole), b"A: 2\r\n\r\n");
     });
@@ -298,19 +339,19 @@ fn deletions_are_all_or_nothing_and_only_by_commit() {
             deliver(maildrops, DROP, format!("N: {n}\r\n\r\n").as_bytes());
         }
         let ids = |maildrops: &Maildrops| {
-            let listing = maildrops.open(DROP).unwrap().listing();
+            let listing = open(maildrops, DROP).unwrap().listing();
             (1..=listing.len() as u32)
                 .map(|n| listing.unique_id(number(n)).unwrap().to_vec())
                 .collect::<Vec<_>>()
         };
         let before = ids(maildrops);
         // A lost connection: marked, never committed.
-        drop(maildrops.open(DROP).unwrap());
+        drop(open(maildrops, DROP).unwrap());
         assert_eq!(ids(maildrops), before);
-        assert_eq!(delete(maildrops.open(DROP).unwrap(), &[2, 4, 77]), 3);
+        assert_eq!(delete(open(maildrops, DROP).unwrap(), &[2, 4, 77]), 3);
         let kept = [0, 2, 4].map(|at: usize| before[at].clone());
         assert_eq!(ids(maildrops), kept);
-        let session = maildrops.open(DROP).unwrap();
+        let session = open(maildrops, DROP).unwrap();
         assert_eq!(text(&session, 2, Part::Whole), b"N: 2\r\n\r\n");
     });
 }
@@ -324,11 +365,11 @@ fn unique_ids_are_never_used_again() {
                 let delivered = deliver(maildrops, DROP, b"A: b\r\n\r\n");
                 assert!(seen.insert(delivered.unique_id));
             }
-            let session = maildrops.open(DROP).unwrap();
+            let session = open(maildrops, DROP).unwrap();
             let all: Vec<u32> = (1..=session.listing().len() as u32).collect();
             delete(session, &all);
             maildrops.tidy(DROP).unwrap();
-            assert!(maildrops.open(DROP).unwrap().listing().is_empty());
+            assert!(open(maildrops, DROP).unwrap().listing().is_empty());
         }
         assert_eq!(maildrops.summary(DROP).unwrap().messages, 0);
         assert!(maildrops.summary(DROP).unwrap().next_uid > seen.len() as u64);
@@ -356,7 +397,7 @@ fn unique_ids_from_elsewhere_are_kept_once() {
             &named(format!("{generation}.zzz").as_bytes()),
         );
         assert!(!next.unique_id.to_string().ends_with(".zzz"));
-        let listing = maildrops.open(DROP).unwrap().listing();
+        let listing = open(maildrops, DROP).unwrap().listing();
         let ids: HashSet<_> = (1..=4)
             .map(|n| listing.unique_id(number(n)).unwrap())
             .collect();
@@ -385,7 +426,11 @@ fn many_deliver_while_sessions_come_and_go() {
         let mut idle = 0;
         while idle < 2 {
             let done = deliverers.iter().all(|thread| thread.is_finished());
-            let session = maildrops.open(DROP).unwrap();
+            let session = match maildrops.open_at_hand(DROP, &View::default()) {
+                Some(opened) => opened,
+                None => maildrops.open(DROP),
+            }
+            .unwrap();
             let listing = session.listing();
             let all: Vec<u32> = (1..=listing.len() as u32).collect();
             for &n in &all {
@@ -455,7 +500,7 @@ proptest! {
                             .filter(|&at| goes(at))
                             .map(|at| at as u32 + 1)
                             .collect();
-                        let left = delete(maildrops.open(DROP).unwrap(), &numbers);
+                        let left = delete(open(&maildrops, DROP).unwrap(), &numbers);
                         let mut at = 0;
                         model.retain(|_| {
                             at += 1;
@@ -463,13 +508,13 @@ proptest! {
                         });
                         prop_assert_eq!(left, model.len());
                     }
-                    Operation::Vanish => drop(maildrops.open(DROP).unwrap()),
+                    Operation::Vanish => drop(open(&maildrops, DROP).unwrap()),
                     Operation::Tidy => maildrops.tidy(DROP).unwrap(),
                     Operation::Reopen if native => maildrops = start(),
                     Operation::Reopen => {}
                 }
             }
-            let session = maildrops.open(DROP).unwrap();
+            let session = open(&maildrops, DROP).unwrap();
             let listing = session.listing();
             prop_assert_eq!(listing.len(), model.len());
             for (n, (id, stored)) in (1..).zip(&model) {
@@ -485,7 +530,7 @@ proptest! {
 
 /// Which messages a session lists as internationalised.
 fn internationalised(maildrops: &Maildrops) -> Vec<u32> {
-    let listing = maildrops.open(DROP).unwrap().listing();
+    let listing = open(maildrops, DROP).unwrap().listing();
     let numbers = listing.internationalised().iter();
     numbers.map(|number| number.get()).collect()
 }
@@ -501,7 +546,7 @@ fn a_header_that_is_not_ascii_is_known_without_reading_it() {
         };
         deliver_with(maildrops, DROP, b"Subject: c\r\n\r\n", &envelope);
         assert_eq!(internationalised(maildrops), [2, 3]);
-        delete(maildrops.open(DROP).unwrap(), &[1]);
+        delete(open(maildrops, DROP).unwrap(), &[1]);
         assert_eq!(internationalised(maildrops), [1, 2]);
     });
 }
@@ -526,7 +571,7 @@ fn a_sidecar_and_a_file_written_anew_know_it_too() {
     let maildrops = start();
     assert_eq!(internationalised(&maildrops), [600]);
     delete(
-        maildrops.open(DROP).unwrap(),
+        open(&maildrops, DROP).unwrap(),
         &(1..=599).collect::<Vec<_>>(),
     );
     maildrops.compact(DROP).unwrap();
@@ -545,7 +590,7 @@ fn a_template_shapes_new_unique_ids_and_no_old_ones() {
         Maildrops::native(dir.path(), &settings).unwrap()
     };
     let ids = |maildrops: &Maildrops| -> Vec<String> {
-        let session = maildrops.open(DROP).unwrap();
+        let session = open(maildrops, DROP).unwrap();
         let listing = session.listing();
         (1..=listing.len() as u32)
             .map(|n| String::from_utf8(listing.unique_id(number(n)).unwrap().to_vec()).unwrap())
@@ -627,7 +672,7 @@ proptest! {
                     .collect();
                 let most = messages_max.map_or(usize::MAX, |most| most as usize);
                 seen.drain(..seen.len().saturating_sub(most));
-                let open = |maildrops: &Maildrops| maildrops.open_view(DROP, &view).unwrap();
+                let open = |maildrops: &Maildrops| open_view(maildrops, DROP, &view).unwrap();
                 {
                     let session = open(&maildrops);
                     let listing = session.listing();
@@ -701,7 +746,7 @@ fn a_view_of_what_is_recent() {
                 messages_max,
                 ..View::default()
             };
-            let listing = maildrops.open_view(DROP, &view).unwrap().listing();
+            let listing = open_view(maildrops, DROP, &view).unwrap().listing();
             let numbers = 0..listing.len();
             let ids = numbers.map(|at| MessageNumber::from_index(at).unwrap());
             let ids = ids.map(|it| listing.unique_id(it).unwrap().to_vec());
@@ -722,7 +767,7 @@ fn a_view_of_what_is_recent() {
         assert_eq!(ids(moments[1], Some(1)), (delivered[2..].to_vec(), true));
         // What was brought back counts from then, in memory and after the file was written anew.
         if let Maildrops::Native(_) = maildrops {
-            delete(maildrops.open(DROP).unwrap(), &[1]);
+            delete(open(maildrops, DROP).unwrap(), &[1]);
             let dead: Vec<_> = maildrops.deleted(DROP).unwrap();
             let uids: Vec<_> = dead.iter().map(|it| it.uid).collect();
             assert_eq!(maildrops.undelete(DROP, &uids).unwrap(), uids);

@@ -40,6 +40,7 @@ mod unique_id;
 mod view;
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -169,6 +170,20 @@ impl Maildrops {
             Self::Memory(memory) => Opened::Memory(memory.open(id, view)?),
             Self::Native(native) => Opened::Native(native.store.open_view(id, view)?),
         }))
+    }
+
+    /// Opens as [`Maildrops::open_view`] does, if that needs no waiting, neither for the disk nor for
+    /// anybody; none: it may.
+    pub fn open_at_hand(
+        &self,
+        id: MaildropId,
+        view: &View,
+    ) -> Option<Result<OpenMaildrop, OpenError>> {
+        let opened = match self {
+            Self::Memory(memory) => memory.open(id, view).map(Opened::Memory),
+            Self::Native(native) => native.store.open_at_hand(id, view)?.map(Opened::Native),
+        };
+        Some(opened.map(OpenMaildrop))
     }
 
     /// Does what can wait until a client has its reply to QUIT: gives the space of an emptied
@@ -532,6 +547,28 @@ impl Text {
         match &mut self.0 {
             Source::Memory(text) => text.read(out, patience),
             Source::Native(text) => text.read(out, patience),
+        }
+    }
+
+    /// Verified octets of a long text from where it is now, without taking them off it: as many blocks
+    /// of 64 KiB as `buffer` has room for, and where in it they are. None when the page cache has not
+    /// got the next block, when that is the last one, or when the text is not of this kind; then
+    /// [`Text::read`] goes on from here.
+    ///
+    /// So one buffer does for all sessions of a thread: what a client has no room for is not kept, but
+    /// read again when it has.
+    pub fn peek(&self, buffer: &mut [u8]) -> Option<Range<usize>> {
+        match &self.0 {
+            Source::Memory(_) => None,
+            Source::Native(text) => text.peek(buffer),
+        }
+    }
+
+    /// Takes so many of the octets that [`Text::peek`] has shown off the text.
+    pub fn advance(&mut self, octets: usize) {
+        match &mut self.0 {
+            Source::Memory(_) => {}
+            Source::Native(text) => text.advance(octets),
         }
     }
 }

@@ -14,7 +14,7 @@ use maildrop::native::media::{Disk as _, File as _, Lock, RealDisk};
 use maildrop::native::{Backup, Run, Store};
 use maildrop::{
     Addressee, DeliverError, Delivered, Envelope, MaildropId, Maildrops, Measure, NativeSettings,
-    OpenError,
+    OpenError, OpenMaildrop, View,
 };
 use pop3::{Deletions, MessageNumber};
 
@@ -48,6 +48,51 @@ fn all(count: usize) -> Deletions {
         deletions.mark(MessageNumber::from_index(index).unwrap());
     }
     deletions
+}
+
+#[test]
+fn what_another_process_did_is_not_at_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = [0, 1].map(|_| Maildrops::native(dir.path(), &any()).unwrap());
+    let all_of_it = View::default();
+    let at_hand = || one.open_at_hand(DROP, &all_of_it);
+    let messages = |opened: OpenMaildrop| opened.listing().len();
+    // What nobody has opened is not known, and what is not there is empty as soon as that is.
+    assert!(at_hand().is_none());
+    assert_eq!(one.open(DROP).map(messages).unwrap(), 0);
+    assert!(at_hand().is_none_or(|it| it.map(messages).unwrap() == 0));
+    deliver(&one, b"A: 1\r\n\r\n");
+    let session = at_hand().unwrap().unwrap();
+    assert_eq!(session.listing().len(), 1);
+    assert!(matches!(at_hand(), Some(Err(OpenError::InUse))));
+    // Held, it is held for the other process as well.
+    assert!(matches!(two.open(DROP), Err(OpenError::InUse)));
+    drop(session);
+    // A session of the other one: who waits for it must not be this thread.
+    let session = two.open(DROP).unwrap();
+    assert!(at_hand().is_none());
+    drop(session);
+    assert!(at_hand().is_some());
+    deliver(&two, b"A: 2\r\n\r\n");
+    assert!(at_hand().is_none());
+    assert_eq!(one.open(DROP).map(messages).unwrap(), 2);
+    assert_eq!(at_hand().map(|it| it.map(messages).unwrap()), Some(2));
+    two.open(DROP).unwrap().commit(&all(1)).unwrap();
+    assert!(at_hand().is_none());
+    // What is recent is in the file, not in the index.
+    assert_eq!(one.open(DROP).map(messages).unwrap(), 1);
+    let recent = View {
+        since_us: Some(0),
+        ..all_of_it
+    };
+    assert!(at_hand().is_some() && one.open_at_hand(DROP, &recent).is_none());
+    // The same name, another file.
+    let path = dir.path().join(Store::<RealDisk>::path_of(DROP));
+    let aside = dir.path().join("aside");
+    fs::rename(&path, &aside).unwrap();
+    fs::copy(&aside, &path).unwrap();
+    assert!(at_hand().is_none());
+    assert_eq!(one.open(DROP).map(messages).unwrap(), 1);
 }
 
 #[test]

@@ -59,6 +59,16 @@ pub trait Disk: Send + Sync + 'static {
     /// `NotFound` if there is none.
     fn open(&self, path: &str) -> io::Result<Self::File>;
 
+    /// As [`Disk::open`], if that needs no waiting for the disk; none: it may. What is opened may be
+    /// anything: the caller knows by its [`FileId`] which file it wants.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Disk::open`].
+    fn open_cached(&self, path: &str) -> io::Result<Option<Self::File>> {
+        self.open(path).map(Some)
+    }
+
     /// Makes a new file, mode 0600.
     ///
     /// # Errors
@@ -114,6 +124,15 @@ pub trait Disk: Send + Sync + 'static {
     ///
     /// `NotFound` if it leads nowhere.
     fn stat(&self, path: &str) -> io::Result<Stat>;
+
+    /// Whether a name leads to this file now.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Disk::stat`].
+    fn is_named(&self, path: &str, id: FileId) -> io::Result<bool> {
+        Ok(self.stat(path)?.id == id)
+    }
 
     /// The names in a directory, in no order, without `.` and `..`.
     ///

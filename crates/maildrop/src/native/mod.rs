@@ -22,12 +22,13 @@
 //! - `index`, `recover`, `tear`, `sidecar`: from a file to its list of messages.
 //! - `table`: locks in one process; `append`, `catch_up`, `refusal`, `commit`: what is done under
 //!   the append lock.
-//! - `deliver`, `session`, `view`, `text`, `hide`, `expire`, `undelete`, `erase`, `verify`: what callers
+//! - `deliver`, `session`, `at_hand`, `view`, `text`, `hide`, `expire`, `undelete`, `erase`, `verify`: what callers
 //!   want.
 //! - `tidy`, `rewrite`, `fresh`, `grave`, `space`, `reserve`: giving space back, and having some.
 //! - `backup`, `restore`, `salvage`, with `source`: whole files, out of the store and into it.
 
 mod append;
+mod at_hand;
 mod backup;
 mod bytes;
 mod catch_up;

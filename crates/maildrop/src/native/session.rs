@@ -11,7 +11,7 @@ use super::Store;
 use super::append::{Appending, Purpose};
 use super::index::Entry;
 use super::media::{Disk, File, Lock};
-use super::table::{Shared, TIDYING_WAIT};
+use super::table::{Known, Shared, TIDYING_WAIT};
 use super::text::Text;
 use crate::error::{CommitError, OpenError, StoreError, TextError};
 use crate::id::MaildropId;
@@ -23,7 +23,7 @@ const REPLACED_MAX: usize = 16;
 /// How long to try to be seen waiting for housekeeping.
 const WAITING_WAIT: Duration = Duration::from_millis(200);
 /// Records read at an opening that make a new sidecar worth its while.
-const SIDECAR_RECORDS_MIN: u64 = 512;
+pub(super) const SIDECAR_RECORDS_MIN: u64 = 512;
 
 /// A maildrop that a session holds. Dropping it deletes nothing and frees the lock.
 pub struct Session<D: Disk> {
@@ -38,18 +38,36 @@ pub struct Session<D: Disk> {
 }
 
 /// The session lock, in this process and between processes.
-struct Held<D: Disk> {
+pub(super) struct Held<D: Disk> {
     store: Arc<Store<D>>,
     drop: MaildropId,
-    shared: Arc<Shared>,
-    file: Option<Arc<D::File>>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) file: Option<Arc<D::File>>,
     salt: [u8; 16],
+}
+
+impl<D: Disk> Held<D> {
+    /// What this process's lock is for; that between processes comes with the file.
+    pub(super) fn new(store: &Arc<Store<D>>, drop: MaildropId, shared: Arc<Shared>) -> Self {
+        Self {
+            store: Arc::clone(store),
+            drop,
+            shared,
+            file: None,
+            salt: [0; 16],
+        }
+    }
 }
 
 impl<D: Disk> Drop for Held<D> {
     fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            // A text that is still being sent keeps the file open, but must not keep the lock.
+        // A text that is still being sent keeps the file open, but must not keep the lock. Otherwise
+        // closing the file frees it.
+        if let Some(file) = self
+            .file
+            .take()
+            .and_then(|file| Arc::try_unwrap(file).err())
+        {
             file.unlock(Lock::Session);
         }
         self.shared.release();
@@ -81,42 +99,16 @@ impl<D: Disk> Store<D> {
         if !shared.hold() {
             return Err(OpenError::InUse);
         }
-        let mut held = Held {
-            store: Arc::clone(self),
-            drop,
-            shared,
-            file: None,
-            salt: [0; 16],
-        };
+        let mut held = Held::new(self, drop, shared);
         let Some(file) = self.lock_session(drop)? else {
             return Ok(Session::empty());
         };
         held.file = Some(Arc::clone(&file));
-        let mut appending = match self.append_to(drop, &held.shared, Some(&file), Purpose::Read) {
-            Err(StoreError::Missing) => return Ok(Session::empty()),
-            other => other?,
-        };
-        let (entries, is_partial) = appending.seen(view).map_err(OpenError::Unavailable)?;
-        let known = appending.known();
-        let names = match known.index.names.is_empty() {
-            true => BTreeMap::new(),
-            false => entries
-                .iter()
-                .filter_map(|entry| Some((entry.uid, known.index.names.get(&entry.uid)?.clone())))
-                .collect(),
-        };
-        let generation = known.header.generation;
-        let salt = known.header.salt;
-        appending.write_sidecar(SIDECAR_RECORDS_MIN);
-        std::mem::drop(appending);
-        held.salt = salt;
-        Ok(Session {
-            held: (!entries.is_empty()).then_some(held),
-            entries,
-            is_partial,
-            names,
-            generation,
-        })
+        let shared = Arc::clone(&held.shared);
+        match self.append_to(drop, &shared, Some(&file), Purpose::Read) {
+            Err(StoreError::Missing) => Ok(Session::empty()),
+            appending => appending?.session(held, view),
+        }
     }
 
     /// The file with its session lock; none if there is no file.
@@ -158,8 +150,44 @@ impl<D: Disk> Store<D> {
     }
 }
 
+impl<D: Disk> Appending<'_, D> {
+    /// The session of a maildrop that is held, with what it sees.
+    fn session(mut self, held: Held<D>, view: &View) -> Result<Session<D>, OpenError> {
+        let seen = self.seen(view).map_err(OpenError::Unavailable)?;
+        let session = self.known().session(held, seen);
+        self.write_sidecar(SIDECAR_RECORDS_MIN);
+        Ok(session)
+    }
+}
+
+impl Known {
+    /// The session of a maildrop that is held, with the entries that it sees, and whether these are not
+    /// all.
+    pub(super) fn session<D: Disk>(
+        &self,
+        mut held: Held<D>,
+        (entries, is_partial): (Vec<Entry>, bool),
+    ) -> Session<D> {
+        let names = match self.index.names.is_empty() {
+            true => BTreeMap::new(),
+            false => entries
+                .iter()
+                .filter_map(|entry| Some((entry.uid, self.index.names.get(&entry.uid)?.clone())))
+                .collect(),
+        };
+        held.salt = self.header.salt;
+        Session {
+            held: (!entries.is_empty()).then_some(held),
+            entries,
+            is_partial,
+            names,
+            generation: self.header.generation,
+        }
+    }
+}
+
 impl<D: Disk> Session<D> {
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self {
             held: None,
             entries: Vec::new(),

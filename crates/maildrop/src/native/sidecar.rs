@@ -41,16 +41,22 @@ impl<D: Disk> Appending<'_, D> {
         let store = self.store;
         let file = Arc::clone(&self.file);
         let known = self.known();
-        // 64 octets is the least that a record takes.
-        let missing = (known.index.end - known.sidecar) / 64;
-        let worth_it = known.index.live > LIVE_MIN
-            && known.index.gaps.is_empty()
-            && known.durable >= known.index.end
-            && (missing > behind.saturating_mul(8) || known.index.commits > known.sidecar_commits);
-        if worth_it && write(&*store.disk, drop, known, &*file).is_ok() {
+        if known.wants_sidecar(behind) && write(&*store.disk, drop, known, &*file).is_ok() {
             known.sidecar = known.index.end;
             known.sidecar_commits = known.index.commits;
         }
+    }
+}
+
+impl Known {
+    /// Whether the maildrop is large and its sidecar is `behind` records behind, or misses a deletion.
+    pub(crate) fn wants_sidecar(&self, behind: u64) -> bool {
+        // 64 octets is the least that a record takes.
+        let missing = (self.index.end - self.sidecar) / 64;
+        self.index.live > LIVE_MIN
+            && self.index.gaps.is_empty()
+            && self.durable >= self.index.end
+            && (missing > behind.saturating_mul(8) || self.index.commits > self.sidecar_commits)
     }
 }
 

@@ -103,6 +103,20 @@ impl Shared {
         free
     }
 
+    /// Takes the session lock of this process without waiting; false if a session has it, none if
+    /// housekeeping has it and will give way.
+    pub(crate) fn hold_at_once(&self) -> Option<bool> {
+        let mut hold = self.lock_hold();
+        match hold.holder {
+            Holder::Nobody => {
+                hold.holder = Holder::Session;
+                Some(true)
+            }
+            Holder::Session => Some(false),
+            Holder::Tidying => None,
+        }
+    }
+
     /// Takes the session lock for housekeeping; false if anybody has it, or waits for it.
     pub(crate) fn hold_to_tidy(&self) -> bool {
         let mut hold = self.lock_hold();
@@ -138,6 +152,13 @@ impl Shared {
             slot.known = None;
             slot
         })
+    }
+}
+
+impl Shared {
+    /// The append mutex, if nobody has it and nobody has left it in the middle of something.
+    pub(crate) fn slot_at_once(&self) -> Option<MutexGuard<'_, Slot>> {
+        self.slot.try_lock().ok()
     }
 }
 
@@ -179,6 +200,15 @@ impl Table {
             self.forget_some(&mut drops);
         }
         entry
+    }
+
+    /// The entry of a maildrop, if there is one.
+    pub(crate) fn entry_at_hand(&self, id: MaildropId) -> Option<Arc<Shared>> {
+        let drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = drops.get(&id)?;
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        entry.used.store(now, Ordering::Relaxed);
+        Some(Arc::clone(entry))
     }
 
     /// Notes what an entry costs now.

@@ -5,6 +5,7 @@
 //! block by block, each with a checksum of its own.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use memchr::memchr_iter;
@@ -48,6 +49,8 @@ struct Blocks {
     sums: Vec<u32>,
     /// Next block.
     next: usize,
+    /// How many of its first octets are gone already.
+    gone: usize,
     /// Verified octets of a block larger than a chunk, and how many of them were handed out.
     ready: Vec<u8>,
     given: usize,
@@ -212,6 +215,7 @@ impl<F: File> Text<F> {
             block,
             sums,
             next: 0,
+            gone: 0,
             ready: buffer,
             given: 0,
         });
@@ -292,6 +296,7 @@ impl<F: File> Text<F> {
                 return Err(stop);
             }
             blocks.next += 1;
+            buffer.drain(start..start + std::mem::take(&mut blocks.gone));
         }
         if blocks.given < blocks.ready.len() {
             let to = (blocks.given + BLOCK).min(blocks.ready.len());
@@ -307,6 +312,42 @@ impl<F: File> Text<F> {
                 Ok(Progress::End)
             }
             false => Ok(Progress::More),
+        }
+    }
+
+    /// Verified octets of a long text from where it is now, without taking them off it: as many whole
+    /// blocks as `buffer` has room for, and where in it they are. None when the page cache has not got
+    /// the next block, when that is the last one, or when the text is not of this kind; then
+    /// [`Text::read`] goes on from here.
+    pub fn peek(&self, buffer: &mut [u8]) -> Option<Range<usize>> {
+        let Stage::Blocks(blocks) = &self.stage else {
+            return None;
+        };
+        if self.cut.lines.is_some() || blocks.block != BLOCK as u64 {
+            return None;
+        }
+        let sums = &blocks.sums[blocks.next..];
+        let mut end = 0;
+        for (sum, room) in sums[..sums.len().saturating_sub(1)]
+            .iter()
+            .zip(buffer.chunks_exact_mut(BLOCK))
+        {
+            let from = blocks.body + blocks.next as u64 * blocks.block + end as u64;
+            // What is cold, missing or wrong is `read`'s to say when it is next.
+            match self.file.read_cached(room, from) {
+                Ok(Some(BLOCK)) if crc32c::crc32c(room) == *sum => end += BLOCK,
+                _ => break,
+            }
+        }
+        (end > 0).then_some(blocks.gone..end)
+    }
+
+    /// Takes so many of the octets that [`Text::peek`] has shown off the text.
+    pub fn advance(&mut self, octets: usize) {
+        if let Stage::Blocks(blocks) = &mut self.stage {
+            let at = blocks.gone + octets;
+            let size = blocks.block as usize;
+            (blocks.next, blocks.gone) = (blocks.next + at / size, at % size);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::append::Appending;
 use super::expire::appended_us;
-use super::index::Entry;
+use super::index::{Entry, Index};
 use super::media::{Disk, File};
 use super::record::{At, look};
 use crate::view::{Hidden, View};
@@ -22,15 +22,12 @@ impl<D: Disk> Appending<'_, D> {
     /// The messages that a session sees, ascending by uid, and whether there are others.
     pub(crate) fn seen(&mut self, view: &View) -> io::Result<(Vec<Entry>, bool)> {
         let index = &self.known().index;
-        let seen: Vec<Entry> = match view.hidden {
-            Hidden::LeftOut => index.listed().copied().collect(),
-            Hidden::Shown => index.alive().copied().collect(),
+        let Some(since_us) = view.since_us else {
+            return Ok(index.seen(view));
         };
         let live = index.live;
-        let seen = match view.since_us {
-            Some(since_us) => self.recent(seen, since_us, view)?,
-            None => view.newest(seen),
-        };
+        let shown = index.shown(view.hidden);
+        let seen = self.recent(shown, since_us, view)?;
         let is_partial = (seen.len() as u64) < live;
         Ok((seen, is_partial))
     }
@@ -66,5 +63,21 @@ impl<D: Disk> Appending<'_, D> {
         }
         recent.reverse();
         Ok(recent)
+    }
+}
+
+impl Index {
+    /// What a view of all ages shows, and whether that is not all there is.
+    pub(crate) fn seen(&self, view: &View) -> (Vec<Entry>, bool) {
+        let seen = view.newest(self.shown(view.hidden));
+        let is_partial = (seen.len() as u64) < self.live;
+        (seen, is_partial)
+    }
+
+    fn shown(&self, hidden: Hidden) -> Vec<Entry> {
+        match hidden {
+            Hidden::LeftOut => self.listed().copied().collect(),
+            Hidden::Shown => self.alive().copied().collect(),
+        }
     }
 }

@@ -161,6 +161,17 @@ impl Disk for RealDisk {
         }
     }
 
+    fn open_cached(&self, path: &str) -> io::Result<Option<RealFile>> {
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::CACHED;
+        match rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve) {
+            Ok(fd) => Ok(Some(RealFile { fd })),
+            Err(Errno::NOENT) => Err(io::ErrorKind::NotFound.into()),
+            // Not in the cache (AGAIN), or a kernel before 5.12 (INVAL), or an error: `open` will say.
+            Err(_) => Ok(None),
+        }
+    }
+
     fn create(&self, path: &str) -> io::Result<RealFile> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let fd = self.open_with(path, flags, FILE_MODE)?;
@@ -210,6 +221,16 @@ impl Disk for RealDisk {
     fn stat(&self, path: &str) -> io::Result<Stat> {
         let fd = self.open_with(path, OFlags::PATH, Mode::empty())?;
         stat(&fd)
+    }
+
+    fn is_named(&self, path: &str, id: FileId) -> io::Result<bool> {
+        // Nothing is opened, and a link to elsewhere is not this file: the plain call is safe here.
+        let stat = rustix::fs::statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(id
+            == FileId {
+                device: stat.st_dev,
+                inode: stat.st_ino,
+            })
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
