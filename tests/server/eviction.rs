@@ -78,7 +78,7 @@ fn a_flood_from_one_network_keeps_nobody_out() {
 #[test]
 fn a_stranger_makes_room_while_his_password_is_checked() {
     let mut setup = Setup::new().with(|config| config.limits.session_count_max = 1);
-    setup.refusal_delay = Duration::from_secs(8);
+    setup.refusal_delay = Duration::from_secs(4);
     let server = setup.start();
     let mut guesser = server.plain();
     guesser.ask("USER bob", "+OK");
