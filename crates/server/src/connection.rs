@@ -6,16 +6,18 @@
 //! Every wait has an end: reads end when the caller's deadline does, writes when the peer does not
 //! read for `write_timeout`, both when the server is told to cut.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
@@ -25,7 +27,6 @@ use tracing::debug;
 use zeroize::Zeroize as _;
 
 use crate::buffers::{Buffers, LongLine};
-use crate::config::Limits;
 use crate::control::Phase;
 use crate::log::End;
 use crate::tls;
@@ -125,40 +126,44 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        let Self {
-            stream,
-            output,
-            phase,
-            write_timeout,
-            ..
-        } = self;
         let mut written = 0;
-        loop {
-            let step = async {
-                match &output[written..] {
-                    // TLS keeps octets back until it is flushed.
-                    [] => stream.flush().await.map(|()| None),
-                    rest => stream.write(rest).await.map(Some),
-                }
-            };
-            let step = tokio::select! {
-                biased;
-                step = step => step,
-                () = cut(phase) => return Err(End::Cut),
-                () = sleep(*write_timeout) => return Err(End::WriteTimeout),
-            };
-            match step {
-                Ok(None) => break,
-                Ok(Some(octets)) if octets > 0 => written += octets,
-                Ok(Some(_)) => return Err(End::Lost),
-                Err(error) => {
-                    debug!(%error, "connection lost while writing");
-                    return Err(End::Lost);
-                }
+        while written < self.output.len() {
+            let step = self.stream.write(&self.output[written..]);
+            match within(step, &self.phase, self.write_timeout).await? {
+                0 => return Err(End::Lost),
+                octets => written += octets,
             }
         }
-        output.clear();
+        // TLS keeps octets back until it is flushed.
+        within(self.stream.flush(), &self.phase, self.write_timeout).await?;
+        self.output.clear();
         Ok(())
+    }
+
+    /// Writes some of what `show` puts into a buffer that all connections of this thread use, as soon
+    /// as the peer has room, and returns how many octets; none if it has nothing to show. To be called
+    /// with an empty output.
+    pub(crate) async fn write_some(
+        &mut self,
+        mut show: impl FnMut(&mut [u8]) -> Option<Range<usize>>,
+    ) -> Result<Option<usize>, End> {
+        let stream = &mut self.stream;
+        let step = poll_fn(|context| {
+            ready!(stream.poll_room(context))?;
+            SHARED.with_borrow_mut(|buffer| {
+                buffer.resize(SHARED_OCTETS, 0);
+                match show(buffer) {
+                    Some(range) => Pin::new(&mut *stream)
+                        .poll_write(context, &buffer[range])
+                        .map_ok(Some),
+                    None => Poll::Ready(Ok(None)),
+                }
+            })
+        });
+        match within(step, &self.phase, self.write_timeout).await? {
+            Some(0) => Err(End::Lost),
+            written => Ok(written),
+        }
     }
 
     /// The server's side of a TLS handshake, unless `over` ends first. What was read in clear must have been consumed: nothing
@@ -212,6 +217,19 @@ impl Connection {
         match &self.stream {
             Stream::Plain(_) => None,
             Stream::Tls(stream) => stream.get_ref().1.peer_certificates()?.first(),
+        }
+    }
+
+    /// Ends the connection of a client that has said that it is done (RFC 1939 §6). In clear, whoever
+    /// has nothing more to say gets our last reply, and the end, without any waiting.
+    pub(crate) async fn leave(self) {
+        let is_silent = match &self.stream {
+            Stream::Plain(socket) => self.input.is_empty() && socket.is_silent(),
+            // It answers the end of TLS.
+            Stream::Tls(_) => false,
+        };
+        if !is_silent {
+            self.close().await;
         }
     }
 
@@ -274,6 +292,29 @@ impl Connection {
     }
 }
 
+thread_local! {
+    /// See [`Connection::write_some`].
+    static SHARED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A step of writing, for as long as a peer that does not read is waited for.
+async fn within<T>(
+    step: impl Future<Output = io::Result<T>>,
+    phase: &watch::Receiver<Phase>,
+    limit: Duration,
+) -> Result<T, End> {
+    let step = tokio::select! {
+        biased;
+        step = step => step,
+        () = cut(phase) => return Err(End::Cut),
+        () = sleep(limit) => return Err(End::WriteTimeout),
+    };
+    step.map_err(|error| {
+        debug!(%error, "connection lost while writing");
+        End::Lost
+    })
+}
+
 /// Resolves when sessions must end now.
 pub(crate) async fn cut(phase: &watch::Receiver<Phase>) {
     // An error means that the server is gone: the same.
@@ -286,22 +327,18 @@ pub(crate) async fn draining(phase: &watch::Receiver<Phase>) {
 }
 
 impl Socket {
-    /// Small replies leave at once, and a dead peer is noticed: by keep-alive probes when nothing
-    /// is under way, by the user timeout when something is.
-    pub(crate) fn tune(&self, limits: &Limits) -> io::Result<()> {
-        let Self::Tcp(stream) = self else {
-            return Ok(());
+    /// Whether nothing has come that nobody has read.
+    fn is_silent(&self) -> bool {
+        let mut octet = [MaybeUninit::uninit()];
+        let peeked = match self {
+            Self::Tcp(stream) => SockRef::from(stream).peek(&mut octet),
+            Self::Unix(stream) => SockRef::from(stream).peek(&mut octet),
         };
-        stream.set_nodelay(true)?;
-        let socket = SockRef::from(stream);
-        let dead = limits.dead_peer_timeout;
-        let pause = (dead / 6).max(Duration::from_secs(1));
-        let keepalive = TcpKeepalive::new()
-            .with_time((dead / 3).max(Duration::from_secs(1)))
-            .with_interval(pause)
-            .with_retries(4);
-        socket.set_tcp_keepalive(&keepalive)?;
-        socket.set_tcp_user_timeout(Some(dead))
+        // An end is nothing to lose, either.
+        match peeked {
+            Ok(octets) => octets == 0,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
     }
 
     /// Says one line if that needs no waiting; for peers that are turned away.
@@ -314,6 +351,15 @@ impl Socket {
 }
 
 impl Stream {
+    /// Ready when the peer has room for more, and nothing waits for it in between.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(Socket::Tcp(stream)) => stream.poll_write_ready(context),
+            Self::Plain(Socket::Unix(stream)) => stream.poll_write_ready(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
     fn socket(&mut self) -> &mut Socket {
         match self {
             Self::Plain(socket) => socket,
@@ -386,6 +432,9 @@ macro_rules! pass_on {
 pass_on!(Socket { Tcp, Unix });
 pass_on!(Stream { Plain, Tls });
 
+/// Room for what is written at once of a long message, for all connections of a thread.
+const SHARED_OCTETS: usize = 256 << 10;
+
 /// Most octets of one read: what a pipelining client or a delivery sends at once.
 const READ_OCTETS: usize = 16 << 10;
 
@@ -447,26 +496,5 @@ mod tests {
         };
         let (flushed, ()) = tokio::join!(connection.flush(), cut);
         assert_eq!(flushed, Err(End::Cut));
-    }
-
-    #[tokio::test]
-    async fn a_dead_peer_is_noticed_within_the_time_limit() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let peer = TcpStream::connect(listener.local_addr().unwrap()).await;
-        let (stream, _) = listener.accept().await.unwrap();
-        let limits = Limits::default();
-        let socket = Socket::Tcp(stream);
-        socket.tune(&limits).unwrap();
-        let Socket::Tcp(stream) = &socket else {
-            panic!("a TCP socket");
-        };
-        let options = SockRef::from(stream);
-        assert!(options.tcp_nodelay().unwrap() && options.keepalive().unwrap());
-        let dead = limits.dead_peer_timeout;
-        assert_eq!(options.tcp_user_timeout().unwrap(), Some(dead));
-        let probes =
-            options.tcp_keepalive_interval().unwrap() * options.tcp_keepalive_retries().unwrap();
-        assert!(options.tcp_keepalive_time().unwrap() + probes <= dead);
-        drop(peer);
     }
 }

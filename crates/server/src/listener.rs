@@ -12,6 +12,7 @@ use std::time::Duration;
 use ::pop3::reply::Refusal;
 use ::pop3::xclient::Speaker;
 use nix::errno::Errno;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
@@ -19,7 +20,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span, debug, error, info_span, warn};
 
 use crate::bind::SocketFile;
-use crate::config::{ClientCertificates, PlaintextLogin, Protocol};
+use crate::config::{ClientCertificates, Limits, PlaintextLogin, Protocol};
 use crate::connection::{Connection, Socket, draining};
 use crate::control::Phase;
 use crate::front::{Begins, Client, FrontEnds, canonical, header};
@@ -88,6 +89,25 @@ pub(crate) enum Accepting {
 }
 
 impl Accepting {
+    /// Small replies leave at once, and a dead peer is noticed: by keep-alive probes when nothing
+    /// is under way, by the user timeout when something is. Linux hands the options of a listening
+    /// socket on to what it accepts, which saves every connection six system calls.
+    fn tune(&self, limits: &Limits) -> io::Result<()> {
+        let Self::Tcp(listener) = self else {
+            return Ok(());
+        };
+        let socket = SockRef::from(listener);
+        socket.set_tcp_nodelay(true)?;
+        let dead = limits.dead_peer_timeout;
+        let pause = (dead / 6).max(Duration::from_secs(1));
+        let keepalive = TcpKeepalive::new()
+            .with_time((dead / 3).max(Duration::from_secs(1)))
+            .with_interval(pause)
+            .with_retries(4);
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.set_tcp_user_timeout(Some(dead))
+    }
+
     /// The next connection, and how its peer is named in the log.
     async fn accept(&self) -> io::Result<(Socket, String)> {
         match self {
@@ -113,10 +133,16 @@ impl Door {
     /// Accepts until the server drains.
     pub(crate) async fn keep(self, socket: Accepting) {
         let mut spare = Spare::new();
+        let mut live = self.live.clone();
+        self.tune(&socket);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = draining(&self.phase) => return,
+                Ok(()) = live.changed() => {
+                    self.tune(&socket);
+                    continue;
+                }
                 accepted = socket.accept() => accepted,
             };
             match accepted {
@@ -126,11 +152,17 @@ impl Door {
         }
     }
 
+    /// Gives all connections to come what one would have to be given each.
+    fn tune(&self, socket: &Accepting) {
+        if let Err(error) = socket.tune(&self.live.borrow().config.limits) {
+            warn!(listener = self.name, %error, "socket options cannot be set");
+        }
+    }
+
     /// Gives a connection its place and a task, or turns it away.
     fn admit(&self, socket: Socket, peer: String) {
         let accepted = Instant::now();
         let live = self.live.borrow().clone();
-        let limits = &live.config.limits;
         let client = Client::of(&socket, peer, &self.front_ends);
         let begins = self.front_ends.begins(&client);
         let permit = match self.place(&client, begins, &live) {
@@ -141,10 +173,6 @@ impl Door {
                 return self.turn_away(&socket);
             }
         };
-        if let Err(error) = socket.tune(limits) {
-            // The client is gone already, for instance.
-            debug!(%error, "socket options cannot be set");
-        }
         let id = self.server.sessions.next();
         let (peer, via) = (Empty, Empty);
         let span = info_span!("session", id, listener = self.name, peer, via);
@@ -314,7 +342,8 @@ pub(crate) async fn evicted(visit: &Visit) -> End {
 /// Ends a connection as its end deserves.
 async fn part(connection: Connection, end: End) {
     match end {
-        End::Quit | End::Refused | End::NoRoom => connection.close().await,
+        End::Quit => connection.leave().await,
+        End::Refused | End::NoRoom => connection.close().await,
         // A truncated message must look truncated, also inside TLS.
         End::Damaged | End::Cut | End::Injection | End::Fault => connection.cut(),
         _ => connection.abandon().await,
@@ -371,5 +400,25 @@ mod tests {
         }
         let octets = task_octets(session);
         assert!(octets <= 6 * 1024, "{octets} octets for each connection");
+    }
+
+    #[tokio::test]
+    async fn a_dead_peer_is_noticed_within_the_time_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = Accepting::Tcp(listener);
+        let limits = Limits::default();
+        accepting.tune(&limits).unwrap();
+        let _peer = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (Socket::Tcp(stream), _) = accepting.accept().await.unwrap() else {
+            panic!("a TCP socket");
+        };
+        let options = SockRef::from(&stream);
+        assert!(options.tcp_nodelay().unwrap() && options.keepalive().unwrap());
+        let dead = limits.dead_peer_timeout;
+        assert_eq!(options.tcp_user_timeout().unwrap(), Some(dead));
+        let probes =
+            options.tcp_keepalive_interval().unwrap() * options.tcp_keepalive_retries().unwrap();
+        assert!(options.tcp_keepalive_time().unwrap() + probes <= dead);
     }
 }

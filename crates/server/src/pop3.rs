@@ -362,6 +362,13 @@ impl Driver<'_> {
             if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
                 self.flush().await?;
                 on_its_way = true;
+                if let Some(text) = &mut text
+                    && skipped == 0
+                {
+                    while let Some(octets) = self.connection.write_some(|b| text.peek(b)).await? {
+                        text.advance(octets);
+                    }
+                }
             }
         }
         self.session.sent(&mut self.connection.output);
@@ -437,7 +444,11 @@ impl Driver<'_> {
             error!("the session commits without a maildrop");
             return Err(End::Fault);
         };
-        let committed = blocking(move || commit(open, &messages)).await?;
+        // Without a message there is nothing to write.
+        let committed = match messages.is_empty() {
+            true => commit(open, &messages),
+            false => blocking(move || commit(open, &messages)).await?,
+        };
         let output = &mut self.connection.output;
         match committed {
             Ok(left) => self.session.committed(left, output),
@@ -500,13 +511,15 @@ async fn open(
     loop {
         let maildrops = visit.server.maildrops.clone();
         let id = MaildropId(identity.maildrop());
-        let opened = blocking(move || {
-            maildrops.open_view(id, &view).map(|open| {
-                let listing = open.listing();
-                (open, listing)
-            })
-        })
-        .await?;
+        let listed = |open: OpenMaildrop| {
+            let listing = open.listing();
+            (open, listing)
+        };
+        // Most clients come again before anything has changed: then no thread but this one is needed.
+        let opened = match maildrops.open_at_hand(id, &view) {
+            Some(opened) => opened.map(listed),
+            None => blocking(move || maildrops.open_view(id, &view).map(listed)).await?,
+        };
         match opened {
             // Only now does the session keep its place: one account could hold every place of the
             // server by waiting for itself.
