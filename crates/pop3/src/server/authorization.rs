@@ -7,7 +7,7 @@
 use sasl::nonce::Nonces;
 use sasl::scram::Verifier;
 use sasl::server::{Ending, Exchange, Lookup, Refused, Step};
-use sasl::{Login, Mechanism, Secret, base64, prepare};
+use sasl::{BindingType, Login, Mechanism, Secret, base64, prepare};
 
 use super::manner::Mode;
 use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls, offered, parse};
@@ -27,6 +27,8 @@ pub(super) struct Authorization {
     manner: Manner,
     introduction: Introduction,
     nonces: Nonces,
+    /// Whether an exchange has been bound to the channel's `tls-exporter`.
+    exporter_spent: bool,
     unknown_commands: u8,
     passwords_not_utf8: u64,
 }
@@ -78,6 +80,7 @@ impl Authorization {
             manner: Manner::default(),
             introduction: Introduction::default(),
             nonces,
+            exporter_spent: false,
             unknown_commands: 0,
             passwords_not_utf8: 0,
         }
@@ -263,6 +266,10 @@ impl Authorization {
                 self.phase = Phase::Exchange(exchange);
                 After::Line
             }
+            // One exchange a channel may be bound to it (RFC 9266 §4.1); the others may still begin.
+            Step::Lookup(lookup) if self.exporter_spent && is_bound_to_exporter(&lookup) => {
+                self.refuse(Refusal::BindingSpent, out)
+            }
             Step::Lookup(lookup) => {
                 let (user, hash) = (lookup.user().to_owned(), lookup.hash());
                 self.phase = Phase::Lookup(lookup);
@@ -337,6 +344,7 @@ impl Authorization {
     pub(super) fn found(&mut self, verifier: Verifier, out: &mut Vec<u8>) {
         match std::mem::take(&mut self.phase) {
             Phase::Lookup(lookup) => {
+                self.exporter_spent |= is_bound_to_exporter(&lookup);
                 // Never more than a challenge.
                 let _after = self.step(lookup.found(verifier), out);
             }
@@ -413,6 +421,10 @@ impl Authorization {
             _ => After::Line,
         }
     }
+}
+
+fn is_bound_to_exporter(lookup: &Lookup) -> bool {
+    lookup.bound_to() == Some(BindingType::TlsExporter)
 }
 
 /// A user name, prepared as a query string (RFC 6856 §2.2).
