@@ -61,12 +61,11 @@ pub(crate) fn first(
         _ => return Err(Refused::Binding),
     };
     let first = ClientFirst::read(bare).ok_or(Refused::Malformed)?;
-    // A name that cannot be prepared is nobody's (RFC 5802 §5.1).
-    let user = prepare::query(&first.user).map_err(|_| Refused::Malformed)?;
     Ok(Lookup {
         hash,
-        user: user.as_str().to_owned(),
-        authzid: header.authzid,
+        // One that cannot be prepared ends the exchange (RFC 5802 §5.1).
+        user: prepare::user(first.user.as_bytes())?,
+        authzid: header.authzid()?,
         bound_to,
         binding,
         client_first: bare.to_owned(),
