@@ -127,6 +127,11 @@ fn scram_plus_is_bound_to_its_own_channel() {
     let (line, believed) = log_in(&mut other, scram(Hash::Sha256, bound, "bob", PASSWORD));
     assert!(line.starts_with("-ERR [AUTH]"), "{line}");
     assert_eq!(believed, Err(Failed::ServerUnproved));
+    // Nor does it get a second exchange out of its own (RFC 9266 §4.1).
+    let own = exporter(&other);
+    let own = ChannelBinding::Bound(BindingType::TlsExporter, &own);
+    let (line, _) = log_in(&mut other, scram(Hash::Sha256, own, "bob", PASSWORD));
+    assert!(line.starts_with("-ERR the channel binding"), "{line}");
 
     let (line, believed) = log_in(&mut client, scram(Hash::Sha256, bound, "bob", PASSWORD));
     assert!(line.starts_with("+OK bob's"), "{line}");

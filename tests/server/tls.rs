@@ -1,5 +1,6 @@
 //! TLS: injection around STLS, ALPN, what a handshake leaves behind, new certificates.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use server::Protocol;
@@ -103,7 +104,25 @@ fn tls_ends_with_close_notify() {
         panic!("a TLS stream");
     };
     // rustls tells a close without notice as an error.
-    assert_eq!(std::io::Read::read(stream, &mut [0; 10]).unwrap(), 0);
+    assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0);
+}
+
+#[test]
+fn nothing_goes_on_in_clear_when_tls_has_ended() {
+    let server = Server::start();
+    let mut client = server.tls();
+    client.log_in("bob");
+    let Stream::Tls(stream) = &mut client.stream else {
+        panic!("a TLS stream");
+    };
+    stream.conn.send_close_notify();
+    stream.conn.write_tls(&mut stream.sock).unwrap();
+    // RFC 2595 §2.2: what comes behind the end of TLS is answered neither in clear nor at all. The server
+    // may be gone before it is sent.
+    let _ = stream.sock.write_all(b"STAT\r\nQUIT\r\n");
+    let mut said = Vec::new();
+    let _ = stream.sock.read_to_end(&mut said);
+    assert!(!said.windows(3).any(|window| window == b"+OK"), "{said:?}");
 }
 
 #[test]

@@ -230,7 +230,12 @@ impl Command {
             }
             (Keyword::User, (Some(name), None, _)) => Ok(Self::User(user(name, usage)?)),
             (Keyword::Apop, (Some(name), Some(hex), None)) => Ok(Self::Apop {
-                user: user(name, usage)?,
+                user: user(name, usage).map_err(|refusal| match refusal {
+                    // Unlike that of USER it comes with something that is to prove it: another one is
+                    // what is needed (RFC 3206 §5).
+                    Refusal::NotUtf8 => Refusal::Credentials,
+                    other => other,
+                })?,
                 digest: digest(hex).ok_or(usage)?,
             }),
             (Keyword::Auth, (Some(name), response, None)) => Ok(Self::Auth {

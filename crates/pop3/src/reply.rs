@@ -75,6 +75,8 @@ pub enum Refusal {
     ServerFirst,
     /// The channel binding does not fit, or is missing though it was offered (RFC 5802 §6).
     Binding,
+    /// The channel's `tls-exporter` has been bound to once already (RFC 9266 §4.1).
+    BindingSpent,
     /// What the client said is not what its mechanism says.
     MalformedResponse,
     /// The client gave up its own exchange (RFC 5034 §4).
@@ -130,6 +132,7 @@ impl Refusal {
             | Self::MechanismNotHere
             | Self::ServerFirst
             | Self::Binding
+            | Self::BindingSpent
             | Self::MalformedResponse
             | Self::Cancelled
             | Self::StlsNotOffered
@@ -404,6 +407,7 @@ mod tests {
             MechanismNotHere,
             ServerFirst,
             Binding,
+            BindingSpent,
             MalformedResponse,
             Cancelled,
             StlsNotOffered,

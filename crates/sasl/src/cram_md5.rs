@@ -56,24 +56,24 @@ pub fn response(user: &str, digest: &[u8; 16]) -> String {
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is not a name, a space and 32 lower-case hexadecimal digits, or the name
-/// cannot be prepared.
+/// [`Refused::Malformed`] when it is not a name, a space and 32 lower-case hexadecimal digits;
+/// [`Refused::Name`] when the name cannot be prepared.
 pub fn read(challenge: String, message: &[u8]) -> Result<Login, Refused> {
-    let parts = str::from_utf8(message).ok().and_then(|text| {
+    let parts = || {
         // A name may hold spaces; a digest does not.
-        let (user, hex) = text.rsplit_once(' ')?;
+        let space = message.iter().rposition(|&octet| octet == b' ')?;
+        let hex = str::from_utf8(&message[space + 1..]).ok()?;
         let lower = |octet: u8| octet.is_ascii_digit() || (b'a'..=b'f').contains(&octet);
         if hex.len() != 32 || !hex.bytes().all(lower) {
             return None;
         }
-        let digest = u128::from_str_radix(hex, 16).ok()?.to_be_bytes();
-        Some((prepare::user(user).ok()?, digest))
-    });
-    let (user, digest) = parts.ok_or(Refused::Malformed)?;
+        Some((&message[..space], u128::from_str_radix(hex, 16).ok()?))
+    };
+    let (user, digest) = parts().ok_or(Refused::Malformed)?;
     Ok(Login::CramMd5 {
-        user,
+        user: prepare::user(user)?,
         challenge,
-        digest,
+        digest: digest.to_be_bytes(),
     })
 }
 
@@ -108,11 +108,16 @@ mod tests {
             b"tim b913a602c7eda7a495b4e6e7334d389",
             b"tim b913a602c7eda7a495b4e6e7334d38900",
             b"tim +913a602c7eda7a495b4e6e7334d3890",
-            b"t\0m b913a602c7eda7a495b4e6e7334d3890",
-            b"t\xff b913a602c7eda7a495b4e6e7334d3890",
         ] {
             let read = read(CHALLENGE.into(), message);
             assert!(matches!(read, Err(Refused::Malformed)), "{message:?}");
+        }
+        for message in [
+            b"t\0m b913a602c7eda7a495b4e6e7334d3890",
+            b"t\xffm b913a602c7eda7a495b4e6e7334d3890",
+        ] {
+            let read = read(CHALLENGE.into(), message);
+            assert!(matches!(read, Err(Refused::Name)), "{message:?}");
         }
     }
 

@@ -3,22 +3,24 @@
 //!
 //! The only message is the name of whom to act for, or nothing.
 
-use crate::Login;
 use crate::server::Refused;
+use crate::{Login, prepare};
 
 /// The login of somebody whom a certificate has named.
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when the message is not UTF-8 or holds a NUL.
+/// [`Refused::Malformed`] when the message holds a NUL; [`Refused::Name`] when it is a name that cannot
+/// be prepared (RFC 5034 §4).
 pub fn read(user: String, message: &[u8]) -> Result<Login, Refused> {
-    match str::from_utf8(message) {
-        Ok(authzid) if !authzid.contains('\0') => Ok(Login::External {
-            user,
-            authzid: (!authzid.is_empty()).then(|| authzid.to_owned()),
-        }),
-        _ => Err(Refused::Malformed),
+    if message.contains(&0) {
+        return Err(Refused::Malformed);
     }
+    let authzid = match message {
+        [] => None,
+        name => Some(prepare::user(name)?),
+    };
+    Ok(Login::External { user, authzid })
 }
 
 #[cfg(test)]
@@ -36,6 +38,11 @@ mod tests {
             Ok(Some("fred@example.com".into()))
         );
         assert_eq!(authzid(b"a\0b"), Err(Refused::Malformed));
-        assert_eq!(authzid(b"\xff"), Err(Refused::Malformed));
+        // Full-width letters, which are ordinary ones, and what SASLprep prohibits.
+        let wide = "\u{ff42}\u{ff4f}\u{ff42}".as_bytes();
+        assert_eq!(authzid(wide), Ok(Some("bob".into())));
+        for name in [&b"\xff"[..], "bob\u{e000}".as_bytes(), "\u{ad}".as_bytes()] {
+            assert_eq!(authzid(name), Err(Refused::Name));
+        }
     }
 }

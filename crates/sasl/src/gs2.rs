@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use crate::prepare;
+use crate::server::Refused;
+
 /// What the client says about channel binding.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Flag {
@@ -20,7 +23,7 @@ pub(crate) enum Flag {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Header {
     pub(crate) flag: Flag,
-    /// For whom the client acts, if not for itself.
+    /// For whom the client acts, if not for itself, as it says it.
     pub(crate) authzid: Option<String>,
 }
 
@@ -47,6 +50,12 @@ impl Header {
         };
         let (text, _) = message.split_at(message.len() - rest.len());
         Some((Self { flag, authzid }, text, rest))
+    }
+
+    /// For whom the client acts, prepared (RFC 5034 §4).
+    pub(crate) fn authzid(&self) -> Result<Option<String>, Refused> {
+        let name = self.authzid.as_ref();
+        name.map(|name| prepare::user(name.as_bytes())).transpose()
     }
 }
 

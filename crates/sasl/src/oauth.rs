@@ -25,7 +25,7 @@ use std::fmt::Write as _;
 
 use crate::gs2::{Flag, Header};
 use crate::server::Refused;
-use crate::{Login, Mechanism, Secret};
+use crate::{Login, Mechanism, Secret, prepare};
 
 /// What separates the parts of a message; alone it answers an explanation.
 const SEPARATOR: u8 = 1;
@@ -79,8 +79,9 @@ fn with_token(begin: &str, token: &Secret) -> Secret {
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is not as RFC 7628 §3.1 says; [`Refused::Binding`] when the client
-/// wants to bind to the channel, which this mechanism cannot.
+/// [`Refused::Malformed`] when it is not as RFC 7628 §3.1 says; [`Refused::Name`] when the name in it
+/// cannot be prepared; [`Refused::Binding`] when the client wants to bind to the channel, which this
+/// mechanism cannot.
 pub fn read_bearer(message: &[u8]) -> Result<Login, Refused> {
     let text = str::from_utf8(message).map_err(|_| Refused::Malformed)?;
     let (header, _, rest) = Header::read(text).ok_or(Refused::Malformed)?;
@@ -88,23 +89,23 @@ pub fn read_bearer(message: &[u8]) -> Result<Login, Refused> {
         return Err(Refused::Binding);
     }
     let pairs = rest.strip_prefix('\x01').ok_or(Refused::Malformed)?;
-    read_pairs(header.authzid, pairs).ok_or(Refused::Malformed)
+    read_pairs(header.authzid()?, pairs).ok_or(Refused::Malformed)
 }
 
 /// The login that a message of XOAUTH2 claims.
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is not `user=NAME ^A auth=Bearer TOKEN ^A ^A`.
+/// [`Refused::Malformed`] when it is not `user=NAME ^A auth=Bearer TOKEN ^A ^A`; [`Refused::Name`] when
+/// the name cannot be prepared.
 pub fn read_xoauth2(message: &[u8]) -> Result<Login, Refused> {
-    str::from_utf8(message)
-        .ok()
-        .and_then(|text| {
-            let (user, pairs) = text.strip_prefix("user=")?.split_once('\x01')?;
-            (!user.is_empty() && !user.contains('\0')).then_some(())?;
-            read_pairs(Some(user.to_owned()), pairs)
-        })
-        .ok_or(Refused::Malformed)
+    let text = str::from_utf8(message).map_err(|_| Refused::Malformed)?;
+    let named = text.strip_prefix("user=");
+    let (user, pairs) = named
+        .and_then(|rest| rest.split_once('\x01'))
+        .ok_or(Refused::Malformed)?;
+    let user = prepare::user(user.as_bytes())?;
+    read_pairs(Some(user), pairs).ok_or(Refused::Malformed)
 }
 
 /// Reads `*(key "=" value ^A) ^A`.
@@ -323,10 +324,25 @@ mod tests {
             b"user=\x01auth=Bearer t\x01\x01",
             b"user=bob\x01auth=Bearer t\x01",
             b"USER=bob\x01auth=Bearer t\x01\x01",
-            b"user=b\0b\x01auth=Bearer t\x01\x01",
         ] {
             let read = parts(read_xoauth2(message));
             assert_eq!(read, Err(Refused::Malformed), "{}", message.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn names_are_prepared() {
+        let wide = "\u{ff42}\u{ff4f}\u{ff42}";
+        for (name, user) in [
+            (wide, Ok(Some("bob".to_owned()))),
+            ("b\u{e000}b", Err(Refused::Name)),
+            ("b\u{7}b", Err(Refused::Name)),
+        ] {
+            let bearer = format!("n,a={name},\x01auth=Bearer t\x01\x01");
+            let bearer = parts(read_bearer(bearer.as_bytes())).map(|parts| parts.0);
+            let xoauth2 = format!("user={name}\x01auth=Bearer t\x01\x01");
+            let xoauth2 = parts(read_xoauth2(xoauth2.as_bytes())).map(|parts| parts.0);
+            assert_eq!((&bearer, &xoauth2), (&user, &user), "{name:?}");
         }
     }
 

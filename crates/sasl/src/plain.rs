@@ -34,15 +34,12 @@ pub fn message(authzid: Option<&str>, user: &str, secret: &Secret) -> Secret {
 /// # Errors
 ///
 /// [`Refused::Malformed`] when the message is not `[authzid] NUL authcid NUL passwd` with a user
-/// name and a password of at least one octet, or when a name cannot be prepared.
+/// name and a password of at least one octet; [`Refused::Name`] when a name cannot be prepared.
 pub fn read(message: &[u8]) -> Result<Login, Refused> {
     let mut parts = message.split(|&octet| octet == 0);
     let (Some(authzid), Some(user), Some(password), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err(Refused::Malformed);
-    };
-    let (Ok(authzid), Ok(user)) = (str::from_utf8(authzid), str::from_utf8(user)) else {
         return Err(Refused::Malformed);
     };
     if password.is_empty() {
@@ -51,7 +48,7 @@ pub fn read(message: &[u8]) -> Result<Login, Refused> {
     Ok(Login::Password {
         user: prepare::user(user)?,
         authzid: match authzid {
-            "" => None,
+            [] => None,
             _ => Some(prepare::user(authzid)?),
         },
         secret: Secret::new(password),
@@ -104,7 +101,10 @@ mod tests {
         assert_eq!(outcome(message.expose()), parts(Some("bob"), "bob", nine));
         for name in ["\u{7}", "\u{ad}", "\u{e000}"] {
             let message = message_of(name);
-            assert_eq!(outcome(&message), Err(Refused::Malformed), "{name:?}");
+            assert_eq!(outcome(&message), Err(Refused::Name), "{name:?}");
+        }
+        for message in [&b"\0t\xff\0secret"[..], b"\xff\0tim\0secret"] {
+            assert_eq!(outcome(message), Err(Refused::Name), "{message:?}");
         }
     }
 
@@ -124,8 +124,6 @@ mod tests {
             b"\0\0secret",
             b"\0tim\0sec\0ret",
             b"\0tim\0secret\0",
-            b"\0t\xff\0secret",
-            b"\xff\0tim\0secret",
         ] {
             assert_eq!(outcome(message), Err(Refused::Malformed), "{message:?}");
         }

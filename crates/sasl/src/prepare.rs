@@ -43,12 +43,15 @@ pub fn query(text: &str) -> Result<Zeroizing<String>, Prohibited> {
     prepared(text)
 }
 
-/// A user name in a client's message (RFC 4616 §2, RFC 6856 §2.2). One that cannot be prepared makes the
-/// message one that nobody can be meant by.
-pub(crate) fn user(name: &str) -> Result<String, Refused> {
+/// A user name in a client's message (RFC 4616 §2, RFC 6856 §2.2), which has one of an octet at least.
+pub(crate) fn user(name: &[u8]) -> Result<String, Refused> {
+    if name.is_empty() {
+        return Err(Refused::Malformed);
+    }
+    let name = str::from_utf8(name).map_err(|_| Refused::Name)?;
     match query(name) {
         Ok(name) => Ok(name.to_string()),
-        Err(Prohibited) => Err(Refused::Malformed),
+        Err(Prohibited) => Err(Refused::Name),
     }
 }
 

@@ -19,12 +19,12 @@ const USER_OCTETS_MAX: usize = 512;
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is empty, not UTF-8, cannot be prepared, or has more than 512 octets,
-/// which a stranger must not have us keep.
+/// [`Refused::Malformed`] when it is empty, or has more than 512 octets, which a stranger must not have
+/// us keep; [`Refused::Name`] when it is not UTF-8 or cannot be prepared.
 pub fn user(response: &[u8]) -> Result<String, Refused> {
-    match str::from_utf8(response.get(..=USER_OCTETS_MAX).map_or(response, |_| b"")) {
-        Ok(user) => prepare::user(user),
-        Err(_) => Err(Refused::Malformed),
+    match response.len() {
+        ..=USER_OCTETS_MAX => prepare::user(response),
+        _ => Err(Refused::Malformed),
     }
 }
 
@@ -48,8 +48,13 @@ mod tests {
 
     #[test]
     fn both_must_be_something_that_a_login_can_carry() {
-        for response in [&b""[..], b"\xff", b"a\0b", &[b'a'; 513]] {
-            assert_eq!(user(response), Err(Refused::Malformed));
+        for (response, why) in [
+            (&b""[..], Refused::Malformed),
+            (&[b'a'; 513], Refused::Malformed),
+            (b"\xff", Refused::Name),
+            (b"a\0b", Refused::Name),
+        ] {
+            assert_eq!(user(response), Err(why));
         }
         assert_eq!(user("b\u{e4}b".as_bytes()).as_deref(), Ok("b\u{e4}b"));
         assert_eq!(user("\u{ff42}ob".as_bytes()).as_deref(), Ok("bob"));

@@ -73,6 +73,8 @@ pub enum Ending {
 pub enum Refused {
     /// The message is not one of this mechanism.
     Malformed,
+    /// The message is one, but its name is nobody's: SASLprep does not allow it, or it is not UTF-8.
+    Name,
     /// An initial response to a mechanism in which the server speaks first (RFC 5034 §4).
     ServerFirst,
     /// Bound to another channel or in another way than is possible here, or not bound though both

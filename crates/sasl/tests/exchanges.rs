@@ -374,7 +374,18 @@ fn names_are_prepared() {
     for name in ["\u{7}", "\u{ad}", "\u{627}\u{31}"] {
         let first = format!("n,,n={name},r=x");
         let step = Exchange::start(Mechanism::ScramSha256, Some(first.as_bytes()), &ground());
-        assert!(matches!(step, Step::Refused(Refused::Malformed)));
+        assert!(matches!(step, Step::Refused(Refused::Name)));
+    }
+    // So are identities to act for; what the client repeats of them is as it was sent.
+    for (name, expected) in [("I\u{ad}X", Some("IX")), ("\u{7}", None)] {
+        let step = Exchange::start(Mechanism::External, Some(name.as_bytes()), &ground());
+        match expected {
+            Some(_) => assert!(matches!(step, Step::Verify(it, _) if it.authzid() == expected)),
+            None => assert!(matches!(step, Step::Refused(Refused::Name))),
+        }
+        let first = format!("n,a={name},n=bob,r=x");
+        let step = Exchange::start(Mechanism::ScramSha256, Some(first.as_bytes()), &ground());
+        assert_eq!(matches!(step, Step::Lookup(_)), expected.is_some());
     }
 }
 
@@ -488,7 +499,7 @@ proptest! {
                 prop_assert!(user == *name && shown == secret);
             }
             (prepared, outcome) => {
-                prop_assert!(prepared.is_err() && matches!(outcome, Outcome::Refused(Refused::Malformed)));
+                prop_assert!(prepared.is_err() && matches!(outcome, Outcome::Refused(Refused::Name)));
             }
         }
 

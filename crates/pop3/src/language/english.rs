@@ -18,6 +18,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::MechanismNotHere => "mechanism is not possible on this connection",
         Refusal::ServerFirst => "this mechanism takes no initial response",
         Refusal::Binding => "channel binding does not fit this connection",
+        Refusal::BindingSpent => {
+            "the channel binding of this connection is used up, please connect again"
+        }
         Refusal::UnknownCommand => "unknown command",
         Refusal::TooManyErrors => "too many errors, closing",
         Refusal::Http => "this is a POP3 server, closing",

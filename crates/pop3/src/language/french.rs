@@ -20,6 +20,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::MechanismNotHere => "mécanisme impossible sur cette connexion",
         Refusal::ServerFirst => "ce mécanisme n’attend pas de réponse initiale",
         Refusal::Binding => "la liaison de canal ne convient pas à cette connexion",
+        Refusal::BindingSpent => {
+            "la liaison de canal de cette connexion a déjà servi, veuillez vous reconnecter"
+        }
         Refusal::UnknownCommand => "commande inconnue",
         Refusal::TooManyErrors => "trop d’erreurs, fermeture de la connexion",
         Refusal::Http => "ceci est un serveur POP3, fermeture de la connexion",

@@ -20,6 +20,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::MechanismNotHere => "Mechanismus auf dieser Verbindung nicht möglich",
         Refusal::ServerFirst => "dieser Mechanismus kennt keine erste Antwort",
         Refusal::Binding => "die Kanalbindung passt nicht zu dieser Verbindung",
+        Refusal::BindingSpent => {
+            "die Kanalbindung dieser Verbindung ist verbraucht, bitte neu verbinden"
+        }
         Refusal::UnknownCommand => "unbekannter Befehl",
         Refusal::TooManyErrors => "zu viele Fehler, die Verbindung wird beendet",
         Refusal::Http => "dies ist ein POP3-Server, die Verbindung wird beendet",

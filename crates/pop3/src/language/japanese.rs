@@ -20,6 +20,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::MechanismNotHere => "この接続では使えない認証方式です",
         Refusal::ServerFirst => "この認証方式は初期応答を取りません",
         Refusal::Binding => "チャネルバインディングがこの接続と一致しません",
+        Refusal::BindingSpent => {
+            "この接続のチャネルバインディングは使用済みです。接続し直してください"
+        }
         Refusal::UnknownCommand => "不明なコマンドです",
         Refusal::TooManyErrors => "エラーが多すぎるため、接続を閉じます",
         Refusal::Http => "これは POP3 サーバーです。接続を閉じます",

@@ -20,6 +20,9 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::MechanismNotHere => "цей механізм неможливий на цьому з’єднанні",
         Refusal::ServerFirst => "цей механізм не приймає початкової відповіді",
         Refusal::Binding => "прив’язка каналу не відповідає цьому з’єднанню",
+        Refusal::BindingSpent => {
+            "прив’язку каналу цього з’єднання вже використано, з’єднайтеся знову"
+        }
         Refusal::UnknownCommand => "невідома команда",
         Refusal::TooManyErrors => "забагато помилок, з’єднання закривається",
         Refusal::Http => "це POP3-сервер, з’єднання закривається",

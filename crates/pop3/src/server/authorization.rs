@@ -5,9 +5,10 @@
 //! so it gets one and the connection ends.
 
 use sasl::nonce::Nonces;
+use sasl::prepare::{self, Prohibited};
 use sasl::scram::Verifier;
 use sasl::server::{Ending, Exchange, Lookup, Refused, Step};
-use sasl::{Login, Mechanism, Secret, base64, prepare};
+use sasl::{BindingType, Login, Mechanism, Secret, base64};
 
 use super::manner::Mode;
 use super::{After, Channel, Connection, Manner, Next, Passwords, Settings, Stls, offered, parse};
@@ -27,6 +28,8 @@ pub(super) struct Authorization {
     manner: Manner,
     introduction: Introduction,
     nonces: Nonces,
+    /// Whether an exchange has been bound to the channel's `tls-exporter`.
+    exporter_spent: bool,
     unknown_commands: u8,
     passwords_not_utf8: u64,
 }
@@ -78,6 +81,7 @@ impl Authorization {
             manner: Manner::default(),
             introduction: Introduction::default(),
             nonces,
+            exporter_spent: false,
             unknown_commands: 0,
             passwords_not_utf8: 0,
         }
@@ -137,14 +141,15 @@ impl Authorization {
             {
                 self.refuse(Refusal::PasswordsAfterTls, out)
             }
-            Command::User(name) => match user(&name, Keyword::User) {
+            Command::User(name) => match user(&name) {
                 // Always yes: a "no such user" here would list our users to anyone who asks.
                 Ok(name) => {
                     reply::user(&name, out);
                     self.phase = Phase::Command { user: Some(name) };
                     After::Line
                 }
-                Err(refusal) => self.refuse(refusal, out),
+                // Never with a code: that would say who exists (RFC 3206 §5).
+                Err(Prohibited) => self.refuse(Refusal::Usage(Keyword::User), out),
             },
             Command::Pass(secret) => match std::mem::take(&mut self.phase) {
                 // As it was typed: what it is compared with may have been made of that. Only what is no
@@ -158,7 +163,7 @@ impl Authorization {
                 },
                 _ => self.refuse(Refusal::UserFirst, out),
             },
-            Command::Apop { user: name, digest } => match user(&name, Keyword::Apop) {
+            Command::Apop { user: name, digest } => match user(&name) {
                 Ok(user) => {
                     let timestamp = connection.timestamp.clone();
                     let login = Login::Apop {
@@ -168,7 +173,7 @@ impl Authorization {
                     };
                     self.verify(login, Ending::AtOnce)
                 }
-                Err(refusal) => self.refuse(refusal, out),
+                Err(Prohibited) => self.refuse(Refusal::Credentials, out),
             },
             Command::AuthList => {
                 Said::Mechanisms.print(self.manner.language, out);
@@ -263,6 +268,10 @@ impl Authorization {
                 self.phase = Phase::Exchange(exchange);
                 After::Line
             }
+            // One exchange a channel may be bound to it (RFC 9266 §4.1); the others may still begin.
+            Step::Lookup(lookup) if self.exporter_spent && is_bound_to_exporter(&lookup) => {
+                self.refuse(Refusal::BindingSpent, out)
+            }
             Step::Lookup(lookup) => {
                 let (user, hash) = (lookup.user().to_owned(), lookup.hash());
                 self.phase = Phase::Lookup(lookup);
@@ -272,6 +281,8 @@ impl Authorization {
             Step::Refused(why) => {
                 let refusal = match why {
                     Refused::Malformed => Refusal::MalformedResponse,
+                    // Another name is what is needed (RFC 3206 §5).
+                    Refused::Name => Refusal::Credentials,
                     Refused::ServerFirst => Refusal::ServerFirst,
                     Refused::Binding => Refusal::Binding,
                     Refused::NotHere => Refusal::MechanismNotHere,
@@ -290,8 +301,9 @@ impl Authorization {
         let language = self.manner.language;
         // Who begins another login has given up the one before: PASS goes with the last USER, and that
         // was none (RFC 1939 §7).
-        if let Refusal::NotUtf8 | Refusal::Usage(Keyword::User | Keyword::Apop | Keyword::Auth) =
-            refusal
+        if let Refusal::NotUtf8
+        | Refusal::Credentials
+        | Refusal::Usage(Keyword::User | Keyword::Apop | Keyword::Auth) = refusal
             && let Phase::Command { .. } = self.phase
         {
             self.phase = Phase::default();
@@ -337,6 +349,7 @@ impl Authorization {
     pub(super) fn found(&mut self, verifier: Verifier, out: &mut Vec<u8>) {
         match std::mem::take(&mut self.phase) {
             Phase::Lookup(lookup) => {
+                self.exporter_spent |= is_bound_to_exporter(&lookup);
                 // Never more than a challenge.
                 let _after = self.step(lookup.found(verifier), out);
             }
@@ -415,12 +428,17 @@ impl Authorization {
     }
 }
 
+fn is_bound_to_exporter(lookup: &Lookup) -> bool {
+    lookup.bound_to() == Some(BindingType::TlsExporter)
+}
+
 /// A user name, prepared as a query string (RFC 6856 §2.2).
-fn user(name: &str, keyword: Keyword) -> Result<String, Refusal> {
-    match prepare::query(name) {
-        // A space of another kind has become one that no name has here.
-        Ok(name) if !name.contains(' ') => Ok(name.to_string()),
-        Ok(_) | Err(prepare::Prohibited) => Err(Refusal::Usage(keyword)),
+fn user(name: &str) -> Result<String, Prohibited> {
+    let name = prepare::query(name)?;
+    // A space of another kind has become one that no name has here.
+    match name.contains(' ') {
+        true => Err(Prohibited),
+        false => Ok(name.to_string()),
     }
 }
 

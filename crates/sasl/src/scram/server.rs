@@ -16,6 +16,7 @@ pub struct Lookup {
     hash: Hash,
     user: String,
     authzid: Option<String>,
+    bound_to: Option<BindingType>,
     /// What the client must repeat: its header, and the channel's name if it is bound.
     binding: Vec<u8>,
     client_first: String,
@@ -47,24 +48,25 @@ pub(crate) fn first(
     let text = str::from_utf8(message).map_err(|_| Refused::Malformed)?;
     let (header, printed, bare) = Header::read(text).ok_or(Refused::Malformed)?;
     let mut binding = printed.as_bytes().to_vec();
-    match (&header.flag, binds) {
+    let bound_to = match (&header.flag, binds) {
         (Flag::Bound(name), Binds::Yes) => {
-            let octets = BindingType::named(name).and_then(|kind| bindings.octets(kind));
-            binding.extend_from_slice(octets.ok_or(Refused::Binding)?);
+            let kind = BindingType::named(name).ok_or(Refused::Binding)?;
+            binding.extend_from_slice(bindings.octets(kind).ok_or(Refused::Binding)?);
+            Some(kind)
         }
-        (Flag::Unsupported, Binds::No) => {}
+        (Flag::Unsupported, Binds::No) => None,
         // It thinks that we cannot bind. If we can, somebody has taken the -PLUS out of our list
         // (RFC 5802 §6).
-        (Flag::NotOffered, Binds::No) if bindings.is_empty() => {}
+        (Flag::NotOffered, Binds::No) if bindings.is_empty() => None,
         _ => return Err(Refused::Binding),
-    }
+    };
     let first = ClientFirst::read(bare).ok_or(Refused::Malformed)?;
-    // A name that cannot be prepared is nobody's (RFC 5802 §5.1).
-    let user = prepare::query(&first.user).map_err(|_| Refused::Malformed)?;
     Ok(Lookup {
         hash,
-        user: user.as_str().to_owned(),
-        authzid: header.authzid,
+        // One that cannot be prepared ends the exchange (RFC 5802 §5.1).
+        user: prepare::user(first.user.as_bytes())?,
+        authzid: header.authzid()?,
+        bound_to,
         binding,
         client_first: bare.to_owned(),
         nonce: first.nonce + nonce,
@@ -80,6 +82,11 @@ impl Lookup {
     /// The hash that the verifier must be of.
     pub fn hash(&self) -> Hash {
         self.hash
+    }
+
+    /// Which of the channel's names the client binds to.
+    pub fn bound_to(&self) -> Option<BindingType> {
+        self.bound_to
     }
 
     /// Goes on with the name's verifier, or, if it has none, with [`Verifier::imaginary`]: who it is
@@ -110,6 +117,7 @@ impl Challenged {
             binding,
             client_first,
             nonce,
+            bound_to: _,
         } = self.lookup;
         let Some(last) = str::from_utf8(message).ok().and_then(ClientFinal::read) else {
             return Step::Refused(Refused::Malformed);
