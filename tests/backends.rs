@@ -380,7 +380,7 @@ fn unique_ids_are_never_used_again() {
 fn unique_ids_from_elsewhere_are_kept_once() {
     every(|maildrops| {
         let named = |id: &[u8]| Envelope {
-            unique_id: UniqueId::new(id.to_vec()),
+            unique_id: UniqueId::new(id),
             ..Envelope::default()
         };
         let first = deliver_with(maildrops, DROP, b"1\r\n", &named(b"UID1-77"));
@@ -601,7 +601,7 @@ fn a_template_shapes_new_unique_ids_and_no_old_ones() {
     let second = deliver(&dovecot, DROP, b"A: b\r\n\r\n").unique_id;
     assert!(second.to_string().starts_with("00000002"), "{second}");
     let foreign = Envelope {
-        unique_id: UniqueId::new(b"UID3-1".to_vec()),
+        unique_id: UniqueId::new(b"UID3-1"),
         ..Envelope::default()
     };
     let third = deliver_with(&dovecot, DROP, b"A: b\r\n\r\n", &foreign).unique_id;

@@ -121,7 +121,7 @@ fn a_restored_maildrop_has_both_and_new_unique_ids_for_new_mail() {
     let envelope = Envelope {
         sender: Some(b"frop@dobbs.org".to_vec()),
         received_us: Some(1_700_000_000_000_007),
-        unique_id: UniqueId::new(b"elsewhere".to_vec()),
+        unique_id: UniqueId::new(b"elsewhere"),
         origin: Some(b"cur/1".to_vec()),
         ..Envelope::default()
     };

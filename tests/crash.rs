@@ -70,7 +70,7 @@ fn deliver_as(
         ..Measure::default()
     };
     let envelope = Envelope {
-        unique_id: unique_id.and_then(|id| UniqueId::new(id.as_bytes().to_vec())),
+        unique_id: unique_id.and_then(|id| UniqueId::new(id.as_bytes())),
         ..Envelope::default()
     };
     let delivered = store.deliver(&MROSE, &draft, &measure, &envelope)?;

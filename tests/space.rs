@@ -100,7 +100,7 @@ fn a_file_that_is_mostly_dead_is_written_anew() {
     let disk = SimDisk::default();
     let shop = shop(&disk, Duration::ZERO);
     let foreign = Envelope {
-        unique_id: UniqueId::new(b"UID1-7".to_vec()),
+        unique_id: UniqueId::new(b"UID1-7"),
         sender: Some(b"a@b".to_vec()),
         received_us: Some(5),
         ..Envelope::default()
@@ -237,7 +237,7 @@ fn unique_ids_from_elsewhere_stay_used_up() {
     let disk = SimDisk::default();
     let shop = shop(&disk, Duration::ZERO);
     let foreign = Envelope {
-        unique_id: UniqueId::new(b"UID1-7".to_vec()),
+        unique_id: UniqueId::new(b"UID1-7"),
         ..Envelope::default()
     };
     let import = |shop: &Shop| deliver_to(shop, &MROSE, b"A: b\r\n\r\n", &foreign).unwrap();

@@ -21,11 +21,13 @@ fn digits(mut number: u64) -> [u8; DIGITS] {
 
 /// The unique-id of message `uid` in a maildrop of that generation.
 pub(crate) fn own(generation: u64, uid: u64) -> UniqueId {
-    let mut text = Vec::with_capacity(2 * DIGITS + 1);
-    push_generation(generation, &mut text);
-    text.push(b'.');
-    push_digits(uid, 1, &mut text);
-    UniqueId::new(text).expect("27 letters, digits and a dot are a unique-id")
+    let mut text = [b'.'; 2 * DIGITS + 1];
+    text[..DIGITS].copy_from_slice(&digits(generation));
+    let all = digits(uid);
+    let uid = significant(&all, 1);
+    let end = DIGITS + 1 + uid.len();
+    text[DIGITS + 1..end].copy_from_slice(uid);
+    UniqueId::new(&text[..end]).expect("27 letters, digits and a dot are a unique-id")
 }
 
 /// A generation: always all digits.
@@ -35,9 +37,13 @@ pub(crate) fn push_generation(generation: u64, text: &mut Vec<u8>) {
 
 /// A number in as few digits as it needs, but at least so many (1 to [`DIGITS`]).
 pub(crate) fn push_digits(number: u64, least: usize, text: &mut Vec<u8>) {
-    let all = digits(number);
+    text.extend_from_slice(significant(&digits(number), least));
+}
+
+/// The digits without zeros in front, but at least so many.
+fn significant(all: &[u8; DIGITS], least: usize) -> &[u8] {
     let zeros = all.iter().take_while(|&&digit| digit == b'a').count();
-    text.extend_from_slice(&all[zeros.min(DIGITS - least)..]);
+    &all[zeros.min(DIGITS - least)..]
 }
 
 /// Whether an id that comes from elsewhere looks like one that we make for this generation, now

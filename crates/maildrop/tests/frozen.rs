@@ -109,7 +109,7 @@ fn deliver(maildrops: &Maildrops, text: &[u8], unique_id: &str) -> String {
         ..Measure::default()
     };
     let envelope = Envelope {
-        unique_id: UniqueId::new(unique_id.as_bytes().to_vec()),
+        unique_id: UniqueId::new(unique_id.as_bytes()),
         sender: Some(b"mrose@dobbs.org".to_vec()),
         received_us: Some(1_000_000_000_000_000),
         ..Envelope::default()

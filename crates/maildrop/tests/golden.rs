@@ -97,7 +97,7 @@ fn what_the_store_writes_is_the_format() {
         prefix: b"X: \xe9\r\n".to_vec(),
         sender: Some(b"a@b".to_vec()),
         received_us: Some(-5),
-        unique_id: UniqueId::new(b"keep-me".to_vec()),
+        unique_id: UniqueId::new(b"keep-me"),
         origin: Some(b"cur/1".to_vec()),
     };
     let deliver = |stored: &[u8], measure: &Measure, envelope: &Envelope| {

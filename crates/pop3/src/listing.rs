@@ -13,7 +13,9 @@
 //! assert_eq!(listing.unique_id(first), Some(&b"a.1"[..]));
 //! ```
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroU32;
 
 /// A message's place in this session's scan listing, counted from 1 (RFC 1939 §4).
@@ -67,31 +69,75 @@ impl fmt::Display for Octets {
 pub struct WireOctets(pub u64);
 
 /// A message's unique-id: 1 to 70 octets of 0x21 to 0x7E (RFC 1939 §7).
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct UniqueId(Box<[u8]>);
+///
+/// Kept in place: a listing of 100,000 would else ask for memory as often.
+#[derive(Clone)]
+pub struct UniqueId {
+    octets: [u8; Self::OCTETS_MAX],
+    len: u8,
+}
 
 impl UniqueId {
     /// Most octets a unique-id may have (RFC 1939 §7).
     pub const OCTETS_MAX: usize = 70;
 
     /// The unique-id, if the octets are one.
-    pub fn new(octets: impl Into<Box<[u8]>>) -> Option<Self> {
-        let octets = octets.into();
+    pub fn new(octets: impl AsRef<[u8]>) -> Option<Self> {
+        let octets = octets.as_ref();
         let well_formed = (1..=Self::OCTETS_MAX).contains(&octets.len())
             && octets.iter().all(|octet| (0x21..=0x7e).contains(octet));
-        well_formed.then_some(Self(octets))
+        let mut id = Self {
+            octets: [0; Self::OCTETS_MAX],
+            len: u8::try_from(octets.len()).ok()?,
+        };
+        well_formed.then(|| {
+            id.octets[..octets.len()].copy_from_slice(octets);
+            id
+        })
     }
 
     /// The octets as `UIDL` prints them.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.octets[..usize::from(self.len)]
+    }
+}
+
+impl PartialEq for UniqueId {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for UniqueId {}
+
+impl PartialOrd for UniqueId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for UniqueId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for UniqueId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl fmt::Debug for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UniqueId({self})")
     }
 }
 
 impl fmt::Display for UniqueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Every octet is printable ASCII by construction.
-        self.0
+        self.as_bytes()
             .iter()
             .try_for_each(|&octet| fmt::Write::write_char(f, char::from(octet)))
     }

@@ -421,7 +421,7 @@ impl Index {
 pub(crate) fn foreign_name(found: &Found, generation: u64) -> Option<UniqueId> {
     found
         .ext(ext::UNIQUE_ID)
-        .and_then(|id| UniqueId::new(id.to_vec()))
+        .and_then(UniqueId::new)
         .or_else(|| {
             let older = found.ext(ext::GENERATION).filter(|it| it.len() == 8)?;
             let older = u64_at(older, 0);

@@ -228,7 +228,7 @@ impl Found {
             received_us: Some(self.record.received_us),
             unique_id: self
                 .ext(ext::UNIQUE_ID)
-                .and_then(|id| UniqueId::new(id.to_vec())),
+                .and_then(UniqueId::new),
             origin: self.ext(ext::ORIGIN).map(<[u8]>::to_vec),
         }
     }

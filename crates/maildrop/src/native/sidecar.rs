@@ -168,7 +168,7 @@ fn decode(octets: &[u8], header: &Header, id: FileId) -> Option<(Index, i128)> {
     for _ in 0..u64_at(head, 96) {
         let uid = u64_at(rest.get(..8)?, 0);
         let len = usize::from(*rest.get(8)?);
-        names.insert(uid, UniqueId::new(rest.get(9..9 + len)?.to_vec())?);
+        names.insert(uid, UniqueId::new(rest.get(9..9 + len)?)?);
         rest = &rest[9 + len..];
     }
     let mut index = Index::restored(entries, graves, names, taken);

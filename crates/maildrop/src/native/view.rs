@@ -75,9 +75,12 @@ impl Index {
     }
 
     fn shown(&self, hidden: Hidden) -> Vec<Entry> {
+        // At once: a vector that grows is copied again and again.
+        let mut shown = Vec::with_capacity(usize::try_from(self.live).unwrap_or(0));
         match hidden {
-            Hidden::LeftOut => self.listed().copied().collect(),
-            Hidden::Shown => self.alive().copied().collect(),
+            Hidden::LeftOut => shown.extend(self.listed()),
+            Hidden::Shown => shown.extend(self.alive()),
         }
+        shown
     }
 }
