@@ -30,6 +30,10 @@ pub enum Refusal {
     NotDeletedNow,
     /// UPDATE failed and needs an operator: `[SYS/PERM]`. Nothing was deleted (RFC 1939 §6).
     NotDeleted,
+    /// The same where messages are hidden: nothing was.
+    NotHiddenNow,
+    /// Likewise.
+    NotHidden,
     /// No such keyword.
     UnknownCommand,
     /// The last of too many commands that make no sense; the connection ends.
@@ -50,6 +54,10 @@ pub enum Refusal {
     NoSuchMessage,
     /// The message is marked as deleted (RFC 1939 §5).
     MessageDeleted,
+    /// The same where QUIT hides what is marked.
+    MessageHidden,
+    /// The same where QUIT keeps what is marked.
+    MessageKept,
     /// DELE where nothing is deleted.
     ReadOnly,
     /// The command needs a login.
@@ -105,9 +113,11 @@ impl Refusal {
             Self::Credentials | Self::Password => Some("AUTH"),
             Self::InUse => Some("IN-USE"),
             Self::TooSoon => Some("LOGIN-DELAY"),
-            Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow => Some("SYS/TEMP"),
+            Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow | Self::NotHiddenNow => {
+                Some("SYS/TEMP")
+            }
             Self::NeedsUtf8 => Some("UTF8"),
-            Self::Damaged | Self::NotDeleted => Some("SYS/PERM"),
+            Self::Damaged | Self::NotDeleted | Self::NotHidden => Some("SYS/PERM"),
             Self::UnknownCommand
             | Self::TooManyErrors
             | Self::Http
@@ -118,6 +128,8 @@ impl Refusal {
             | Self::NumberTooLarge
             | Self::NoSuchMessage
             | Self::MessageDeleted
+            | Self::MessageHidden
+            | Self::MessageKept
             // A rule, not a failure: SYS/PERM would send its owner to the operator (RFC 3206 §4).
             | Self::ReadOnly
             | Self::NotLoggedIn
@@ -384,6 +396,8 @@ mod tests {
             TooManySessions,
             NotDeletedNow,
             NotDeleted,
+            NotHiddenNow,
+            NotHidden,
             UnknownCommand,
             TooManyErrors,
             Http,
@@ -393,6 +407,8 @@ mod tests {
             NumberTooLarge,
             NoSuchMessage,
             MessageDeleted,
+            MessageHidden,
+            MessageKept,
             ReadOnly,
             NotLoggedIn,
             LoggedIn,
