@@ -93,6 +93,9 @@ pub enum Refusal {
     AlreadyTls,
     /// STLS after UTF8, which no client may say (RFC 6856 §2.1).
     StlsAfterUtf8,
+    /// UTF8 in the TRANSACTION state, where it is borne with, but after the size of a surrogate was
+    /// told: sizes do not change (RFC 1939 §5).
+    Utf8AfterSize,
     /// The header of the message is not ASCII, and the client has not said UTF8: `[UTF8]`
     /// (RFC 6856 §5).
     NeedsUtf8,
@@ -147,6 +150,7 @@ impl Refusal {
             | Self::StlsNotOffered
             | Self::AlreadyTls
             | Self::StlsAfterUtf8
+            | Self::Utf8AfterSize
             | Self::UnknownLanguage
             | Self::ForwardedLate
             | Self::ForwardedTwice
@@ -426,6 +430,7 @@ mod tests {
             AlreadyTls,
             Password,
             StlsAfterUtf8,
+            Utf8AfterSize,
             NeedsUtf8,
             UnknownLanguage,
         ];

@@ -46,6 +46,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsNotOffered => "TLS is not available here",
         Refusal::AlreadyTls => "already inside TLS",
         Refusal::StlsAfterUtf8 => "no STLS after UTF8",
+        Refusal::Utf8AfterSize => "no UTF8 once a size was told",
         Refusal::NeedsUtf8 => "message has a header that needs UTF8",
         Refusal::UnknownLanguage => "this language is not spoken here",
         Refusal::ForwardedLate => "XCLIENT comes before a login",

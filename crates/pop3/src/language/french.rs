@@ -48,6 +48,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsNotOffered => "TLS n’est pas disponible ici",
         Refusal::AlreadyTls => "déjà sous TLS",
         Refusal::StlsAfterUtf8 => "pas de STLS après UTF8",
+        Refusal::Utf8AfterSize => "pas de UTF8 une fois une taille annoncée",
         Refusal::NeedsUtf8 => "l’en-tête de ce message exige UTF8",
         Refusal::UnknownLanguage => "cette langue n’est pas parlée ici",
         Refusal::ForwardedLate => "XCLIENT vient avant la connexion",

@@ -48,6 +48,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsNotOffered => "TLS ist hier nicht verfügbar",
         Refusal::AlreadyTls => "bereits innerhalb von TLS",
         Refusal::StlsAfterUtf8 => "kein STLS nach UTF8",
+        Refusal::Utf8AfterSize => "kein UTF8 mehr, nachdem eine Größe genannt wurde",
         Refusal::NeedsUtf8 => "der Kopf der Nachricht erfordert UTF8",
         Refusal::UnknownLanguage => "diese Sprache wird hier nicht gesprochen",
         Refusal::ForwardedLate => "XCLIENT kommt vor der Anmeldung",

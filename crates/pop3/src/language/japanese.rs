@@ -48,6 +48,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsNotOffered => "TLS はここでは利用できません",
         Refusal::AlreadyTls => "すでに TLS 接続です",
         Refusal::StlsAfterUtf8 => "UTF8 の後に STLS は使えません",
+        Refusal::Utf8AfterSize => "サイズを伝えた後に UTF8 は使えません",
         Refusal::NeedsUtf8 => "このメッセージのヘッダーには UTF8 が必要です",
         Refusal::UnknownLanguage => "その言語には対応していません",
         Refusal::ForwardedLate => "XCLIENT はログインの前に送ってください",

@@ -48,6 +48,7 @@ pub(super) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::StlsNotOffered => "TLS тут недоступний",
         Refusal::AlreadyTls => "з’єднання вже всередині TLS",
         Refusal::StlsAfterUtf8 => "після UTF8 не можна STLS",
+        Refusal::Utf8AfterSize => "після повідомлення розміру не можна UTF8",
         Refusal::NeedsUtf8 => "заголовок листа потребує UTF8",
         Refusal::UnknownLanguage => "цією мовою тут не розмовляють",
         Refusal::ForwardedLate => "XCLIENT має бути до входу",
