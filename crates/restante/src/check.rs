@@ -10,7 +10,7 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use auth::{Disposition, Expire, Network, TokenSettings};
+use auth::{Disposition, Network, TokenSettings};
 use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use pop3::server::Utf8Messages;
@@ -20,7 +20,7 @@ use server::{
     Protocol, Tls,
 };
 
-use crate::config::{self, Config, Level, say_duration, say_expire};
+use crate::config::{self, Config, Level, say_duration, say_kept};
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, octets, say};
 use crate::serve::token_verifier;
@@ -305,10 +305,7 @@ fn keeping(config: &Config) -> Result<(), Failure> {
     )?;
     row(
         "mail",
-        &match keeping.expire {
-            Expire::Never => "is kept until its owner deletes it".to_owned(),
-            expire => format!("is deleted {}", say_expire(expire)),
-        },
+        &say_kept(keeping.expire, config.server.access.disposition),
     )?;
     row(
         "undelete",
