@@ -148,6 +148,7 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     the_turned_away_are_told(&lines);
     front_ends_are_told(&lines);
     certificates_are_told(&lines);
+    an_expired_certificate_is_told(&lines);
     damage_is_told(&lines);
     quota_and_expiry_are_told(&lines);
 
@@ -283,6 +284,22 @@ fn certificates_are_told(lines: &Lines) {
     certificates::refused(&server, &stranger.mail("bob@dobbs.org"));
     lines.find(&["client certificate refused", "UnknownIssuer", "sha256 "]);
     lines.find(&["session ended", "why=\"tls handshake\""]);
+}
+
+/// That the server's own certificate has expired; it is served all the same.
+fn an_expired_certificate_is_told(lines: &Lines) {
+    let setup = Setup::new();
+    let files = setup.config.tls.clone().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2021, 2, 3);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let own = params.self_signed(&key).unwrap();
+    std::fs::write(&files.certificate, own.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    let server = setup.start();
+    let words = format!("{} expired on 2021-02-03", files.certificate.display());
+    lines.find(&["ERROR", &words]);
+    server.plain().ask("QUIT", "+OK");
 }
 
 /// Who a client is and who says so, and what is wrong with a front end.

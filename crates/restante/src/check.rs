@@ -373,8 +373,19 @@ fn machine(config: &Config, findings: &mut Findings) {
     if let Some(Err(failure)) = config.tokens.as_ref().map(token_verifier) {
         findings.failure(&failure);
     }
-    if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::check) {
-        findings.failure(&Failure::from_text(Code::Config, &error.to_string()));
+    match config.server.tls.as_ref().map(Tls::check) {
+        None => {}
+        Some(Ok(doubts)) => doubts.iter().for_each(|doubt| {
+            let text = doubt.to_string();
+            let (what, remedy) = text.split_once("; ").unwrap_or((&text, ""));
+            match doubt.is_refused() {
+                true => findings.error(what, remedy),
+                false => findings.warning(what, remedy),
+            }
+        }),
+        Some(Err(error)) => {
+            findings.failure(&Failure::from_text(Code::Config, &error.to_string()));
+        }
     }
     let listeners = config.server.listeners.iter();
     for asked in listeners.filter_map(|listener| listener.client_certificates.as_ref()) {
