@@ -10,7 +10,7 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use auth::{Disposition, Network, TokenSettings};
+use auth::{Accounts, Disposition, Network, TokenSettings};
 use delivery::QuotaExceeded;
 use nix::unistd::Group;
 use pop3::server::Utf8Messages;
@@ -485,27 +485,41 @@ fn data(config: &Config, findings: &mut Findings) {
         return;
     }
     // What `serve` would stumble over; what is not there yet is not made by looking.
-    if let Err(failure) = stock::lost(config) {
-        findings.failure(&failure);
-    } else {
-        accounts(config, findings);
-    }
+    accounts(config, findings);
     if let Err(failure) = stock::maildrops(config) {
         findings.failure(&failure);
     }
 }
 
 fn accounts(config: &Config, findings: &mut Findings) {
-    let begun = match config.data.join("accounts.db").exists() {
-        true => stock::accounts_or_none(config).and_then(|accounts| Ok(accounts.begun()?)),
-        false => Ok(false),
+    let look = match Accounts::look(&config.data) {
+        Ok(look) => look.unwrap_or_default(),
+        Err(error) => return findings.failure(&error.into()),
     };
-    match begun {
-        Ok(true) => {}
-        Ok(false) => findings.warning(
+    if let Err(failure) = stock::lost_unless(config, || Ok(look.begun)) {
+        return findings.failure(&failure);
+    }
+    if !look.begun {
+        findings.warning(
             format!("there are no accounts in {} yet", config.data.display()),
             "make one: restante user add NAME; or is its file system not mounted?",
-        ),
-        Err(failure) => findings.failure(&failure),
+        );
+    }
+    if look.is_older {
+        findings.warning(
+            "accounts.db is of an older version, and the next start or command brings it up to this one",
+            "an older program cannot use it then: restante maildrop backup DIR with that one first",
+        );
+    }
+    if let Some(first) = look.apop_lost.first() {
+        let lost = look.apop_lost.len() as u64;
+        findings.error(
+            format!(
+                "the APOP secrets of {} ({first}, for one) cannot be read: accounts.key is gone, or \
+                 is another key",
+                count(lost, "account", "accounts")
+            ),
+            "put the copy of accounts.key back; or set them anew: restante user passwd --apop ACCOUNT",
+        );
     }
 }

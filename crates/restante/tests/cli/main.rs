@@ -7,6 +7,7 @@ mod accounts;
 mod backups;
 mod benchmark;
 mod certificates;
+mod checking;
 mod configuration;
 mod delivery;
 mod demonstration;
