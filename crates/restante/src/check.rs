@@ -7,12 +7,12 @@
 use std::fs;
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use auth::{Accounts, Disposition, Network, TokenSettings};
 use delivery::QuotaExceeded;
-use nix::unistd::Group;
+use nix::unistd::{Group, Uid, User};
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
 use server::{
@@ -354,8 +354,10 @@ fn machine(config: &Config, findings: &mut Findings) {
             );
         }
     }
-    if let Err(failure) = rights::user(config) {
-        findings.failure(&failure);
+    match rights::user(config) {
+        Ok(Some(user)) => owner(config, &user, findings),
+        Ok(None) => {}
+        Err(failure) => findings.failure(&failure),
     }
     if !config.data.exists() {
         findings.warning(
@@ -369,6 +371,7 @@ fn machine(config: &Config, findings: &mut Findings) {
         findings.failure(&failure);
     } else {
         data(config, findings);
+        file(config, findings);
     }
     if let Some(Err(failure)) = config.tokens.as_ref().map(token_verifier) {
         findings.failure(&failure);
@@ -443,6 +446,40 @@ fn unix(path: &Path, findings: &mut Findings) {
                 directory.display()
             ),
             format!("make it: mkdir -p {}", directory.display()),
+        );
+    }
+}
+
+/// Whether the data directory is the server's.
+fn owner(config: &Config, user: &User, findings: &mut Findings) {
+    let data = config.data.display();
+    let Ok(metadata) = fs::metadata(&config.data) else {
+        return;
+    };
+    if metadata.uid() == user.uid.as_raw() {
+        return;
+    }
+    let owner = match User::from_uid(Uid::from_raw(metadata.uid())) {
+        Ok(Some(owner)) => owner.name,
+        _ => format!("uid {}", metadata.uid()),
+    };
+    let name = &user.name;
+    findings.error(
+        format!("the data directory {data} is {owner}'s, and the server runs as {name}"),
+        format!("give it to the server's user: chown -R {name} {data}; or correct `user`"),
+    );
+}
+
+/// Whether the configuration can be read again after a SIGHUP, by the user that this process is now.
+fn file(config: &Config, findings: &mut Findings) {
+    let file = config.file.display();
+    if let (Some(user), Err(error)) = (&config.user, fs::File::open(&config.file)) {
+        findings.warning(
+            format!(
+                "the server's user cannot read {file} again after a SIGHUP: {}",
+                output::plain(&error)
+            ),
+            format!("let it: chgrp {user} {file} && chmod g+r {file}; and x on its directories"),
         );
     }
 }

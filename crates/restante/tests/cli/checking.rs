@@ -1,10 +1,14 @@
-//! `restante check` of what lies in the data directory.
+//! `restante check` of what lies in the data directory, and of whose it is.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{User, geteuid};
+
 use crate::accounts::with_bob;
+use crate::run::{CONFIGURATION, Site};
 
 /// Every file below a directory, with its octets.
 fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -46,8 +50,11 @@ fn a_check_changes_nothing_and_tells_of_an_older_database() {
 #[test]
 fn a_lost_key_of_apop_secrets_is_told() {
     let site = with_bob();
-    site.run(&["user", "passwd", "bob", "--apop", "--stdin"], b"tanstaaf\n")
-        .with(0);
+    site.run(
+        &["user", "passwd", "bob", "--apop", "--stdin"],
+        b"tanstaaf\n",
+    )
+    .with(0);
     site.run(&["check"], b"").with(0);
     fs::remove_file(site.path().join("data/accounts.key")).unwrap();
     let ended = site.run(&["check"], b"").with(78);
@@ -62,4 +69,38 @@ fn a_lost_key_of_apop_secrets_is_told() {
     );
     site.run(&["user", "set", "bob", "--no-apop"], b"").with(0);
     site.run(&["check"], b"").with(0);
+}
+
+#[test]
+fn what_the_servers_user_cannot_use_is_told() {
+    if !geteuid().is_root() {
+        println!("SKIPPED: only root can become somebody else");
+        return;
+    }
+    let site = Site::with(&format!("user = \"nobody\"\n{CONFIGURATION}"));
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(site.path(), 0o755);
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    mode(&site.config(), 0o600);
+    let ended = site.run(&["check"], b"").with(0);
+    let told = "warning: the server's user cannot read DIR/restante.toml again after a SIGHUP: \
+                permission denied\n";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    mode(&site.config(), 0o644);
+    let ended = site.run(&["check"], b"").with(0);
+    assert!(!ended.stderr.contains("SIGHUP"), "{}", ended.stderr);
+
+    let nobody = User::from_name("nobody").unwrap().unwrap().uid.as_raw();
+    let data = site.path().join("data");
+    chown(&data, Some(nobody + 1), None).unwrap();
+    let ended = site.run(&["check"], b"").with(78);
+    let told = format!(
+        "the data directory DIR/data is uid {}'s, and the server runs as nobody\n  give it to the \
+         server's user: chown -R nobody DIR/data; or correct `user`\n",
+        nobody + 1
+    );
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
 }
