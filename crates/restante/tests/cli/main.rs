@@ -15,6 +15,7 @@ mod export;
 mod keeping;
 mod maildrops;
 mod pages;
+mod removed;
 mod run;
 mod salvaging;
 mod serving;
