@@ -388,6 +388,11 @@ pub(crate) enum Maildrop {
     /// What a maildrop has now stays; messages of the backup that it has not come back with their
     /// unique-ids, deleted ones too. No unique-id is ever used again. The file that is replaced is
     /// kept in `replaced/`. Accounts that are gone come back; others stay as they are.
+    // Of a group that must be given the parser makes its first word, as if DIR came behind it.
+    #[command(
+        override_usage = "restante maildrop restore [OPTIONS] <DIR> <ACCOUNT>...\n       \
+                                restante maildrop restore [OPTIONS] <DIR> --all"
+    )]
     #[command(group = clap::ArgGroup::new("which").required(true).multiple(false))]
     Restore {
         /// Where the backup is.

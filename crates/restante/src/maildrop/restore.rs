@@ -243,6 +243,18 @@ impl Worst {
                 count(left, "maildrop could", "maildrops could")
             ),
         };
-        Err(Failure::new(code, what).remedy("the others are as they shall be; run this again"))
+        let remedy = match left {
+            // Once more would bring no more.
+            0 if real => {
+                "what is left of them is in the files that were replaced: restante maildrop salvage \
+                 FILE DIR; or another backup has them"
+            }
+            0 => "another backup may have them",
+            left if left == self.unusable => {
+                "the others are as they shall be; another backup may have these"
+            }
+            _ => "the others are as they shall be; run this again",
+        };
+        Err(Failure::new(code, what).remedy(remedy))
     }
 }
