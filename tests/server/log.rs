@@ -146,6 +146,7 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
 
     strangers_are_told(&lines);
     the_turned_away_are_told(&lines);
+    recent_logins_are_told(&lines);
     front_ends_are_told(&lines);
     certificates_are_told(&lines);
     an_expired_certificate_is_told(&lines);
@@ -237,8 +238,28 @@ fn the_turned_away_are_told(lines: &Lines) {
     lines.find(&["WARN", "this address", "source=2001:db8:7:7::1 "]);
 
     let text = lines.text();
-    let told = text.lines().filter(|line| line.contains("source=127.0.0.11 "));
+    let told = text
+        .lines()
+        .filter(|line| line.contains("source=127.0.0.11 "));
     assert_eq!(told.count(), 1);
+}
+
+/// Who has logged in as `recent:NAME`, and who has not.
+fn recent_logins_are_told(lines: &Lines) {
+    let setup = Setup::new().with(|config| config.access.recent = Some(DAY * 30));
+    let server = setup.start();
+    let password = auth::Password::Clear(sasl::Secret::new(PASSWORD));
+    server.auth.accounts().add("lately", &password).unwrap();
+    let session = |name: &str, words: &[&str]| {
+        let mut client = server.plain();
+        client.ask(&format!("USER {name}"), "+OK");
+        client.ask(&format!("PASS {PASSWORD}"), "+OK");
+        client.ask("QUIT", "+OK");
+        lines.find(&[&["session ended", "user=\"lately\""], words].concat())
+    };
+    let line = session("lately", &[]);
+    assert!(!line.contains("recent"), "{line}");
+    session("recent:lately", &["recent=true"]);
 }
 
 /// By which certificate somebody has logged in, and why another one was of no use.
