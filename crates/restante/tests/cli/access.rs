@@ -18,7 +18,9 @@ fn shown(ended: Ended) -> String {
 fn mail(site: &Site) -> String {
     let text = site.run(&["user", "show", "bob"], b"").with(0).stdout;
     let mut rows = text.lines();
-    rows.find(|row| row.starts_with("mail ")).unwrap().to_owned()
+    rows.find(|row| row.starts_with("mail "))
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -292,6 +294,11 @@ fn what_was_hidden_and_then_deleted_comes_back_to_be_seen() {
     let delete = ["user", "set", "bob", "--disposition", "delete"];
     site.run(&delete, b"").with(0);
     session("recent:bob", &["DELE 1", "QUIT"]);
+    let list = ["maildrop", "undelete", "bob", "--json"];
+    let row = site.run(&list, b"").with(0).stdout;
+    let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+    assert!(row["deleted"].is_string(), "{row}");
+    assert_eq!(row["hidden"], true, "{row}");
     let ended = site.run(&["maildrop", "undelete", "bob", "--all"], b"");
     assert_eq!(
         ended.with(0).stdout,
