@@ -52,7 +52,7 @@ pub(crate) fn odd_account(random: &mut Random, user: &str, password: &str) -> Ac
     ]);
     let refusal = random.pick(&[Refusal::InUse, Refusal::TooSoon]);
     account.opening = random.once_in(10).then_some(refusal);
-    account.committing = random.once_in(8).then_some(Refusal::NotDeletedNow);
+    account.committing = random.once_in(8).then_some(Refusal::Unavailable);
     account
 }
 

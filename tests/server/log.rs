@@ -145,8 +145,11 @@ fn one_line_tells_a_session_and_no_line_a_secret() {
     lines.find(&["delivery session ended", "why=\"refused\""]);
 
     strangers_are_told(&lines);
+    the_turned_away_are_told(&lines);
+    recent_logins_are_told(&lines);
     front_ends_are_told(&lines);
     certificates_are_told(&lines);
+    an_expired_certificate_is_told(&lines);
     damage_is_told(&lines);
     quota_and_expiry_are_told(&lines);
 
@@ -193,6 +196,72 @@ fn strangers_are_told(lines: &Lines) {
     lines.find(&["INFO", "login too soon", "account=\"alice\""]);
 }
 
+/// Addresses, networks and deliveries that have no place left: a line each, however often they try.
+fn the_turned_away_are_told(lines: &Lines) {
+    let setup = Setup::new().with(|config| {
+        config.limits.sessions_per_address_max = 1;
+        config.limits.sessions_per_network_max = 2;
+        config.limits.lmtp_session_count_max = 1;
+    });
+    let server = setup.start();
+    let address = server.address(Protocol::Pop3);
+    let attempt = || proxy::from([127, 0, 0, 11], address);
+    let mut first = attempt();
+    first.expect("+OK");
+    for _ in 0..3 {
+        attempt().expect("-ERR [SYS/TEMP]");
+    }
+    let own = "source=127.0.0.11 turned_away=1 sessions_per_address_max=1";
+    lines.find(&["WARN", "connections turned away: this address", own]);
+    let _delivery = server.lmtp();
+    server.connect(Protocol::Lmtp).expect("421 4.3.2");
+    let most = "turned_away=1 lmtp_session_count_max=1";
+    lines.find(&["WARN", "deliveries turned away", most]);
+
+    // Behind front ends, by a header and by XCLIENT.
+    let server = proxy::start(|config| {
+        config.limits.sessions_per_address_max = 1;
+        config.limits.sessions_per_network_max = 2;
+        config.listeners[0].front_ends.xclient = vec!["192.0.2.78".parse().unwrap()];
+    });
+    let begun = |client: &str| proxy::begun(&server, Protocol::Pop3, &proxy::line(client));
+    let mut held: Vec<_> = ["2001:db8:7:7::1", "2001:db8:7:7::2"].map(begun).into();
+    for client in &mut held {
+        client.expect("+OK");
+    }
+    begun("2001:db8:7:7::3").expect("-ERR [SYS/TEMP]");
+    let network = "source=2001:db8:7:7::/64 turned_away=1 sessions_per_network_max=2";
+    lines.find(&["WARN", "connections turned away: this network", network]);
+    let mut client = begun("192.0.2.78");
+    client.expect("+OK [XCLIENT]");
+    client.ask("XCLIENT ADDR=2001:db8:7:7::1", "-ERR [SYS/TEMP]");
+    lines.find(&["WARN", "this address", "source=2001:db8:7:7::1 "]);
+
+    let text = lines.text();
+    let told = text
+        .lines()
+        .filter(|line| line.contains("source=127.0.0.11 "));
+    assert_eq!(told.count(), 1);
+}
+
+/// Who has logged in as `recent:NAME`, and who has not.
+fn recent_logins_are_told(lines: &Lines) {
+    let setup = Setup::new().with(|config| config.access.recent = Some(DAY * 30));
+    let server = setup.start();
+    let password = auth::Password::Clear(sasl::Secret::new(PASSWORD));
+    server.auth.accounts().add("lately", &password).unwrap();
+    let session = |name: &str, words: &[&str]| {
+        let mut client = server.plain();
+        client.ask(&format!("USER {name}"), "+OK");
+        client.ask(&format!("PASS {PASSWORD}"), "+OK");
+        client.ask("QUIT", "+OK");
+        lines.find(&[&["session ended", "user=\"lately\""], words].concat())
+    };
+    let line = session("lately", &[]);
+    assert!(!line.contains("recent"), "{line}");
+    session("recent:lately", &["recent=true"]);
+}
+
 /// By which certificate somebody has logged in, and why another one was of no use.
 fn certificates_are_told(lines: &Lines) {
     let authority = Authority::new("users of dobbs.org");
@@ -236,6 +305,22 @@ fn certificates_are_told(lines: &Lines) {
     certificates::refused(&server, &stranger.mail("bob@dobbs.org"));
     lines.find(&["client certificate refused", "UnknownIssuer", "sha256 "]);
     lines.find(&["session ended", "why=\"tls handshake\""]);
+}
+
+/// That the server's own certificate has expired; it is served all the same.
+fn an_expired_certificate_is_told(lines: &Lines) {
+    let setup = Setup::new();
+    let files = setup.config.tls.clone().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2021, 2, 3);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let own = params.self_signed(&key).unwrap();
+    std::fs::write(&files.certificate, own.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    let server = setup.start();
+    let words = format!("{} expired on 2021-02-03", files.certificate.display());
+    lines.find(&["ERROR", &words]);
+    server.plain().ask("QUIT", "+OK");
 }
 
 /// Who a client is and who says so, and what is wrong with a front end.

@@ -39,7 +39,7 @@ mod token;
 
 pub use accounts::{
     Account, Accounts, AccountsError, Apop, Change, Disposition, Expire, Expiries, ImportError,
-    ImportLine, ImportProblem, ImportReport, Kept, Missing, Password, Quota, REMOVED_KEPT,
+    ImportLine, ImportProblem, ImportReport, Kept, Look, Missing, Password, Quota, REMOVED_KEPT,
     Recipient, Removed, SCRAM_ITERATIONS, State, Terms, parse_import,
 };
 pub use authenticator::{Authenticator, Denied, Limits, Settings};

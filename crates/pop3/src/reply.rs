@@ -30,6 +30,10 @@ pub enum Refusal {
     NotDeletedNow,
     /// UPDATE failed and needs an operator: `[SYS/PERM]`. Nothing was deleted (RFC 1939 §6).
     NotDeleted,
+    /// The same where messages are hidden: nothing was.
+    NotHiddenNow,
+    /// Likewise.
+    NotHidden,
     /// No such keyword.
     UnknownCommand,
     /// The last of too many commands that make no sense; the connection ends.
@@ -50,6 +54,10 @@ pub enum Refusal {
     NoSuchMessage,
     /// The message is marked as deleted (RFC 1939 §5).
     MessageDeleted,
+    /// The same where QUIT hides what is marked.
+    MessageHidden,
+    /// The same where QUIT keeps what is marked.
+    MessageKept,
     /// DELE where nothing is deleted.
     ReadOnly,
     /// The command needs a login.
@@ -87,6 +95,9 @@ pub enum Refusal {
     AlreadyTls,
     /// STLS after UTF8, which no client may say (RFC 6856 §2.1).
     StlsAfterUtf8,
+    /// UTF8 in the TRANSACTION state, where it is borne with, but after the size of a surrogate was
+    /// told: sizes do not change (RFC 1939 §5).
+    Utf8AfterSize,
     /// The header of the message is not ASCII, and the client has not said UTF8: `[UTF8]`
     /// (RFC 6856 §5).
     NeedsUtf8,
@@ -107,9 +118,11 @@ impl Refusal {
             Self::Credentials | Self::Password => Some("AUTH"),
             Self::InUse => Some("IN-USE"),
             Self::TooSoon => Some("LOGIN-DELAY"),
-            Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow => Some("SYS/TEMP"),
+            Self::Unavailable | Self::TooManySessions | Self::NotDeletedNow | Self::NotHiddenNow => {
+                Some("SYS/TEMP")
+            }
             Self::NeedsUtf8 => Some("UTF8"),
-            Self::Damaged | Self::NotDeleted => Some("SYS/PERM"),
+            Self::Damaged | Self::NotDeleted | Self::NotHidden => Some("SYS/PERM"),
             Self::UnknownCommand
             | Self::TooManyErrors
             | Self::Http
@@ -120,6 +133,8 @@ impl Refusal {
             | Self::NumberTooLarge
             | Self::NoSuchMessage
             | Self::MessageDeleted
+            | Self::MessageHidden
+            | Self::MessageKept
             // A rule, not a failure: SYS/PERM would send its owner to the operator (RFC 3206 §4).
             | Self::ReadOnly
             | Self::NotLoggedIn
@@ -138,6 +153,7 @@ impl Refusal {
             | Self::StlsNotOffered
             | Self::AlreadyTls
             | Self::StlsAfterUtf8
+            | Self::Utf8AfterSize
             | Self::UnknownLanguage
             | Self::ForwardedLate
             | Self::ForwardedTwice
@@ -387,6 +403,8 @@ mod tests {
             TooManySessions,
             NotDeletedNow,
             NotDeleted,
+            NotHiddenNow,
+            NotHidden,
             UnknownCommand,
             TooManyErrors,
             Http,
@@ -396,6 +414,8 @@ mod tests {
             NumberTooLarge,
             NoSuchMessage,
             MessageDeleted,
+            MessageHidden,
+            MessageKept,
             ReadOnly,
             NotLoggedIn,
             LoggedIn,
@@ -414,6 +434,7 @@ mod tests {
             AlreadyTls,
             Password,
             StlsAfterUtf8,
+            Utf8AfterSize,
             NeedsUtf8,
             UnknownLanguage,
         ];

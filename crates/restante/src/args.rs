@@ -136,6 +136,9 @@ pub(crate) enum User {
     },
     /// List the accounts
     List {
+        /// Those that were removed and can be brought back
+        #[arg(long)]
+        removed: bool,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -161,16 +164,24 @@ pub(crate) enum User {
         #[command(flatten)]
         terms: Terms,
     },
-    /// Disable an account; its maildrop stays for 30 days
+    /// Remove an account; for 30 days it can be brought back with its mail
     Remove {
         /// The account's name.
         account: String,
-        /// Delete account and mail at once
+        /// Delete account and mail at once; of an account that was removed before, the mail
         #[arg(long)]
         delete_mail: bool,
         /// Do not ask before mail is deleted
         #[arg(long, requires = "delete_mail")]
         yes: bool,
+    },
+    /// Bring a removed account back as it was, with its mail
+    Restore {
+        /// The name that it had.
+        account: String,
+        /// Which one, if several of that name were removed (`user list --removed`)
+        #[arg(long, value_name = "ID")]
+        maildrop: Option<String>,
     },
     /// Make accounts from lines `name:{SCHEME}secret`
     ///
@@ -377,6 +388,11 @@ pub(crate) enum Maildrop {
     /// What a maildrop has now stays; messages of the backup that it has not come back with their
     /// unique-ids, deleted ones too. No unique-id is ever used again. The file that is replaced is
     /// kept in `replaced/`. Accounts that are gone come back; others stay as they are.
+    // Of a group that must be given the parser makes its first word, as if DIR came behind it.
+    #[command(
+        override_usage = "restante maildrop restore [OPTIONS] <DIR> <ACCOUNT>...\n       \
+                                restante maildrop restore [OPTIONS] <DIR> --all"
+    )]
     #[command(group = clap::ArgGroup::new("which").required(true).multiple(false))]
     Restore {
         /// Where the backup is.

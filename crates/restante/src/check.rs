@@ -7,12 +7,12 @@
 use std::fs;
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use auth::{Disposition, Expire, Network, TokenSettings};
+use auth::{Accounts, Disposition, Network, TokenSettings};
 use delivery::QuotaExceeded;
-use nix::unistd::Group;
+use nix::unistd::{Group, Uid, User};
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
 use server::{
@@ -20,7 +20,7 @@ use server::{
     Protocol, Tls,
 };
 
-use crate::config::{self, Config, Level, say_duration, say_expire};
+use crate::config::{self, Config, Level, say_duration, say_kept};
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, octets, say};
 use crate::serve::token_verifier;
@@ -306,10 +306,7 @@ fn keeping(config: &Config) -> Result<(), Failure> {
     )?;
     row(
         "mail",
-        &match keeping.expire {
-            Expire::Never => "is kept until its owner deletes it".to_owned(),
-            expire => format!("is deleted {}", say_expire(expire)),
-        },
+        &say_kept(keeping.expire, config.server.access.disposition),
     )?;
     row(
         "undelete",
@@ -358,8 +355,10 @@ fn machine(config: &Config, findings: &mut Findings) {
             );
         }
     }
-    if let Err(failure) = rights::user(config) {
-        findings.failure(&failure);
+    match rights::user(config) {
+        Ok(Some(user)) => owner(config, &user, findings),
+        Ok(None) => {}
+        Err(failure) => findings.failure(&failure),
     }
     if !config.data.exists() {
         findings.warning(
@@ -373,12 +372,24 @@ fn machine(config: &Config, findings: &mut Findings) {
         findings.failure(&failure);
     } else {
         data(config, findings);
+        file(config, findings);
     }
     if let Some(Err(failure)) = config.tokens.as_ref().map(token_verifier) {
         findings.failure(&failure);
     }
-    if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::check) {
-        findings.failure(&Failure::from_text(Code::Config, &error.to_string()));
+    match config.server.tls.as_ref().map(Tls::check) {
+        None => {}
+        Some(Ok(doubts)) => doubts.iter().for_each(|doubt| {
+            let text = doubt.to_string();
+            let (what, remedy) = text.split_once("; ").unwrap_or((&text, ""));
+            match doubt.is_refused() {
+                true => findings.error(what, remedy),
+                false => findings.warning(what, remedy),
+            }
+        }),
+        Some(Err(error)) => {
+            findings.failure(&Failure::from_text(Code::Config, &error.to_string()));
+        }
     }
     let listeners = config.server.listeners.iter();
     for asked in listeners.filter_map(|listener| listener.client_certificates.as_ref()) {
@@ -440,6 +451,40 @@ fn unix(path: &Path, findings: &mut Findings) {
     }
 }
 
+/// Whether the data directory is the server's.
+fn owner(config: &Config, user: &User, findings: &mut Findings) {
+    let data = config.data.display();
+    let Ok(metadata) = fs::metadata(&config.data) else {
+        return;
+    };
+    if metadata.uid() == user.uid.as_raw() {
+        return;
+    }
+    let owner = match User::from_uid(Uid::from_raw(metadata.uid())) {
+        Ok(Some(owner)) => owner.name,
+        _ => format!("uid {}", metadata.uid()),
+    };
+    let name = &user.name;
+    findings.error(
+        format!("the data directory {data} is {owner}'s, and the server runs as {name}"),
+        format!("give it to the server's user: chown -R {name} {data}; or correct `user`"),
+    );
+}
+
+/// Whether the configuration can be read again after a SIGHUP, by the user that this process is now.
+fn file(config: &Config, findings: &mut Findings) {
+    let file = config.file.display();
+    if let (Some(user), Err(error)) = (&config.user, fs::File::open(&config.file)) {
+        findings.warning(
+            format!(
+                "the server's user cannot read {file} again after a SIGHUP: {}",
+                output::plain(&error)
+            ),
+            format!("let it: chgrp {user} {file} && chmod g+r {file}; and x on its directories"),
+        );
+    }
+}
+
 fn data(config: &Config, findings: &mut Findings) {
     let data = config.data.as_path();
     let remedy = || {
@@ -478,27 +523,41 @@ fn data(config: &Config, findings: &mut Findings) {
         return;
     }
     // What `serve` would stumble over; what is not there yet is not made by looking.
-    if let Err(failure) = stock::lost(config) {
-        findings.failure(&failure);
-    } else {
-        accounts(config, findings);
-    }
+    accounts(config, findings);
     if let Err(failure) = stock::maildrops(config) {
         findings.failure(&failure);
     }
 }
 
 fn accounts(config: &Config, findings: &mut Findings) {
-    let begun = match config.data.join("accounts.db").exists() {
-        true => stock::accounts_or_none(config).and_then(|accounts| Ok(accounts.begun()?)),
-        false => Ok(false),
+    let look = match Accounts::look(&config.data) {
+        Ok(look) => look.unwrap_or_default(),
+        Err(error) => return findings.failure(&error.into()),
     };
-    match begun {
-        Ok(true) => {}
-        Ok(false) => findings.warning(
+    if let Err(failure) = stock::lost_unless(config, || Ok(look.begun)) {
+        return findings.failure(&failure);
+    }
+    if !look.begun {
+        findings.warning(
             format!("there are no accounts in {} yet", config.data.display()),
             "make one: restante user add NAME; or is its file system not mounted?",
-        ),
-        Err(failure) => findings.failure(&failure),
+        );
+    }
+    if look.is_older {
+        findings.warning(
+            "accounts.db is of an older version, and the next start or command brings it up to this one",
+            "an older program cannot use it then: restante maildrop backup DIR with that one first",
+        );
+    }
+    if let Some(first) = look.apop_lost.first() {
+        let lost = look.apop_lost.len() as u64;
+        findings.error(
+            format!(
+                "the APOP secrets of {} ({first}, for one) cannot be read: accounts.key is gone, or \
+                 is another key",
+                count(lost, "account", "accounts")
+            ),
+            "put the copy of accounts.key back; or set them anew: restante user passwd --apop ACCOUNT",
+        );
     }
 }

@@ -72,14 +72,24 @@ pub(crate) fn accounts_or_none(config: &Config) -> Result<Accounts, Failure> {
 /// When maildrops are there and `accounts.db` is not, or never had an account: what a failed copy leaves,
 /// or a restore that found no accounts.
 pub(crate) fn lost(config: &Config) -> Result<(), Failure> {
+    let exists = config.data.join("accounts.db").exists();
+    lost_unless(config, || Ok(exists && accounts_or_none(config)?.begun()?))
+}
+
+/// The same, for whoever has looked whether there were ever accounts.
+///
+/// # Errors
+///
+/// As [`lost`].
+pub(crate) fn lost_unless(
+    config: &Config,
+    begun: impl FnOnce() -> Result<bool, Failure>,
+) -> Result<(), Failure> {
     let has_maildrops = || {
         let inside = std::fs::read_dir(config.data.join("d"));
         inside.is_ok_and(|mut inside| inside.next().is_some())
     };
-    if !has_maildrops() {
-        return Ok(());
-    }
-    if config.data.join("accounts.db").exists() && accounts_or_none(config)?.begun()? {
+    if !has_maildrops() || begun()? {
         return Ok(());
     }
     let data = config.data.display();

@@ -54,6 +54,7 @@ mod tidy;
 mod tls;
 mod trust;
 pub mod units;
+mod validity;
 
 pub use access::Access;
 pub use address::{Address, host_name};
@@ -66,3 +67,4 @@ pub use front::{FrontEndTls, FrontEnds};
 pub use keeping::Keeping;
 pub use server::{Ended, Services, run};
 pub use tls::TlsError;
+pub use validity::OutOfTime;

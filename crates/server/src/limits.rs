@@ -4,14 +4,16 @@
 //! place; dropping it frees it, however the session ended. When all places are taken, a newcomer gets
 //! that of a session that has not logged in ([`Strangers`]), which is told to end; one that has
 //! logged in keeps its own, and is counted by its maildrop: an empty one keeps nobody out, and its
-//! account could otherwise hold every place of the server. The tables hold only sessions that there are, so their size is bounded
-//! by `session_count_max`.
+//! account could otherwise hold every place of the server. The tables hold only sessions that there
+//! are, so their size is bounded by `session_count_max`. Whoever is turned away is told in the log
+//! ([`Refusals`]).
 //!
 //! A connection whose front end has yet to name the client takes a place if one is free, and
 //! nobody's: before it is known whether the client may come at all, nobody has to go for him. A few
 //! more of them than there are places may wait for that.
 
 mod permit;
+mod refusals;
 mod strangers;
 
 use std::collections::HashMap;
@@ -25,6 +27,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::config::{Limits, Protocol};
+use refusals::Refusals;
 use strangers::{Network, Strangers, Ticket};
 
 pub(crate) use permit::Permit;
@@ -49,6 +52,7 @@ struct Counts {
     strangers: Strangers,
     next_ticket: Ticket,
     pressure: Pressure,
+    refusals: Refusals,
 }
 
 /// What a full server did, until it is told in the log.
@@ -102,6 +106,7 @@ impl Admission {
             let mut counts = self.counts();
             if protocol == Protocol::Lmtp {
                 if counts.lmtp >= limits.lmtp_session_count_max {
+                    counts.refusals.tell_delivery(limits);
                     return Err(Turned::Full);
                 }
                 counts.lmtp += 1;
@@ -206,7 +211,7 @@ impl Pressure {
     }
 }
 
-/// From one line about a full server to the next.
+/// From one line about a full server, or about a full address, to the next.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

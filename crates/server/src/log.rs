@@ -97,6 +97,8 @@ pub(crate) struct Summary {
     pub(crate) tls: Option<(&'static str, &'static str)>,
     /// Account that logged in, as the accounts know it; none if nobody did.
     pub(crate) account: Option<String>,
+    /// Whether it logged in as `recent:NAME`.
+    pub(crate) is_recent: bool,
     /// The certificate that the login stood on, as `certificate::shown`; none if it was another.
     pub(crate) certificate: Option<String>,
     /// What the POP3 session says of itself.
@@ -118,6 +120,7 @@ impl Summary {
             started: Instant::now(),
             tls: None,
             account: None,
+            is_recent: false,
             certificate: None,
             retrieval: pop3::server::Summary::default(),
             delivery: Delivery::default(),
@@ -131,6 +134,7 @@ impl Summary {
         let left = self.account.as_ref().map(|_| done.messages_left);
         info!(
             user = self.account,
+            recent = self.is_recent.then_some(true),
             mechanism = self.certificate.as_ref().map(|_| "EXTERNAL"),
             certificate = self.certificate,
             tls,

@@ -270,6 +270,7 @@ impl Driver<'_> {
                     "maildrop opened"
                 );
                 self.summary.account = Some(identity.account().to_owned());
+                self.summary.is_recent = matches!(asked, Asked::Recent(_));
                 self.summary.certificate = certificate;
                 self.maildrop = Some(MaildropId(identity.maildrop()));
                 self.open = Some(open);

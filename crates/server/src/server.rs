@@ -23,7 +23,7 @@ use crate::control::{Control, Order, Phase, Stage};
 use crate::limits::Admission;
 use crate::listener::{Accepting, Door};
 use crate::tidy::Tidying;
-use crate::{sweep, tls};
+use crate::{sweep, tls, validity};
 
 /// What the server serves from. Opened by the program after it has become its user.
 #[derive(Clone)]
@@ -145,6 +145,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         doors.spawn(door.keep(accepting));
     }
     let maildrops = server.maildrops.clone();
+    tokio::spawn(validity::keep_told(live_seen.clone(), phase_seen.clone()));
     // It ends between two maildrops, so what it is at is finished like an UPDATE.
     tokio::spawn(sweep::keep_swept(server, live_seen, phase_seen, alive));
     stage.send_replace(Stage::Ready);

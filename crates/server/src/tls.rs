@@ -13,6 +13,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -24,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use crate::config::{ClientCertificates, Listener, Tls};
+use crate::validity::{OutOfTime, Validity};
 use crate::{authorities, end_point};
 
 /// Why certificates and keys cannot be used. Each names the file and what to do.
@@ -83,13 +85,16 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// Whether certificate and key can be served, by this process and now.
+    /// Whether certificate and key can be served, by this process and now; comes back with what is out
+    /// of its time, or will be soon.
     ///
     /// # Errors
     ///
     /// See [`TlsError`].
-    pub fn check(&self) -> Result<(), TlsError> {
-        load(self, &[]).map(|_| ())
+    pub fn check(&self) -> Result<Vec<OutOfTime>, TlsError> {
+        let own = Own::read(self)?;
+        own.acceptor(None)?;
+        Ok(own.validity().doubts(SystemTime::now()))
     }
 }
 
@@ -102,6 +107,8 @@ pub(crate) struct Acceptor {
 
 /// What accepts TLS connections at each listener.
 pub(crate) struct Acceptors {
+    /// Of the certificate that they show.
+    pub(crate) validity: Validity,
     /// Where nobody is asked for a certificate.
     asking_nobody: Acceptor,
     /// Where clients are asked, for each that is asked of them. Nothing of a TLS session is shared
@@ -138,8 +145,12 @@ pub(crate) fn load(tls: &Tls, listeners: &[Listener]) -> Result<Acceptors, TlsEr
         }
         asking.push((asked.clone(), own.acceptor(Some(authorities.verifier))?));
     }
+    let asking_nobody = own.acceptor(None)?;
+    let validity = own.validity();
+    validity.tell();
     Ok(Acceptors {
-        asking_nobody: own.acceptor(None)?,
+        validity,
+        asking_nobody,
         asking,
     })
 }
@@ -170,6 +181,10 @@ impl<'a> Own<'a> {
             files,
             chain,
         })
+    }
+
+    fn validity(&self) -> Validity {
+        Validity::of(&self.files.certificate, &self.chain)
     }
 
     /// What accepts connections with them; `verifier`: of clients' certificates.

@@ -1,6 +1,7 @@
 //! The model's maildrop: listings, texts, marks, and what QUIT does about them.
 
 use pop3::client::{Event, ForeignId};
+use pop3::reply::Refusal;
 use pop3::{Disposition, Keyword, MessageNumber, Octets};
 use restante_tests::driver::{Message, Reading};
 
@@ -20,10 +21,15 @@ impl Model {
                 .and_then(MessageNumber::new)
                 .unwrap()
         };
+        let marked = match self.accounts[place].rules.disposition {
+            Disposition::Delete | Disposition::ReadOnly => "message is deleted",
+            Disposition::Hide => "message is hidden, not deleted",
+            Disposition::Keep => "message is left out until QUIT, not deleted",
+        };
         let find = |number: MessageNumber| -> Place {
             match marks.get(number.index()) {
                 None => Err("no such message"),
-                Some(true) => Err("message is deleted"),
+                Some(true) => Err(marked),
                 Some(false) => Ok(number.index()),
             }
         };
@@ -175,6 +181,11 @@ impl Model {
 
     fn update(&mut self, place: usize, marks: &[bool]) {
         if let Some(why) = self.accounts[place].committing {
+            let why = match (why, self.accounts[place].rules.disposition) {
+                (Refusal::Unavailable, Disposition::Hide) => Refusal::NotHiddenNow,
+                (Refusal::Unavailable, _) => Refusal::NotDeletedNow,
+                (other, _) => other,
+            };
             return self.refused(Keyword::Quit, None, &told(why));
         }
         let mut marked = marks.iter();

@@ -18,9 +18,12 @@ use super::{AccountsError, apop_key};
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "accounts.db";
 
+/// SQLite's log beside it. It is there as long as somebody has the database open, or did not end well.
+pub(super) const LOG: &str = "accounts.db-wal";
+
 /// What only the owner may read: the database, what SQLite keeps beside it while it is open (with the
 /// database's mode, unless it was copied there), and the key of the APOP secrets.
-const OWNERS_ONLY: [&str; 4] = [FILE, "accounts.db-wal", "accounts.db-shm", apop_key::FILE];
+const OWNERS_ONLY: [&str; 4] = [FILE, LOG, "accounts.db-shm", apop_key::FILE];
 
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -77,6 +80,14 @@ const STEPS: &[&str] = &[
     CREATE INDEX account_disposition ON account (disposition)
         WHERE removed IS NULL AND disposition IS NOT NULL;",
 ];
+
+/// The newest version of the schema.
+pub(super) const KNOWN: i64 = STEPS.len() as i64;
+
+/// The version of a database's schema; 0 is an empty one.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
 
 /// Opens or makes the database, makes the directory if it is missing, and brings the schema up.
 /// Returns the directory's real path, too.
@@ -170,6 +181,12 @@ fn directory(data: &Path) -> Result<PathBuf, AccountsError> {
             .and_then(|parent| parent.sync_all())
             .map_err(io())?;
     }
+    sound(data)
+}
+
+/// The real path of a directory that not everybody may write in.
+pub(super) fn sound(data: &Path) -> Result<PathBuf, AccountsError> {
+    let io = || AccountsError::io(data);
     let mode = data.metadata().map_err(io())?.permissions().mode();
     if mode & 0o002 != 0 {
         return Err(AccountsError::Exposed(data.to_path_buf()));
@@ -186,9 +203,6 @@ fn prepare(connection: &mut Connection) -> Result<(), AccountsError> {
 
 fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), AccountsError> {
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    let version = |connection: &Connection| -> rusqlite::Result<i64> {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))
-    };
     if version(connection)? == known {
         return Ok(());
     }
@@ -205,6 +219,16 @@ fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), AccountsEr
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Makes a database as the first program had it.
+#[cfg(test)]
+pub(super) fn make_older(data: &Path) {
+    let mut connection = Connection::open(data.join(FILE)).unwrap();
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .unwrap();
+    migrate(&mut connection, &STEPS[..1]).unwrap();
 }
 
 #[cfg(test)]

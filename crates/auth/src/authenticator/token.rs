@@ -69,7 +69,8 @@ impl Authenticator {
         let row = self.row(name.as_str()).await?;
         let named = shown.user.is_none_or(|user| is_same(&user, name.as_str()));
         match (row, named) {
-            (None, _) => wrong("no such account".to_owned(), None),
+            // The issuer has signed it, so it is nobody's password; an operator has to know whom to add.
+            (None, _) => wrong(format!("no such account: the token names {name}"), None),
             (row, false) => wrong("the token is somebody else's".to_owned(), row),
             (Some(row), true) => match row.obstacle(peer) {
                 None => Ok(Verdict::Right(row, Proof::Exchange)),
@@ -155,6 +156,21 @@ mod tests {
             assert_eq!(setting.log_in(user, &token).await.unwrap(), "bob@dobbs.org");
         }
         assert_eq!(setting.auth.token_hints().scope.as_deref(), Some("mail"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_a_token_names_without_an_account_is_told() {
+        let setting = setting();
+        let shown = Shown {
+            user: Some("bob@dobbs.org".to_owned()),
+            token: Secret::new(setting.token("Nobody@dobbs.org", "mail")),
+        };
+        let verdict = setting.auth.check_token(shown, Peer::Local).await;
+        let Ok(Verdict::Wrong(refused)) = verdict else {
+            panic!("not refused");
+        };
+        let why = "no such account: the token names nobody@dobbs.org";
+        assert_eq!(refused.why, why);
     }
 
     #[tokio::test(start_paused = true)]

@@ -226,9 +226,7 @@ impl Found {
             prefix: Vec::new(),
             sender: self.ext(ext::SENDER).map(<[u8]>::to_vec),
             received_us: Some(self.record.received_us),
-            unique_id: self
-                .ext(ext::UNIQUE_ID)
-                .and_then(UniqueId::new),
+            unique_id: self.ext(ext::UNIQUE_ID).and_then(UniqueId::new),
             origin: self.ext(ext::ORIGIN).map(<[u8]>::to_vec),
         }
     }
@@ -296,8 +294,8 @@ pub(crate) fn look_in(
         return Ok(At::Nothing("there is no record header"));
     };
     let ext_len = usize::from(record.ext_len);
-    let mut ext = at_hand[RECORD_LEN..].to_vec();
-    let had = ext.len().min(ext_len);
+    let had = ext_len.min(at_hand.len() - RECORD_LEN);
+    let mut ext = at_hand[RECORD_LEN..][..had].to_vec();
     ext.resize(ext_len, 0);
     if had < ext_len {
         let from = offset + (RECORD_LEN + had) as u64;

@@ -225,8 +225,8 @@ impl<F: File> Text<F> {
     /// The verified header of this message's record.
     fn found(&self, at_hand: &[u8]) -> Result<Found, Stop> {
         let offset = self.entry.offset();
-        let len = self.file.stat()?.len;
-        match look_in(&*self.file, &self.salt, offset, len, at_hand)? {
+        let end = offset + self.entry.space();
+        match look_in(&*self.file, &self.salt, offset, end, at_hand)? {
             At::Record(found)
                 if found.record.kind == Kind::Message && found.record.uid == self.entry.uid =>
             {

@@ -54,7 +54,7 @@ impl Headers {
             Self::Surrogates { unmeasured }
                 if unmeasured.len() < listing.internationalised().len() =>
             {
-                Err(Refusal::LoggedIn)
+                Err(Refusal::Utf8AfterSize)
             }
             _ => {
                 *self = Self::AsStored;

@@ -373,6 +373,8 @@ impl Transaction {
             // Honest mistakes of a client that works from an old list, or that deletes by habit.
             Refusal::NoSuchMessage
             | Refusal::MessageDeleted
+            | Refusal::MessageHidden
+            | Refusal::MessageKept
             | Refusal::ReadOnly
             | Refusal::NeedsUtf8 => {
                 self.errors = 0;
@@ -395,7 +397,11 @@ impl Transaction {
     fn live(&self, number: MessageNumber) -> Result<Octets, Refusal> {
         match self.listing.octets(number) {
             None => Err(Refusal::NoSuchMessage),
-            Some(_) if self.deletions.contains(number) => Err(Refusal::MessageDeleted),
+            Some(_) if self.deletions.contains(number) => Err(match self.disposition {
+                Disposition::Hide => Refusal::MessageHidden,
+                Disposition::Keep => Refusal::MessageKept,
+                Disposition::Delete | Disposition::ReadOnly => Refusal::MessageDeleted,
+            }),
             Some(octets) => Ok(octets),
         }
     }

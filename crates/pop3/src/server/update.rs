@@ -94,10 +94,12 @@ impl Update {
 
     /// The commit failed: says what that means here, and whether trying again may help.
     pub(super) fn refused(&self, why: Refusal, out: &mut Vec<u8>) {
-        let why = match why {
-            Refusal::Unavailable => Refusal::NotDeletedNow,
-            Refusal::Damaged => Refusal::NotDeleted,
-            other => other,
+        let why = match (why, self.fate) {
+            (Refusal::Unavailable, Fate::Deleted) => Refusal::NotDeletedNow,
+            (Refusal::Unavailable, Fate::Hidden) => Refusal::NotHiddenNow,
+            (Refusal::Damaged, Fate::Deleted) => Refusal::NotDeleted,
+            (Refusal::Damaged, Fate::Hidden) => Refusal::NotHidden,
+            (other, _) => other,
         };
         why.print_in(self.language, out);
     }

@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auth::{Expire, Quota};
+use auth::{Disposition, Expire, Quota};
 use server::units;
 
 /// A duration: `30s`, `500 ms`, `10 min`.
@@ -149,12 +149,26 @@ pub(crate) fn say_duration(duration: Duration) -> String {
 }
 
 /// When mail is deleted: `never`, `after retrieval`, `after 30 days`.
-pub(crate) fn say_expire(expire: Expire) -> String {
+fn say_expire(expire: Expire) -> String {
     match expire {
         Expire::Never => "never".to_owned(),
         Expire::Retrieved => "after retrieval".to_owned(),
         Expire::Days(days) if days.get() == 1 => "after 1 day".to_owned(),
         Expire::Days(days) => format!("after {days} days"),
+    }
+}
+
+/// What becomes of mail that was retrieved or has lain for long, as a sentence about it.
+pub(crate) fn say_kept(expire: Expire, disposition: Disposition) -> String {
+    match (expire, disposition) {
+        (Expire::Retrieved, Disposition::Hide) => "is hidden after retrieval".to_owned(),
+        // RFC 2449 §6.7 cannot be kept there: such sessions are told EXPIRE NEVER.
+        (Expire::Retrieved, Disposition::Keep | Disposition::ReadOnly) => {
+            "is kept: no session takes it away".to_owned()
+        }
+        (Expire::Never, Disposition::Delete) => "is kept until its owner deletes it".to_owned(),
+        (Expire::Never, _) => "is kept".to_owned(),
+        (Expire::Retrieved | Expire::Days(_), _) => format!("is deleted {}", say_expire(expire)),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use auth::{Account, Accounts, Missing};
+use auth::{Account, Accounts, Missing, Removed};
 use maildrop::{Backup, MaildropId, OpenError, RealDisk, Restored, Run};
 use serde_json::json;
 
@@ -59,7 +59,9 @@ pub(super) fn restore(config: &Config, asked: &Asked<'_>) -> Result<(), Failure>
         (_, false) => Vec::new(),
     };
     let present = accounts.as_ref().map(Accounts::list).transpose()?;
-    let wanted = wanted(asked, &present.unwrap_or_default(), &backup, &missing)?;
+    let removed = accounts.as_ref().map(Accounts::removed).transpose()?;
+    let (present, removed) = (present.unwrap_or_default(), removed.unwrap_or_default());
+    let wanted = wanted(asked, &present, &backup, &missing, &removed)?;
     let mut worst = Worst::default();
     for missing in &missing {
         let is_wanted = wanted.iter().any(|owned| owned.id.0 == missing.maildrop);
@@ -116,6 +118,7 @@ fn wanted(
     present: &[Account],
     backup: &Backup<RealDisk>,
     missing: &[Missing],
+    removed: &[Removed],
 ) -> Result<Vec<Owned>, Failure> {
     let name_of = |id: MaildropId| {
         let there = present.iter().find(|account| account.maildrop == id.0);
@@ -141,11 +144,16 @@ fn wanted(
             .iter()
             .find(|owned| owned.account.as_ref() == Some(&name));
         let found = found.ok_or_else(|| {
-            Failure::new(
-                Code::NoUser,
-                format!("the backup has no maildrop of {name}"),
-            )
-            .remedy("see what it has: restante maildrop restore DIR --all --dry-run")
+            let is_removed = removed.iter().any(|removed| removed.name == name);
+            match is_removed {
+                true => Failure::new(Code::NoUser, format!("the account {name} was removed"))
+                    .remedy(format!("bring it back first: restante user restore {name}")),
+                false => Failure::new(
+                    Code::NoUser,
+                    format!("the backup has no maildrop of {name}"),
+                )
+                .remedy("see what it has: restante maildrop restore DIR --all --dry-run"),
+            }
         })?;
         some.push(Owned {
             account: found.account.clone(),
@@ -235,6 +243,18 @@ impl Worst {
                 count(left, "maildrop could", "maildrops could")
             ),
         };
-        Err(Failure::new(code, what).remedy("the others are as they shall be; run this again"))
+        let remedy = match left {
+            // Once more would bring no more.
+            0 if real => {
+                "what is left of them is in the files that were replaced: restante maildrop salvage \
+                 FILE DIR; or another backup has them"
+            }
+            0 => "another backup may have them",
+            left if left == self.unusable => {
+                "the others are as they shall be; another backup may have these"
+            }
+            _ => "the others are as they shall be; run this again",
+        };
+        Err(Failure::new(code, what).remedy(remedy))
     }
 }

@@ -147,7 +147,7 @@ fn list(
                     "octets": it.octets.0,
                     "deleted": deleted,
                     "kept": it.is_kept,
-                    "hidden": false,
+                    "hidden": it.is_hidden,
                 })
             )?,
             false => say!(

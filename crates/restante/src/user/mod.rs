@@ -2,9 +2,10 @@
 
 mod import;
 pub(crate) mod password;
+mod removed;
 mod terms;
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -16,7 +17,7 @@ use crate::args;
 use crate::config::{self, Config};
 use crate::date;
 use crate::failure::{Code, Failure};
-use crate::output::{self, count, note, say};
+use crate::output::{self, note, say};
 use crate::stock;
 
 /// Does what is asked for.
@@ -39,7 +40,14 @@ pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Fai
             password,
             apop,
         } => passwd(&config, &account, &password, apop),
-        args::User::List { json } => list(&config, json),
+        args::User::List {
+            removed: true,
+            json,
+        } => removed::list(&config, json),
+        args::User::List {
+            removed: false,
+            json,
+        } => list(&config, json),
         args::User::Show { account, json } => {
             let account = stock::accounts(&config)?.show(&account)?;
             show(&config, &account, json)
@@ -53,7 +61,10 @@ pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Fai
             account,
             delete_mail,
             yes,
-        } => remove(&config, &account, delete_mail, yes),
+        } => removed::remove(&config, &account, delete_mail, yes),
+        args::User::Restore { account, maildrop } => {
+            removed::restore(&config, &account, maildrop.as_deref())
+        }
         args::User::Import { file, apop } => import::import(&config, &file, apop),
         args::User::Rename { account, new_name } => {
             let account = stock::accounts(&config)?.rename(&account, &new_name)?;
@@ -189,7 +200,7 @@ fn remarks(account: &Account) -> Vec<&'static str> {
 fn show(config: &Config, account: &Account, json: bool) -> Result<(), Failure> {
     let summary = stock::maildrops(config).and_then(|maildrops| {
         let summary = maildrops.summary(MaildropId(account.maildrop));
-        summary.map_err(|error| unreadable(account, &error))
+        summary.map_err(|error| unreadable(&account.name, &error))
     });
     // The account is there, whatever became of its mail.
     let held = match &summary {
@@ -323,76 +334,13 @@ fn set(
     show(config, &account, false)
 }
 
-fn remove(config: &Config, name: &str, delete_mail: bool, yes: bool) -> Result<(), Failure> {
-    let accounts = stock::accounts(config)?;
-    let account = accounts.show(name)?;
-    if !delete_mail {
-        let removed = accounts.remove(name)?;
-        return say!(
-            "Account {} is removed; its maildrop stays until {}.",
-            removed.name,
-            date::moment(removed.purge_due)
-        );
-    }
-    let maildrops = stock::maildrops(config)?;
-    let id = MaildropId(account.maildrop);
-    let summary = maildrops
-        .summary(id)
-        .map_err(|error| unreadable(&account, &error))?;
-    if !yes {
-        confirm(&account, &summary)?;
-    }
-    // The account first: from now on nobody can log in, and no mail comes in.
-    accounts.remove(name)?;
-    maildrops.erase(id).map_err(|error| {
-        let why = output::plain(&error);
-        Failure::new(
-            Code::Temporary,
-            format!(
-                "account {} is removed, but its mail is not deleted yet: {why}",
-                account.name
-            ),
-        )
-        .remedy("it is deleted by the sweep that comes 30 days from now")
-    })?;
-    accounts.purge(account.maildrop)?;
-    say!(
-        "Account {} and its mail ({}) are deleted.",
-        account.name,
-        count(summary.messages, "message", "messages")
-    )
-}
-
-fn unreadable(account: &Account, error: &io::Error) -> Failure {
+fn unreadable(name: &str, error: &io::Error) -> Failure {
     Failure::new(
         Code::InputOutput,
         format!(
-            "the maildrop of {} cannot be read: {}",
-            account.name,
+            "the maildrop of {name} cannot be read: {}",
             output::plain(error)
         ),
     )
     .remedy("restante maildrop verify tells more")
-}
-
-fn confirm(account: &Account, summary: &Summary) -> Result<(), Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::new(
-            Code::Usage,
-            "there is no terminal to ask whether mail shall be deleted",
-        )
-        .remedy("add --yes"));
-    }
-    note!(
-        "This deletes {} and {} for ever. Type the account's name to go on:",
-        account.name,
-        count(summary.messages, "message", "messages"),
-    );
-    let mut answer = String::new();
-    // A name has at most 255 octets.
-    let read = io::stdin().lock().take(300).read_line(&mut answer);
-    match read.is_ok() && answer.trim() == account.name {
-        true => Ok(()),
-        false => Err(Failure::new(Code::Usage, "nothing was deleted")),
-    }
 }

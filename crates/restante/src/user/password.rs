@@ -4,13 +4,14 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read};
 
+use nix::sys::signal::{self, SigSet, Signal};
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use sasl::Secret;
 use zeroize::Zeroizing;
 
 use crate::args::PasswordSource;
 use crate::failure::{Code, Failure};
-use crate::output;
+use crate::output::{self, note};
 
 /// Longest password in octets: what fits a PASS line of 512 octets.
 const OCTETS_MAX: usize = 504;
@@ -81,11 +82,14 @@ fn prompt(account: &str) -> Result<Secret, Failure> {
                 .remedy("give it by --stdin or --password-file FILE"),
         );
     }
-    let _quiet = Quiet::new().map_err(|error| unasked(&error))?;
+    let quiet = Quiet::new().map_err(|error| unasked(&error))?;
     let ask = |prompt: &str| {
         rpassword::prompt_password(prompt)
             .map(|text| Zeroizing::new(text.into_bytes()))
-            .map_err(|error| unasked(&error))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::Interrupted => quiet.given_up(),
+                _ => unasked(&error),
+            })
     };
     // Before it is typed a second time in vain.
     let once = usable(ask(&format!("Password for {account}: "))?)?;
@@ -111,18 +115,54 @@ struct Quiet(Termios);
 impl Quiet {
     fn new() -> io::Result<Self> {
         let before = termios::tcgetattr(io::stdin())?;
+        restore_when_ended(&before)?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO);
         termios::tcsetattr(io::stdin(), OptionalActions::Now, &quiet)?;
         Ok(Self(before))
     }
+
+    /// Control-C, which `rpassword` reads as a letter: it does what it does everywhere.
+    fn given_up(&self) -> Failure {
+        restore(&self.0);
+        end_by(Signal::SIGINT);
+        Failure::new(Code::Usage, "nothing was changed")
+    }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        // The terminal may be gone; then nobody types any more.
-        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+        restore(&self.0);
     }
+}
+
+fn restore(before: &Termios) {
+    // The terminal may be gone; then nobody types any more.
+    let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, before);
+}
+
+/// Sees to it that a signal which ends the program gives the terminal back first: a shell would go on
+/// without showing what is typed. A thread takes those signals from here on, and then lets each do what
+/// it does.
+fn restore_when_ended(before: &Termios) -> io::Result<()> {
+    // Not SIGHUP, which is ignored under nohup: there it would end nothing, and show the password.
+    let ending = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT]);
+    ending.thread_block()?;
+    let before = before.clone();
+    let wait = move || {
+        if let Ok(signal) = ending.wait() {
+            restore(&before);
+            note!("");
+            end_by(signal);
+        }
+    };
+    std::thread::Builder::new().spawn(wait).map(|_| ())
+}
+
+/// Ends the program as a signal does that nobody catches; comes back only if it is ignored.
+fn end_by(signal: Signal) {
+    let _ = SigSet::from_iter([signal]).thread_unblock();
+    let _ = signal::raise(signal);
 }
 
 fn usable(octets: Zeroizing<Vec<u8>>) -> Result<Secret, Failure> {

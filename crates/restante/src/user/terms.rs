@@ -8,7 +8,7 @@ use maildrop::Summary;
 use serde_json::{Value, json};
 
 use crate::args;
-use crate::config::{self, Config, EXPIRE_DAYS_MAX, say_expire};
+use crate::config::{self, Config, EXPIRE_DAYS_MAX, say_kept};
 use crate::failure::{Code, Failure};
 use crate::output::{count, octets};
 
@@ -72,7 +72,8 @@ pub(super) fn change(asked: &args::Terms) -> Result<Change, Failure> {
 }
 
 /// Refuses a change after which mail would go when it is retrieved, and no session could take it away.
-/// An account that is only read may be the exception among others whose mail goes so.
+/// An account that is only read may be the exception among others whose mail goes so, but not say both
+/// for itself.
 ///
 /// # Errors
 ///
@@ -86,15 +87,18 @@ pub(super) fn agree(
     let server = &config.server;
     let disposition = change.disposition.unwrap_or(now.disposition);
     let expire = change.expire.unwrap_or(now.expire);
-    let kept = server.access.disposition(disposition) == Disposition::Keep;
-    match kept && server.keeping.expire(expire) == Expire::Retrieved {
-        false => Ok(()),
-        true => Err(Failure::new(
-            Code::Usage,
-            "mail cannot be kept when it is deleted and go when it is retrieved",
-        )
-        .remedy("add --expire never, or give --disposition hide")),
-    }
+    let goes = server.keeping.expire(expire) == Expire::Retrieved;
+    let contrary = match server.access.disposition(disposition) {
+        Disposition::Keep if goes => {
+            "mail cannot be kept when it is deleted and go when it is retrieved"
+        }
+        Disposition::ReadOnly if expire == Some(Expire::Retrieved) => {
+            "mail cannot go when it is retrieved where nothing can be deleted"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::new(Code::Usage, contrary)
+        .remedy("add --expire never, or give --disposition hide"))
 }
 
 /// A value of the account's own, or none for the default.
@@ -120,7 +124,9 @@ pub(super) fn rows(
     let of = |is_own: bool| if is_own { "" } else { " (default)" };
     let no_limit = || "no limit".to_owned();
     let access = &config.server.access;
-    let deletions = match access.disposition(account.terms.disposition) {
+    let disposition = access.disposition(account.terms.disposition);
+    let expire = keeping.expire(account.terms.expire);
+    let deletions = match disposition {
         Disposition::Delete => "delete mail",
         Disposition::Hide => "hide mail from later sessions",
         Disposition::Keep => "change nothing",
@@ -150,10 +156,11 @@ pub(super) fn rows(
         ),
         (
             "mail",
-            match keeping.expire(account.terms.expire) {
-                Expire::Never => "is kept until its owner deletes it".to_owned(),
-                expire => format!("is deleted {}", say_expire(expire)),
-            } + of(account.terms.expire.is_some()),
+            match expire {
+                // Its own disposition says so, whoever says the other.
+                Expire::Retrieved if !disposition.takes_away() => say_kept(expire, disposition),
+                _ => say_kept(expire, disposition) + of(account.terms.expire.is_some()),
+            },
         ),
     ];
     if let Some(held) = held {
@@ -188,15 +195,17 @@ pub(super) fn rows(
 pub(super) fn object(config: &Config, account: &Account) -> Value {
     let keeping = &config.server.keeping;
     let quota = keeping.quota(account.terms);
+    let disposition = config.server.access.disposition(account.terms.disposition);
     json!({
         "quota_octets": quota.octets,
         "quota_messages": quota.messages,
         "expire_days": match keeping.expire(account.terms.expire) {
             Expire::Never => None,
+            Expire::Retrieved if !disposition.takes_away() => None,
             Expire::Retrieved => Some(0),
             Expire::Days(days) => Some(days.get()),
         },
-        "disposition": config.server.access.disposition(account.terms.disposition).name(),
+        "disposition": disposition.name(),
         "messages_shown": config.server.access.messages_shown(account.terms.messages_shown).limit(),
         "default": {
             "quota_octets": account.terms.octets.is_none(),

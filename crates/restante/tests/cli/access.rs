@@ -14,6 +14,15 @@ fn shown(ended: Ended) -> String {
     format!("deletions{access}")
 }
 
+/// What it says of how long mail is kept.
+fn mail(site: &Site) -> String {
+    let text = site.run(&["user", "show", "bob"], b"").with(0).stdout;
+    let mut rows = text.lines();
+    rows.find(|row| row.starts_with("mail "))
+        .unwrap()
+        .to_owned()
+}
+
 #[test]
 fn an_account_says_for_itself_what_its_sessions_see_and_do() {
     let site = with_bob();
@@ -123,25 +132,37 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
         site.run(&["user", "show", "bob"], b"").with(0).stdout,
         before
     );
-    // One after the other is the same, in either order; an account that is only read is an exception
-    // among others.
+    // One after the other is the same, in either order.
     let set = |option: &str, value: &str, code| {
         let set = ["user", "set", "bob", option, value];
         site.run(&set, b"").with(code).stderr
     };
     set("--expire", "retrieved", 0);
     assert_eq!(set("--disposition", "keep", 64), contrary);
-    set("--disposition", "read-only", 0);
+    let read_only = "restante: mail cannot go when it is retrieved where nothing can be deleted\n  \
+         add --expire never, or give --disposition hide\n";
+    assert_eq!(set("--disposition", "read-only", 64), read_only);
     set("--disposition", "hide", 0);
+    assert_eq!(mail(&site), "mail      is hidden after retrieval");
     set("--expire", "never", 0);
+    assert_eq!(mail(&site), "mail      is kept");
     set("--disposition", "keep", 0);
     assert_eq!(set("--expire", "retrieved", 64), contrary);
+    set("--disposition", "read-only", 0);
+    assert_eq!(set("--expire", "retrieved", 64), read_only);
     // Whatever the configuration has come to say meanwhile, an account can be disabled.
     let text = fs::read_to_string(site.config()).unwrap();
     let expiring = text.replace("[maildrop]\n", "[maildrop]\nexpire = \"after retrieval\"\n");
     set("--expire", "default", 0);
     fs::write(site.config(), &expiring).unwrap();
     site.run(&["user", "set", "bob", "--disable"], b"").with(0);
+    // An account that is only read is an exception among others, and is said to be one.
+    set("--disposition", "read-only", 0);
+    assert_eq!(mail(&site), "mail      is kept: no session takes it away");
+    let json = ["user", "show", "bob", "--json"];
+    let json = site.run(&json, b"").with(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["expire_days"], serde_json::Value::Null);
     fs::write(site.config(), &text).unwrap();
     let add = [
         "user",
@@ -273,6 +294,11 @@ fn what_was_hidden_and_then_deleted_comes_back_to_be_seen() {
     let delete = ["user", "set", "bob", "--disposition", "delete"];
     site.run(&delete, b"").with(0);
     session("recent:bob", &["DELE 1", "QUIT"]);
+    let list = ["maildrop", "undelete", "bob", "--json"];
+    let row = site.run(&list, b"").with(0).stdout;
+    let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+    assert!(row["deleted"].is_string(), "{row}");
+    assert_eq!(row["hidden"], true, "{row}");
     let ended = site.run(&["maildrop", "undelete", "bob", "--all"], b"");
     assert_eq!(
         ended.with(0).stdout,

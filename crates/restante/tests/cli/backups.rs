@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::accounts::with_bob;
-use crate::run::{Ended, Site};
+use crate::run::{Ended, Site, program};
 use crate::serving::{Server, servable};
 
 fn with_two() -> Site {
@@ -251,7 +251,31 @@ fn damage_is_told_and_does_not_stop_the_others() {
         "{}",
         ended.stderr
     );
+    // It would be no more when it is run again.
+    assert!(
+        ended.stderr.ends_with(
+            "restante: 1 message is lost: damaged here, and not in the backup\n  what is left of them is \
+             in the files that were replaced: restante maildrop salvage FILE DIR; or another backup has \
+             them\n"
+        ),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(ended.stdout, "bob has 1 message, 0 brought back.\n");
+}
+
+#[test]
+fn help_shows_the_words_of_a_restore_in_their_order() {
+    let help = program()
+        .args(["maildrop", "restore", "--help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let usage = "
+Usage: restante maildrop restore [OPTIONS] <DIR> <ACCOUNT>...
+       restante maildrop restore [OPTIONS] <DIR> --all
+";
+    assert!(help.contains(usage), "{help}");
 }
 
 #[test]

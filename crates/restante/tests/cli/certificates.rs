@@ -1,6 +1,7 @@
 //! `restante check` of listeners that ask their clients for certificates.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
@@ -97,6 +98,43 @@ fn what_is_past_its_time_is_told() {
          update, so no certificate of theirs is accepted\n  put a new list there and send SIGHUP\n",
     ] {
         assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    }
+}
+
+/// Makes the server's own certificate anew, with a last day that is so many days from now.
+fn own_until(site: &Site, days: i64) {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let away = Duration::from_secs(days.unsigned_abs() * 86_400);
+    let until = match days < 0 {
+        true => SystemTime::now() - away,
+        false => SystemTime::now() + away,
+    };
+    params.not_after = until.into();
+    let key = KeyPair::generate().unwrap();
+    let own = params.self_signed(&key).unwrap();
+    fs::write(site.path().join("cert.pem"), own.pem()).unwrap();
+    fs::write(site.path().join("key.pem"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn the_days_of_the_servers_own_certificate_are_told() {
+    let (site, _) = site("", 2100);
+    servable(&site);
+    for (days, code, told) in [
+        (20, 0, None),
+        (
+            10,
+            0,
+            Some("warning: the certificate in DIR/cert.pem expires on 2"),
+        ),
+        (-1, 78, Some("the certificate in DIR/cert.pem expired on 2")),
+    ] {
+        own_until(&site, days);
+        let ended = check(&site).with(code);
+        match told {
+            Some(words) => assert!(ended.stderr.contains(words), "{}", ended.stderr),
+            None => assert!(!ended.stderr.contains("cert.pem"), "{}", ended.stderr),
+        }
     }
 }
 

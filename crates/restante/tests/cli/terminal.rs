@@ -12,9 +12,14 @@ use crate::run::{Ended, Site};
 fn at_terminal(site: &Site, arguments: &str, answers: &[(&str, &str)]) -> Ended {
     let program = env!("CARGO_BIN_EXE_restante");
     let config = site.config();
+    let command = format!("{program} -c {} {arguments}", config.display());
+    script(&command, answers)
+}
+
+/// The same for any line of a shell.
+fn script(command: &str, answers: &[(&str, &str)]) -> Ended {
     let mut child = Command::new("timeout")
-        .args(["60", "script", "--quiet", "--return", "--command"])
-        .arg(format!("{program} -c {} {arguments}", config.display()))
+        .args(["60", "script", "--quiet", "--return", "--command", command])
         .arg("/dev/null")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -67,6 +72,41 @@ fn a_password_is_asked_for_twice_and_not_shown() {
     assert!(ended.stdout.contains("the password is empty"));
     let ended = at_terminal(&site, "user add mrose", &[]).with(65);
     assert!(ended.stdout.contains("mrose"), "{}", ended.stdout);
+}
+
+#[test]
+fn whoever_gives_up_gets_the_terminal_back_as_it_was() {
+    let site = Site::new();
+    let (program, config) = (env!("CARGO_BIN_EXE_restante"), site.config());
+    // The shell lives on, as one that people type into does.
+    let command = format!(
+        "trap : INT; {program} -c {} user add mrose; echo code $?; stty -a",
+        config.display()
+    );
+    for question in [
+        &[("Password for mrose: ", "\x03")][..],
+        &[
+            ("Password for mrose: ", "red queen"),
+            ("Once more: ", "\x03"),
+        ],
+    ] {
+        let shown = script(&command, question).with(0).stdout;
+        // By the signal, as if nobody had caught it.
+        assert!(shown.contains("code 130\n"), "{shown}");
+        assert!(shown.contains(" echo "), "{shown}");
+        assert!(!shown.contains("red queen"), "{shown}");
+    }
+    // Whoever else ends it, too: by then the terminal edits no lines either.
+    let command = format!(
+        "timeout --foreground 1 {program} -c {} user add mrose; stty -a",
+        config.display()
+    );
+    let shown = script(&command, &[]).with(0).stdout;
+    assert!(shown.contains("Password for mrose: "), "{shown}");
+    for mode in ["echo", "icanon", "isig"] {
+        assert!(shown.split_whitespace().any(|word| word == mode), "{shown}");
+    }
+    site.run(&["user", "show", "mrose"], b"").with(74);
 }
 
 #[test]

@@ -81,7 +81,8 @@ impl Permit {
             return Ok(());
         }
         if let Some(address) = address {
-            counts.has_room(address, limits)?;
+            let room = counts.has_room(address, limits);
+            room.inspect_err(|turned| counts.refusals.tell(address, *turned, limits))?;
         }
         match holds.place {
             Place::Outside | Place::Unnamed => {

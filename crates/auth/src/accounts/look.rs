@@ -1,0 +1,198 @@
+//! A look at `accounts.db` that changes nothing: neither its schema, nor a mode, nor a file beside it.
+//!
+//! For whoever wants to know what a start would find. [`Accounts::open`] brings an older database up,
+//! and an older program cannot read it afterwards: that is for a start to do, not for a look.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::apop_key::ApopKey;
+use super::{Accounts, AccountsError, begun, schema};
+
+/// What a look shows.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Look {
+    /// Whether an account was ever made here.
+    pub begun: bool,
+    /// Whether the database is of an older program, and becomes one of ours when it is opened.
+    pub is_older: bool,
+    /// Accounts whose APOP secret cannot be read: the key beside the database is gone, or another.
+    pub apop_lost: Vec<String>,
+}
+
+impl Accounts {
+    /// Looks at the accounts in a data directory; none where there is no database.
+    ///
+    /// # Errors
+    ///
+    /// Where [`Accounts::open`] would not open them either.
+    pub fn look(data: &Path) -> Result<Option<Look>, AccountsError> {
+        let path = data.join(schema::FILE);
+        let meta = match path.symlink_metadata() {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(AccountsError::Io { path, source }),
+        };
+        if !meta.is_file() {
+            let source = std::io::ErrorKind::InvalidInput.into();
+            return Err(AccountsError::Io { path, source });
+        }
+        let data = schema::sound(data)?;
+        look(&data).map(Some).map_err(|error| match error {
+            AccountsError::Damaged { source, .. } => AccountsError::Damaged { path, source },
+            other => other,
+        })
+    }
+}
+
+fn look(data: &Path) -> Result<Look, AccountsError> {
+    let connection = connect(data)?;
+    let found = schema::version(&connection)?;
+    let known = schema::KNOWN;
+    match found {
+        // An empty file: a start that did not come far.
+        0 => return Ok(Look::default()),
+        newer if newer > known => return Err(AccountsError::Newer { found, known }),
+        _ => {}
+    }
+    let key = ApopKey::read(data)?;
+    let mut statement = connection
+        .prepare("SELECT name, id, apop FROM account WHERE apop IS NOT NULL AND removed IS NULL")?;
+    let mut rows = statement.query([])?;
+    let mut apop_lost = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, sealed) = (row.get(1)?, row.get::<_, Vec<u8>>(2)?);
+        let secret = key.as_ref().and_then(|key| key.decrypt(id, &sealed));
+        if secret.is_none() {
+            apop_lost.push(row.get(0)?);
+        }
+    }
+    Ok(Look {
+        begun: begun(&connection)?,
+        is_older: found < known,
+        apop_lost,
+    })
+}
+
+/// A connection that can write nothing. Where nobody has the database open it is told that nobody will:
+/// else SQLite would make its log and shared memory beside it only to read.
+fn connect(data: &Path) -> Result<Connection, AccountsError> {
+    let is_open = data.join(schema::LOG).exists();
+    let mut uri = "file:".to_owned();
+    encode(data.join(schema::FILE).as_os_str(), &mut uri);
+    uri.push_str(if is_open {
+        "?mode=ro"
+    } else {
+        "?mode=ro&immutable=1"
+    });
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(uri, flags)?;
+    connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+/// A path as a URI has it (RFC 3986 §2.1).
+fn encode(path: &OsStr, uri: &mut String) {
+    for &octet in path.as_bytes() {
+        match octet {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(octet)),
+            octet if octet.is_ascii_alphanumeric() => uri.push(char::from(octet)),
+            octet => uri.push_str(&format!("%{octet:02X}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+
+    use sasl::Secret;
+
+    use super::*;
+    use crate::accounts::Password;
+
+    /// Everything in a directory.
+    fn files(dir: &Path) -> BTreeMap<OsString, Vec<u8>> {
+        let entries = dir.read_dir().unwrap().map(Result::unwrap);
+        let file =
+            |entry: std::fs::DirEntry| (entry.file_name(), std::fs::read(entry.path()).unwrap());
+        entries.map(file).collect()
+    }
+
+    fn add(accounts: &Accounts, name: &str) {
+        let password = Password::Clear(Secret::new("redqueen"));
+        accounts.add(name, &password).unwrap();
+    }
+
+    #[test]
+    fn a_look_changes_nothing_and_shows_what_a_start_would_find() {
+        let dir = tempfile::tempdir().unwrap();
+        // Signs that mean something in a URI.
+        let data = dir.path().join("a b?c#d%e\u{e9}");
+        assert_eq!(Accounts::look(&data).unwrap(), None);
+        let accounts = Accounts::open(&data).unwrap();
+        assert_eq!(Accounts::look(&data).unwrap(), Some(Look::default()));
+        add(&accounts, "bob");
+        // While it is open, and what was written last is in the log only.
+        let look = Accounts::look(&data).unwrap().unwrap();
+        assert!(look.begun && !look.is_older);
+        drop(accounts);
+        let before = files(&data);
+        assert_eq!(before.len(), 1, "{:?}", before.keys());
+        assert!(Accounts::look(&data).unwrap().unwrap().begun);
+        assert_eq!(files(&data), before);
+    }
+
+    #[test]
+    fn an_older_database_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        schema::make_older(dir.path());
+        let before = files(dir.path());
+        let look = Accounts::look(dir.path()).unwrap().unwrap();
+        assert!(look.is_older && !look.begun);
+        assert_eq!(files(dir.path()), before);
+        drop(Accounts::open(dir.path()).unwrap());
+        assert!(!Accounts::look(dir.path()).unwrap().unwrap().is_older);
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(schema::FILE);
+        std::fs::write(&path, b"this is no database".repeat(100)).unwrap();
+        let told = Accounts::look(dir.path());
+        assert!(matches!(told, Err(AccountsError::Damaged { path: told, .. }) if told == path));
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let told = Accounts::look(dir.path());
+        assert!(matches!(told, Err(AccountsError::Io { .. })));
+    }
+
+    #[test]
+    fn secrets_without_their_key_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let accounts = Accounts::open(dir.path()).unwrap();
+        for name in ["bob", "alice"] {
+            add(&accounts, name);
+            accounts.set_apop(name, &Secret::new("tanstaaf")).unwrap();
+        }
+        add(&accounts, "eve");
+        let lost = || Accounts::look(dir.path()).unwrap().unwrap().apop_lost;
+        assert_eq!(lost(), [""; 0]);
+        std::fs::remove_file(dir.path().join("accounts.key")).unwrap();
+        assert_eq!(lost(), ["bob", "alice"]);
+        // A new secret makes a new key, which does not open the old ones.
+        accounts.set_apop("eve", &Secret::new("tanstaaf")).unwrap();
+        accounts.set_apop("bob", &Secret::new("tanstaaf")).unwrap();
+        assert_eq!(lost(), ["alice"]);
+        accounts.remove("alice").unwrap();
+        assert_eq!(lost(), [""; 0]);
+    }
+}

@@ -1,0 +1,210 @@
+//! `restante user remove` and `user restore`: accounts that go, with or without their mail, and come
+//! back.
+//!
+//! A removed account is kept with its maildrop for 30 days ([`auth::REMOVED_KEPT`]). Several of one
+//! name may be, and a new account of that name beside them.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+
+use auth::{AccountName, Accounts, AccountsError, Removed};
+use maildrop::{MaildropId, Maildrops};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::date;
+use crate::failure::{Code, Failure};
+use crate::output::{self, count, note, say};
+use crate::stock;
+
+/// Removes an account; its mail too, if that is asked for, and then also that of accounts of the name
+/// which were removed before: a session that held a maildrop must not make the rest of the work
+/// impossible.
+///
+/// # Errors
+///
+/// When there is no such account, when mail cannot be deleted now, and when nobody confirms it.
+pub(super) fn remove(
+    config: &Config,
+    name: &str,
+    delete_mail: bool,
+    yes: bool,
+) -> Result<(), Failure> {
+    let accounts = stock::accounts(config)?;
+    if !delete_mail {
+        let removed = accounts.remove(name)?;
+        return say!(
+            "Account {} is removed; its maildrop stays until {}.",
+            removed.name,
+            date::moment(removed.purge_due)
+        );
+    }
+    let (name, removed) = (folded(name)?, of_name(&accounts, name)?);
+    let drops = match accounts.show(&name) {
+        Ok(account) => vec![account.maildrop],
+        Err(AccountsError::Unknown(_)) if !removed.is_empty() => {
+            removed.iter().map(|removed| removed.maildrop).collect()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let maildrops = stock::maildrops(config)?;
+    let mut messages = 0;
+    for drop in &drops {
+        messages += held(&maildrops, &name, *drop)?;
+    }
+    let messages = count(messages, "message", "messages");
+    if !yes {
+        confirm(&name, &messages)?;
+    }
+    // The account first: from now on nobody can log in, and no mail comes in.
+    match accounts.remove(&name) {
+        Ok(_) | Err(AccountsError::Unknown(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    for drop in drops {
+        let erased = maildrops.erase(MaildropId(drop));
+        erased.map_err(|error| not_yet(&name, &error))?;
+        accounts.purge(drop)?;
+    }
+    say!("Account {name} and its mail ({messages}) are deleted.")
+}
+
+/// Brings a removed account back as it was, with its mail.
+///
+/// # Errors
+///
+/// When none of that name was removed or several were, or there is a new one of that name.
+pub(super) fn restore(config: &Config, name: &str, drop: Option<&str>) -> Result<(), Failure> {
+    let accounts = stock::accounts(config)?;
+    let removed = of_name(&accounts, name)?;
+    let name = folded(name)?;
+    let is_meant = |removed: &&Removed| {
+        let id = MaildropId(removed.maildrop).to_string();
+        drop.is_none_or(|drop| drop == id)
+    };
+    let mut meant = removed.iter().filter(is_meant);
+    let one = match (meant.next(), meant.next()) {
+        (Some(one), None) => one,
+        (None, _) => {
+            return Err(Failure::new(
+                Code::NoUser,
+                format!("no such account {name} was removed in the last 30 days"),
+            )
+            .remedy(
+                "`restante user list --removed` shows all; a backup may have it: restante maildrop \
+                 restore DIR ACCOUNT",
+            ));
+        }
+        (Some(_), Some(_)) => {
+            return Err(Failure::new(
+                Code::Usage,
+                format!("{} accounts {name} were removed", removed.len()),
+            )
+            .remedy("say which: --maildrop ID, as `restante user list --removed` shows it"));
+        }
+    };
+    let account = match accounts.restore(one.maildrop) {
+        Err(AccountsError::Exists(name)) => {
+            return Err(
+                Failure::new(Code::Data, format!("there is a new account {name}"))
+                    .remedy(format!("rename it first: restante user rename {name} NAME")),
+            );
+        }
+        other => other?,
+    };
+    let maildrops = stock::maildrops(config);
+    match maildrops.and_then(|maildrops| held(&maildrops, &name, account.maildrop)) {
+        Ok(messages) => say!(
+            "Account {} is back, with {}.",
+            account.name,
+            count(messages, "message", "messages")
+        ),
+        // It is back, whatever became of its mail.
+        Err(why) => {
+            note!("{}", why.to_string().trim_end());
+            say!("Account {} is back.", account.name)
+        }
+    }
+}
+
+/// Lists what can come back.
+///
+/// # Errors
+///
+/// When the accounts cannot be read.
+pub(super) fn list(config: &Config, is_json: bool) -> Result<(), Failure> {
+    let removed = stock::accounts(config)?.removed()?;
+    let width = removed.iter().map(|removed| removed.name.len()).max();
+    for removed in &removed {
+        let (name, drop) = (&removed.name, MaildropId(removed.maildrop));
+        let (since, until) = (
+            date::moment(removed.removed),
+            date::moment(removed.purge_due),
+        );
+        match is_json {
+            true => say!(
+                "{}",
+                json!({
+                    "account": name,
+                    "maildrop": drop.to_string(),
+                    "removed": since,
+                    "kept_until": until,
+                })
+            )?,
+            false => say!(
+                "{name:<width$}  removed {since}, kept until {until}, maildrop {drop}",
+                width = width.unwrap_or(0)
+            )?,
+        }
+    }
+    Ok(())
+}
+
+fn folded(name: &str) -> Result<String, Failure> {
+    let name = AccountName::parse(name).map_err(AccountsError::from)?;
+    Ok(name.to_string())
+}
+
+/// Removed accounts of a name.
+fn of_name(accounts: &Accounts, name: &str) -> Result<Vec<Removed>, Failure> {
+    let name = folded(name)?;
+    let mut removed = accounts.removed()?;
+    removed.retain(|removed| removed.name == name);
+    Ok(removed)
+}
+
+/// How many messages a maildrop holds.
+fn held(maildrops: &Maildrops, name: &str, drop: u64) -> Result<u64, Failure> {
+    let summary = maildrops.summary(MaildropId(drop));
+    let summary = summary.map_err(|error| super::unreadable(name, &error))?;
+    Ok(summary.messages)
+}
+
+fn not_yet(name: &str, error: &io::Error) -> Failure {
+    let why = output::plain(error);
+    Failure::new(
+        Code::Temporary,
+        format!("account {name} is removed, but its mail is not deleted yet: {why}"),
+    )
+    .remedy(
+        "run this again, when no session holds it; else it is deleted by the sweep that comes 30 days \
+         from now",
+    )
+}
+
+fn confirm(name: &str, messages: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(
+            Code::Usage,
+            "there is no terminal to ask whether mail shall be deleted",
+        )
+        .remedy("add --yes"));
+    }
+    note!("This deletes {name} and {messages} for ever. Type the account's name to go on:");
+    let mut answer = String::new();
+    // A name has at most 255 octets.
+    let read = io::stdin().lock().take(300).read_line(&mut answer);
+    match read.is_ok() && answer.trim() == name {
+        true => Ok(()),
+        false => Err(Failure::new(Code::Usage, "nothing was deleted")),
+    }
+}
