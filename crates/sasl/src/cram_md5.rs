@@ -67,7 +67,7 @@ pub fn read(challenge: String, message: &[u8]) -> Result<Login, Refused> {
             return None;
         }
         let digest = u128::from_str_radix(hex, 16).ok()?.to_be_bytes();
-        Some((prepare::user(user).ok()?, digest))
+        Some((prepare::name(user.as_bytes()).ok()?, digest))
     });
     let (user, digest) = parts.ok_or(Refused::Malformed)?;
     Ok(Login::CramMd5 {

@@ -3,22 +3,17 @@
 //!
 //! The only message is the name of whom to act for, or nothing.
 
-use crate::Login;
 use crate::server::Refused;
+use crate::{Login, prepare};
 
-/// The login of somebody whom a certificate has named.
+/// The login of somebody whom a certificate has named. For whom he acts is prepared (RFC 5034 §4).
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when the message is not UTF-8 or holds a NUL.
+/// [`Refused::Malformed`] when the message cannot be prepared; so it is with a NUL, or when it is no UTF-8.
 pub fn read(user: String, message: &[u8]) -> Result<Login, Refused> {
-    match str::from_utf8(message) {
-        Ok(authzid) if !authzid.contains('\0') => Ok(Login::External {
-            user,
-            authzid: (!authzid.is_empty()).then(|| authzid.to_owned()),
-        }),
-        _ => Err(Refused::Malformed),
-    }
+    let authzid = prepare::authzid(message)?;
+    Ok(Login::External { user, authzid })
 }
 
 #[cfg(test)]
@@ -35,7 +30,19 @@ mod tests {
             authzid(b"fred@example.com"),
             Ok(Some("fred@example.com".into()))
         );
-        assert_eq!(authzid(b"a\0b"), Err(Refused::Malformed));
-        assert_eq!(authzid(b"\xff"), Err(Refused::Malformed));
+        let wide = "\u{ff42}o\u{ad}b".as_bytes();
+        assert_eq!(authzid(wide), Ok(Some("bob".into())));
+        for message in [
+            &b"a\0b"[..],
+            b"\0",
+            b"\xff",
+            b"bob\r\n",
+            "\u{ad}".as_bytes(),
+            "\u{202e}bob".as_bytes(),
+            "\u{627}1".as_bytes(),
+            "\u{e000}".as_bytes(),
+        ] {
+            assert_eq!(authzid(message), Err(Refused::Malformed), "{message:?}");
+        }
     }
 }

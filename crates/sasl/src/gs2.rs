@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::prepare;
+
 /// What the client says about channel binding.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Flag {
@@ -20,7 +22,7 @@ pub(crate) enum Flag {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Header {
     pub(crate) flag: Flag,
-    /// For whom the client acts, if not for itself.
+    /// For whom the client acts, if not for itself; prepared, where it was read.
     pub(crate) authzid: Option<String>,
 }
 
@@ -43,7 +45,7 @@ impl Header {
         };
         let authzid = match authzid {
             "" => None,
-            _ => Some(unescape(authzid.strip_prefix("a=")?)?),
+            _ => Some(name(authzid.strip_prefix("a=")?)?),
         };
         let (text, _) = message.split_at(message.len() - rest.len());
         Some((Self { flag, authzid }, text, rest))
@@ -69,8 +71,8 @@ pub(crate) fn escape(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
 
-/// The name that a `saslname` stands for; none if it is no such thing.
-pub(crate) fn unescape(text: &str) -> Option<String> {
+/// The name that a `saslname` stands for, prepared (RFC 5802 §5.1); none if it is no such thing.
+pub(crate) fn name(text: &str) -> Option<String> {
     let mut parts = text.split('=');
     let mut name = parts.next()?.to_owned();
     for part in parts {
@@ -81,7 +83,8 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
         name.push(octet);
         name.push_str(rest);
     }
-    (!name.is_empty() && !text.contains(['\0', ','])).then_some(name)
+    // After the escapes: a comma of another width becomes a comma, and stands for nothing else.
+    prepare::name(name.as_bytes()).ok()
 }
 
 #[cfg(test)]
@@ -131,11 +134,33 @@ mod tests {
     #[test]
     fn names_are_escaped_one_way() {
         assert_eq!(escape("a,b=c"), "a=2Cb=3Dc");
-        assert_eq!(unescape("a=2Cb=3Dc").as_deref(), Some("a,b=c"));
+        assert_eq!(name("a=2Cb=3Dc").as_deref(), Some("a,b=c"));
         for text in ["", "=", "a=2c", "a=3d", "a=", "a=2", "a\0", "=2Cb=41"] {
-            assert_eq!(unescape(text), None, "{text}");
+            assert_eq!(name(text), None, "{text}");
         }
         // What is escaped twice comes back as it was.
-        assert_eq!(unescape(&escape("=2C")).as_deref(), Some("=2C"));
+        assert_eq!(name(&escape("=2C")).as_deref(), Some("=2C"));
+    }
+
+    #[test]
+    fn names_are_prepared_behind_their_escapes() {
+        for (text, told) in [
+            ("\u{ff42}o\u{ad}b", Some("bob")),
+            ("a\u{a0}b", Some("a b")),
+            ("a\u{ff0c}b\u{ff1d}2C", Some("a,b=2C")),
+            ("=3D\u{2168}", Some("=IX")),
+            ("\u{ad}", None),
+            ("\u{7}", None),
+            ("\u{7f}", None),
+            ("bob\u{202e}", None),
+            ("\u{627}1", None),
+            ("\u{fffd}", None),
+        ] {
+            assert_eq!(name(text).as_deref(), told, "{text:?}");
+            let header = format!("n,a={text},");
+            let read = Header::read(&header).map(|(read, text, _)| (read.authzid, text));
+            let told = told.map(|name| (Some(name.to_owned()), &*header));
+            assert_eq!(read, told, "what the proof is about stays as it was sent");
+        }
     }
 }

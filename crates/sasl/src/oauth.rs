@@ -25,7 +25,7 @@ use std::fmt::Write as _;
 
 use crate::gs2::{Flag, Header};
 use crate::server::Refused;
-use crate::{Login, Mechanism, Secret};
+use crate::{Login, Mechanism, Secret, prepare};
 
 /// What separates the parts of a message; alone it answers an explanation.
 const SEPARATOR: u8 = 1;
@@ -79,8 +79,8 @@ fn with_token(begin: &str, token: &Secret) -> Secret {
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is not as RFC 7628 §3.1 says; [`Refused::Binding`] when the client
-/// wants to bind to the channel, which this mechanism cannot.
+/// [`Refused::Malformed`] when it is not as RFC 7628 §3.1 says, or the name cannot be prepared;
+/// [`Refused::Binding`] when the client wants to bind to the channel, which this mechanism cannot.
 pub fn read_bearer(message: &[u8]) -> Result<Login, Refused> {
     let text = str::from_utf8(message).map_err(|_| Refused::Malformed)?;
     let (header, _, rest) = Header::read(text).ok_or(Refused::Malformed)?;
@@ -95,16 +95,15 @@ pub fn read_bearer(message: &[u8]) -> Result<Login, Refused> {
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is not `user=NAME ^A auth=Bearer TOKEN ^A ^A`.
+/// [`Refused::Malformed`] when it is not `user=NAME ^A auth=Bearer TOKEN ^A ^A`, or the name cannot be
+/// prepared.
 pub fn read_xoauth2(message: &[u8]) -> Result<Login, Refused> {
-    str::from_utf8(message)
+    let parts = str::from_utf8(message)
         .ok()
-        .and_then(|text| {
-            let (user, pairs) = text.strip_prefix("user=")?.split_once('\x01')?;
-            (!user.is_empty() && !user.contains('\0')).then_some(())?;
-            read_pairs(Some(user.to_owned()), pairs)
-        })
-        .ok_or(Refused::Malformed)
+        .and_then(|text| text.strip_prefix("user=")?.split_once('\x01'));
+    let (user, pairs) = parts.ok_or(Refused::Malformed)?;
+    let user = prepare::name(user.as_bytes())?;
+    read_pairs(Some(user), pairs).ok_or(Refused::Malformed)
 }
 
 /// Reads `*(key "=" value ^A) ^A`.
@@ -260,6 +259,26 @@ mod tests {
         }
         let read = parts(read_xoauth2(xoauth2_message("bob", &token).expose()));
         assert_eq!(read, Ok((Some("bob".into()), TOKEN.into(), None, None)));
+    }
+
+    #[test]
+    fn names_are_prepared() {
+        for (name, told) in [
+            ("\u{ff42}o\u{ad}b", Ok("bob")),
+            ("\u{ad}", Err(Refused::Malformed)),
+            ("\u{7}", Err(Refused::Malformed)),
+            ("b\0b", Err(Refused::Malformed)),
+            ("\u{627}1", Err(Refused::Malformed)),
+        ] {
+            let token = Secret::new("t");
+            let user = told.map(|name| Some(name.to_owned()));
+            let bearer = bearer_message(Some(name), None, &token);
+            let read = parts(read_bearer(bearer.expose())).map(|it| it.0);
+            assert_eq!(read, user, "{name:?}");
+            let xoauth2 = xoauth2_message(name, &token);
+            let read = parts(read_xoauth2(xoauth2.expose())).map(|it| it.0);
+            assert_eq!(read, user, "{name:?}");
+        }
     }
 
     #[test]

@@ -42,18 +42,12 @@ pub fn read(message: &[u8]) -> Result<Login, Refused> {
     else {
         return Err(Refused::Malformed);
     };
-    let (Ok(authzid), Ok(user)) = (str::from_utf8(authzid), str::from_utf8(user)) else {
-        return Err(Refused::Malformed);
-    };
     if password.is_empty() {
         return Err(Refused::Malformed);
     }
     Ok(Login::Password {
-        user: prepare::user(user)?,
-        authzid: match authzid {
-            "" => None,
-            _ => Some(prepare::user(authzid)?),
-        },
+        user: prepare::name(user)?,
+        authzid: prepare::authzid(authzid)?,
         secret: Secret::new(password),
     })
 }

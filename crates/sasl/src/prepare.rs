@@ -43,12 +43,21 @@ pub fn query(text: &str) -> Result<Zeroizing<String>, Prohibited> {
     prepared(text)
 }
 
-/// A user name in a client's message (RFC 4616 §2, RFC 6856 §2.2). One that cannot be prepared makes the
-/// message one that nobody can be meant by.
-pub(crate) fn user(name: &str) -> Result<String, Refused> {
-    match query(name) {
-        Ok(name) => Ok(name.to_string()),
-        Err(Prohibited) => Err(Refused::Malformed),
+/// A name in a client's message, its own or that for which it acts (RFC 4616 §2, RFC 6856 §2.2). One that is
+/// no UTF-8 or cannot be prepared makes the message one that nobody can be meant by.
+pub(crate) fn name(octets: &[u8]) -> Result<String, Refused> {
+    let name = str::from_utf8(octets)
+        .ok()
+        .and_then(|name| query(name).ok());
+    name.map(|name| name.to_string()).ok_or(Refused::Malformed)
+}
+
+/// For whom a client acts: nothing stands for itself. What becomes nothing by preparation is no name
+/// (RFC 5034 §4).
+pub(crate) fn authzid(octets: &[u8]) -> Result<Option<String>, Refused> {
+    match octets {
+        [] => Ok(None),
+        _ => name(octets).map(Some),
     }
 }
 

@@ -22,9 +22,9 @@ const USER_OCTETS_MAX: usize = 512;
 /// [`Refused::Malformed`] when it is empty, not UTF-8, cannot be prepared, or has more than 512 octets,
 /// which a stranger must not have us keep.
 pub fn user(response: &[u8]) -> Result<String, Refused> {
-    match str::from_utf8(response.get(..=USER_OCTETS_MAX).map_or(response, |_| b"")) {
-        Ok(user) => prepare::user(user),
-        Err(_) => Err(Refused::Malformed),
+    match response.len() {
+        ..=USER_OCTETS_MAX => prepare::name(response),
+        _ => Err(Refused::Malformed),
     }
 }
 

@@ -9,6 +9,7 @@ const NONCE_OCTETS_MAX: usize = 128;
 
 /// `n=user,r=nonce`, the client's first message without its header.
 pub(super) struct ClientFirst {
+    /// Prepared, where it was read.
     pub(super) user: String,
     pub(super) nonce: String,
 }
@@ -17,7 +18,7 @@ impl ClientFirst {
     pub(super) fn read(bare: &str) -> Option<Self> {
         // An extension that must be understood comes first, as `m=`, and is not understood.
         let mut attributes = bare.split(',');
-        let user = gs2::unescape(attributes.next()?.strip_prefix("n=")?)?;
+        let user = gs2::name(attributes.next()?.strip_prefix("n=")?)?;
         let nonce = nonce(attributes.next()?)?;
         attributes.all(is_extension).then_some(Self { user, nonce })
     }

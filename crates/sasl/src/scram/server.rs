@@ -8,7 +8,7 @@ use crate::binding::{BindingType, Bindings};
 use crate::gs2::{Flag, Header};
 use crate::mechanism::Binds;
 use crate::server::{Ending, Exchange, Refused, Step};
-use crate::{Login, base64, prepare};
+use crate::{Login, base64};
 
 /// A name has been said, and its verifier is needed.
 #[derive(Debug)]
@@ -59,11 +59,9 @@ pub(crate) fn first(
         _ => return Err(Refused::Binding),
     }
     let first = ClientFirst::read(bare).ok_or(Refused::Malformed)?;
-    // A name that cannot be prepared is nobody's (RFC 5802 §5.1).
-    let user = prepare::query(&first.user).map_err(|_| Refused::Malformed)?;
     Ok(Lookup {
         hash,
-        user: user.as_str().to_owned(),
+        user: first.user,
         authzid: header.authzid,
         binding,
         client_first: bare.to_owned(),
