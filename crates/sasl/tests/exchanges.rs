@@ -398,6 +398,7 @@ fn an_identity_is_prepared() {
         };
         assert_eq!(told, Some("bob"), "{mechanism}");
     }
+    let long = "b".repeat(1025);
     for name in [
         "\u{ad}",
         "\u{7}",
@@ -405,6 +406,7 @@ fn an_identity_is_prepared() {
         "bob\u{202e}",
         "\u{e000}",
         "\u{fdd0}",
+        &long,
     ] {
         for (mechanism, message) in messages(name) {
             let step = start(mechanism, &message);
