@@ -418,6 +418,21 @@ fn an_identity_is_prepared() {
     }
 }
 
+/// `=` on the line of AUTH (RFC 5034 §4): only EXTERNAL has a message that is empty.
+#[test]
+fn an_empty_initial_response_is_a_message_of_external_only() {
+    for mechanism in Mechanism::ALL {
+        match Exchange::start(mechanism, Some(b""), &ground()) {
+            Step::Verify(login, _) => {
+                assert_eq!((mechanism, login.user()), (Mechanism::External, "bob"));
+            }
+            Step::Refused(Refused::ServerFirst) => assert_eq!(mechanism, Mechanism::CramMd5),
+            Step::Refused(Refused::Malformed) => assert_ne!(mechanism, Mechanism::CramMd5),
+            step => panic!("{mechanism}: {step:?}"),
+        }
+    }
+}
+
 #[test]
 fn names_are_prepared() {
     for (name, expected) in [
