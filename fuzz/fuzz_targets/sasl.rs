@@ -1,6 +1,6 @@
 //! SASL exchanges with strangers: whatever comes, on either side, nothing stumbles, nothing grows
-//! without limit, an imaginary verifier is never proved, and no server is believed that has not
-//! shown that it knows the password.
+//! without limit, every name is prepared, an imaginary verifier is never proved, and no server is
+//! believed that has not shown that it knows the password.
 //!
 //! The input: an octet that chooses the mechanism, one for the ground, then messages that 0xff ends.
 #![no_main]
@@ -10,7 +10,7 @@ use sasl::client::{self, ChannelBinding};
 use sasl::nonce::Nonces;
 use sasl::scram::{Hash, Verifier};
 use sasl::server::{Ending, Exchange, Ground, Step};
-use sasl::{BindingType, Bindings, Login, Mechanism, Secret, base64};
+use sasl::{BindingType, Bindings, Login, Mechanism, Secret, base64, prepare};
 
 fn ground(choice: u8) -> Ground {
     let choose = |bit: u8| choice & bit != 0;
@@ -54,6 +54,10 @@ fn serve(mechanism: Mechanism, choice: u8, messages: &[&[u8]]) {
                 assert!(!matches!(login, Login::Proved { .. }), "by chance?");
                 let token = matches!(login, Login::Token { .. });
                 assert!(token || !login.user().is_empty());
+                let names = [Some(login.user()), login.authzid()].into_iter().flatten();
+                for name in names.filter(|name| !name.is_empty()) {
+                    assert_eq!(prepare::query(name).unwrap().as_str(), name);
+                }
                 assert_eq!(token, matches!(ending, Ending::IfRefused(_)));
                 return;
             }

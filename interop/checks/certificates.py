@@ -1,13 +1,14 @@
 """Logins by client certificate (EXTERNAL), as openssl's and curl's own clients make them.
 
-The authority and its list are made by the commands that docs/operating.md tells, so they are tried here too.
+The authority and its list are made by the commands that docs/operating.md tells (`harness/authority.py`), so they are
+tried here too.
 """
 
 import socket
 import ssl
-from pathlib import Path
 
 from harness import paths
+from harness.authority import Authority
 from harness.processes import free_port, run
 from harness.program import Program
 from harness.report import Report
@@ -16,43 +17,20 @@ _LISTENER = """
 [[listener]]
 protocol = "pop3s"
 address = "127.0.0.1:{port}"
-client_ca = "{directory}/ca.pem"
-client_crl = "{directory}/crl.pem"
-client_account = "email"
-
+{authority}
 [auth]
 refusal_delay = "500 ms"
 scram_iterations = 4096
-"""
-
-_EXTENSIONS = """\
-subjectAltName=email:{address}
-extendedKeyUsage=clientAuth
-keyUsage=digitalSignature
-"""
-
-_LISTS = """\
-[ca]
-default_ca = users
-[users]
-database = index.txt
-crlnumber = crlnumber
-default_md = sha256
-default_crl_days = 30
-crl_extensions = crl
-[crl]
-authorityKeyIdentifier = keyid
 """
 
 
 def all_checks(report: Report) -> None:
     """EXTERNAL with certificates that openssl has made."""
     directory, port = paths.scratch("certificates"), free_port()
-    _authority(directory)
-    for name in ("bob", "carol", "nobody"):
-        _certificate(directory, name)
-    _revoke(directory, "carol")
-    program = Program(directory, settings=_LISTENER.format(directory=directory, port=port))
+    authority = Authority(directory)
+    _, carol, _ = map(authority.sign, ("bob", "carol", "nobody"))
+    authority.revoke(carol)
+    program = Program(directory, settings=_LISTENER.format(port=port, authority=authority.settings("email")))
     for name in ("bob", "carol"):
         program.add_user(f"{name}@dobbs.org")
     program.deliver("bob@dobbs.org", b"Subject: by certificate\n\n")
@@ -71,42 +49,6 @@ def all_checks(report: Report) -> None:
     finally:
         status = program.stop()
     report.check("SIGTERM ends that server", lambda: _is_zero(status))
-
-
-def _openssl_run(directory: Path, *words, **options):
-    return run(["openssl", *words], cwd=directory, check=True, **options)
-
-
-def _authority(directory: Path) -> None:
-    _openssl_run(
-        directory,
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
-        "-subj", "/CN=Mail users of dobbs.org", "-addext", "basicConstraints=critical,CA:TRUE",
-        "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.pem",
-    )
-
-
-def _certificate(directory: Path, name: str) -> None:
-    _openssl_run(
-        directory,
-        "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name.title()}",
-        "-keyout", f"{name}.key", "-out", f"{name}.csr",
-    )
-    _openssl_run(
-        directory,
-        "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-        "-days", "365", "-out", f"{name}.pem", "-extfile", "-",
-        input=_EXTENSIONS.format(address=f"{name}@dobbs.org").encode(),
-    )
-
-
-def _revoke(directory: Path, name: str) -> None:
-    (directory / "index.txt").touch()
-    (directory / "crlnumber").write_text("01\n")
-    (directory / "ca.conf").write_text(_LISTS)
-    common = ["ca", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key"]
-    _openssl_run(directory, *common, "-revoke", f"{name}.pem")
-    _openssl_run(directory, *common, "-gencrl", "-out", "crl.pem")
 
 
 def _client(program: Program, port: int, name: str | None, *options, said: bytes) -> bytes:
@@ -137,7 +79,7 @@ def _refused(program: Program, port: int) -> None:
     _said(output, b"alert certificate revoked")
     if b"maildrop" in output:
         raise AssertionError(output[-900:])
-    _said(program.log().encode(), b"client certificate refused", b"CN=Carol")
+    _said(program.log().encode(), b"client certificate refused", b"CN=carol")
 
 
 def _without(program: Program, port: int) -> None:

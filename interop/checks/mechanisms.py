@@ -5,8 +5,10 @@ wrong one nothing. `docs/clients.md` has the table, and is held to what is check
 import concurrent.futures
 import dataclasses
 import re
+from pathlib import Path
 
 from harness import corpus, delivery
+from harness.authority import Authority
 from harness.clients import curl, fetchmail, getmail, gnusasl, mpop, mutt, openssl, poplib_client
 from harness.clients.endpoint import Channel, Endpoint, Login, LoginKind, Way
 from harness.clients.library import LIBRARIES
@@ -39,12 +41,12 @@ protocol = "pop3"
 address = "127.0.0.1:{clear}"
 plaintext_login = "always"
 proxy_protocol = ["127.0.0.1/32"]
-
+{authority}
 [[listener]]
 protocol = "pop3s"
 address = "127.0.0.1:{tls}"
 proxy_protocol = ["127.0.0.1/32"]
-
+{authority}
 [auth]
 refusal_delay = "500ms"
 scram_iterations = 4096
@@ -58,13 +60,15 @@ cram_md5 = true
 def all_checks(report: Report) -> None:
     """A program of its own, so that refused logins do not make those of others wait."""
     directory = scratch("mechanisms")
-    issuer = Issuer(directory)
+    issuer, authority = Issuer(directory), Authority(directory)
     clear, tls = free_port(), free_port()
-    program = Program(directory, _SETTINGS.format(clear=clear, tls=tls) + issuer.settings())
+    listeners = _SETTINGS.format(clear=clear, tls=tls, authority=authority.settings("common_name"))
+    program = Program(directory, listeners + issuer.settings())
     _accounts(program)
+    certificates = _certificates(authority)
     program.start()
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        rigs = {client: _Rig(program, (clear, tls), issuer, client) for client in CLIENTS}
+        rigs = {client: _Rig(program, (clear, tls), issuer, certificates, client) for client in CLIENTS}
         # The slow ones are the last of the list: begun first, they end with the others.
         slow_first = list(rigs.items())[::-1]
         right = {client: pool.submit(rig.all_right) for client, rig in slow_first}
@@ -104,11 +108,23 @@ def _stranger(client, way: Way) -> str:
     return f"{_name(client)}-{way.kind.name.lower()}"
 
 
+def _certificates(authority: Authority) -> dict[str, Path]:
+    """Account → its certificate; those of whom shall not get in are taken back."""
+    clients = [client for client in CLIENTS if any(way.kind is LoginKind.EXTERNAL for way in client.MECHANISMS)]
+    right = [_name(client) for client in clients]
+    wrong = [f"{name}-external" for name in right]
+    certificates = {name: authority.sign(name) for name in right + wrong}
+    authority.revoke(*(certificates[name] for name in wrong))
+    return certificates
+
+
 class _Rig:
     """A client, an account and what its maildrop holds."""
 
-    def __init__(self, program: Program, ports: tuple[int, int], issuer: Issuer, client):
-        self._program, self._issuer, self._client = program, issuer, client
+    def __init__(
+        self, program: Program, ports: tuple[int, int], issuer: Issuer, certificates: dict[str, Path], client
+    ):
+        self._program, self._issuer, self._certificates, self._client = program, issuer, certificates, client
         self._user = _name(client)
         self._directory = program.directory / self._user
         self._stored: list[bytes] = []
@@ -126,12 +142,16 @@ class _Rig:
     def wrong(self, way: Way) -> None:
         """A wrong secret brings no mail, and the server has noticed."""
         user = _stranger(self._client, way)
-        noticed = 'why="the token has expired"' if way.kind in _TOKENS else f'login refused account="{user}"'
+        if way.kind in _TOKENS:
+            login, noticed = Login(user, self._issuer.token(user, seconds=-3600)), 'why="the token has expired"'
+        elif way.kind is LoginKind.EXTERNAL:
+            login, noticed = self._login(way.kind, user), f'client certificate refused certificate="CN={user} '
+        else:
+            # The secret of the other kind of login.
+            login, noticed = Login(user, _APOP_SECRET), f'login refused account="{user}"'
         before = self._program.log().count(noticed)
-        # One that has expired, or the secret of the other kind of login.
-        secret = self._issuer.token(user, seconds=-3600) if way.kind in _TOKENS else _APOP_SECRET
         try:
-            texts = self._poll(self._wrong, way, Login(user, secret), "wrong")
+            texts = self._poll(self._wrong, way, login, "wrong")
         except RuntimeError:
             pass
         except Exception as error:  # noqa: BLE001 — poplib's own
@@ -165,7 +185,7 @@ class _Rig:
 
     def _get(self, way: Way) -> None:
         self._clear.said.clear()
-        texts = self._poll(self._right, way, Login(self._user, self._secret(way.kind)), "right")
+        texts = self._poll(self._right, way, self._login(way.kind, self._user), "right")
         wanted = [self._client.expected(text) for text in self._stored]
         if len(texts) != len(wanted):
             raise AssertionError(f"{len(texts)} messages of {len(wanted)}")
@@ -184,10 +204,13 @@ class _Rig:
         directory.mkdir(parents=True)
         return self._client.poll(server, way, login, directory)
 
-    def _secret(self, kind: LoginKind) -> str:
+    def _login(self, kind: LoginKind, user: str) -> Login:
+        if kind is LoginKind.EXTERNAL:
+            # No secret, so the certificate is all that it can come in by.
+            return Login(user, "", self._certificates[user])
         if kind in _TOKENS:
-            return self._issuer.token(self._user)
-        return _APOP_SECRET if kind in _APOP else _PASSWORD
+            return Login(user, self._issuer.token(user))
+        return Login(user, _APOP_SECRET if kind in _APOP else _PASSWORD)
 
 
 def _endpoint(program: Program, ports: tuple[int, int]) -> tuple[Endpoint, Relay]:

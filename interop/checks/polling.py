@@ -25,7 +25,9 @@ _COUNT = 30
 _APOP_SECRET = "tanstaaf"
 
 #: The listener, and the version of TLS if it was used, of a session that opened a maildrop.
-_SESSION = re.compile(r'listener="(pop3s?) [^"]*".* session ended user="{}"(?: tls="(\w+)")?')
+_SESSION = re.compile(
+    r'listener="(pop3s?) [^"]*".* session ended user="{}"(?: mechanism="\w+" certificate="[^"]*")?(?: tls="(\w+)")?'
+)
 
 
 def all_checks(report: Report, program: Program) -> None:

@@ -199,6 +199,7 @@ fn offers(client: &mut Client) -> bool {
     lists[0]
 }
 
+const UNREADABLE: &str = "-ERR not a message of this mechanism";
 const WRONG: &str = "-ERR [AUTH] wrong user name or password, or the account may not log in";
 
 #[test]
@@ -253,6 +254,17 @@ fn nobody_acts_for_somebody_else() {
         ("alice", WRONG),
         ("bob", WRONG),
         ("bob@dobbs.org ", WRONG),
+        // As SASLprep has it (RFC 5034 §4).
+        ("\u{ff42}o\u{ad}b@dobbs.org", "+OK bob@dobbs.org's"),
+        (
+            "\u{ff22}\u{ff2f}\u{ff22}\u{ff20}dobbs.org",
+            "+OK bob@dobbs.org's",
+        ),
+        ("b\u{43e}b@dobbs.org", WRONG),
+        ("bob@dobbs.org\0", UNREADABLE),
+        ("bob@dobbs.org\r\n", UNREADABLE),
+        ("\u{202e}bob@dobbs.org", UNREADABLE),
+        ("\u{ad}", UNREADABLE),
     ] {
         let mut client = showing(&server, &bob);
         let response = base64::encode(authzid.as_bytes());

@@ -71,7 +71,7 @@ pub fn read(challenge: String, message: &[u8]) -> Result<Login, Refused> {
     };
     let (user, digest) = parts().ok_or(Refused::Malformed)?;
     Ok(Login::CramMd5 {
-        user: prepare::user(user)?,
+        user: prepare::name(user)?,
         challenge,
         digest: digest.to_be_bytes(),
     })

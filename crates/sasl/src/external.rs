@@ -6,20 +6,17 @@
 use crate::server::Refused;
 use crate::{Login, prepare};
 
-/// The login of somebody whom a certificate has named.
+/// The login of somebody whom a certificate has named. For whom he acts is prepared (RFC 5034 §4).
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when the message holds a NUL; [`Refused::Name`] when it is a name that cannot
-/// be prepared (RFC 5034 §4).
+/// [`Refused::Malformed`] when the message holds a NUL or is too long; [`Refused::Name`] when it is a name
+/// that cannot be prepared (RFC 5034 §4).
 pub fn read(user: String, message: &[u8]) -> Result<Login, Refused> {
     if message.contains(&0) {
         return Err(Refused::Malformed);
     }
-    let authzid = match message {
-        [] => None,
-        name => Some(prepare::user(name)?),
-    };
+    let authzid = prepare::authzid(message)?;
     Ok(Login::External { user, authzid })
 }
 
@@ -38,11 +35,18 @@ mod tests {
             Ok(Some("fred@example.com".into()))
         );
         assert_eq!(authzid(b"a\0b"), Err(Refused::Malformed));
-        // Full-width letters, which are ordinary ones, and what SASLprep prohibits.
-        let wide = "\u{ff42}\u{ff4f}\u{ff42}".as_bytes();
+        assert_eq!(authzid(&[b'a'; 1025]), Err(Refused::Malformed));
+        let wide = "\u{ff42}o\u{ad}b".as_bytes();
         assert_eq!(authzid(wide), Ok(Some("bob".into())));
-        for name in [&b"\xff"[..], "bob\u{e000}".as_bytes(), "\u{ad}".as_bytes()] {
-            assert_eq!(authzid(name), Err(Refused::Name));
+        for name in [
+            &b"\xff"[..],
+            b"bob\r\n",
+            "\u{ad}".as_bytes(),
+            "\u{202e}bob".as_bytes(),
+            "\u{627}1".as_bytes(),
+            "\u{e000}".as_bytes(),
+        ] {
+            assert_eq!(authzid(name), Err(Refused::Name), "{name:?}");
         }
     }
 }

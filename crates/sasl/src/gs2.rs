@@ -23,39 +23,46 @@ pub(crate) enum Flag {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Header {
     pub(crate) flag: Flag,
-    /// For whom the client acts, if not for itself, as it says it.
+    /// For whom the client acts, if not for itself; prepared, where it was read.
     pub(crate) authzid: Option<String>,
 }
 
 impl Header {
-    /// The header that a message begins with, as text and as value, and the rest of the message.
-    pub(crate) fn read(message: &str) -> Option<(Self, &str, &str)> {
-        let (flag, rest) = message.split_once(',')?;
-        let (authzid, rest) = rest.split_once(',')?;
-        let flag = match flag {
-            "n" => Flag::Unsupported,
-            "y" => Flag::NotOffered,
-            _ => {
-                let name = flag.strip_prefix("p=")?;
-                let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
-                if name.is_empty() || !name.bytes().all(allowed) {
-                    return None;
-                }
-                Flag::Bound(name.to_owned())
-            }
+    /// The header that a message begins with, as value and as text, and the rest of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Malformed`] when there is none; [`Refused::Name`] when the name in it cannot be
+    /// prepared (RFC 5034 §4).
+    pub(crate) fn read(message: &str) -> Result<(Self, &str, &str), Refused> {
+        let parts = || {
+            let (flag, rest) = message.split_once(',')?;
+            let (authzid, rest) = rest.split_once(',')?;
+            let authzid = match authzid {
+                "" => None,
+                _ => Some(authzid.strip_prefix("a=")?),
+            };
+            Some((Flag::read(flag)?, authzid, rest))
         };
-        let authzid = match authzid {
-            "" => None,
-            _ => Some(unescape(authzid.strip_prefix("a=")?)?),
-        };
+        let (flag, authzid, rest) = parts().ok_or(Refused::Malformed)?;
+        let authzid = authzid.map(name).transpose()?;
         let (text, _) = message.split_at(message.len() - rest.len());
-        Some((Self { flag, authzid }, text, rest))
+        Ok((Self { flag, authzid }, text, rest))
     }
+}
 
-    /// For whom the client acts, prepared (RFC 5034 §4).
-    pub(crate) fn authzid(&self) -> Result<Option<String>, Refused> {
-        let name = self.authzid.as_ref();
-        name.map(|name| prepare::user(name.as_bytes())).transpose()
+impl Flag {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "n" => Some(Self::Unsupported),
+            "y" => Some(Self::NotOffered),
+            _ => {
+                let name = text.strip_prefix("p=")?;
+                let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
+                let is_name = !name.is_empty() && name.bytes().all(allowed);
+                is_name.then(|| Self::Bound(name.to_owned()))
+            }
+        }
     }
 }
 
@@ -78,8 +85,17 @@ pub(crate) fn escape(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
 
-/// The name that a `saslname` stands for; none if it is no such thing.
-pub(crate) fn unescape(text: &str) -> Option<String> {
+/// The name that a `saslname` stands for, prepared (RFC 5802 §5.1).
+///
+/// # Errors
+///
+/// [`Refused::Malformed`] when it is no such thing; [`Refused::Name`] when it cannot be prepared.
+pub(crate) fn name(text: &str) -> Result<String, Refused> {
+    // After the escapes: a comma of another width becomes a comma, and stands for nothing else.
+    prepare::name(unescape(text).ok_or(Refused::Malformed)?.as_bytes())
+}
+
+fn unescape(text: &str) -> Option<String> {
     let mut parts = text.split('=');
     let mut name = parts.next()?.to_owned();
     for part in parts {
@@ -90,7 +106,7 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
         name.push(octet);
         name.push_str(rest);
     }
-    (!name.is_empty() && !text.contains(['\0', ','])).then_some(name)
+    Some(name)
 }
 
 #[cfg(test)]
@@ -133,18 +149,41 @@ mod tests {
             "F,n,,",
             ",,",
         ] {
-            assert_eq!(Header::read(text), None, "{text}");
+            assert_eq!(Header::read(text), Err(Refused::Malformed), "{text}");
         }
     }
 
     #[test]
     fn names_are_escaped_one_way() {
         assert_eq!(escape("a,b=c"), "a=2Cb=3Dc");
-        assert_eq!(unescape("a=2Cb=3Dc").as_deref(), Some("a,b=c"));
-        for text in ["", "=", "a=2c", "a=3d", "a=", "a=2", "a\0", "=2Cb=41"] {
-            assert_eq!(unescape(text), None, "{text}");
+        assert_eq!(name("a=2Cb=3Dc").as_deref(), Ok("a,b=c"));
+        for text in ["", "=", "a=2c", "a=3d", "a=", "a=2", "=2Cb=41"] {
+            assert_eq!(name(text), Err(Refused::Malformed), "{text}");
         }
         // What is escaped twice comes back as it was.
-        assert_eq!(unescape(&escape("=2C")).as_deref(), Some("=2C"));
+        assert_eq!(name(&escape("=2C")).as_deref(), Ok("=2C"));
+    }
+
+    #[test]
+    fn names_are_prepared_behind_their_escapes() {
+        for (text, told) in [
+            ("\u{ff42}o\u{ad}b", Ok("bob")),
+            ("a\u{a0}b", Ok("a b")),
+            ("a\u{ff0c}b\u{ff1d}2C", Ok("a,b=2C")),
+            ("=3D\u{2168}", Ok("=IX")),
+            ("\u{ad}", Err(Refused::Name)),
+            ("a\0", Err(Refused::Name)),
+            ("\u{7}", Err(Refused::Name)),
+            ("\u{7f}", Err(Refused::Name)),
+            ("bob\u{202e}", Err(Refused::Name)),
+            ("\u{627}1", Err(Refused::Name)),
+            ("\u{fffd}", Err(Refused::Name)),
+        ] {
+            assert_eq!(name(text).as_deref().map_err(|why| *why), told, "{text:?}");
+            let header = format!("n,a={text},");
+            let read = Header::read(&header).map(|(read, text, _)| (read.authzid, text));
+            let told = told.map(|name| (Some(name.to_owned()), &*header));
+            assert_eq!(read, told, "what the proof is about stays as it was sent");
+        }
     }
 }

@@ -46,11 +46,8 @@ pub fn read(message: &[u8]) -> Result<Login, Refused> {
         return Err(Refused::Malformed);
     }
     Ok(Login::Password {
-        user: prepare::user(user)?,
-        authzid: match authzid {
-            [] => None,
-            _ => Some(prepare::user(authzid)?),
-        },
+        user: prepare::name(user)?,
+        authzid: prepare::authzid(authzid)?,
         secret: Secret::new(password),
     })
 }

@@ -43,15 +43,30 @@ pub fn query(text: &str) -> Result<Zeroizing<String>, Prohibited> {
     prepared(text)
 }
 
-/// A user name in a client's message (RFC 4616 §2, RFC 6856 §2.2), which has one of an octet at least.
-pub(crate) fn user(name: &[u8]) -> Result<String, Refused> {
-    if name.is_empty() {
+/// Longest name in a client's message, in octets. A line of SASL holds 48 KiB, which SASLprep makes eleven
+/// times as long, and a stranger must have us neither do that nor keep it. RFC 4616 §2 has 255 octets taken;
+/// four times as many are 255 characters of any script.
+pub(crate) const NAME_OCTETS_MAX: usize = 1024;
+
+/// A name in a client's message, its own or that for which it acts (RFC 4616 §2, RFC 6856 §2.2). A message
+/// has one of an octet at least; one that is no UTF-8 or cannot be prepared is nobody's.
+pub(crate) fn name(octets: &[u8]) -> Result<String, Refused> {
+    if !(1..=NAME_OCTETS_MAX).contains(&octets.len()) {
         return Err(Refused::Malformed);
     }
-    let name = str::from_utf8(name).map_err(|_| Refused::Name)?;
+    let name = str::from_utf8(octets).map_err(|_| Refused::Name)?;
     match query(name) {
         Ok(name) => Ok(name.to_string()),
         Err(Prohibited) => Err(Refused::Name),
+    }
+}
+
+/// For whom a client acts: nothing stands for itself. What becomes nothing by preparation is no name
+/// (RFC 5034 §4).
+pub(crate) fn authzid(octets: &[u8]) -> Result<Option<String>, Refused> {
+    match octets {
+        [] => Ok(None),
+        _ => name(octets).map(Some),
     }
 }
 
@@ -170,6 +185,25 @@ mod tests {
             query_secret(&Secret::new(vec![0xff])).unwrap_err(),
             Prohibited
         );
+    }
+
+    #[test]
+    fn a_name_has_a_limit_and_for_nobody_is_for_oneself() {
+        let long = |letter: &str, octets: usize| letter.repeat(octets / letter.len());
+        // What a server must take (RFC 4616 §2), and the same in letters of three octets.
+        assert_eq!(name(long("b", 255).as_bytes()), Ok(long("b", 255)));
+        let wide = long("\u{ff42}", 3 * 255);
+        assert_eq!(name(wide.as_bytes()), Ok(long("b", 255)));
+        assert_eq!(
+            name(long("b", NAME_OCTETS_MAX).as_bytes()).map(|name| name.len()),
+            Ok(NAME_OCTETS_MAX)
+        );
+        for text in [long("b", NAME_OCTETS_MAX + 1), long("\u{fdfa}", 48 << 10)] {
+            assert_eq!(name(text.as_bytes()), Err(Refused::Malformed));
+            assert_eq!(authzid(text.as_bytes()), Err(Refused::Malformed));
+        }
+        assert_eq!(authzid(b""), Ok(None));
+        assert_eq!(authzid("\u{ad}".as_bytes()), Err(Refused::Name));
     }
 
     #[test]

@@ -12,20 +12,14 @@ pub const USER_PROMPT: &[u8] = b"Username:";
 /// What asks for the password.
 pub const PASSWORD_PROMPT: &[u8] = b"Password:";
 
-/// Longest user name.
-const USER_OCTETS_MAX: usize = 512;
-
 /// The user name of a response, prepared (RFC 6856 §2.2).
 ///
 /// # Errors
 ///
-/// [`Refused::Malformed`] when it is empty, or has more than 512 octets, which a stranger must not have
-/// us keep; [`Refused::Name`] when it is not UTF-8 or cannot be prepared.
+/// [`Refused::Malformed`] when it is empty or too long; [`Refused::Name`] when it is not UTF-8 or cannot
+/// be prepared.
 pub fn user(response: &[u8]) -> Result<String, Refused> {
-    match response.len() {
-        ..=USER_OCTETS_MAX => prepare::user(response),
-        _ => Err(Refused::Malformed),
-    }
+    prepare::name(response)
 }
 
 /// The login of a user name and the response after it.
@@ -50,7 +44,7 @@ mod tests {
     fn both_must_be_something_that_a_login_can_carry() {
         for (response, why) in [
             (&b""[..], Refused::Malformed),
-            (&[b'a'; 513], Refused::Malformed),
+            (&[b'a'; 1025], Refused::Malformed),
             (b"\xff", Refused::Name),
             (b"a\0b", Refused::Name),
         ] {

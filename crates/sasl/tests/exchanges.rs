@@ -359,6 +359,80 @@ fn an_identity_is_carried_and_not_judged() {
     assert!(matches!(step, Step::Verify(login, _) if login.authzid() == Some("ursel")));
 }
 
+/// Wherever a message may say for whom, and whatever the mechanism (RFC 5034 §4).
+#[test]
+fn an_identity_is_prepared() {
+    let messages = |name: &str| {
+        [
+            (Mechanism::Plain, format!("{name}\0bob\0red queen")),
+            (Mechanism::External, name.to_owned()),
+            (Mechanism::ScramSha256, format!("n,a={name},n=bob,r=x")),
+            (
+                Mechanism::ScramSha256Plus,
+                format!("p=tls-exporter,a={name},n=bob,r=x"),
+            ),
+            (
+                Mechanism::OauthBearer,
+                format!("n,a={name},\x01auth=Bearer t\x01\x01"),
+            ),
+            (
+                Mechanism::XOauth2,
+                format!("user={name}\x01auth=Bearer t\x01\x01"),
+            ),
+        ]
+    };
+    let start =
+        |mechanism, message: &str| Exchange::start(mechanism, Some(message.as_bytes()), &ground());
+    for (mechanism, message) in messages("\u{ff42}o\u{ad}b") {
+        let step = match start(mechanism, &message) {
+            // For whom is told when it is proved.
+            Step::Lookup(_) => continue,
+            step => step,
+        };
+        let Step::Verify(login, _) = step else {
+            panic!("{mechanism}: {step:?}")
+        };
+        let told = match &login {
+            Login::Token { user, .. } => user.as_deref(),
+            login => login.authzid(),
+        };
+        assert_eq!(told, Some("bob"), "{mechanism}");
+    }
+    let long = "b".repeat(1025);
+    for (name, why) in [
+        ("\u{ad}", Refused::Name),
+        ("\u{7}", Refused::Name),
+        ("\u{627}1", Refused::Name),
+        ("bob\u{202e}", Refused::Name),
+        ("\u{e000}", Refused::Name),
+        ("\u{fdd0}", Refused::Name),
+        (&long, Refused::Malformed),
+    ] {
+        for (mechanism, message) in messages(name) {
+            let step = start(mechanism, &message);
+            assert!(
+                matches!(step, Step::Refused(told) if told == why),
+                "{mechanism} {name:?}: {step:?}"
+            );
+        }
+    }
+}
+
+/// `=` on the line of AUTH (RFC 5034 §4): only EXTERNAL has a message that is empty.
+#[test]
+fn an_empty_initial_response_is_a_message_of_external_only() {
+    for mechanism in Mechanism::ALL {
+        match Exchange::start(mechanism, Some(b""), &ground()) {
+            Step::Verify(login, _) => {
+                assert_eq!((mechanism, login.user()), (Mechanism::External, "bob"));
+            }
+            Step::Refused(Refused::ServerFirst) => assert_eq!(mechanism, Mechanism::CramMd5),
+            Step::Refused(Refused::Malformed) => assert_ne!(mechanism, Mechanism::CramMd5),
+            step => panic!("{mechanism}: {step:?}"),
+        }
+    }
+}
+
 #[test]
 fn names_are_prepared() {
     for (name, expected) in [
@@ -526,7 +600,7 @@ proptest! {
 
     /// Nothing that a stranger sends makes a server stumble, or makes it believe.
     #[test]
-    fn no_message_proves_by_chance(which in 0usize..10, messages in prop::collection::vec("[a-z0-9=,+/\\x00\\x01 ]{0,60}", 1..4)) {
+    fn no_message_proves_by_chance(which in 0usize..10, messages in prop::collection::vec("(n,a=|n,,n=|user=|\\x00|\\x01auth=Bearer |\\x01\\x01|[a-z0-9=,+/\\x00\\x01 \u{ad}\u{ff42}\u{627}\u{202e}]){0,60}", 1..4)) {
         let mechanism = Mechanism::ALL[which];
         let mut step = Exchange::start(mechanism, None, &ground());
         for message in &messages {
@@ -539,6 +613,10 @@ proptest! {
                 Step::Verify(login, _) => {
                     let proved = matches!(login, Login::Proved { .. });
                     prop_assert!(!proved);
+                    for name in [Some(login.user()), login.authzid()].into_iter().flatten() {
+                        let prepared = name.is_empty() || prepare::query(name).is_ok_and(|it| *it == name);
+                        prop_assert!(prepared, "{name:?}");
+                    }
                     break;
                 }
                 Step::Refused(_) => break,

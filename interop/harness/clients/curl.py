@@ -8,14 +8,14 @@ from pathlib import Path
 
 from ..peers import require
 from ..processes import run
-from .endpoint import Channel, Endpoint, Login, LoginKind, Way, ways
+from .endpoint import INSIDE_TLS, Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "curl"
 
 #: USER and PASS it takes only where there is no mechanism that it knows, and XOAUTH2 only without OAUTHBEARER.
 MECHANISMS = ways(
     LoginKind.APOP, LoginKind.PLAIN, LoginKind.LOGIN, LoginKind.CRAM_MD5, LoginKind.OAUTHBEARER
-)
+) + ways(LoginKind.EXTERNAL, channels=INSIDE_TLS)
 
 
 def retrieve(server: Endpoint, channel: Channel, login: Login, count: int, directory: Path) -> list[bytes]:
@@ -60,6 +60,8 @@ def _run(server: Endpoint, channel: Channel, login: Login, path: str, *options) 
     arguments = ["curl", "-q", "-sS", "-4", "--cacert", server.authority, "-u", f"{login.user}:{login.password}"]
     if channel is Channel.STLS:
         arguments.append("--ssl-reqd")
+    if login.certificate:
+        arguments += ["--cert", login.certificate]
     done = run([*arguments, *options, url], patience=120)
     if done.returncode != 0:
         raise RuntimeError(f"curl {url}: {done.stderr.decode(errors='replace').strip()}")

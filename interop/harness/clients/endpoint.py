@@ -25,6 +25,7 @@ class LoginKind(enum.Enum):
     SCRAM_SHA_256 = "AUTH SCRAM-SHA-256"
     SCRAM_SHA_1_PLUS = "AUTH SCRAM-SHA-1-PLUS"
     SCRAM_SHA_256_PLUS = "AUTH SCRAM-SHA-256-PLUS"
+    EXTERNAL = "AUTH EXTERNAL"
     OAUTHBEARER = "AUTH OAUTHBEARER"
     XOAUTH2 = "AUTH XOAUTH2"
 
@@ -54,6 +55,10 @@ def ways(*kinds: LoginKind, channels: tuple[Channel, ...] = tuple(Channel)) -> t
     return tuple(Way(kind, channel) for kind in kinds for channel in channels)
 
 
+#: A certificate is shown inside TLS.
+INSIDE_TLS = (Channel.STLS, Channel.TLS)
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """A POP3 server of this machine; its certificate is for `localhost`."""
@@ -70,7 +75,9 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Login:
-    """A user and the password in clear."""
+    """A user and the password in clear, or a certificate in place of one."""
 
     user: str
     password: str
+    #: The certificate and its key in one file, in PEM.
+    certificate: Path | None = None

@@ -15,13 +15,13 @@ from .. import wire
 from ..peers import Unavailable, require
 from ..processes import Process
 from . import openssl
-from .endpoint import Channel, Endpoint, Login, LoginKind, Way, ways
+from .endpoint import INSIDE_TLS, Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "GNU SASL"
 
 MECHANISMS = ways(
     LoginKind.SCRAM_SHA_1, LoginKind.SCRAM_SHA_256, LoginKind.SCRAM_SHA_1_PLUS, LoginKind.SCRAM_SHA_256_PLUS,
-    channels=(Channel.STLS, Channel.TLS),
+    LoginKind.EXTERNAL, channels=INSIDE_TLS,
 )
 
 #: Properties of `gsasl.h`.
@@ -33,7 +33,7 @@ _KEYING = re.compile(rb"Keying material: ([0-9A-F]{64})")
 def poll(server: Endpoint, way: Way, login: Login, directory: Path) -> list[bytes]:
     """All messages in the order of the scan listing."""
     require("openssl")
-    words = [word for word in openssl.arguments(server, way.channel) if word != "-quiet"]
+    words = [word for word in openssl.arguments(server, way.channel, login) if word != "-quiet"]
     words += ["-ign_eof", "-nocommands", "-keymatexport", "EXPORTER-Channel-Binding", "-keymatexportlen", "32"]
     process = Process(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     talk = _Talk(process.child)

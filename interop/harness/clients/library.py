@@ -1,7 +1,7 @@
 """POP3 libraries of other languages, each with a small program of ours around it that polls as a mail program does.
 
 A program of `programs/` is started with CHANNEL HOST PORT USER LOGIN AUTHORITY DIRECTORY keep|delete and the
-password in POP3_PASSWORD. It retrieves what is not yet in DIRECTORY/seen, writes each text to DIRECTORY/texts
+password in POP3_PASSWORD, or a certificate and its key in the file POP3_CERTIFICATE. It retrieves what is not yet in DIRECTORY/seen, writes each text to DIRECTORY/texts
 under its message-number, notes its unique-id, and deletes everything if it shall not be kept.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import paths
 from ..peers import Unavailable, require, unpack_npm
 from ..processes import run
-from .endpoint import COMMON, Channel, Endpoint, LoginKind, Login, Way, ways
+from .endpoint import COMMON, INSIDE_TLS, Channel, Endpoint, LoginKind, Login, Way, ways
 
 _PROGRAMS = Path(__file__).resolve().parent / "programs"
 
@@ -56,7 +56,9 @@ class Library:
             [*self.command(), way.channel.name, server.host, server.port(way.channel), login.user, way.kind.mechanism]
             + [server.authority, directory, "keep" if keep else "delete"],
             patience=120,
-            env=os.environ | {"POP3_PASSWORD": login.password, "LC_ALL": "C.UTF-8"},
+            env=os.environ | {
+                "POP3_PASSWORD": login.password, "POP3_CERTIFICATE": str(login.certificate or ""), "LC_ALL": "C.UTF-8",
+            },
         )
         if done.returncode != 0:
             raise RuntimeError(f"{self.NAME}: {(done.stdout + done.stderr).decode(errors='replace').strip()[-800:]}")
@@ -122,7 +124,10 @@ def _as_it_came(stored: bytes) -> bytes | None:
 
 
 LIBRARIES = (
-    Library("Perl Net::POP3", _EVERY, _perl, _exactly, ways(LoginKind.LOGIN, LoginKind.CRAM_MD5)),
+    Library(
+        "Perl Net::POP3", _EVERY, _perl, _exactly,
+        ways(LoginKind.LOGIN, LoginKind.CRAM_MD5) + ways(LoginKind.EXTERNAL, channels=INSIDE_TLS),
+    ),
     Library(
         "Ruby net/pop",
         # It knows neither STLS nor AUTH.
@@ -131,6 +136,9 @@ LIBRARIES = (
         _exactly,
     ),
     # It knows no STLS; what it does not know of AUTH and APOP it can send all the same.
-    Library("node-pop3", ways(*COMMON, channels=_WITHOUT_STLS), _node, _as_it_came),
+    Library(
+        "node-pop3", ways(*COMMON, channels=_WITHOUT_STLS), _node, _as_it_came,
+        ways(LoginKind.EXTERNAL, channels=(Channel.TLS,)),
+    ),
     Library("Jakarta Mail", _EVERY, _java, _exactly, ways(LoginKind.XOAUTH2)),
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..peers import require
 from ..processes import run
-from .endpoint import COMMON, Channel, Endpoint, Login, LoginKind, Way, ways
+from .endpoint import COMMON, INSIDE_TLS, Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "mpop"
 
@@ -13,7 +13,7 @@ WAYS = ways(*COMMON)
 MECHANISMS = WAYS + ways(
     LoginKind.LOGIN, LoginKind.CRAM_MD5, LoginKind.SCRAM_SHA_1, LoginKind.SCRAM_SHA_256, LoginKind.OAUTHBEARER,
     LoginKind.XOAUTH2,
-)
+) + ways(LoginKind.EXTERNAL, channels=INSIDE_TLS)
 
 REMEMBERS = ORDERED = True
 
@@ -41,11 +41,14 @@ def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool =
     secret = directory / "secret"
     secret.touch(mode=0o600)
     secret.write_text(login.password)
+    shown = f"passwordeval cat {secret}\n"
+    if login.certificate:
+        shown = f"tls_cert_file {login.certificate}\ntls_key_file {login.certificate}\n"
     configuration = directory / "mpoprc"
     configuration.touch(mode=0o600)
     configuration.write_text(
         "account default\n"
-        f"host {server.host}\nport {server.port(channel)}\nuser {login.user}\npasswordeval cat {secret}\n"
+        f"host {server.host}\nport {server.port(channel)}\nuser {login.user}\n{shown}"
         f"auth {way.kind.mechanism.lower()}\ntimeout 60\nreceived_header off\nkeep {'on' if keep else 'off'}\n"
         f"uidls_file {directory}/uidls\ndelivery maildir {maildir}\n"
         f"tls {'off' if channel is Channel.PLAIN else 'on'}\n"

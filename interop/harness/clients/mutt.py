@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..peers import require
 from ..processes import run
-from .endpoint import COMMON, Channel, Endpoint, Login, LoginKind, Way, ways
+from .endpoint import COMMON, INSIDE_TLS, Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "mutt"
 
@@ -20,7 +20,7 @@ WAYS = ways(*COMMON)
 MECHANISMS = WAYS + ways(
     LoginKind.LOGIN, LoginKind.CRAM_MD5, LoginKind.SCRAM_SHA_1, LoginKind.SCRAM_SHA_256, LoginKind.OAUTHBEARER,
     LoginKind.XOAUTH2,
-)
+) + ways(LoginKind.EXTERNAL, channels=INSIDE_TLS)
 
 REMEMBERS = False
 
@@ -53,6 +53,7 @@ def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool =
         f"set pop_delete={'no' if keep else 'yes'} pop_last=no\n"
         f"set ssl_starttls={starttls} ssl_force_tls={starttls}\n"
         f'set ssl_ca_certificates_file="{server.authority}" certificate_file="{directory}/certificates"\n'
+        f'set ssl_client_cert="{login.certificate or ""}"\n'
         "set quit=yes move=no mail_check=0 sleep_time=0 wait_key=no beep=no\n"
         'set header_cache="" message_cachedir="" charset=us-ascii\n'
         'push "<fetch-mail><quit>"\n'

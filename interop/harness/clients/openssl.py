@@ -9,13 +9,13 @@ from pathlib import Path
 from .. import wire
 from ..peers import require
 from ..processes import run
-from .endpoint import Channel, Endpoint, Login, LoginKind, Way, ways
+from .endpoint import INSIDE_TLS, Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "openssl s_client"
 
 MECHANISMS = ways(
-    LoginKind.USER, LoginKind.PLAIN, LoginKind.LOGIN, LoginKind.OAUTHBEARER, LoginKind.XOAUTH2,
-    channels=(Channel.STLS, Channel.TLS),
+    LoginKind.USER, LoginKind.PLAIN, LoginKind.LOGIN, LoginKind.EXTERNAL, LoginKind.OAUTHBEARER, LoginKind.XOAUTH2,
+    channels=INSIDE_TLS,
 )
 
 
@@ -38,18 +38,19 @@ def expected(stored: bytes) -> bytes:
     return stored
 
 
-def arguments(server: Endpoint, channel: Channel) -> list:
+def arguments(server: Endpoint, channel: Channel, login: Login) -> list:
     """The command without what is asked of it; it verifies whom it talks to."""
     return [
         "openssl", "s_client", "-quiet", "-connect", f"{server.host}:{server.port(channel)}",
         "-CAfile", server.authority, "-verify_hostname", "localhost", "-verify_return_error",
         *(["-starttls", "pop3"] if channel is Channel.STLS else []),
+        *(["-cert", login.certificate] if login.certificate else []),
     ]
 
 
 def _session(server: Endpoint, way: Way, login: Login, command: bytes) -> bytes:
     lines = [*_login(way.kind, login), command, b"QUIT"]
-    done = run(arguments(server, way.channel), input=b"".join(line + b"\r\n" for line in lines), patience=30)
+    done = run(arguments(server, way.channel, login), input=b"".join(line + b"\r\n" for line in lines), patience=30)
     if b"-ERR" in done.stdout or b"+OK" not in done.stdout:
         raise RuntimeError(f"{NAME}: {(done.stdout + done.stderr).decode(errors='replace')[-600:]}")
     return done.stdout
@@ -62,6 +63,7 @@ def _login(kind: LoginKind, login: Login) -> list[bytes]:
         LoginKind.USER: lambda: [b"USER " + user, b"PASS " + secret],
         LoginKind.PLAIN: lambda: [b"AUTH PLAIN " + base64_of(b"\0" + user + b"\0" + secret)],
         LoginKind.LOGIN: lambda: [b"AUTH LOGIN", base64_of(user), base64_of(secret)],
+        LoginKind.EXTERNAL: lambda: [b"AUTH EXTERNAL ="],
         LoginKind.OAUTHBEARER: lambda: [
             b"AUTH OAUTHBEARER " + base64_of(b"n,a=" + user + b",\1auth=Bearer " + secret + b"\1\1")
         ],

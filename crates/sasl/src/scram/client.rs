@@ -51,7 +51,7 @@ impl Scram {
         binding.extend_from_slice(octets);
         let bare = ClientFirst::print(&prepare::query(user).ok()?, nonce);
         // What the server could not read is not sent.
-        ClientFirst::read(&bare)?;
+        ClientFirst::read(&bare).ok()?;
         Some(Self {
             hash,
             password: password.clone(),

@@ -2,6 +2,7 @@
 
 use crate::base64;
 use crate::gs2;
+use crate::server::Refused;
 
 /// Longest nonce of a client that is taken, in octets. RFC 5802 sets no limit; the nonce comes back
 /// in the challenge, and 128 octets are five times what clients use.
@@ -9,17 +10,23 @@ const NONCE_OCTETS_MAX: usize = 128;
 
 /// `n=user,r=nonce`, the client's first message without its header.
 pub(super) struct ClientFirst {
+    /// Prepared, where it was read.
     pub(super) user: String,
     pub(super) nonce: String,
 }
 
 impl ClientFirst {
-    pub(super) fn read(bare: &str) -> Option<Self> {
+    pub(super) fn read(bare: &str) -> Result<Self, Refused> {
         // An extension that must be understood comes first, as `m=`, and is not understood.
         let mut attributes = bare.split(',');
-        let user = gs2::unescape(attributes.next()?.strip_prefix("n=")?)?;
-        let nonce = nonce(attributes.next()?)?;
-        attributes.all(is_extension).then_some(Self { user, nonce })
+        let mut parts = || {
+            let user = attributes.next()?.strip_prefix("n=")?;
+            let nonce = nonce(attributes.next()?)?;
+            attributes.all(is_extension).then_some((user, nonce))
+        };
+        let (user, nonce) = parts().ok_or(Refused::Malformed)?;
+        let user = gs2::name(user)?;
+        Ok(Self { user, nonce })
     }
 
     pub(super) fn print(user: &str, nonce: &str) -> String {
@@ -134,12 +141,12 @@ mod tests {
             "n=bob,r=x,y=",
             "n=bob,r=x,y=\0",
         ] {
-            assert!(ClientFirst::read(text).is_none(), "{text}");
+            assert!(ClientFirst::read(text).is_err(), "{text}");
         }
-        assert!(ClientFirst::read("n=bob,r=x,y=z,a=b=c").is_some());
+        assert!(ClientFirst::read("n=bob,r=x,y=z,a=b=c").is_ok());
         let long = |octets| format!("n=bob,r={}", "x".repeat(octets));
-        assert!(ClientFirst::read(&long(NONCE_OCTETS_MAX)).is_some());
-        assert!(ClientFirst::read(&long(NONCE_OCTETS_MAX + 1)).is_none());
+        assert!(ClientFirst::read(&long(NONCE_OCTETS_MAX)).is_ok());
+        assert!(ClientFirst::read(&long(NONCE_OCTETS_MAX + 1)).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::binding::{BindingType, Bindings};
 use crate::gs2::{Flag, Header};
 use crate::mechanism::Binds;
 use crate::server::{Ending, Exchange, Refused, Step};
-use crate::{Login, base64, prepare};
+use crate::{Login, base64};
 
 /// A name has been said, and its verifier is needed.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(crate) fn first(
         return Err(Refused::Malformed);
     }
     let text = str::from_utf8(message).map_err(|_| Refused::Malformed)?;
-    let (header, printed, bare) = Header::read(text).ok_or(Refused::Malformed)?;
+    let (header, printed, bare) = Header::read(text)?;
     let mut binding = printed.as_bytes().to_vec();
     let bound_to = match (&header.flag, binds) {
         (Flag::Bound(name), Binds::Yes) => {
@@ -60,12 +60,11 @@ pub(crate) fn first(
         (Flag::NotOffered, Binds::No) if bindings.is_empty() => None,
         _ => return Err(Refused::Binding),
     };
-    let first = ClientFirst::read(bare).ok_or(Refused::Malformed)?;
+    let first = ClientFirst::read(bare)?;
     Ok(Lookup {
         hash,
-        // One that cannot be prepared ends the exchange (RFC 5802 §5.1).
-        user: prepare::user(first.user.as_bytes())?,
-        authzid: header.authzid()?,
+        user: first.user,
+        authzid: header.authzid,
         bound_to,
         binding,
         client_first: bare.to_owned(),

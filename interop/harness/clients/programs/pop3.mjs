@@ -8,7 +8,9 @@ const password = process.env.POP3_PASSWORD;
 const {default: Pop3} = await import(pathToFileURL(process.env.NODE_POP3));
 const {default: Connection} = await import(new URL('Connection.js', pathToFileURL(process.env.NODE_POP3)));
 
-const tls = channel === 'TLS' ? {tls: true, tlsOptions: {ca: readFileSync(authority)}} : {};
+const identity = process.env.POP3_CERTIFICATE && readFileSync(process.env.POP3_CERTIFICATE);
+const shown = identity ? {cert: identity, key: identity} : {};
+const tls = channel === 'TLS' ? {tls: true, tlsOptions: {ca: readFileSync(authority), ...shown}} : {};
 const pop = new Pop3({user, password, host, port: Number(port), timeout: 60000, servername: host, ...tls});
 if (login !== 'USER') {
     // The library logs in by USER and PASS before its first command, unless there is a connection.
@@ -17,6 +19,8 @@ if (login !== 'USER') {
     if (login === 'APOP') {
         const timestamp = /<.*>/.exec(await greeted)[0];
         await pop.command('APOP', user, createHash('md5').update(timestamp + password).digest('hex'));
+    } else if (login === 'EXTERNAL') {
+        await pop.command('AUTH', 'EXTERNAL', '=');
     } else {
         await pop.command('AUTH', 'PLAIN', Buffer.from(`\0${user}\0${password}`).toString('base64'));
     }

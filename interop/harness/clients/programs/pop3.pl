@@ -6,7 +6,10 @@ use Net::POP3;
 
 my ($channel, $host, $port, $user, $login, $authority, $directory, $keep) = @ARGV;
 my $password = $ENV{POP3_PASSWORD};
+my $certificate = $ENV{POP3_CERTIFICATE};
 my %tls = (SSL_ca_file => $authority, SSL_verifycn_scheme => 'pop3', SSL_verifycn_name => $host, SSL_hostname => $host);
+
+%tls = (%tls, SSL_cert_file => $certificate, SSL_key_file => $certificate) if $certificate;
 
 my $pop = Net::POP3->new($host, Port => $port, Timeout => 60, $channel eq 'TLS' ? (SSL => 1, %tls) : ())
     or die "no greeting: $@\n";
