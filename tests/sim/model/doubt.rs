@@ -30,7 +30,7 @@ impl Doubt {
         self.decided = self.is_left();
     }
 
-    fn raise(&mut self, process: u32) {
+    pub(super) fn raise(&mut self, process: u32) {
         self.by.insert(process);
         self.decided = false;
     }
@@ -68,6 +68,7 @@ impl Model {
     pub(crate) fn built_upon(&mut self, drop: usize) {
         let messages = self.messages.iter_mut().filter(|it| it.drop == drop);
         messages.for_each(|it| it.doubt.decide());
+        self.decide_veils(drop);
     }
 
     /// Something else was done to these since.
@@ -125,7 +126,7 @@ impl Model {
     /// Whether nothing can be undone any more.
     pub(crate) fn is_settled(&self, drop: usize) -> bool {
         let mut messages = self.messages.iter().filter(|it| it.drop == drop);
-        messages.all(|it| !it.doubt.is_left())
+        messages.all(|it| !it.doubt.is_left()) && self.are_veils_settled(drop)
     }
 
     /// A listing of a process has shown what is.
