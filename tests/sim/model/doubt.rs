@@ -135,10 +135,10 @@ impl Model {
             message.doubt.settle(process);
         }
         let messages = &self.messages;
-        self.refusals.retain(|(_, numbers)| {
-            numbers
-                .iter()
-                .any(|&number| messages[number].doubt.is_left())
+        self.refusals.retain_mut(|(_, numbers)| {
+            // What is settled may have been so by another refusal, which took or left it alone.
+            numbers.retain(|&number| messages[number].doubt.is_left());
+            !numbers.is_empty()
         });
     }
 
