@@ -100,12 +100,17 @@ impl Hidings {
         self.may_be = agreeing;
         for &(number, is_hidden) in told {
             if self.unknown.remove(&number) {
-                let is_so = Change {
-                    process: 0,
-                    veil: if is_hidden { Veil::Hide } else { Veil::Show },
-                    numbers: BTreeSet::from([number]),
+                let told_so = |mut it: BTreeSet<Number>| {
+                    match is_hidden {
+                        true => it.insert(number),
+                        false => it.remove(&number),
+                    };
+                    it
                 };
-                self.happened(&is_so);
+                self.may_be = std::mem::take(&mut self.may_be)
+                    .into_iter()
+                    .map(told_so)
+                    .collect();
             }
         }
     }
