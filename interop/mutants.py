@@ -215,6 +215,67 @@ _MUTANTS = [
         ),
     ),
     Mutant(
+        "hide-not-synced",
+        "a hiding is acknowledged before it is synced",
+        "hide.rs",
+        (
+            ("use super::media::Disk;\n", "use super::media::{Disk, File};\n"),
+            (
+                "        self.append(record, Vec::new(), &[&body])\n",
+                "        let (head, found) = self.encode(record, Vec::new());\n"
+                "        self.file.write_at(&[&head, &body], found.offset)?;\n"
+                "        self.take_in(&found, &[&body]);\n"
+                "        Ok(())\n",
+            ),
+        ),
+        short=True,
+    ),
+    Mutant(
+        "hides-by-halves",
+        "a session hides each message by a record of its own",
+        "hide.rs",
+        (
+            (
+                "        self.flag(FLAG_HIDDEN, 0, uids)\n",
+                "        uids.chunks(1).try_for_each(|one| self.flag(FLAG_HIDDEN, 0, one))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "hidden-outlives",
+        "what is hidden does not expire",
+        "expire.rs",
+        (("for entry in known.index.alive() {", "for entry in known.index.listed() {"),),
+    ),
+    Mutant(
+        "sidecar-forgets-hidden",
+        "what is hidden is not in the sidecar",
+        "index.rs",
+        (
+            (
+                "out.extend_from_slice(&self.place.to_le_bytes());",
+                "out.extend_from_slice(&(self.place & !HIDDEN).to_le_bytes());",
+            ),
+        ),
+    ),
+    Mutant(
+        "hidden-forgotten",
+        "what is hidden is seen again when the file is written anew",
+        "rewrite.rs",
+        (("            fresh.hide(&hidden)?;\n", ""),),
+    ),
+    Mutant(
+        "hides-others",
+        "a hiding runs over messages that lie between those that it names",
+        "hide.rs",
+        (
+            (
+                "ranges(uids.iter().copied(), index.alive().map(|entry| entry.uid));",
+                "ranges(uids.iter().copied(), index.alive().map(|_| u64::MAX));",
+            ),
+        ),
+    ),
+    Mutant(
         "late-mail-not-copied",
         "what came in while the file was written anew is not in the new one",
         "rewrite.rs",

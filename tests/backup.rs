@@ -9,9 +9,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use maildrop::native::Session;
 use maildrop::{
-    Addressee, Backup, Envelope, MaildropId, Measure, NativeSettings, OpenError, Patience,
-    Progress, Restored, Run, Store,
+    Addressee, Backup, Envelope, Hidden, MaildropId, Measure, NativeSettings, OpenError, Patience,
+    Progress, Restored, Run, Store, View,
 };
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use restante_tests::media::{Loss, Plan, SimDisk};
@@ -57,9 +58,13 @@ fn deliver(store: &Mail, name: &str) -> String {
     deliver_as(store, &text_of(name), &Envelope::default())
 }
 
-/// What a maildrop holds; a message that cannot be read has no text.
+/// What a maildrop holds, hidden messages too; a message that cannot be read has no text.
 fn look(store: &Mail) -> Result<Vec<Message>, OpenError> {
-    let session = store.open(DROP)?;
+    let all = View {
+        hidden: Hidden::Shown,
+        ..View::default()
+    };
+    let session = store.open_view(DROP, &all)?;
     let listing = session.listing();
     let numbers = (0..listing.len()).map(|index| MessageNumber::from_index(index).unwrap());
     Ok(numbers
@@ -80,15 +85,35 @@ fn look(store: &Mail) -> Result<Vec<Message>, OpenError> {
         .collect())
 }
 
-fn delete(store: &Mail, positions: impl IntoIterator<Item = usize>) {
+/// A session, and those of its messages that are at these positions.
+fn marked(
+    store: &Mail,
+    positions: impl IntoIterator<Item = usize>,
+) -> (Session<SimDisk>, Deletions) {
     let session = store.open(DROP).unwrap();
-    let mut deletions = Deletions::default();
+    let mut marked = Deletions::default();
     let count = session.listing().len();
     for position in positions.into_iter().filter(|&position| position < count) {
-        deletions.mark(MessageNumber::from_index(position).unwrap());
+        marked.mark(MessageNumber::from_index(position).unwrap());
     }
+    (session, marked)
+}
+
+fn delete(store: &Mail, positions: impl IntoIterator<Item = usize>) {
+    let (session, deletions) = marked(store, positions);
     session.commit(&deletions).unwrap();
     store.tidy(DROP).unwrap();
+}
+
+fn hide(store: &Mail, positions: impl IntoIterator<Item = usize>) {
+    let (session, messages) = marked(store, positions);
+    session.hide(&messages).unwrap();
+}
+
+/// The unique-ids of what sessions do not see.
+fn hidden(store: &Mail) -> BTreeSet<String> {
+    let hidden = store.hidden(DROP).unwrap();
+    hidden.iter().map(|it| it.unique_id.to_string()).collect()
 }
 
 fn back_up(store: &Mail, to: &SimDisk) -> io::Result<maildrop::BackedUp> {
@@ -336,6 +361,39 @@ fn what_can_be_brought_back_can_still_be_after_a_restore() {
 }
 
 #[test]
+fn what_was_hidden_when_it_was_deleted_comes_back_hidden_after_a_restore() {
+    let (disk, safe) = (SimDisk::default(), SimDisk::default());
+    let mail = with_grace(&disk);
+    deliver(&mail, "a");
+    back_up(&mail, &safe).unwrap();
+    for name in ["b", "c", "d"] {
+        deliver(&mail, name);
+    }
+    hide(&mail, [1, 3]);
+    let all = View {
+        hidden: Hidden::Shown,
+        ..View::default()
+    };
+    let session = mail.open_view(DROP, &all).unwrap();
+    let mut dead = Deletions::default();
+    dead.mark(MessageNumber::from_index(1).unwrap());
+    dead.mark(MessageNumber::from_index(2).unwrap());
+    session.commit(&dead).unwrap();
+    let before = mail.deleted(DROP).unwrap();
+    let flags: Vec<_> = before.iter().map(|it| (it.uid, it.is_hidden)).collect();
+    assert_eq!(flags, [(2, true), (3, false)]);
+    restore(&mail, &safe).unwrap();
+    for mail in [Arc::clone(&mail), with_grace(&disk)] {
+        assert_eq!(mail.deleted(DROP).unwrap(), before);
+        assert_eq!(hidden(&mail).len(), 1);
+    }
+    assert_eq!(mail.undelete(DROP, &[2, 3]).unwrap(), [2, 3]);
+    let hidden = mail.hidden(DROP).unwrap();
+    let hidden: Vec<_> = hidden.iter().map(|it| it.uid).collect();
+    assert_eq!(hidden, [2, 4]);
+}
+
+#[test]
 fn what_is_damaged_here_is_taken_from_the_backup_and_the_other_way_round() {
     let (disk, safe) = (SimDisk::default(), SimDisk::default());
     let mail = store(&disk);
@@ -444,18 +502,19 @@ impl Random {
 }
 
 /// Backups of several times, restores of any of them, lost files, restarts: whatever happens, a
-/// unique-id means one text for ever.
+/// unique-id means one text for ever, and what is hidden stays so.
 #[test]
 fn a_unique_id_means_one_text_for_ever() {
-    let mut restores = 0;
+    let (mut restores, mut hidings) = (0, 0);
     for seed in 0..200 {
         let mut random = Random(seed);
         let disk = SimDisk::default();
         let mut mail = store(&disk);
         let mut ever: BTreeMap<String, String> = BTreeMap::new();
-        let mut safes = Vec::<SimDisk>::new();
+        // Each with what was hidden when it was made.
+        let mut safes = Vec::<(SimDisk, BTreeSet<String>)>::new();
         for step in 0..60 {
-            match random.below(12) {
+            match random.below(15) {
                 0..=4 => {
                     let text = text_of(&format!("{seed}-{step}"));
                     let id = deliver_as(&mail, &text, &Envelope::default());
@@ -467,27 +526,55 @@ fn a_unique_id_means_one_text_for_ever() {
                     delete(&mail, from..to);
                 }
                 7 => {
+                    // It goes on from the last one, or is another one.
                     let safe = match random.below(2) {
-                        0 => safes.last().cloned().unwrap_or_default(),
+                        0 => safes.pop().map(|(safe, _)| safe).unwrap_or_default(),
                         _ => SimDisk::default(),
                     };
                     if back_up(&mail, &safe).is_ok() {
-                        safes.push(safe.reboot(Loss::Everything));
+                        safes.push((safe.reboot(Loss::Everything), hidden(&mail)));
                     }
                 }
                 8..=9 if !safes.is_empty() => {
-                    let safe = &safes[random.below(safes.len() as u64) as usize];
+                    let (safe, hidden_there) = &safes[random.below(safes.len() as u64) as usize];
                     let before = look(&mail).unwrap();
+                    let hidden_before = hidden(&mail);
                     restore(&mail, safe).unwrap();
                     restores += 1;
                     let now: BTreeSet<_> = look(&mail).unwrap().into_iter().collect();
                     assert!(before.iter().all(|message| now.contains(message)));
+                    // What was there is as it was, what came back as the backup has it.
+                    let hidden_now = hidden(&mail);
+                    for (id, _) in &now {
+                        let was_there = before.iter().any(|(known, _)| known == id);
+                        let expected = if was_there {
+                            &hidden_before
+                        } else {
+                            hidden_there
+                        };
+                        assert_eq!(
+                            hidden_now.contains(id),
+                            expected.contains(id),
+                            "seed {seed}, step {step}: {id}"
+                        );
+                    }
+                    hidings += usize::from(!hidden_now.is_empty());
                 }
                 10 if !safes.is_empty() => {
                     // The disk is exchanged for an empty one, and mail comes in before the restore.
                     use maildrop::native::media::Disk as _;
                     let _ = disk.unlink(FILE);
                     mail = store(&disk);
+                }
+                11..=12 => {
+                    let (from, to) = (random.below(4) as usize, random.below(8) as usize);
+                    hide(&mail, from..to);
+                }
+                13 => {
+                    let hidden = mail.hidden(DROP).unwrap();
+                    let half = hidden.iter().filter(|_| random.below(2) == 0);
+                    let uids: Vec<_> = half.map(|it| it.uid).collect();
+                    assert_eq!(mail.unhide(DROP, &uids).unwrap(), uids);
                 }
                 _ => mail = store(&disk),
             }
@@ -498,6 +585,7 @@ fn a_unique_id_means_one_text_for_ever() {
         whole(&mail);
     }
     assert!(restores > 500, "{restores}");
+    assert!(hidings > 200, "{hidings}");
 }
 
 /// A maildrop with a backup that is older than it, and what a restore of it shall give.

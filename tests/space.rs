@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use maildrop::native::media::{Disk as _, File as _, Lock};
 use maildrop::{
-    Addressee, DeliverError, Envelope, MaildropId, Measure, NativeSettings, OpenError, Patience,
-    Progress, Quota, Store,
+    Addressee, DeliverError, Envelope, Hidden, MaildropId, Measure, NativeSettings, OpenError,
+    Patience, Progress, Quota, Store, View,
 };
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use restante_tests::media::{Loss, Plan, SimDisk};
@@ -230,6 +230,49 @@ fn a_rewriting_keeps_what_the_grace_period_keeps() {
     );
     shop.undelete(DROP, &[6]).unwrap();
     assert!(content(&shop) == all);
+}
+
+#[test]
+fn what_was_hidden_when_it_was_deleted_comes_back_hidden_after_a_rewriting() {
+    let disk = SimDisk::default();
+    let shop = shop(&disk, GRACE);
+    for n in 0..4 {
+        deliver(&shop, &body(&format!("m{n}"), 300));
+    }
+    let session = shop.open(DROP).unwrap();
+    let mut first_two = Deletions::default();
+    first_two.mark(MessageNumber::new(1).unwrap());
+    first_two.mark(MessageNumber::new(2).unwrap());
+    session.hide(&first_two).unwrap();
+    let all = View {
+        hidden: Hidden::Shown,
+        ..View::default()
+    };
+    let session = shop.open_view(DROP, &all).unwrap();
+    let mut dead = Deletions::default();
+    dead.mark(MessageNumber::new(2).unwrap());
+    dead.mark(MessageNumber::new(3).unwrap());
+    session.commit(&dead).unwrap();
+    // The NOTE gives the rewriting something to give back.
+    shop.rename(DROP, "rose").unwrap();
+    let path = Store::<SimDisk>::path_of(DROP);
+    let file_before = disk.octets(&path);
+    shop.compact(DROP).unwrap();
+    assert_ne!(disk.octets(&path), file_before);
+    let hidden = |shop: &Shop| -> Vec<u64> {
+        let hidden = shop.hidden(DROP).unwrap();
+        hidden.iter().map(|it| it.uid).collect()
+    };
+    for shop in [Arc::clone(&shop), self::shop(&disk, GRACE)] {
+        let deleted = shop.deleted(DROP).unwrap();
+        let deleted: Vec<_> = deleted.iter().map(|it| (it.uid, it.is_hidden)).collect();
+        assert_eq!(deleted, [(2, true), (3, false)]);
+        assert_eq!(hidden(&shop), [1]);
+    }
+    assert_eq!(shop.undelete(DROP, &[2, 3]).unwrap(), [2, 3]);
+    assert_eq!(hidden(&shop), [1, 2]);
+    assert_eq!(hidden(&self::shop(&disk, GRACE)), [1, 2]);
+    whole(&shop);
 }
 
 #[test]

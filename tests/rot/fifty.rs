@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use maildrop::OpenError;
 use maildrop::native::media::Disk as _;
+use pop3::MessageNumber;
 use restante_tests::media::Loss;
 
 use crate::judge::{Rot, judge, judge_fresh};
-use crate::shop::{DROP, Shared, deliver, path, retrieve, store};
+use crate::shop::{DROP, Shared, deliver, path, retrieve, retrieve_all, store};
 use crate::specimen::{FILE_HEADER, Specimen};
 use crate::work::{each_case, seed, wanted};
 use restante_tests::random::Random;
@@ -190,7 +191,14 @@ fn judge_end(specimen: &Specimen, end: usize, store: &Shared) {
     }
     let whole = |record: usize| specimen.places[record].all.end <= end;
     let left = specimen.mail.iter().filter(|mail| mail.is_live(whole));
-    let mut found = retrieve(store).unwrap().into_iter();
+    let seen = left.clone().filter(|mail| !mail.is_hidden(whole));
+    let session = store.open(DROP).unwrap();
+    let listing = session.listing();
+    let ids = (0..listing.len()).filter_map(MessageNumber::from_index);
+    let ids = ids.filter_map(|number| listing.unique_id(number));
+    assert!(ids.eq(seen.map(|mail| &mail.id[..])), "end {end}");
+    drop(session);
+    let mut found = retrieve_all(store).unwrap().into_iter();
     for mail in left {
         let (id, text) = found
             .next()

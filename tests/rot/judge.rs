@@ -8,7 +8,7 @@ use maildrop::{OpenError, Patience, Progress, TextError};
 use pop3::{MessageNumber, Part};
 use restante_tests::media::{Loss, SimDisk};
 
-use crate::shop::{DROP, Shared, deliver, path, store};
+use crate::shop::{ALL, DROP, Shared, deliver, path, store};
 use crate::specimen::{FILE_HEADER, MESSAGE, Place, Specimen};
 
 /// A stretch of the file, as it was and as it is now.
@@ -129,7 +129,7 @@ fn retrieve(
 /// always, the others if it is `thorough`.
 pub(crate) fn judge(specimen: &Specimen, rot: &Rot, store: &Shared, thorough: bool, what: &str) {
     let Hits(hits) = rot.hits(specimen);
-    let session = match store.open(DROP) {
+    let session = match store.open_view(DROP, &ALL) {
         Ok(session) => session,
         Err(OpenError::Damaged(_)) if rot.hits_file_header() => return,
         Err(other) => panic!("{what}: {other:?}"),
@@ -146,6 +146,16 @@ pub(crate) fn judge(specimen: &Specimen, rot: &Rot, store: &Shared, thorough: bo
             // Only rot of its deletion brings back what was deleted.
             let back = mail.undeleted.is_some() || mail.deleted.is_none_or(|commit| hits[commit]);
             assert!(back, "{what}: {mail:?} is back");
+            // Only rot of its hiding shows it, and rot of its showing hides it; unless that is
+            // remembered. A hiding may run over what is dead, which rot then brings back hidden.
+            let is_back = mail.deleted.is_some() && mail.undeleted.is_none();
+            let was_hidden = mail.hidden.is_some() && mail.shown.is_none_or(|it| hits[it]);
+            let may_be_hidden = is_back || was_hidden;
+            let may_be_seen = mail.hidden.is_none_or(|it| hits[it]) || mail.shown.is_some();
+            match session.is_hidden(number) {
+                true => assert!(may_be_hidden, "{what}: {mail:?} is hidden"),
+                false => assert!(may_be_seen, "{what}: {mail:?} is seen"),
+            }
             if hit || near || thorough {
                 let expected = (!hit).then_some(&mail.text);
                 let found = retrieve(&session, number, what);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use maildrop::{
-    Addressee, DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store,
-    TextError,
+    Addressee, DeliverError, Envelope, Hidden, MaildropId, Measure, OpenError, Patience, Progress,
+    Store, TextError, View,
 };
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use restante_tests::media::SimDisk;
@@ -12,6 +12,13 @@ use restante_tests::media::SimDisk;
 pub(crate) const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
 
 pub(crate) const MROSE: Addressee<'static> = Addressee::unlimited(DROP, "mrose");
+
+/// Everything, hidden messages too.
+pub(crate) const ALL: View = View {
+    since_us: None,
+    messages_max: None,
+    hidden: Hidden::Shown,
+};
 
 pub(crate) type Shared = Arc<Store<SimDisk>>;
 
@@ -47,7 +54,16 @@ pub(crate) fn try_deliver(store: &Shared, text: &[u8]) -> Result<UniqueId, Deliv
 pub(crate) type Retrieved = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 pub(crate) fn retrieve(store: &Shared) -> Result<Retrieved, OpenError> {
-    let session = store.open(DROP)?;
+    retrieve_as(store, &View::default())
+}
+
+/// The same with what is hidden from clients.
+pub(crate) fn retrieve_all(store: &Shared) -> Result<Retrieved, OpenError> {
+    retrieve_as(store, &ALL)
+}
+
+fn retrieve_as(store: &Shared, view: &View) -> Result<Retrieved, OpenError> {
+    let session = store.open_view(DROP, view)?;
     let listing = session.listing();
     let mut all = Vec::new();
     for index in 0..listing.len() {

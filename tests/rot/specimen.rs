@@ -1,18 +1,20 @@
 //! A file of 50 records of every kind that the store writes, and where each of them lies.
 
+use maildrop::native::Session;
 use maildrop::native::media::Disk as _;
 use maildrop::{Envelope, Measure};
 use pop3::{Deletions, MessageNumber, UniqueId};
 use restante_tests::media::{Loss, SimDisk};
 use std::ops::Range;
 
-use crate::shop::{DROP, MROSE, Shared, deliver, path, retrieve, store};
+use crate::shop::{ALL, DROP, MROSE, Shared, deliver, path, retrieve, retrieve_all, store};
 
 pub(crate) const FILE_HEADER: usize = 4096;
 pub(crate) const MESSAGE: u8 = 1;
 const DELETE: u8 = 2;
 const NOTE: u8 = 3;
 const UNDELETE: u8 = 5;
+const FLAGS: u8 = 6;
 const GONE: u8 = 7;
 
 /// Where a record lies, read from its octets without the store.
@@ -71,13 +73,22 @@ pub(crate) struct Mail {
     pub(crate) deleted: Option<usize>,
     /// Index of the record that brings it back after that.
     pub(crate) undeleted: Option<usize>,
+    /// Index of the record that hides it.
+    pub(crate) hidden: Option<usize>,
+    /// Index of the record that shows it again after that.
+    pub(crate) shown: Option<usize>,
 }
 
 impl Mail {
-    /// Whether a session sees it, if those records can be read.
+    /// Whether it is there, if those records can be read.
     pub(crate) fn is_live(&self, reads: impl Fn(usize) -> bool) -> bool {
         let deleted = self.deleted.is_some_and(&reads);
         reads(self.record) && (!deleted || self.undeleted.is_some_and(&reads))
+    }
+
+    /// Whether sessions do not see it then.
+    pub(crate) fn is_hidden(&self, reads: impl Fn(usize) -> bool) -> bool {
+        self.hidden.is_some_and(&reads) && !self.shown.is_some_and(&reads)
     }
 }
 
@@ -127,24 +138,46 @@ impl Maker {
             uid,
             deleted: None,
             undeleted: None,
+            hidden: None,
+            shown: None,
         });
     }
 
-    fn delete(&mut self, numbers: &[usize]) {
-        let session = self.store.open(DROP).unwrap();
-        let mut deletions = Deletions::default();
+    /// A session that sees all, with these marked, and their mail.
+    fn marked(&mut self, numbers: &[usize]) -> (Session<SimDisk>, Deletions, Vec<&mut Mail>) {
+        let session = self.store.open_view(DROP, &ALL).unwrap();
+        let mut marked = Deletions::default();
         for &number in numbers {
-            deletions.mark(MessageNumber::new(number as u32).unwrap());
+            marked.mark(MessageNumber::new(number as u32).unwrap());
         }
-        session.commit(&deletions).unwrap();
         let live = self.mail.iter_mut().filter(|mail| mail.is_live(|_| true));
-        for (index, mail) in live.enumerate() {
-            if numbers.contains(&(index + 1)) {
-                // Which record that is will be known when the file is done.
-                (mail.deleted, mail.undeleted) = (Some(self.commits), None);
-            }
+        let live = (1..).zip(live);
+        let mail = live.filter(|(number, _)| numbers.contains(number));
+        (session, marked, mail.map(|(_, mail)| mail).collect())
+    }
+
+    fn delete(&mut self, numbers: &[usize]) {
+        let commit = self.commits;
+        let (session, deletions, mail) = self.marked(numbers);
+        session.commit(&deletions).unwrap();
+        for mail in mail {
+            // Which record that is will be known when the file is done.
+            (mail.deleted, mail.undeleted) = (Some(commit), None);
         }
         self.commits += 1;
+    }
+
+    /// Hides these, and shows the first of them again: there is one record of each kind.
+    fn hide(&mut self, numbers: &[usize]) {
+        let store = Shared::clone(&self.store);
+        let (session, messages, mut mail) = self.marked(numbers);
+        session.hide(&messages).unwrap();
+        for mail in &mut mail {
+            mail.hidden = Some(0);
+        }
+        let first = &mut mail[0];
+        assert_eq!(store.unhide(DROP, &[first.uid]).unwrap(), [first.uid]);
+        first.shown = Some(0);
     }
 
     /// What is dead leaves the file; its unique-ids stay used up.
@@ -232,9 +265,10 @@ impl Specimen {
             - 7;
         maker.delete(&[blocks]);
         maker.undelete();
+        maker.hide(&[4, 5, 9]);
         maker.store.rename(DROP, "mallory").unwrap();
         maker.tear(&disk);
-        for n in 8..13 {
+        for n in 8..11 {
             maker.deliver(100 + 90 * (n - 8), &imported(n));
         }
         maker.delete(&[2, 11, 12]);
@@ -256,6 +290,8 @@ impl Specimen {
             mail.record = record;
             mail.deleted = mail.deleted.map(|commit| commits[commit]);
             mail.undeleted = mail.undeleted.map(|_| records(UNDELETE)[0]);
+            mail.hidden = mail.hidden.map(|_| records(FLAGS)[0]);
+            mail.shown = mail.shown.map(|_| records(FLAGS)[1]);
         }
         for copy in disk.list("torn").unwrap() {
             disk.unlink(&format!("torn/{copy}")).unwrap();
@@ -298,12 +334,15 @@ fn the_specimen_holds_every_kind_that_is_written() {
             .filter(|place| place.kind == kind)
             .count()
     };
-    let kinds = [MESSAGE, DELETE, NOTE, UNDELETE, GONE];
-    assert_eq!(kinds.map(count), [40, 5, 3, 1, 1]);
+    let kinds = [MESSAGE, DELETE, NOTE, UNDELETE, FLAGS, GONE];
+    assert_eq!(kinds.map(count), [38, 5, 3, 1, 2, 1]);
     assert_eq!(specimen.places.last().unwrap().kind, MESSAGE);
     let live = specimen.mail.iter().filter(|mail| mail.is_live(|_| true));
-    let live: Vec<_> = live
-        .map(|mail| (mail.id.clone(), Some(mail.text.clone())))
-        .collect();
-    assert_eq!(retrieve(&store(&specimen.copy())).unwrap(), live);
+    let seen = live.clone().filter(|mail| !mail.is_hidden(|_| true));
+    let as_retrieved = |mail: &Mail| (mail.id.clone(), Some(mail.text.clone()));
+    let live: Vec<_> = live.map(as_retrieved).collect();
+    let seen: Vec<_> = seen.map(as_retrieved).collect();
+    assert_eq!((live.len(), seen.len()), (23, 21));
+    assert_eq!(retrieve_all(&store(&specimen.copy())).unwrap(), live);
+    assert_eq!(retrieve(&store(&specimen.copy())).unwrap(), seen);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-use maildrop::{Addressee, Delivered, Envelope, MaildropId, Quota, Store};
+use maildrop::{Addressee, Delivered, Envelope, Hidden, MaildropId, Quota, Store, View};
 use pop3::{MessageNumber, Part};
 use restante_tests::media::{Loss, SimDisk};
 use restante_tests::random::Random;
@@ -13,7 +13,7 @@ use restante_tests::random::Random;
 use crate::model::{Model, Number};
 use crate::text::Text;
 use crate::visits::read;
-use crate::world::{Figures, World};
+use crate::world::{Figures, Terms, World};
 
 /// Two in one directory, one elsewhere.
 const DROPS: [MaildropId; 3] = [
@@ -23,6 +23,8 @@ const DROPS: [MaildropId; 3] = [
 ];
 /// Messages of a large maildrop: enough that it has a sidecar.
 const LARGE: usize = 520;
+/// Which dice say who hides.
+const HIDES: u64 = 2;
 
 /// Which life.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,7 @@ pub(crate) struct Life {
     pub(crate) figures: Figures,
     pub(crate) delivered: u64,
     pub(crate) judged: u64,
+    pub(crate) veils: u64,
     pub(crate) steps: usize,
     pub(crate) trace: Vec<String>,
     /// The promise that was broken.
@@ -50,11 +53,18 @@ impl Plot {
         let mut random = Random::new(self.seed);
         random.number();
         let drops = random.pick(&[1, 1, 2, 3]);
-        let mut quotas: Vec<_> = (0..drops).map(|_| quota(&mut random)).collect();
+        // Dice of their own, so that nothing else of a life depends on who hides.
+        let mut hides = random.fork(HIDES);
+        let mut terms: Vec<_> = (0..drops)
+            .map(|_| Terms {
+                quota: quota(&mut random),
+                hides_of_ten: hides.pick(&[0, 0, 3, 10]),
+            })
+            .collect();
         let mut model = Model::new(drops);
         let disk = match random.once_in(50) {
             true => {
-                quotas[0] = Quota::default();
+                terms[0].quota = Quota::default();
                 large(&mut model)
             }
             false => SimDisk::default(),
@@ -67,7 +77,7 @@ impl Plot {
             model,
             processes,
             &DROPS[..drops],
-            quotas,
+            terms,
             self.trace,
             &mut random,
         );
@@ -81,14 +91,15 @@ impl Plot {
         }));
         let violation = lived.err().map(|panic| told(&*panic));
         let trace = world.take_trace();
-        let (delivered, judged) = {
+        let (delivered, judged, veils) = {
             let model = world.model();
-            (model.delivered, model.judged)
+            (model.delivered, model.judged, model.veils)
         };
         Life {
             figures: world.figures(),
             delivered,
             judged,
+            veils,
             steps,
             trace,
             violation,
@@ -203,17 +214,23 @@ impl World {
         }
     }
 
-    /// Every octet of a maildrop.
-    fn judge_all(&self, process: usize, drop: usize) -> Vec<Number> {
+    /// Every octet of a maildrop: its messages, and whether they are hidden.
+    fn judge_all(&self, process: usize, drop: usize) -> Vec<(Number, bool)> {
         let store = Arc::clone(&self.process(process).store);
-        let session = match store.open(self.drops[drop]) {
-            Ok(session) => session,
-            Err(error) => {
+        let judged = |hidden| {
+            let view = View {
+                hidden,
+                ..View::default()
+            };
+            let session = store.open_view(self.drops[drop], &view);
+            let session = session.unwrap_or_else(|error| {
                 panic!("P1: nothing happens, but maildrop {drop} cannot be opened: {error:?}")
-            }
+            });
+            let numbers = self.judge((process, true), drop, &session, &view);
+            (session, numbers)
         };
-        let this = self.process(process).disk.number();
-        let numbers = self.judge(drop, &session, Some(this));
+        let (_, seen) = judged(Hidden::LeftOut);
+        let (session, numbers) = judged(Hidden::Shown);
         for (position, message) in numbers.iter().copied().enumerate() {
             let number = MessageNumber::from_index(position).expect("it is listed");
             let octets = read(&session, number, Part::Whole);
@@ -227,6 +244,8 @@ impl World {
             std::mem::drop(model);
             assert!(same, "P3: other octets of message {message}");
         }
-        numbers
+        let is_hidden = |number| !seen.contains(number);
+        let hidden = numbers.iter().map(is_hidden);
+        numbers.iter().copied().zip(hidden).collect()
     }
 }

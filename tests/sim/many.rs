@@ -17,6 +17,7 @@ pub(crate) struct Sum {
     figures: Figures,
     delivered: u64,
     judged: u64,
+    veils: u64,
     seconds: f64,
     /// The lowest seed whose life broke a promise, of those that were lived.
     pub(crate) broken: Option<u64>,
@@ -26,8 +27,8 @@ impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} seeds: {}, {} messages delivered, {} texts judged, {:.1} s",
-            self.seeds, self.figures, self.delivered, self.judged, self.seconds
+            "{} seeds: {}, {} messages delivered, {} texts judged, {} times hidden or shown again, {:.1} s",
+            self.seeds, self.figures, self.delivered, self.judged, self.veils, self.seconds
         )
     }
 }
@@ -38,6 +39,7 @@ impl Sum {
         self.figures.add(&life.figures);
         self.delivered += life.delivered;
         self.judged += life.judged;
+        self.veils += life.veils;
         if life.violation.is_some() {
             self.broken = Some(self.broken.map_or(seed, |broken| broken.min(seed)));
         }
@@ -48,6 +50,7 @@ impl Sum {
         self.figures.add(&other.figures);
         self.delivered += other.delivered;
         self.judged += other.judged;
+        self.veils += other.veils;
         self.broken = self.broken.into_iter().chain(other.broken).min();
     }
 }

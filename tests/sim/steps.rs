@@ -23,6 +23,10 @@ impl World {
             true => random.below(self.drops.len()),
             false => 0,
         };
+        // Dice of its own: lives in which nobody hides are not changed.
+        if self.terms[drop].hides_of_ten > 0 && random.fork(4).once_in(12) {
+            return self.unhide(process, drop, random);
+        }
         match random.below(100) {
             0..36 => self.deliver(process, drop, random),
             36..58 => self.poll(process, drop, random),
@@ -103,7 +107,7 @@ impl World {
         let to = Addressee {
             id: self.drops[drop],
             account: "mrose",
-            quota: self.quotas[drop],
+            quota: self.terms[drop].quota,
         };
         let (result, after) = self.operation(process, random, || {
             let mut draft = store.draft();
@@ -137,7 +141,7 @@ impl World {
                 format!("acknowledged, uid {}", delivered.uid)
             }
             (Err(DeliverError::OverQuota), _) => {
-                let quota = self.quotas[drop];
+                let quota = self.terms[drop].quota;
                 let octets = model.text(number).octets();
                 // What was settled before and is now is what it was all the time.
                 model.refused(number, Outcome::Undone);
@@ -162,7 +166,7 @@ impl World {
         let acknowledged = result.is_ok() && !after.died;
         let counters = model.counters(drop).filter(|_| acknowledged);
         let within = counters.is_none_or(|(count, octets)| {
-            let quota = self.quotas[drop];
+            let quota = self.terms[drop].quota;
             quota.messages.is_none_or(|most| count <= most)
                 && quota.octets.is_none_or(|most| octets <= most)
         });

@@ -8,7 +8,7 @@ use maildrop::Store;
 use restante_tests::media::SimDisk;
 use restante_tests::random::Random;
 
-use crate::model::{Number, Outcome};
+use crate::model::{Number, Outcome, Veil};
 use crate::world::{HOLE_MIN, World};
 
 impl World {
@@ -99,6 +99,9 @@ impl World {
             .map(|it| it.unique_id.as_bytes().to_vec())
             .collect();
         let numbers = self.model().shown_deleted(drop, &ids);
+        let veiled = deleted.iter().zip(&numbers);
+        let veiled = veiled.filter_map(|(it, number)| Some(((*number)?, it.is_hidden)));
+        self.model().told_hidden(drop, &veiled.collect::<Vec<_>>());
         let chosen: Vec<_> = deleted
             .iter()
             .zip(numbers)
@@ -137,6 +140,51 @@ impl World {
         }
     }
 
+    /// The operator shows again what sessions have hidden.
+    pub(crate) fn unhide(&self, process: usize, drop: usize, random: &mut Random) {
+        self.say(|| format!("process {process}: show what is hidden in {drop}"));
+        let (store, this) = self.store(process);
+        let (result, after) = self.operation(process, random, || store.hidden(self.drops[drop]));
+        let hidden = match result {
+            _ if after.died => return,
+            Ok(hidden) => hidden,
+            Err(error) => return after.excuses("a list of the hidden", &error),
+        };
+        let ids = hidden.iter().map(|it| it.unique_id.as_bytes());
+        let numbers = self.model().numbers(drop, ids);
+        let known = |number: Option<Number>| number.expect("P3: hidden, but nobody ever saw it");
+        let numbers: Vec<_> = numbers.into_iter().map(known).collect();
+        let told: Vec<_> = numbers.iter().map(|&number| (number, true)).collect();
+        self.model().told_hidden(drop, &told);
+        let all = hidden.iter().map(|it| it.uid).zip(numbers);
+        let chosen: Vec<_> = all.filter(|_| !random.once_in(3)).collect();
+        let wanted: BTreeSet<_> = chosen.iter().map(|&(_, number)| number).collect();
+        self.say(|| format!("    {} hidden, shown: {wanted:?}", hidden.len()));
+        let uids: Vec<_> = chosen.iter().map(|&(uid, _)| uid).collect();
+        let overtakes = self.overtakes();
+        let change = self.model().veil(this, drop, Veil::Show, wanted.clone());
+        let (result, after) =
+            self.operation(process, random, || store.unhide(self.drops[drop], &uids));
+        self.say(|| format!("    {result:?}"));
+        let mut model = self.model();
+        match result {
+            // The model has heard of it.
+            _ if after.died => {}
+            Ok(shown) => {
+                let shown = chosen.iter().filter(|(uid, _)| shown.contains(uid));
+                let shown: BTreeSet<_> = shown.map(|&(_, number)| number).collect();
+                // Others may have deleted it, or shown it before.
+                let others = after.overtaken || overtakes;
+                assert!(others || shown == wanted, "only these are shown: {shown:?}");
+                model.veiled(drop, change, shown, !others);
+            }
+            Err(error) => {
+                after.excuses("a showing", &error);
+                model.not_veiled(drop, change, after.outcome());
+            }
+        }
+    }
+
     /// Those of these whose bodies may have been given back, so that they stay deleted.
     fn may_be_hollow(&self, numbers: &BTreeSet<Number>) -> BTreeSet<Number> {
         if self.figures().holes == 0 || !self.forgets() {
@@ -169,6 +217,12 @@ impl World {
                 if let Some(counters) = model.counters(drop) {
                     let found = (summary.messages, summary.octets);
                     assert_eq!(found, counters, "counters of maildrop {drop}");
+                    let hidden = model.hidden_count(drop);
+                    assert!(
+                        hidden.is_none_or(|count| count == summary.hidden_messages),
+                        "P2: {} hidden messages are counted, {hidden:?} are there",
+                        summary.hidden_messages
+                    );
                     assert!(summary.file_octets == 0 || summary.next_uid > model.uid(drop));
                 }
             }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use maildrop::{OpenError, Patience, Progress, TextError};
+use maildrop::{Hidden, OpenError, Patience, Progress, TextError, View};
 use pop3::{Deletions, MessageNumber, Part};
 use restante_tests::media::SimDisk;
 use restante_tests::random::Random;
 
-use crate::model::{Listed, Number};
+use crate::model::{Listed, Number, Veil};
 use crate::world::{Visit, World};
 
 type Session = maildrop::native::Session<SimDisk>;
@@ -43,10 +43,15 @@ impl World {
             let this = self.process(process);
             (Arc::clone(&this.store), this.disk.number())
         };
+        let view = self.some_view(drop, random);
         let held = self.holds(drop);
         let overtakes = self.overtakes();
-        self.say(|| format!("process {process}: open {drop}"));
-        let (result, after) = self.operation(process, random, || store.open(self.drops[drop]));
+        self.say(|| match view.hidden {
+            Hidden::LeftOut => format!("process {process}: open {drop}"),
+            Hidden::Shown => format!("process {process}: open {drop}, hidden messages too"),
+        });
+        let (result, after) =
+            self.operation(process, random, || store.open_view(self.drops[drop], &view));
         let session = match result {
             _ if after.died => return None,
             Ok(session) => session,
@@ -62,7 +67,7 @@ impl World {
             }
         };
         let sure = !after.overtaken && !overtakes && after.faults == 0;
-        let numbers = self.judge(drop, &session, sure.then_some(number));
+        let numbers = self.judge((process, sure), drop, &session, &view);
         self.say(|| format!("    listed: {numbers:?}"));
         if numbers.is_empty() {
             return None;
@@ -90,33 +95,66 @@ impl World {
         })
     }
 
-    /// Compares a listing with what was promised.
+    /// What a session sees: hidden messages too, now and then, if there may be any.
+    fn some_view(&self, drop: usize, random: &Random) -> View {
+        let sees_all = self.terms[drop].hides_of_ten > 0 && random.fork(5).once_in(3);
+        View {
+            hidden: match sees_all {
+                true => Hidden::Shown,
+                false => Hidden::LeftOut,
+            },
+            ..View::default()
+        }
+    }
+
+    /// Compares what a session sees, and what is hidden from it, with what was promised. The process
+    /// is sure of it if nothing happened while it looked.
     pub(crate) fn judge(
         &self,
+        (process, is_sure): (usize, bool),
         drop: usize,
         session: &Session,
-        process: Option<u32>,
+        view: &View,
     ) -> Vec<Number> {
+        let (store, number) = {
+            let this = self.process(process);
+            (Arc::clone(&this.store), this.disk.number())
+        };
         // Without a file nothing is settled: two failures may have left a refused first message in a
         // file whose name a power cut brings back.
         let path = maildrop::Store::<SimDisk>::path_of(self.drops[drop]);
         let has_file = self.disk.octets(&path).is_some();
-        let process = process.filter(|_| has_file);
+        let sure = (is_sure && has_file).then_some(number);
         let listing = session.listing();
-        let listed: Vec<_> = (0..listing.len())
+        let mut listed: Vec<_> = (0..listing.len())
             .filter_map(MessageNumber::from_index)
             .map(|number| Listed {
                 id: listing.unique_id(number).unwrap_or_default().to_vec(),
                 octets: listing.octets(number).unwrap_or_default().0,
+                is_hidden: session.is_hidden(number),
             })
             .collect();
+        let seen = listed.len();
         // Strangers are read at once, while nothing happens to anybody: what is shown can be read.
         self.calmly(|| {
-            self.model()
-                .shown(drop, (process, has_file), &listed, |position| {
-                    let number = MessageNumber::from_index(position).expect("it is listed");
+            if view.hidden == Hidden::LeftOut && self.model().hides(drop) {
+                // Nobody had the append lock since: what the session does not see is there all the same.
+                let hidden = store.hidden(self.drops[drop]);
+                let hidden = hidden.unwrap_or_else(|error| panic!("P3: what is hidden: {error}"));
+                listed.extend(hidden.into_iter().map(|it| Listed {
+                    id: it.unique_id.as_bytes().to_vec(),
+                    octets: it.octets.0,
+                    is_hidden: true,
+                }));
+            }
+            let mut numbers = self
+                .model()
+                .shown(drop, (sure, has_file), &listed, |position| {
+                    let number = MessageNumber::from_index(position)?;
                     read(session, number, Part::Whole).ok()
-                })
+                });
+            numbers.truncate(seen);
+            numbers
         })
     }
 
@@ -209,13 +247,20 @@ impl World {
                 marked.insert(number);
             }
         }
-        self.say(|| format!("process {process}: commit to {drop}: delete {marked:?}"));
-        let deletion = match marked.is_empty() {
-            true => None,
-            false => Some(self.model().delete(number, drop, marked.clone())),
-        };
+        let hides = random.fork(6).below(10) < self.terms[drop].hides_of_ten;
+        let what = if hides { "hide" } else { "delete" };
+        self.say(|| format!("process {process}: commit to {drop}: {what} {marked:?}"));
+        let (mut deletion, mut hiding) = (None, None);
+        match hides {
+            _ if marked.is_empty() => {}
+            true => hiding = Some(self.model().veil(number, drop, Veil::Hide, marked.clone())),
+            false => deletion = Some(self.model().delete(number, drop, marked.clone())),
+        }
         let overtakes = self.overtakes();
-        let (result, after) = self.operation(process, random, || session.commit(&deletions));
+        let (result, after) = self.operation(process, random, || match hides {
+            true => session.hide(&deletions),
+            false => session.commit(&deletions),
+        });
         let mut model = self.model();
         if !after.died {
             model.release(drop, number);
@@ -229,11 +274,13 @@ impl World {
                 assert_eq!(left, numbers.len() - marked.len(), "messages that stay");
                 let sure = !after.overtaken && !overtakes;
                 deletion.inspect(|&it| model.deleted(it, sure));
+                hiding.inspect(|&it| model.veiled(drop, it, marked, sure));
                 "acknowledged".into()
             }
             Err(error) => {
                 after.excuses("a commit", &error);
                 deletion.inspect(|&it| model.not_deleted(it, after.outcome()));
+                hiding.inspect(|&it| model.not_veiled(drop, it, after.outcome()));
                 format!("refused: {error}")
             }
         };

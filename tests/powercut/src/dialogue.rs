@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::history::Deed;
 use crate::program::PASSWORD;
 
 /// How long a reply may take.
@@ -77,11 +78,11 @@ impl Session {
         }
     }
 
-    fn ask(&mut self, command: &str) -> io::Result<()> {
+    fn ask(&mut self, command: &str) -> io::Result<String> {
         self.0.send(format!("{command}\r\n").as_bytes())?;
         let reply = self.0.text()?;
         match reply.starts_with("+OK") {
-            true => Ok(()),
+            true => Ok(reply),
             false => Err(refused(command, &reply)),
         }
     }
@@ -119,9 +120,13 @@ impl Session {
         Ok(self.lines()?.concat())
     }
 
-    /// Marks a message; `index` counts from 0.
-    pub(crate) fn delete(&mut self, index: usize) -> io::Result<()> {
-        self.ask(&format!("DELE {}", index + 1))
+    /// Marks a message, and returns what QUIT will do to it; `index` counts from 0.
+    pub(crate) fn delete(&mut self, index: usize) -> io::Result<Deed> {
+        let reply = self.ask(&format!("DELE {}", index + 1))?;
+        Ok(match reply.contains("hidden, not deleted") {
+            true => Deed::Hide,
+            false => Deed::Delete,
+        })
     }
 
     /// Sends QUIT; `between` is called before the reply is read.

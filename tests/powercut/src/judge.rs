@@ -10,11 +10,11 @@ use fastrand::Rng;
 use maildrop::{MaildropId, Maildrops, NativeSettings};
 
 use crate::files::Which;
-use crate::history::{History, Listing};
+use crate::history::History;
 use crate::loss::{Cut, Left, Loss};
 use crate::steer::Steer;
 use crate::store::{
-    Broken, Listings, PROBE, causes, deliver, listing, marked, recognised, texts, whole,
+    Broken, Found, Listings, Stored, causes, deliver, found, marked, open, recognised, texts, whole,
 };
 use crate::volume::{Kind, Volume};
 use crate::workload::{NAMES, UNSYNCED, UNSYNCED_TEXT};
@@ -123,9 +123,9 @@ impl Judge<'_> {
         let maildrops = self.maildrops()?;
         ids.into_iter()
             .map(|(name, id)| {
-                let listing = listing(&maildrops, id, seed)
+                let found = found(&maildrops, id, seed)
                     .map_err(|what| format!("{name}: {}", causes(&*what)))?;
-                Ok((name, listing))
+                Ok((name, found))
             })
             .collect()
     }
@@ -167,20 +167,21 @@ impl Judge<'_> {
         }
         for (name, id) in &ids {
             let about = |what: Broken| format!("{name}: {}", causes(&*what));
-            let found = listing(&maildrops, *id, seed).map_err(about)?;
+            let found = found(&maildrops, *id, seed).map_err(about)?;
             if let Some(before) = recovered.and_then(|listings| listings.get(name))
                 && *before != found
             {
                 return Err(format!("{name}: {before:?} was listed, then {found:?}").into());
             }
             let Some(past) = history.maildrop(name) else {
-                match found.is_empty() {
+                match found.listing.is_empty() {
                     true => continue,
                     false => return Err(format!("{name}: mail that was never delivered").into()),
                 }
             };
             promises += past.promises(cut);
-            past.judge(cut, &found).map_err(|what| about(what.into()))?;
+            past.judge(cut, &found.listing, &found.hidden)
+                .map_err(|what| about(what.into()))?;
             whole(&maildrops, *id).map_err(about)?;
             let mut fresh = vec![self.takes_mail(name, *id, seed, &found).map_err(about)?];
             if name == lives_on {
@@ -203,18 +204,18 @@ impl Judge<'_> {
         name: &str,
         id: MaildropId,
         seed: u64,
-        found: &Listing,
+        found: &Found,
     ) -> Result<String, Broken> {
         let fresh = deliver(&self.maildrops()?, name, id)?;
-        let texts = texts(&self.maildrops()?.open(id)?)?;
+        let texts = texts(&open(&self.maildrops()?, id)?)?;
         let (probe, before) = texts.split_last().ok_or("the new message is lost")?;
-        if *probe != (fresh.clone(), PROBE.to_vec()) {
+        if *probe != Stored::probe(&fresh) {
             return Err("the new message is another one".into());
         }
         if recognised(before, seed)? != *found {
             return Err("a delivery after the power cut has changed what was there".into());
         }
-        match found.iter().any(|(old, _)| *old == fresh) {
+        match found.listing.iter().any(|(old, _)| *old == fresh) {
             true => Err(format!("{fresh} is used twice").into()),
             false => Ok(fresh),
         }
@@ -224,10 +225,10 @@ impl Judge<'_> {
     /// and the file replaced, and mail comes again. Returns the last unique-id.
     fn lives_on(&self, name: &str, id: MaildropId) -> Result<String, Broken> {
         let maildrops = self.maildrops()?;
-        let open = maildrops.open(id)?;
-        let mut expected = texts(&open)?;
+        let session = open(&maildrops, id)?;
+        let mut expected = texts(&session)?;
         let half = marked(expected.len(), 2);
-        open.commit(&half)?;
+        session.commit(&half)?;
         maildrops.compact(id)?;
         let mut index = 0;
         expected.retain(|_| {
@@ -236,16 +237,16 @@ impl Judge<'_> {
         });
         // Another process, which has to read the new file.
         let maildrops = self.maildrops()?;
-        let open = maildrops.open(id)?;
-        if texts(&open)? != expected {
+        let session = open(&maildrops, id)?;
+        if texts(&session)? != expected {
             return Err("a rewritten maildrop is another one".into());
         }
-        open.commit(&marked(expected.len(), 1))?;
+        session.commit(&marked(expected.len(), 1))?;
         maildrops.tidy(id)?;
         let last = deliver(&maildrops, name, id)?;
         let maildrops = self.maildrops()?;
-        let left = texts(&maildrops.open(id)?)?;
-        if left != [(last.clone(), PROBE.to_vec())] {
+        let left = texts(&open(&maildrops, id)?)?;
+        if left != [Stored::probe(&last)] {
             return Err(format!("{} messages where one must be", left.len()).into());
         }
         whole(&maildrops, id)?;

@@ -165,6 +165,51 @@ scram = false
         Ok(())
     }
 
+    /// Says what deletions come to in the sessions of an account.
+    ///
+    /// # Errors
+    ///
+    /// When it is not acknowledged.
+    pub(crate) fn set_disposition(&self, name: &str, disposition: &str) -> io::Result<()> {
+        self.must(&["user", "set", name, "--disposition", disposition], b"")?;
+        Ok(())
+    }
+
+    /// Shows messages again that sessions have hidden, in a process that may be killed. Returns
+    /// whether it is acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// When it is refused.
+    pub(crate) fn undelete(
+        &self,
+        name: &str,
+        unique_ids: &[String],
+        doom: Option<Doom>,
+    ) -> io::Result<bool> {
+        let mut words = vec!["maildrop", "undelete", name];
+        words.extend(unique_ids.iter().map(String::as_str));
+        let Some(doom) = doom else {
+            return self.must(&words, b"").map(|_| true);
+        };
+        let mut child = self
+            .doomed(&words, doom)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Doom::After(patience) = doom {
+            thread::sleep(patience);
+            child.kill()?;
+        }
+        let done = child.wait_with_output()?;
+        match done.status.code() {
+            Some(0) => Ok(true),
+            None => Ok(false),
+            Some(_) => Err(failed(&words, &done)),
+        }
+    }
+
     /// Delivers in a process of its own, which is killed after a while if that is said.
     ///
     /// # Errors
@@ -198,12 +243,13 @@ scram = false
         }
     }
 
-    /// The unique-ids of a maildrop, in order; none: it is in use by a session.
+    /// The unique-ids of a maildrop, in order, and whether they are hidden from sessions; none: it
+    /// is in use by a session.
     ///
     /// # Errors
     ///
     /// When it cannot be listed.
-    pub(crate) fn list(&self, name: &str) -> io::Result<Option<Vec<String>>> {
+    pub(crate) fn list(&self, name: &str) -> io::Result<Option<Vec<(String, bool)>>> {
         let words = ["maildrop", "list", name, "--json"];
         let done = self.run(&words, b"")?;
         match done.status.code() {
@@ -214,8 +260,9 @@ scram = false
         let mut unique_ids = Vec::new();
         for line in String::from_utf8_lossy(&done.stdout).lines() {
             let line: serde_json::Value = serde_json::from_str(line)?;
-            let unique_id = line["unique_id"].as_str();
-            unique_ids.push(unique_id.ok_or(io::ErrorKind::InvalidData)?.to_owned());
+            let unique_id = line["unique_id"].as_str().map(str::to_owned);
+            let listed = unique_id.zip(line["hidden"].as_bool());
+            unique_ids.push(listed.ok_or(io::ErrorKind::InvalidData)?);
         }
         Ok(Some(unique_ids))
     }

@@ -1,10 +1,11 @@
 //! The real store on a mounted volume, as the judge uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use maildrop::{
-    Addressee, Envelope, MaildropId, Maildrops, Measure, OpenMaildrop, Patience, Progress,
+    Addressee, Envelope, Hidden, MaildropId, Maildrops, Measure, OpenError, OpenMaildrop, Patience,
+    Progress, View,
 };
 use pop3::{Deletions, MessageNumber, Part};
 
@@ -27,11 +28,48 @@ pub(crate) fn marked(messages: usize, every: usize) -> Deletions {
     deletions
 }
 
-/// What the maildrops hold, by account.
-pub(crate) type Listings = BTreeMap<String, Listing>;
+/// What a maildrop holds.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Found {
+    /// Every message.
+    pub(crate) listing: Listing,
+    /// Those of them that sessions do not see.
+    pub(crate) hidden: BTreeSet<u32>,
+}
 
-/// Unique-id and text in stored form of each message.
-pub(crate) type Texts = Vec<(String, Vec<u8>)>;
+/// What the maildrops hold, by account.
+pub(crate) type Listings = BTreeMap<String, Found>;
+
+/// One message as it is stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) unique_id: String,
+    pub(crate) text: Vec<u8>,
+    pub(crate) is_hidden: bool,
+}
+
+impl Stored {
+    /// The probe, under this unique-id.
+    pub(crate) fn probe(unique_id: &str) -> Self {
+        Self {
+            unique_id: unique_id.to_owned(),
+            text: PROBE.to_vec(),
+            is_hidden: false,
+        }
+    }
+}
+
+/// Every message of a maildrop, hidden ones too.
+pub(crate) type Texts = Vec<Stored>;
+
+/// Opens a maildrop with what is hidden from sessions.
+pub(crate) fn open(maildrops: &Maildrops, id: MaildropId) -> Result<OpenMaildrop, OpenError> {
+    let view = View {
+        hidden: Hidden::Shown,
+        ..View::default()
+    };
+    maildrops.open_view(id, &view)
+}
 
 pub(crate) fn texts(open: &OpenMaildrop) -> Result<Texts, Broken> {
     let listing = open.listing();
@@ -48,24 +86,39 @@ pub(crate) fn texts(open: &OpenMaildrop) -> Result<Texts, Broken> {
         if octets != Some((stored.len() - dots) as u64) {
             return Err(format!("{unique_id} is listed with {octets:?} octets").into());
         }
-        texts.push((unique_id, stored));
+        texts.push(Stored {
+            unique_id,
+            text: stored,
+            is_hidden: open.is_hidden(number),
+        });
     }
     Ok(texts)
 }
 
-pub(crate) fn recognised(texts: &[(String, Vec<u8>)], seed: u64) -> Result<Listing, Broken> {
-    texts
-        .iter()
-        .map(|(unique_id, stored)| {
-            let (letter, _) = Letter::recognise(stored, seed)?;
-            Ok((unique_id.clone(), letter.number))
-        })
-        .collect()
+pub(crate) fn recognised(texts: &[Stored], seed: u64) -> Result<Found, Broken> {
+    let mut found = Found {
+        listing: Listing::new(),
+        hidden: BTreeSet::new(),
+    };
+    for stored in texts {
+        let (letter, _) = Letter::recognise(&stored.text, seed)?;
+        let line = (stored.unique_id.clone(), letter.number);
+        found.listing.push(line);
+        if stored.is_hidden {
+            found.hidden.insert(letter.number);
+        }
+    }
+    Ok(found)
 }
 
-/// Opens a maildrop and reads every octet of it.
-pub(crate) fn listing(maildrops: &Maildrops, id: MaildropId, seed: u64) -> Result<Listing, Broken> {
-    recognised(&texts(&maildrops.open(id)?)?, seed)
+/// Opens a maildrop, reads every octet of it, and makes sure that sessions see what is not hidden.
+pub(crate) fn found(maildrops: &Maildrops, id: MaildropId, seed: u64) -> Result<Found, Broken> {
+    let all = texts(&open(maildrops, id)?)?;
+    let session = texts(&maildrops.open(id)?)?;
+    match session.iter().eq(all.iter().filter(|it| !it.is_hidden)) {
+        true => recognised(&all, seed),
+        false => Err("a session sees other messages than those that are not hidden".into()),
+    }
 }
 
 /// Whether `verify` finds nothing.

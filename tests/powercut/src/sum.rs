@@ -87,13 +87,17 @@ impl fmt::Display for Sum {
         writeln!(
             f,
             "  {} deliveries acknowledged, {} killed (of which {} had come through); \
-             {} sessions committed, {} killed at QUIT (of which {} had come through)",
+             {} sessions committed, {} killed at QUIT (of which {} had come through); \
+             {} times hidden or shown again, {} killed at it (of which {} had come through)",
             ends.delivered,
             ends.undelivered,
             ends.undelivered_shown,
             ends.committed,
             ends.uncommitted,
             ends.uncommitted_done,
+            ends.veiled,
+            ends.unveiled,
+            ends.unveiled_done,
         )?;
         write!(
             f,

@@ -30,7 +30,7 @@ impl Doubt {
         self.decided = self.is_left();
     }
 
-    fn raise(&mut self, process: u32) {
+    pub(super) fn raise(&mut self, process: u32) {
         self.by.insert(process);
         self.decided = false;
     }
@@ -68,6 +68,7 @@ impl Model {
     pub(crate) fn built_upon(&mut self, drop: usize) {
         let messages = self.messages.iter_mut().filter(|it| it.drop == drop);
         messages.for_each(|it| it.doubt.decide());
+        self.decide_veils(drop);
     }
 
     /// Something else was done to these since.
@@ -125,7 +126,7 @@ impl Model {
     /// Whether nothing can be undone any more.
     pub(crate) fn is_settled(&self, drop: usize) -> bool {
         let mut messages = self.messages.iter().filter(|it| it.drop == drop);
-        messages.all(|it| !it.doubt.is_left())
+        messages.all(|it| !it.doubt.is_left()) && self.are_veils_settled(drop)
     }
 
     /// A listing of a process has shown what is.
@@ -134,10 +135,10 @@ impl Model {
             message.doubt.settle(process);
         }
         let messages = &self.messages;
-        self.refusals.retain(|(_, numbers)| {
-            numbers
-                .iter()
-                .any(|&number| messages[number].doubt.is_left())
+        self.refusals.retain_mut(|(_, numbers)| {
+            // What is settled may have been so by another refusal, which took or left it alone.
+            numbers.retain(|&number| messages[number].doubt.is_left());
+            !numbers.is_empty()
         });
     }
 

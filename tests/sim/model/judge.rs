@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Listed, Message, Model, Number, Standing};
 
 impl Model {
-    /// Judges a listing, and learns from it: what was shown is there for good. Returns the messages
+    /// Judges a listing of everything, hidden messages too, and learns from it: what was shown is there for good. Returns the messages
     /// in its order. The process that shows it is named if nothing happened while it looked. Without a
     /// file nothing is settled that nobody was told: whoever took the name of a first message back may
     /// have died before that was durable, and a power cut brings it back, whole.
@@ -70,6 +70,9 @@ impl Model {
                 _ => {}
             }
         }
+        let flags = listing.iter().map(|listed| listed.is_hidden);
+        let told: Vec<_> = numbers.iter().copied().zip(flags).collect();
+        self.shown_hidden(drop, process, &told);
         if let Some(process) = process {
             self.settle_doubts(drop, process);
         }

@@ -5,6 +5,7 @@
 
 mod deletions;
 mod doubt;
+mod hidings;
 mod judge;
 
 use std::collections::{BTreeSet, HashMap};
@@ -14,6 +15,8 @@ use maildrop::Delivered;
 
 use crate::text::Text;
 use doubt::Doubt;
+use hidings::Hidings;
+pub(crate) use hidings::Veil;
 
 /// Position of a message in [`Model::messages`], in the order in which deliveries were tried.
 pub(crate) type Number = usize;
@@ -87,6 +90,8 @@ pub(crate) struct Model {
     ids: Vec<HashMap<Vec<u8>, Number>>,
     deletions: HashMap<usize, Deletion>,
     undeletions: HashMap<usize, Undeletion>,
+    /// By maildrop, what sessions do not see.
+    hidings: Vec<Hidings>,
     next_deletion: usize,
     /// Maildrops where a refusal could not be undone: what is left of it may be told as damage.
     doubted: Vec<bool>,
@@ -97,12 +102,15 @@ pub(crate) struct Model {
     holders: Vec<Option<u32>>,
     pub(crate) delivered: u64,
     pub(crate) judged: u64,
+    /// Acknowledged hidings, and showings of what was hidden.
+    pub(crate) veils: u64,
 }
 
 /// One line of a scan listing.
 pub(crate) struct Listed {
     pub(crate) id: Vec<u8>,
     pub(crate) octets: u64,
+    pub(crate) is_hidden: bool,
 }
 
 impl Model {
@@ -112,6 +120,7 @@ impl Model {
             ids: vec![HashMap::new(); drops],
             deletions: HashMap::new(),
             undeletions: HashMap::new(),
+            hidings: (0..drops).map(|_| Hidings::default()).collect(),
             next_deletion: 0,
             doubted: vec![false; drops],
             refusals: Vec::new(),
@@ -119,6 +128,7 @@ impl Model {
             holders: vec![None; drops],
             delivered: 0,
             judged: 0,
+            veils: 0,
         }
     }
 
@@ -260,6 +270,7 @@ impl Model {
         undeletions
             .filter(|it| it.process == process)
             .for_each(|it| it.in_flight = false);
+        self.veils_unanswered(|it| it == process);
     }
 
     /// The power went: whoever had something left to undo is dead.
@@ -276,6 +287,8 @@ impl Model {
             }
             message.doubt.decide();
         }
+        self.veils_unanswered(|_| true);
+        (0..self.hidings.len()).for_each(|drop| self.decide_veils(drop));
     }
 
     /// A session with messages begins.

@@ -43,6 +43,13 @@ pub(crate) struct Visit {
     pub(crate) numbers: Vec<Number>,
 }
 
+/// What an account may, and what its deletions come to.
+pub(crate) struct Terms {
+    pub(crate) quota: maildrop::Quota,
+    /// So many of ten sessions hide what they delete.
+    pub(crate) hides_of_ten: usize,
+}
+
 /// The whole of one life.
 pub(crate) struct World {
     me: Weak<Self>,
@@ -53,7 +60,7 @@ pub(crate) struct World {
     /// Whether there ever was a process that keeps nothing of what was deleted.
     forgets: AtomicBool,
     pub(crate) drops: &'static [MaildropId],
-    pub(crate) quotas: Vec<maildrop::Quota>,
+    pub(crate) terms: Vec<Terms>,
 }
 
 /// How an operation ended, beside its result.
@@ -114,7 +121,7 @@ impl World {
         model: Model,
         processes: usize,
         drops: &'static [MaildropId],
-        quotas: Vec<maildrop::Quota>,
+        terms: Vec<Terms>,
         trace: bool,
         random: &mut Random,
     ) -> Arc<Self> {
@@ -131,7 +138,7 @@ impl World {
                 ..Now::default()
             }),
             drops,
-            quotas,
+            terms,
         });
         for process in 0..processes {
             world.note(&world.process(process));

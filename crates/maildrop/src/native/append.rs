@@ -112,6 +112,19 @@ impl<D: Disk> Store<D> {
         appending.catch_up(stat, purpose)?;
         Ok(appending)
     }
+
+    /// The same for whoever holds no file; none if the maildrop has none.
+    pub(crate) fn append_if_there<'s>(
+        &'s self,
+        drop: MaildropId,
+        shared: &'s Shared,
+        purpose: Purpose,
+    ) -> Result<Option<Appending<'s, D>>, StoreError> {
+        match self.append_to(drop, shared, None, purpose) {
+            Err(StoreError::Missing) => Ok(None),
+            other => other.map(Some),
+        }
+    }
 }
 
 fn missing(error: io::Error) -> StoreError {

@@ -9,7 +9,6 @@ use super::header::ACCOUNT_MAX;
 use super::media::Disk;
 use super::now_us;
 use super::record::{Counters, Kind, Ranges, Record, encode_ranges, ext};
-use crate::error::StoreError;
 use crate::id::MaildropId;
 
 impl<D: Disk> Store<D> {
@@ -21,10 +20,9 @@ impl<D: Disk> Store<D> {
     /// What the disk says.
     pub fn rename(&self, drop: MaildropId, account: &str) -> io::Result<()> {
         let shared = self.table.entry(drop);
-        let mut appending = match self.append_to(drop, &shared, None, Purpose::Write) {
+        let Some(mut appending) = self.append_if_there(drop, &shared, Purpose::Write)? else {
             // The first delivery will write it.
-            Err(StoreError::Missing) => return Ok(()),
-            other => other?,
+            return Ok(());
         };
         let mut tlvs = Vec::new();
         if account.len() <= ACCOUNT_MAX {

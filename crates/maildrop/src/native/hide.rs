@@ -11,7 +11,6 @@ use super::index::{Entry, FLAG_HIDDEN};
 use super::media::Disk;
 use super::now_us;
 use super::record::{Kind, Record, encode_flags};
-use crate::error::StoreError;
 use crate::id::MaildropId;
 
 /// A message that sessions do not see.
@@ -49,9 +48,8 @@ impl<D: Disk> Store<D> {
     /// What the disk says, or `InvalidData` with what is wrong with the file.
     pub fn hidden(&self, drop: MaildropId) -> io::Result<Vec<HiddenMessage>> {
         let shared = self.table.entry(drop);
-        let mut appending = match self.append_to(drop, &shared, None, Purpose::Read) {
-            Err(StoreError::Missing) => return Ok(Vec::new()),
-            other => other?,
+        let Some(mut appending) = self.append_if_there(drop, &shared, Purpose::Read)? else {
+            return Ok(Vec::new());
         };
         let known = appending.known();
         let generation = known.header.generation;
@@ -73,9 +71,8 @@ impl<D: Disk> Store<D> {
     /// What the disk says; nothing is shown then.
     pub fn unhide(&self, drop: MaildropId, uids: &[u64]) -> io::Result<Vec<u64>> {
         let shared = self.table.entry(drop);
-        let mut appending = match self.append_to(drop, &shared, None, Purpose::Write) {
-            Err(StoreError::Missing) => return Ok(Vec::new()),
-            other => other?,
+        let Some(mut appending) = self.append_if_there(drop, &shared, Purpose::Write)? else {
+            return Ok(Vec::new());
         };
         let is_wanted = |entry: &&Entry| entry.is_hidden() && uids.contains(&entry.uid);
         let hidden = appending.known().index.alive().filter(is_wanted);

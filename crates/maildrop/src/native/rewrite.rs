@@ -150,6 +150,15 @@ impl<D: Disk> Rewriting<'_, D> {
     ) -> io::Result<Rewritten> {
         let disk = &self.store.disk;
         let index = &appending.known().index;
+        let dead = index.graves.iter().map(|grave| &grave.entry);
+        let dead = dead.filter(|it| buried.binary_search(&it.uid).is_ok());
+        let hidden = index.alive().chain(dead).filter(|it| it.is_hidden());
+        let mut hidden: Vec<_> = hidden.map(|it| it.uid).collect();
+        if !hidden.is_empty() {
+            hidden.sort_unstable();
+            // Before anything is dead: what comes back is as it was when it was deleted.
+            fresh.hide(&hidden)?;
+        }
         for (at_us, graves) in index.graves_after(self.cut_us) {
             let mut uids: Vec<_> = graves.iter().map(|grave| grave.entry.uid).collect();
             uids.retain(|uid| buried.binary_search(uid).is_ok());
@@ -157,14 +166,6 @@ impl<D: Disk> Rewriting<'_, D> {
             if !uids.is_empty() {
                 fresh.delete(&uids, at_us)?;
             }
-        }
-        let hidden: Vec<_> = index
-            .alive()
-            .filter(|it| it.is_hidden())
-            .map(|it| it.uid)
-            .collect();
-        if !hidden.is_empty() {
-            fresh.hide(&hidden)?;
         }
         fresh.gone(index.taken())?;
         fresh.raise(index.next_uid)?;

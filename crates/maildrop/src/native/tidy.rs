@@ -75,10 +75,9 @@ impl<D: Disk> Store<D> {
         for _ in 0..COMPACT_TRIES {
             let cut_us = grace_cut(&self.settings);
             {
-                let appending = self.append_to(drop, &shared, None, Purpose::Read);
-                let mut appending = match appending {
-                    Err(StoreError::Missing) => return Ok(Compacted::default()),
-                    other => other?,
+                let appending = self.append_if_there(drop, &shared, Purpose::Read)?;
+                let Some(mut appending) = appending else {
+                    return Ok(Compacted::default());
                 };
                 let octets = appending.file.stat()?.disk_octets;
                 let index = &appending.known().index;

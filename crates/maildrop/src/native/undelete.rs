@@ -10,7 +10,6 @@ use super::append::Purpose;
 use super::media::{Disk, File};
 use super::record::{At, look};
 use super::space::grace_cut;
-use crate::error::StoreError;
 use crate::id::MaildropId;
 
 /// A deleted message that the file still holds.
@@ -39,9 +38,8 @@ impl<D: Disk> Store<D> {
     pub fn deleted(&self, drop: MaildropId) -> io::Result<Vec<Deleted>> {
         let cut_us = grace_cut(&self.settings);
         let shared = self.table.entry(drop);
-        let mut appending = match self.append_to(drop, &shared, None, Purpose::Read) {
-            Err(StoreError::Missing) => return Ok(Vec::new()),
-            other => other?,
+        let Some(mut appending) = self.append_if_there(drop, &shared, Purpose::Read)? else {
+            return Ok(Vec::new());
         };
         let known = appending.known();
         let generation = known.header.generation;
@@ -71,9 +69,8 @@ impl<D: Disk> Store<D> {
     pub fn undelete(&self, drop: MaildropId, uids: &[u64]) -> io::Result<Vec<u64>> {
         let wanted: BTreeSet<_> = uids.iter().copied().collect();
         let shared = self.table.entry(drop);
-        let mut appending = match self.append_to(drop, &shared, None, Purpose::Write) {
-            Err(StoreError::Missing) => return Ok(Vec::new()),
-            other => other?,
+        let Some(mut appending) = self.append_if_there(drop, &shared, Purpose::Write)? else {
+            return Ok(Vec::new());
         };
         let len = appending.file.stat()?.len;
         let mut back = Vec::new();

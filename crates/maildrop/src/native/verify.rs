@@ -11,7 +11,6 @@ use super::index::Index;
 use super::media::{Disk, File};
 use super::record::{At, BLOCK, Found, Kind, blocks, ext, look, search};
 use super::space::{PAGE, grace_cut, hole};
-use crate::error::StoreError;
 use crate::id::MaildropId;
 
 /// What a maildrop holds, without reading any message.
@@ -110,9 +109,8 @@ impl<D: Disk> Store<D> {
     /// What the disk says, or `InvalidData` with what is wrong with the file.
     pub fn summary(&self, drop: MaildropId) -> io::Result<Summary> {
         let shared = self.table.entry(drop);
-        let mut appending = match self.append_to(drop, &shared, None, Purpose::Read) {
-            Err(StoreError::Missing) => return Ok(Summary::default()),
-            other => other?,
+        let Some(mut appending) = self.append_if_there(drop, &shared, Purpose::Read)? else {
+            return Ok(Summary::default());
         };
         let cut_us = grace_cut(&self.settings);
         let stat = appending.file.stat()?;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Ends, Listing, Moment};
+use super::veils::{NOW, Veils};
+use super::{Ends, Listing, Moment, Sight};
 
 /// A message's way through its life.
 #[derive(Clone, Copy, Debug)]
@@ -18,16 +19,16 @@ pub(super) struct Message {
     pub(super) void: Option<Moment>,
 }
 
-/// The deletions of one QUIT.
+/// The deletions of one QUIT, or what it hides.
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
     pub(super) messages: BTreeSet<u32>,
     pub(super) begun: Moment,
     pub(super) ended: Option<Moment>,
     pub(super) acknowledged: bool,
-    /// Acknowledged, or a listing after the crash showed that they are gone.
+    /// Acknowledged, or a listing after the crash showed that it has happened.
     pub(super) done: Option<Moment>,
-    /// A listing after the crash showed that none of them is gone.
+    /// A listing after the crash showed that it has happened to none of them.
     pub(super) void: Option<Moment>,
 }
 
@@ -36,6 +37,7 @@ pub(super) struct Batch {
 pub(crate) struct Maildrop {
     pub(super) messages: BTreeMap<u32, Message>,
     pub(super) batches: Vec<Batch>,
+    pub(super) veils: Veils,
     /// Every unique-id that was ever shown: for which message, and when first.
     pub(super) unique_ids: HashMap<String, (u32, Moment)>,
 }
@@ -52,13 +54,41 @@ impl Maildrop {
     pub(super) fn shown(
         &mut self,
         listing: &Listing,
+        sight: &Sight,
         asked: Moment,
         at: Moment,
     ) -> Result<(), String> {
         let there: BTreeSet<u32> = listing.iter().map(|(_, number)| *number).collect();
+        match sight {
+            Sight::All(hidden) => self.veils.shown(&there, hidden, asked, at)?,
+            Sight::Session => {
+                let is_hidden = |number: &&u32| self.veils.due(**number, NOW) == Some(true);
+                if let Some(number) = there.iter().find(is_hidden) {
+                    return Err(format!("message {number} is hidden, and a session sees it"));
+                }
+            }
+        }
+        // What may be there although this listing does not show it.
+        let unseen: BTreeSet<u32> = match sight {
+            Sight::All(_) => BTreeSet::new(),
+            Sight::Session => {
+                let numbers = self
+                    .messages
+                    .keys()
+                    .filter(|number| !there.contains(number));
+                numbers
+                    .copied()
+                    .filter(|number| self.veils.due(*number, NOW) != Some(false))
+                    .collect()
+            }
+        };
         let before = |moment: Option<Moment>| moment.is_some_and(|then| then.tick < asked.tick);
         for batch in &mut self.batches {
             if !before(batch.ended) || batch.done.is_some() || batch.void.is_some() {
+                continue;
+            }
+            if !batch.messages.is_disjoint(&unseen) {
+                // A listing of everything will tell.
                 continue;
             }
             match batch.messages.intersection(&there).count() {
@@ -91,7 +121,7 @@ impl Maildrop {
                     return Err(format!("message {number} is deleted, and there again"));
                 }
             } else if before(message.promised) {
-                if deletions.next().is_none() {
+                if deletions.next().is_none() && !unseen.contains(number) {
                     return Err(format!("message {number} is acknowledged and lost"));
                 }
             } else if before(message.ended) && message.promised.is_none() {
@@ -107,7 +137,8 @@ impl Maildrop {
         let messages = self.messages.values().filter(|m| before(m.promised));
         let batches = self.batches.iter().filter(|b| before(b.done));
         let shown = self.unique_ids.values();
-        messages.count() + batches.count() + shown.filter(|(_, at)| before(Some(*at))).count()
+        let shown = shown.filter(|(_, at)| before(Some(*at)));
+        messages.count() + batches.count() + self.veils.promises(cut) + shown.count()
     }
 
     pub(super) fn ends(&self) -> Ends {
@@ -116,7 +147,13 @@ impl Maildrop {
         // A QUIT that deletes nothing promises nothing.
         let batches = self.batches.iter().filter(|b| !b.messages.is_empty());
         let doubtful = batches.clone().filter(|batch| !batch.acknowledged);
+        let veils = self.veils.0.iter().map(|veil| &veil.batch);
+        let veils = veils.filter(|b| !b.messages.is_empty());
+        let unveiled = veils.clone().filter(|batch| !batch.acknowledged);
         Ends {
+            veiled: veils.filter(|batch| batch.acknowledged).count(),
+            unveiled: unveiled.clone().count(),
+            unveiled_done: unveiled.filter(|batch| batch.done.is_some()).count(),
             delivered: messages.filter(|message| message.acknowledged).count(),
             undelivered: unanswered.clone().count(),
             undelivered_shown: unanswered.filter(|m| m.promised.is_some()).count(),
@@ -129,7 +166,8 @@ impl Maildrop {
     pub(super) fn promised_at(&self) -> impl Iterator<Item = usize> {
         let messages = self.messages.values().filter_map(|m| m.promised);
         let batches = self.batches.iter().filter_map(|b| b.done);
-        messages.chain(batches).map(|at| at.position)
+        let veils = self.veils.0.iter().filter_map(|veil| veil.batch.done);
+        messages.chain(batches).chain(veils).map(|at| at.position)
     }
 
     /// Whether a unique-id was shown before a cut.
@@ -138,12 +176,17 @@ impl Maildrop {
         shown.is_some_and(|(_, at)| at.position <= cut)
     }
 
-    /// Judges what is found after a cut.
+    /// Judges what is found after a cut: all messages, and which of them are hidden.
     ///
     /// # Errors
     ///
     /// The first promise that is broken.
-    pub(crate) fn judge(&self, cut: usize, listing: &Listing) -> Result<(), String> {
+    pub(crate) fn judge(
+        &self,
+        cut: usize,
+        listing: &Listing,
+        hidden: &BTreeSet<u32>,
+    ) -> Result<(), String> {
         let mut there = BTreeSet::new();
         let mut ids = BTreeSet::new();
         for (unique_id, number) in listing {
@@ -183,7 +226,7 @@ impl Maildrop {
                 return Err(half(&batch.messages, &there));
             }
         }
-        Ok(())
+        self.veils.judge(&there, hidden, cut)
     }
 
     fn due(&self, number: u32, message: &Message, cut: usize) -> Due {
@@ -220,7 +263,7 @@ impl Maildrop {
 
 impl Batch {
     /// Whether a cut at this position leaves open if it happened.
-    fn open(&self, cut: usize) -> bool {
+    pub(super) fn open(&self, cut: usize) -> bool {
         let settled = [self.done, self.void];
         self.begun.position < cut && !settled.iter().flatten().any(|at| at.position <= cut)
     }

@@ -5,11 +5,13 @@
 //! position breaks a promise only if the promise was made before it.
 
 mod maildrop;
+mod veils;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use maildrop::Maildrop;
 use maildrop::{Batch, Message};
+use veils::Veil;
 
 /// When something happened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,6 +47,12 @@ pub(crate) struct Ends {
     pub(crate) uncommitted: usize,
     /// Those of them whose deletions have happened all the same.
     pub(crate) uncommitted_done: usize,
+    /// Sessions that hid, with an answer to QUIT, and showings of what was hidden.
+    pub(crate) veiled: usize,
+    /// Those whose server or process was killed first.
+    pub(crate) unveiled: usize,
+    /// Those of them that have happened all the same.
+    pub(crate) unveiled_done: usize,
 }
 
 impl Ends {
@@ -56,11 +64,38 @@ impl Ends {
         self.committed += other.committed;
         self.uncommitted += other.uncommitted;
         self.uncommitted_done += other.uncommitted_done;
+        self.veiled += other.veiled;
+        self.unveiled += other.unveiled;
+        self.unveiled_done += other.unveiled_done;
     }
 }
 
 /// What a listing shows: unique-id and message, in order.
 pub(crate) type Listing = Vec<(String, u32)>;
+
+/// What is done to several messages at once, all or none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Deed {
+    /// A session's QUIT deletes them.
+    Delete,
+    /// It hides them.
+    Hide,
+    /// The operator shows them again.
+    Show,
+}
+
+/// Which deed of a maildrop, in the order of its kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place(Deed, usize);
+
+/// How much of a maildrop a listing shows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Sight {
+    /// What sessions see.
+    Session,
+    /// Everything, and these are hidden from sessions.
+    All(BTreeSet<u32>),
+}
 
 impl History {
     /// Now, at a position of the log.
@@ -146,25 +181,44 @@ impl History {
         Some(*number)
     }
 
-    /// A QUIT with these deletions is about to be sent; returns its place for [`Self::quit_ended`].
-    pub(crate) fn quit_sent(&mut self, name: &str, batch: BTreeSet<u32>, position: usize) -> usize {
-        let begun = self.moment(position);
-        let batches = &mut self.drop(name).batches;
-        batches.push(Batch {
-            messages: batch,
-            begun,
+    /// Something is about to be asked for, such as the QUIT of a session; returns its place for
+    /// [`Self::ended`].
+    pub(crate) fn asked(
+        &mut self,
+        name: &str,
+        deed: Deed,
+        messages: BTreeSet<u32>,
+        position: usize,
+    ) -> Place {
+        let batch = Batch {
+            messages,
+            begun: self.moment(position),
             ended: None,
             acknowledged: false,
             done: None,
             void: None,
-        });
-        batches.len() - 1
+        };
+        let drop = self.drop(name);
+        let hides = deed == Deed::Hide;
+        match deed {
+            Deed::Delete => drop.batches.push(batch),
+            Deed::Hide | Deed::Show => drop.veils.0.push(Veil { hides, batch }),
+        }
+        let count = match deed {
+            Deed::Delete => drop.batches.len(),
+            Deed::Hide | Deed::Show => drop.veils.0.len(),
+        };
+        Place(deed, count - 1)
     }
 
-    /// QUIT was answered, or its server is dead.
-    pub(crate) fn quit_ended(&mut self, name: &str, place: usize, position: usize, done: bool) {
+    /// It was answered, or whoever was asked is dead.
+    pub(crate) fn ended(&mut self, name: &str, place: Place, position: usize, done: bool) {
         let at = self.moment(position);
-        let batch = &mut self.drop(name).batches[place];
+        let drop = self.drop(name);
+        let batch = match place {
+            Place(Deed::Delete, index) => &mut drop.batches[index],
+            Place(_, index) => &mut drop.veils.0[index].batch,
+        };
         batch.ended = Some(at);
         if done {
             batch.acknowledged = true;
@@ -182,12 +236,13 @@ impl History {
         &mut self,
         name: &str,
         listing: &Listing,
+        sight: &Sight,
         asked: Moment,
         position: usize,
     ) -> Result<(), String> {
         let at = self.moment(position);
         self.drop(name)
-            .shown(listing, asked, at)
+            .shown(listing, sight, asked, at)
             .map_err(|what| format!("{name}, without a power cut: {what}"))
     }
 }

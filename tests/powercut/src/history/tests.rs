@@ -11,14 +11,36 @@ fn listing(found: &[(&str, u32)]) -> Listing {
 
 /// What is wrong with a listing after a cut; empty: nothing.
 fn judged(history: &History, cut: usize, found: &[(&str, u32)]) -> String {
+    judged_with(history, cut, found, &[])
+}
+
+/// The same where these are hidden.
+fn judged_with(history: &History, cut: usize, found: &[(&str, u32)], hidden: &[u32]) -> String {
     let maildrop = &history.maildrops[NAME];
-    let judged = maildrop.judge(cut, &listing(found));
+    let hidden = hidden.iter().copied().collect();
+    let judged = maildrop.judge(cut, &listing(found), &hidden);
     judged.err().unwrap_or_default()
 }
 
 fn show(history: &mut History, position: usize, found: &[(&str, u32)]) -> Result<(), String> {
+    show_with(history, position, found, &[])
+}
+
+fn show_with(
+    history: &mut History,
+    position: usize,
+    found: &[(&str, u32)],
+    hidden: &[u32],
+) -> Result<(), String> {
+    let sight = Sight::All(hidden.iter().copied().collect());
     let asked = history.moment(position);
-    history.shown(NAME, &listing(found), asked, position)
+    history.shown(NAME, &listing(found), &sight, asked, position)
+}
+
+/// What a session sees.
+fn see(history: &mut History, position: usize, found: &[(&str, u32)]) -> Result<(), String> {
+    let asked = history.moment(position);
+    history.shown(NAME, &listing(found), &Sight::Session, asked, position)
 }
 
 #[test]
@@ -58,7 +80,7 @@ fn what_is_still_under_way_is_not_settled_by_a_listing() {
     let asked = history.moment(12);
     history.delivered(NAME, 1, 15, true);
     history
-        .shown(NAME, &Listing::new(), asked, 16)
+        .shown(NAME, &Listing::new(), &Sight::Session, asked, 16)
         .expect("the listing may be older than the delivery");
     assert_eq!(judged(&history, 16, &[("a", 1)]), "");
 }
@@ -80,14 +102,18 @@ fn unique_ids_keep_their_meaning() {
 }
 
 /// Messages 1 and 2 are shown at 10; a QUIT that deletes both goes out at 20.
-fn deleting() -> (History, usize) {
+fn deleting() -> (History, Place) {
+    asking(Deed::Delete)
+}
+
+fn asking(deed: Deed) -> (History, Place) {
     let mut history = History::default();
     for number in [1, 2] {
         history.announce(NAME, number, 0);
         history.delivered(NAME, number, 5, true);
     }
     show(&mut history, 10, &[("a", 1), ("b", 2)]).unwrap();
-    let batch = history.quit_sent(NAME, BTreeSet::from([1, 2]), 20);
+    let batch = history.asked(NAME, deed, BTreeSet::from([1, 2]), 20);
     (history, batch)
 }
 
@@ -97,7 +123,7 @@ const HALF: &[(&str, u32)] = &[("b", 2)];
 #[test]
 fn deletions_happen_together_and_for_ever() {
     let (mut history, batch) = deleting();
-    history.quit_ended(NAME, batch, 30, true);
+    history.ended(NAME, batch, 30, true);
     assert!(
         judged(&history, 20, &[]).contains("lost"),
         "not asked for yet"
@@ -112,18 +138,72 @@ fn deletions_happen_together_and_for_ever() {
 #[test]
 fn deletions_without_an_answer_are_settled_by_the_next_listing() {
     let (mut history, batch) = deleting();
-    history.quit_ended(NAME, batch, 30, false);
+    history.ended(NAME, batch, 30, false);
     assert_eq!(judged(&history, 35, &[]), "");
     assert_eq!(judged(&history, 35, BOTH), "");
     show(&mut history, 40, BOTH).unwrap();
     assert!(judged(&history, 40, &[]).contains("lost"));
 
     let (mut history, batch) = deleting();
-    history.quit_ended(NAME, batch, 30, false);
+    history.ended(NAME, batch, 30, false);
     show(&mut history, 40, &[]).unwrap();
     assert!(judged(&history, 40, BOTH).contains("there again"));
 
     let (mut history, batch) = deleting();
-    history.quit_ended(NAME, batch, 30, false);
+    history.ended(NAME, batch, 30, false);
     assert!(show(&mut history, 40, HALF).is_err());
+}
+
+#[test]
+fn what_is_hidden_is_hidden_together_until_it_is_shown() {
+    let (mut history, hiding) = asking(Deed::Hide);
+    history.ended(NAME, hiding, 30, true);
+    assert!(judged_with(&history, 20, BOTH, &[1, 2]).contains("shall be seen"));
+    assert_eq!(judged_with(&history, 29, BOTH, &[1, 2]), "");
+    assert_eq!(judged_with(&history, 29, BOTH, &[]), "");
+    assert!(judged_with(&history, 29, BOTH, &[2]).contains("half"));
+    assert_eq!(judged_with(&history, 30, BOTH, &[1, 2]), "");
+    assert!(judged_with(&history, 30, BOTH, &[2]).contains("and sessions see it"));
+    assert!(
+        judged_with(&history, 30, HALF, &[2]).contains("lost"),
+        "it is kept"
+    );
+    see(&mut history, 40, &[]).unwrap();
+    assert!(see(&mut history, 40, HALF).is_err());
+    let showing = history.asked(NAME, Deed::Show, BTreeSet::from([2]), 50);
+    history.ended(NAME, showing, 60, true);
+    assert_eq!(judged_with(&history, 55, BOTH, &[1, 2]), "");
+    assert_eq!(judged_with(&history, 55, BOTH, &[1]), "");
+    assert!(judged_with(&history, 60, BOTH, &[1, 2]).contains("shall be seen"));
+    see(&mut history, 70, HALF).unwrap();
+    assert!(see(&mut history, 70, &[]).is_err(), "it is shown, and lost");
+}
+
+#[test]
+fn hidings_without_an_answer_are_settled_by_the_next_whole_listing() {
+    let hiding = || {
+        let (mut history, batch) = asking(Deed::Hide);
+        history.ended(NAME, batch, 30, false);
+        history
+    };
+    let mut history = hiding();
+    assert_eq!(judged_with(&history, 35, BOTH, &[]), "");
+    assert!(judged_with(&history, 35, BOTH, &[1]).contains("half"));
+    show_with(&mut history, 40, BOTH, &[1, 2]).unwrap();
+    assert!(judged_with(&history, 40, BOTH, &[]).contains("and sessions see it"));
+
+    let mut history = hiding();
+    show_with(&mut history, 40, BOTH, &[]).unwrap();
+    assert!(judged_with(&history, 40, BOTH, &[1, 2]).contains("shall be seen"));
+
+    let mut history = hiding();
+    assert!(show_with(&mut history, 40, BOTH, &[1]).is_err());
+
+    // What a session does not see may be hidden, or deleted before.
+    let mut history = hiding();
+    let deleting = history.asked(NAME, Deed::Delete, BTreeSet::from([1]), 31);
+    history.ended(NAME, deleting, 32, false);
+    see(&mut history, 40, &[]).unwrap();
+    assert_eq!(judged_with(&history, 40, BOTH, &[1, 2]), "");
+    assert_eq!(judged_with(&history, 40, HALF, &[2]), "");
 }

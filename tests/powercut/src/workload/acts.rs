@@ -11,7 +11,7 @@ use fastrand::Rng;
 
 use super::{NAMES, Workload};
 use crate::dialogue::{Lmtp, Session, is_refusal};
-use crate::history::Listing;
+use crate::history::{Deed, Listing, Sight};
 use crate::letter::{Letter, Way, stuff};
 use crate::program::{Delivery, Doom};
 
@@ -51,30 +51,65 @@ impl Workload<'_> {
 
     /// What another process is shown.
     pub(super) fn list(&self, name: &str) -> io::Result<()> {
+        self.listed(name).map(drop)
+    }
+
+    /// The same: what it was shown, and which of these messages are hidden. Nothing, if a session
+    /// holds the maildrop.
+    fn listed(&self, name: &str) -> io::Result<(Listing, BTreeSet<u32>)> {
         let position = self.position()?;
         let asked = self.history().moment(position);
+        let nothing = || Ok((Listing::new(), BTreeSet::new()));
         let Some(unique_ids) = self.program.list(name)? else {
-            return Ok(());
+            return nothing();
         };
         let position = self.position()?;
-        let mut listing = Listing::new();
-        for unique_id in unique_ids {
+        let (mut listing, mut hidden) = (Listing::new(), BTreeSet::new());
+        for (unique_id, is_hidden) in unique_ids {
             let known = self.history().known(name, &unique_id);
             let number = match known {
                 Some(number) => number,
                 None => match self.program.show(name, &unique_id)? {
                     Some(plain) => match self.recognised(name, &stuff(&plain)) {
                         Some(number) => number,
-                        None => return Ok(()),
+                        None => return nothing(),
                     },
                     // A session has deleted it meanwhile, or holds the maildrop.
-                    None => return Ok(()),
+                    None => return nothing(),
                 },
             };
             listing.push((unique_id, number));
+            if is_hidden {
+                hidden.insert(number);
+            }
         }
-        let shown = self.history().shown(name, &listing, asked, position);
+        let sight = Sight::All(hidden.clone());
+        let shown = self
+            .history()
+            .shown(name, &listing, &sight, asked, position);
         shown.unwrap_or_else(|what| self.is_broken(what));
+        Ok((listing, hidden))
+    }
+
+    /// The operator shows again some of what is hidden, in a process that may be killed.
+    pub(super) fn show(&self, name: &str, dice: &mut Rng, doom: Option<Doom>) -> io::Result<()> {
+        let (listing, hidden) = self.listed(name)?;
+        let mut unique_ids = Vec::new();
+        let mut batch = BTreeSet::new();
+        for (unique_id, number) in listing {
+            if hidden.contains(&number) && dice.u8(..3) != 0 {
+                unique_ids.push(unique_id);
+                batch.insert(number);
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let position = self.position()?;
+        let place = self.history().asked(name, Deed::Show, batch, position);
+        let done = self.program.undelete(name, &unique_ids, doom)?;
+        let position = self.position()?;
+        self.history().ended(name, place, position, done);
         Ok(())
     }
 
@@ -177,7 +212,7 @@ impl Workload<'_> {
         survived(self.session_with(name, dice, share, strike), strike)
     }
 
-    /// Retrieves what is new, deletes a share of what is there, and ends by QUIT or without.
+    /// Retrieves what is new, deletes or hides a share of what is there, and ends by QUIT or without.
     pub(super) fn session_with(
         &self,
         name: &str,
@@ -208,25 +243,26 @@ impl Workload<'_> {
             };
             listing.push((unique_id, number));
         }
-        let shown = self.history().shown(name, &listing, asked, position);
+        let shown = self
+            .history()
+            .shown(name, &listing, &Sight::Session, asked, position);
         shown.unwrap_or_else(|what| self.is_broken(what));
-        let mut batch = BTreeSet::new();
+        let (mut deed, mut batch) = (Deed::Delete, BTreeSet::new());
         for (index, (_, number)) in listing.iter().enumerate() {
             if dice.f64() < share {
-                session.delete(index)?;
+                deed = session.delete(index)?;
                 batch.insert(*number);
             }
         }
         if strike == Strike::Never && dice.u8(..8) == 0 {
-            // The connection is lost: nothing may be deleted.
+            // The connection is lost: nothing may be deleted or hidden.
             return Ok(());
         }
         let position = self.position()?;
-        let place = self.history().quit_sent(name, batch, position);
+        let place = self.history().asked(name, deed, batch, position);
         let ended = session.quit(|| self.strike(strike));
         let position = self.position()?;
-        self.history()
-            .quit_ended(name, place, position, ended.is_ok());
+        self.history().ended(name, place, position, ended.is_ok());
         ended
     }
 }

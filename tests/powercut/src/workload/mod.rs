@@ -57,6 +57,7 @@ impl<'a> Workload<'a> {
             program.add_user(name)?;
             history.account(name, 0);
         }
+        program.set_disposition(NAMES[2], "hide")?;
         Ok(Self {
             program,
             steer,
@@ -80,7 +81,7 @@ impl<'a> Workload<'a> {
         fs::write(volume.join(UNSYNCED), UNSYNCED_TEXT)?;
         let mut dice = Rng::with_seed(self.seed);
         for _ in 0..steps {
-            let (step, play): (_, fn(&Self, &mut Rng) -> io::Result<()>) = match dice.u8(..20) {
+            let (step, play): (_, fn(&Self, &mut Rng) -> io::Result<()>) = match dice.u8(..23) {
                 0..2 => ("deliver, list", Self::deliver_then_list),
                 2..5 => ("deliver killed, list", Self::kill_deliver_then_list),
                 5..8 => ("deliver, deliver and list at once", Self::at_once),
@@ -90,6 +91,8 @@ impl<'a> Workload<'a> {
                 14..16 => ("server killed at a sync", Self::kill_server_at_sync),
                 16..18 => ("emptied, delivered again", Self::empty_then_deliver),
                 18 if dice.bool() => ("account", Self::add_account),
+                20..22 => ("shown again", Self::show_again),
+                22 => ("disposition", Self::change_disposition),
                 _ => ("compact", Self::compact),
             };
             noise(volume, &mut dice)?;

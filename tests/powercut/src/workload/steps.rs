@@ -117,6 +117,25 @@ impl Workload<'_> {
         self.list(name)
     }
 
+    /// What is hidden is shown again, and the session that comes next sees it.
+    pub(super) fn show_again(&self, dice: &mut Rng) -> io::Result<()> {
+        let name = some_name(dice);
+        let doom = match dice.u8(..3) {
+            0 => None,
+            1 => Some(Doom::After(some_us(dice, 20_000))),
+            _ => Some(self.doom(dice)),
+        };
+        self.show(name, dice, doom)?;
+        self.list(name)?;
+        self.session_of(name, dice, 0.3, Strike::Never)
+    }
+
+    /// From the next session on deletions of an account hide, or delete again.
+    pub(super) fn change_disposition(&self, dice: &mut Rng) -> io::Result<()> {
+        let disposition = if dice.bool() { "hide" } else { "delete" };
+        self.program.set_disposition(some_name(dice), disposition)
+    }
+
     pub(super) fn add_account(&self, dice: &mut Rng) -> io::Result<()> {
         let name = format!("late{}", dice.u32(..));
         self.program.add_user(&name)?;

@@ -149,6 +149,9 @@ impl<'s, F: File, G: File> Merge<'s, F, G> {
         for (&uid, item) in &self.items {
             let written = self.write_one(uid, item, fresh)?;
             let (first, entry) = &item.places[0];
+            if written.is_some() && entry.is_hidden() {
+                hidden.push(uid);
+            }
             match (written, item.deleted_us) {
                 (Some(_), Some(deleted_us)) => buried.entry(deleted_us).or_default().push(uid),
                 // Its space was given back already, or nobody could bring it back anyway.
@@ -168,17 +171,15 @@ impl<'s, F: File, G: File> Merge<'s, F, G> {
                     // It was there, but nobody could read it.
                     let mended = *first == Place::Current && place != Place::Current;
                     done.brought_back += u64::from(mended);
-                    if entry.is_hidden() {
-                        hidden.push(uid);
-                    }
                 }
             }
         }
+        if !hidden.is_empty() {
+            // Before anything is dead: what comes back is as it was when it was deleted.
+            fresh.hide(&hidden)?;
+        }
         for (deleted_us, uids) in buried {
             fresh.delete(&uids, deleted_us)?;
-        }
-        if !hidden.is_empty() {
-            fresh.hide(&hidden)?;
         }
         let copies = self.copies.iter().flat_map(|copy| copy.index.taken());
         let taken = self.current.into_iter().flat_map(|it| it.index.taken());
