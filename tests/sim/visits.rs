@@ -50,8 +50,13 @@ impl World {
             Hidden::LeftOut => format!("process {process}: open {drop}"),
             Hidden::Shown => format!("process {process}: open {drop}, hidden messages too"),
         });
-        let (result, after) =
-            self.operation(process, random, || store.open_view(self.drops[drop], &view));
+        let id = self.drops[drop];
+        // As a server does.
+        let (result, after) = self.operation(process, random, || {
+            store
+                .open_at_hand(id, &view)
+                .unwrap_or_else(|| store.open_view(id, &view))
+        });
         let session = match result {
             _ if after.died => return None,
             Ok(session) => session,
