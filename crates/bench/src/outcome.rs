@@ -75,6 +75,13 @@ impl Outcome {
         }
     }
 
+    /// Lets a figure say what was measured, and not how well.
+    pub(crate) fn neutral(&mut self, name: &str) {
+        for figure in self.figures.iter_mut().filter(|figure| figure.name == name) {
+            figure.better = Better::Neither;
+        }
+    }
+
     /// The figures that every run has: units a second, megabytes a second where there are octets, and
     /// what the server paid for it.
     pub(crate) fn push_run(&mut self, run: Run, unit: &str, many: &str) {

@@ -59,6 +59,10 @@ pub(crate) fn run(
         outcome.push("handshakes resumed", share, "%", Better::Neither);
     }
     outcome.push_run(run, "session", "sessions");
+    if rate.is_some() {
+        // It was asked for, and is nothing that one server does better than another.
+        outcome.neutral("sessions");
+    }
     Ok(outcome)
 }
 

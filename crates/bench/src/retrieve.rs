@@ -2,6 +2,7 @@
 //! ahead. A first pass that is not timed reads each message once and learns what it must be.
 
 use std::collections::HashMap;
+use std::thread;
 use std::time::Instant;
 
 use pop3::{Command, MessageNumber, Octets};
@@ -18,10 +19,44 @@ use crate::verify::{Inspector, Stamp, Sum};
 /// Commands ahead in the first pass, if the server can do that.
 const LEARNT_AHEAD: usize = 32;
 
+/// A session that is logged in, and what it must get.
+struct Place<'a> {
+    user: &'a str,
+    conversation: Conversation,
+    sums: Vec<Sum>,
+    /// Messages that are known by their stamp.
+    stamped: usize,
+}
+
 pub(crate) fn run(target: &Target, load: &Load<'_>, window: usize) -> Result<Outcome, BenchError> {
-    let mut places = Vec::with_capacity(load.connections);
-    let (mut messages, mut stamped) = (0, 0);
-    for connection in 0..load.connections {
+    // At the same time, since there are servers that keep a client waiting for each message.
+    let places = thread::scope(|scope| {
+        let threads: Vec<_> = (0..load.connections)
+            .map(|connection| scope.spawn(move || Place::new(target, connection, window)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a load thread does not panic"))
+            .collect::<Result<Vec<Place<'_>>, BenchError>>()
+    })?;
+    let messages = places.iter().map(|place| place.sums.len()).sum();
+    let stamped = places.iter().map(|place| place.stamped).sum();
+    let run = measure(load, &["RETR"], places, |mut place, tally| {
+        while tally.goes_on() {
+            retrieve_all(&mut place, window, tally)?;
+        }
+        place.conversation.ask(&Command::Quit).map(drop)
+    })?;
+    let mut outcome = load.outcome("retrieve", target.transport.name(), load.connections);
+    outcome.push("commands ahead", window as f64, "", Better::Neither);
+    push_stamped(&mut outcome, messages, stamped);
+    outcome.push_run(run, "message", "messages");
+    Ok(outcome)
+}
+
+impl<'a> Place<'a> {
+    /// Logs in and reads each message once.
+    fn new(target: &'a Target, connection: usize, window: usize) -> Result<Self, BenchError> {
         let seat = target.seat(connection);
         let user = seat.user();
         let mut conversation = Conversation::log_in(&seat)?;
@@ -36,23 +71,13 @@ pub(crate) fn run(target: &Target, load: &Load<'_>, window: usize) -> Result<Out
             false => window,
         };
         let known = learn(&mut conversation, user, &sizes, ahead)?;
-        messages += known.len();
-        stamped += known.iter().filter(|(_, is_stamped)| *is_stamped).count();
-        let sums = known.into_iter().map(|(sum, _)| sum).collect();
-        places.push((user, conversation, sums));
+        Ok(Self {
+            user,
+            conversation,
+            stamped: known.iter().filter(|(_, is_stamped)| *is_stamped).count(),
+            sums: known.into_iter().map(|(sum, _)| sum).collect(),
+        })
     }
-    let run = measure(load, &["RETR"], places, |place, tally| {
-        let (user, mut conversation, sums): (&str, Conversation, Vec<Sum>) = place;
-        while tally.goes_on() {
-            retrieve_all(&mut conversation, user, &sums, window, tally)?;
-        }
-        conversation.ask(&Command::Quit).map(drop)
-    })?;
-    let mut outcome = load.outcome("retrieve", target.transport.name(), load.connections);
-    outcome.push("commands ahead", window as f64, "", Better::Neither);
-    push_stamped(&mut outcome, messages, stamped);
-    outcome.push_run(run, "message", "messages");
-    Ok(outcome)
 }
 
 /// How many of the messages were compared with what was delivered, and not only with themselves.
@@ -62,7 +87,7 @@ pub(crate) fn push_stamped(outcome: &mut Outcome, messages: usize, stamped: usiz
 }
 
 /// Reads each message once: what it is, and whether a stamp says that it is what was delivered.
-pub(crate) fn learn(
+fn learn(
     conversation: &mut Conversation,
     user: &str,
     sizes: &[Octets],
@@ -142,7 +167,7 @@ pub(crate) fn first_reading(
 }
 
 /// Reads the answer to RETR of a message that is known.
-pub(crate) fn read_again(
+fn read_again(
     conversation: &mut Conversation,
     user: &str,
     number: MessageNumber,
@@ -172,23 +197,22 @@ fn changed(sum: Sum, known: Sum) -> BenchError {
 
 /// Retrieves every message once, unless the time is up before; what was asked for is read.
 fn retrieve_all(
-    conversation: &mut Conversation,
-    user: &str,
-    sums: &[Sum],
+    place: &mut Place<'_>,
     window: usize,
     tally: &mut Tally<'_>,
 ) -> Result<(), BenchError> {
-    for (nth, part) in sums.chunks(window).enumerate() {
+    let conversation = &mut place.conversation;
+    for (nth, part) in place.sums.chunks(window).enumerate() {
         if !tally.goes_on() {
             break;
         }
-        for place in 0..part.len() {
-            queue(conversation, nth * window + place)?;
+        for ahead in 0..part.len() {
+            queue(conversation, nth * window + ahead)?;
         }
         let start = Instant::now();
         conversation.flush()?;
-        for (place, known) in part.iter().enumerate() {
-            read_again(conversation, user, at(nth * window + place)?, *known)?;
+        for (ahead, known) in part.iter().enumerate() {
+            read_again(conversation, place.user, at(nth * window + ahead)?, *known)?;
             tally.record(0, start.elapsed());
             tally.count(known.octets.0);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::corpus::{Corpus, Sizes};
 use crate::liar::{honest, liar};
-use crate::{BenchError, Load, Outcome, Progress, Target, Workload, run};
+use crate::{BenchError, Better, Load, Outcome, Progress, Target, Workload, run};
 
 const RETRIEVE: Workload = Workload::Retrieve { window: 1 };
 const AHEAD: Workload = Workload::Retrieve { window: 4 };
@@ -81,6 +81,12 @@ fn the_truth_is_measured() {
         }
         if let Workload::Poll { rate: Some(_) } = workload {
             assert_eq!(outcome.timings[0].count, 20, "{outcome}");
+            let better = |name: &str| {
+                let figure = outcome.figures.iter().find(|figure| figure.name == name);
+                figure.unwrap().better
+            };
+            assert_eq!(better("sessions"), Better::Neither);
+            assert_eq!(better("sessions never begun"), Better::Lower);
         }
     }
     let drained = measured(&honest(corpus()), DRAIN).unwrap();
