@@ -57,7 +57,7 @@ pub fn write(
     for number in 0..messages {
         let message = corpus.message(number);
         let text = with_lf(&message);
-        let name = format!("{}.M{number}P1.bench", ARRIVAL + number);
+        let name = file_name(number);
         match (&mut mbox, format) {
             (Some(mbox), _) => {
                 // No line of a corpus begins with "From ".
@@ -79,6 +79,16 @@ pub fn write(
         Some(mut mbox) => mbox.flush().map_err(unwritten),
         None => Ok(()),
     }
+}
+
+/// A name as a delivery agent makes it: seconds, microseconds, process, host. The microseconds are all
+/// over the second, as they are in life; names that differ in less than that are hard on the hash of
+/// file names that at least one server has.
+fn file_name(number: u64) -> String {
+    let seconds = ARRIVAL + number;
+    let microseconds = number * 618_033 % 1_000_000;
+    let process = 1000 + number % 30_011;
+    format!("{seconds}.M{microseconds:06}P{process}.bench")
 }
 
 fn with_lf(message: &[u8]) -> Vec<u8> {
