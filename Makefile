@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill sim mutants inject fill powercut interop peers bench day hostile timing long rot orders clean
+.PHONY: help demo build needs test quick fuzz kill sim mutants inject fill powercut interop peers bench bench-peers day hostile timing long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -22,7 +22,8 @@ help:
 	@echo "make mutants   the store broken on purpose, which the simulation must notice"
 	@echo "make interop   real clients and a real Postfix against the program"
 	@echo "make peers     the program, Dovecot and Courier asked the same, side by side"
-	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload"
+	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload, PAGE=bench.html"
+	@echo "make bench-peers  the same beside Dovecot and Courier; ROUNDS_EACH=3 WRITE=--write"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
 	@echo "make hostile   10,000 slow connections and other crowds beside real sessions; needs 25 GB"
 	@echo "make timing    whether refused logins can be told apart by the time they take; LOGINS=20000"
@@ -94,7 +95,13 @@ peers: needs build
 
 BENCH_SECONDS ?= 5
 bench: needs
-	@bench/run.sh $(BENCH_SECONDS)
+	@bench/run.sh $(BENCH_SECONDS) $(PAGE)
+
+# As many seconds a workload as `bench`; WRITE=--write puts the table into docs/performance.md.
+ROUNDS_EACH ?= 3
+bench-peers: needs
+	$(CARGO) build --release --locked -p restante
+	@$(PYTHON) bench/peers.py --rounds $(ROUNDS_EACH) --seconds $(BENCH_SECONDS) $(WRITE)
 
 DAY ?= target/day
 day:

@@ -1,11 +1,13 @@
 #!/bin/sh
 # Measures Restante on this machine: a throw-away server on loopback, filled with generated mail,
-# loaded by `restante bench`. Prints one report a workload. Ends by itself; leaves nothing behind.
+# loaded by `restante bench`. Prints one outcome a workload, and a page of them if a file is named for
+# it. Ends by itself; leaves nothing else behind.
 #
-# Usage: bench/run.sh [SECONDS]      how long each workload runs; default 5
+# Usage: bench/run.sh [SECONDS [PAGE.html]]     how long each workload runs; default 5
 set -eu
 
 seconds=${1:-5}
+page=${2:-}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cargo build --quiet --release --manifest-path "$root/Cargo.toml" --package restante
 restante=$root/target/release/restante
@@ -36,6 +38,9 @@ plaintext_login = "loopback"
 [[listener]]
 protocol = "pop3s"
 address = "127.0.0.1:11101"
+[[listener]]
+protocol = "lmtp"
+address = "127.0.0.1:11102"
 [tls]
 certificate = "$work/certificate.pem"
 key = "$work/key.pem"
@@ -47,44 +52,69 @@ EOF
 run() { "$restante" -c "$work/restante.toml" "$@"; }
 
 echo "preparing accounts and mail …" >&2
-/usr/bin/python3 "$root/bench/corpus.py" "$work"
+echo redqueen >"$work/password"
+accounts() { seq -f "$1%g" "$2"; }
+for kind in empty,8 poll,8 small,8 typical,16 large,2 drain,4 huge,1 lmtp,8 idle,1000; do
+    accounts "${kind%,*}" "${kind#*,}" >"$work/users.${kind%,*}"
+done
+cat "$work"/users.* | sed 's/$/:{PLAIN}redqueen/' >"$work/accounts"
 run user import "$work/accounts" >/dev/null
-run maildrop import small "$work/small" >/dev/null 2>&1
-run maildrop import large "$work/large" >/dev/null 2>&1
-run maildrop import huge "$work/huge" >/dev/null 2>&1
-run maildrop import poll "$work/poll" >/dev/null 2>&1
-# shellcheck disable=SC2046 # a list of names
-run deliver $(sed 's/:.*//' "$work/accounts" | grep '^idle') <"$work/message"
+
+# KIND MESSAGES SIZE [MEAN]: mail for each of its accounts.
+fill() {
+    while read -r user; do
+        "$restante" bench corpus "$work/mail" --format eml --name "$user" --messages "$2" --size "$3" \
+            ${4:+--mean "$4"} >/dev/null
+        run maildrop import --no-quota "$user" "$work/mail" >/dev/null 2>&1
+        rm -r "$work/mail"
+    done <"$work/users.$1"
+}
+fill poll 200 4KiB
+fill small 1000 4KiB
+fill typical 200 20KiB 75KiB
+fill large 20 10MiB
+fill drain 1000 4KiB
+fill huge 100000 1KiB
 
 "$restante" -c "$work/restante.toml" serve >"$work/log" 2>&1 &
 server=$!
 for _ in $(seq 100); do
     # Gone: its log says why. Checked first, since another program may answer in its place.
     kill -0 "$server" 2>/dev/null || exit 1
-    grep -q 'listening.*11101' "$work/log" && break
+    grep -q 'listening.*11102' "$work/log" && break
     sleep 0.1
 done
 
+# CASE WORKLOAD KIND OPTION…
 measure() {
-    "$restante" bench "$@" --pid "$server" --seconds "$seconds" --password-file "$work/password"
+    case=$1 workload=$2 kind=$3
+    shift 3
+    "$restante" bench "$workload" --case "$case" --users-file "$work/users.$kind" --label restante \
+        --pid "$server" --seconds "$seconds" --record "$work/outcomes" "$@"
 }
-plain=127.0.0.1:11100
+logged_in() { measure "$@" --password-file "$work/password"; }
+plain="--server 127.0.0.1:11100"
 tls="--server 127.0.0.1:11101 --tls $work/certificate.pem"
-all_idle=$(sed -n 's/^\(idle[0-9]*\):.*/--user \1/p' "$work/accounts")
 
 "$restante" --version
-uname -srm
-grep -m1 'model name' /proc/cpuinfo
 # shellcheck disable=SC2086 # options are words
 {
-    measure idle --server $plain --connections 1000 $all_idle
-    measure idle $tls --connections 1000 $all_idle
-    measure poll --server $plain --connections 1 --user poll
-    measure poll --server $plain --connections 8 $(echo "$all_idle" | head -8)
-    measure poll $tls --connections 8 $(echo "$all_idle" | head -8)
-    measure retrieve --server $plain --connections 1 --user small
-    measure retrieve --server $plain --connections 1 --user small --window 32
-    measure retrieve --server $plain --connections 1 --user large
-    measure retrieve $tls --connections 1 --user large
-    measure list --server $plain --connections 1 --user huge
+    logged_in idle idle idle $plain --connections 1000 --sources 20
+    logged_in idle-tls idle idle $tls --connections 1000 --sources 20
+    logged_in poll-one poll poll $plain --connections 1
+    logged_in poll-empty poll empty $plain --connections 8
+    logged_in poll poll poll $plain --connections 8
+    logged_in poll-at-1000 poll poll $plain --rate 1000
+    logged_in poll-tls poll poll $tls --connections 8
+    logged_in poll-tls-resumed poll poll $tls --connections 8 --resume
+    logged_in retr-small retrieve small $plain --connections 8
+    logged_in retr-small-pipe retrieve small $plain --connections 8 --window 32
+    logged_in retr-typical retrieve typical $plain --connections 16
+    logged_in retr-typical-tls retrieve typical $tls --connections 16
+    logged_in retr-large retrieve large $plain --connections 2
+    logged_in retr-large-tls retrieve large $tls --connections 2
+    logged_in list-huge list huge $plain --connections 1
+    logged_in drain drain drain $plain --connections 4 --yes
+    measure deliver deliver lmtp --server 127.0.0.1:11102 --connections 8
 }
+[ -z "$page" ] || "$restante" bench report "$work/outcomes" >"$page"

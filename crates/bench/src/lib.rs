@@ -1,99 +1,104 @@
 //! Load generator for POP3 servers: workloads, measured from outside and verified while measured.
 //!
-//! A wrong answer is no fast answer: every status line is read, every message's octets are counted
-//! against what LIST said of it, and every listing against STAT. What the server's process costs
-//! in CPU time and memory is taken from the kernel when its id is given.
+//! A wrong answer is no fast answer. Status lines, listings and line ends are checked, every octet of
+//! every message is compared with what it was at first, or with what its corpus says, and the first
+//! wrong answer ends the run. What the server costs in CPU time and memory is the kernel's account of
+//! its processes, where they run on this machine.
+
+pub mod corpus;
+pub mod page;
 
 mod conversation;
+mod cost;
+mod deliver;
+mod drain;
+mod durations;
+mod error;
 mod idle;
 mod list;
+mod listing;
+mod lmtp;
+mod machine;
+mod measure;
+mod outcome;
+mod pace;
 mod poll;
-mod process;
-mod report;
+mod progress;
 mod retrieve;
 mod target;
+mod transport;
+mod verify;
 
-use std::io;
-use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant};
+#[cfg(test)]
+mod liar;
+#[cfg(test)]
+mod tests;
 
-pub use process::{Memory, Process};
-pub use report::{Figure, Latency, Report};
-pub use target::{Target, Transport};
+use std::time::Duration;
 
-use report::Durations;
+pub use cost::{Account, Memory};
+pub use deliver::{Address, Postbox, deliver};
+pub use durations::Timing;
+pub use error::BenchError;
+pub use outcome::{Better, Figure, Outcome};
+pub use progress::Progress;
+pub use target::{SOURCES_MAX, Target};
+pub use transport::{Handshakes, Transport};
 
 /// What is done to the server.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Workload {
     /// Connect, log in, STAT, QUIT; again and again.
-    Poll,
+    Poll {
+        /// So many sessions a second are due, whether the server keeps up or not; none: each
+        /// connection begins a session when it has ended one.
+        rate: Option<f64>,
+    },
     /// Log in once, then retrieve all messages again and again, so many commands ahead.
     Retrieve {
         /// Commands that wait for a reply at once; 1: one at a time.
         window: usize,
     },
+    /// Log in, STAT, LIST, UIDL, three TOP, one RETR, QUIT; again and again.
+    List,
+    /// Each account once: log in, retrieve all messages, delete all, QUIT.
+    Drain {
+        /// Commands that wait for a reply at once.
+        window: usize,
+    },
     /// Log in on all connections and hold them.
     Idle,
-    /// Log in, STAT, LIST, UIDL, QUIT; again and again.
-    List,
 }
 
-/// How much and how long.
-#[derive(Clone, Copy, Debug)]
-pub struct Load {
+/// How much and how long, and who looks on.
+#[derive(Clone, Debug)]
+pub struct Load<'a> {
     /// Connections at once.
     pub connections: usize,
     /// How long units are begun; of `Idle`, how long the sessions are held.
     pub duration: Duration,
-    /// The server's process, if it runs on this machine and its cost is wanted.
-    pub server: Option<Process>,
+    /// Where the server's cost is accounted for, if it runs on this machine and that is wanted.
+    pub server: Option<Account>,
+    /// How the server is called in reports.
+    pub label: String,
+    /// How the run is called in reports, if not by its workload.
+    pub case: Option<String>,
+    /// How far the run is.
+    pub progress: &'a Progress,
 }
 
-/// Why a measurement is worth nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum BenchError {
-    /// Not an address.
-    #[error("{0} is no host:port that can be resolved")]
-    Address(String),
-    /// Not a server's name.
-    #[error("{0} is no name that a certificate can have")]
-    ServerName(String),
-    /// The file of trusted certificates is of no use.
-    #[error("{}: {why}", file.display())]
-    Roots {
-        /// Which file.
-        file: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The connection failed.
-    #[error("connection to the server failed: {0}")]
-    Connection(#[from] io::Error),
-    /// The server does not speak POP3.
-    #[error("{0}")]
-    Broken(#[from] pop3::client::Broken),
-    /// A name or password that no line can carry.
-    #[error("user name or password cannot be sent: {0}")]
-    NotALine(#[from] pop3::NotALine),
-    /// The server said `-ERR`.
-    #[error("server refused {command}: {status}")]
-    Refused {
-        /// What was asked.
-        command: &'static str,
-        /// What it said.
-        status: String,
-    },
-    /// The server's answer does not agree with itself.
-    #[error("server gave a wrong answer: {0}")]
-    Wrong(String),
-    /// The process to measure is not there, or not ours to look at.
-    #[error("process {0} cannot be measured: it is gone, or belongs to somebody else")]
-    NoProcess(i32),
-    /// There is no message to retrieve.
-    #[error("the maildrop of {0} is empty: there is nothing to retrieve")]
-    Empty(String),
+impl<'a> Load<'a> {
+    /// A load on a server of which nothing is known.
+    pub fn new(connections: usize, duration: Duration, progress: &'a Progress) -> Self {
+        Self {
+            connections,
+            duration,
+            server: None,
+            label: "server".to_owned(),
+            case: None,
+            progress,
+        }
+    }
 }
 
 /// Runs a workload to its end.
@@ -101,109 +106,13 @@ pub enum BenchError {
 /// # Errors
 ///
 /// At the first wrong answer, or when the server cannot be reached or measured.
-pub fn run(target: &Target, workload: Workload, load: &Load) -> Result<Report, BenchError> {
+pub fn run(target: &Target, workload: Workload, load: &Load<'_>) -> Result<Outcome, BenchError> {
+    target.check()?;
     match workload {
-        Workload::Poll => poll::run(target, load),
+        Workload::Poll { rate } => poll::run(target, load, rate),
         Workload::Retrieve { window } => retrieve::run(target, load, window.max(1)),
-        Workload::Idle => idle::run(target, load),
         Workload::List => list::run(target, load),
+        Workload::Drain { window } => drain::run(target, load, window.max(1)),
+        Workload::Idle => idle::run(target, load),
     }
-}
-
-impl Target {
-    fn report(&self, workload: &'static str, connections: usize) -> Report {
-        let transport = match self.transport {
-            Transport::Plain => "plain",
-            Transport::Tls(..) => "tls",
-        };
-        Report {
-            workload,
-            transport,
-            connections,
-            figures: Vec::new(),
-        }
-    }
-
-    /// The account of the n-th connection.
-    fn user(&self, connection: usize) -> &str {
-        &self.users[connection % self.users.len()]
-    }
-}
-
-/// What a thread has counted.
-struct Tally {
-    units: u64,
-    octets: u64,
-    durations: Durations,
-}
-
-impl Tally {
-    fn new() -> Self {
-        Self {
-            units: 0,
-            octets: 0,
-            durations: Durations::new(),
-        }
-    }
-}
-
-/// Measured time of a run of all threads together.
-struct Run {
-    tally: Tally,
-    elapsed: Duration,
-    cpu: Option<Duration>,
-}
-
-/// Runs one thread a connection. Each prepares itself first; the clock and the server's CPU time
-/// run from when all are ready to when the last has finished.
-fn measure<P: Send>(
-    load: &Load,
-    prepare: impl Fn(usize) -> Result<P, BenchError> + Sync,
-    work: impl Fn(usize, P, Instant, &mut Tally) -> Result<(), BenchError> + Sync,
-) -> Result<Run, BenchError> {
-    let prepared = (0..load.connections)
-        .map(&prepare)
-        .collect::<Result<Vec<P>, _>>()?;
-    let cpu_before = cpu_time(load)?;
-    let start = Instant::now();
-    let deadline = start + load.duration;
-    let work = &work;
-    let tallies = thread::scope(|scope| {
-        let threads: Vec<_> = prepared
-            .into_iter()
-            .enumerate()
-            .map(|(index, prepared)| {
-                scope.spawn(move || {
-                    let mut tally = Tally::new();
-                    work(index, prepared, deadline, &mut tally).map(|()| tally)
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a load thread does not panic"))
-            .collect::<Result<Vec<Tally>, BenchError>>()
-    })?;
-    let elapsed = start.elapsed();
-    let cpu = match (cpu_before, cpu_time(load)?) {
-        (Some(before), Some(after)) => Some(after.saturating_sub(before)),
-        _ => None,
-    };
-    let mut tally = Tally::new();
-    for other in tallies {
-        tally.units += other.units;
-        tally.octets += other.octets;
-        tally.durations.merge(&other.durations);
-    }
-    Ok(Run {
-        tally,
-        elapsed,
-        cpu,
-    })
-}
-
-fn cpu_time(load: &Load) -> Result<Option<Duration>, BenchError> {
-    load.server
-        .map(|process| process.cpu_time().ok_or(BenchError::NoProcess(process.0)))
-        .transpose()
 }

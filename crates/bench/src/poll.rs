@@ -2,50 +2,124 @@
 
 use std::time::Instant;
 
-use pop3::Command;
+use pop3::{Command, Octets};
 
+use crate::Load;
 use crate::conversation::Conversation;
-use crate::{BenchError, Load, Report, Target, measure};
+use crate::error::BenchError;
+use crate::measure::{Tally, measure};
+use crate::outcome::{Better, Outcome};
+use crate::pace::{Due, Pace, wake_up_on_time};
+use crate::target::{Seat, Target};
+use crate::transport::{Handshakes, Transport};
 
-pub(crate) fn run(target: &Target, load: &Load) -> Result<Report, BenchError> {
-    // The first login of an account pays for the hash of its password; the polls that follow are
-    // what this measures.
-    for user in &target.users {
-        session(target, user)?;
+/// What STAT says.
+type Stat = (u64, Octets);
+
+pub(crate) fn run(
+    target: &Target,
+    load: &Load<'_>,
+    rate: Option<f64>,
+) -> Result<Outcome, BenchError> {
+    // The first login of an account pays for the hash of its password, and the first session of a
+    // connection's place for a full handshake; the polls that follow are what this measures.
+    let mut places = Vec::with_capacity(load.connections);
+    for connection in 0..load.connections {
+        let seat = target.seat(connection);
+        let (stat, _) = session(&seat, None)?;
+        places.push((seat, stat));
     }
+    let messages = places.first().map_or(0, |(_, stat)| stat.0);
+    let pace = rate.map(|rate| Pace::new(rate, load.duration));
     let run = measure(
         load,
-        |_| Ok(()),
-        |index, (), deadline, tally| {
-            while Instant::now() < deadline {
-                let start = Instant::now();
-                session(target, target.user(index))?;
-                tally.durations.record(start.elapsed());
-                tally.units += 1;
-            }
-            Ok(())
+        &["session"],
+        places,
+        |(seat, stat), tally| match &pace {
+            Some(pace) => open_loop(&seat, stat, pace, tally),
+            None => closed_loop(&seat, stat, tally),
         },
     )?;
-    let mut report = target.report("poll", load.connections);
-    let sessions = run.tally.units as f64;
-    report.push("sessions", sessions / run.elapsed.as_secs_f64(), "/s");
-    report.push_latency(run.tally.durations.latency());
-    if let Some(cpu) = run.cpu {
-        report.push(
-            "server CPU a session",
-            cpu.as_secs_f64() * 1e6 / sessions,
-            "µs",
-        );
+    let mut outcome = load.outcome("poll", target.transport.name(), load.connections);
+    outcome.push(
+        "messages in the maildrop",
+        messages as f64,
+        "",
+        Better::Neither,
+    );
+    if let Some(rate) = rate {
+        outcome.push("sessions due", rate, "/s", Better::Neither);
+        outcome.push("sessions never begun", run.missed as f64, "", Better::Lower);
     }
-    Ok(report)
+    if let Transport::Tls(_, _, Handshakes::Resumed) = target.transport {
+        if run.resumed == 0 {
+            return Err(BenchError::wrong("no TLS session was resumed"));
+        }
+        let share = run.resumed as f64 / run.units as f64 * 100.0;
+        outcome.push("handshakes resumed", share, "%", Better::Neither);
+    }
+    outcome.push_run(run, "session", "sessions");
+    if rate.is_some() {
+        // It was asked for, and is nothing that one server does better than another.
+        outcome.neutral("sessions");
+    }
+    Ok(outcome)
 }
 
-fn session(target: &Target, user: &str) -> Result<(), BenchError> {
-    let mut conversation = Conversation::log_in(target, user)?;
-    let status = conversation.ask(&Command::Stat)?;
-    if status.stat().is_none() {
-        return Err(BenchError::Wrong(format!("STAT was answered {status}")));
+fn closed_loop(seat: &Seat<'_>, stat: Stat, tally: &mut Tally<'_>) -> Result<(), BenchError> {
+    while tally.goes_on() {
+        let start = Instant::now();
+        let (_, resumed) = session(seat, Some(stat))?;
+        tally.record(0, start.elapsed());
+        tally.resumed += u64::from(resumed);
+        tally.count(0);
+    }
+    Ok(())
+}
+
+fn open_loop(
+    seat: &Seat<'_>,
+    stat: Stat,
+    pace: &Pace,
+    tally: &mut Tally<'_>,
+) -> Result<(), BenchError> {
+    wake_up_on_time();
+    let start = tally.start();
+    while let Some(due) = pace.next(start) {
+        if tally.has_failed() {
+            break;
+        }
+        let due = match due {
+            Due::Now(due) => due,
+            // It has waited for so long, at least.
+            Due::Missed(due) => {
+                tally.record(0, start.elapsed().saturating_sub(due));
+                tally.missed += 1;
+                continue;
+            }
+        };
+        let (_, resumed) = session(seat, Some(stat))?;
+        tally.record(0, start.elapsed().saturating_sub(due));
+        tally.resumed += u64::from(resumed);
+        tally.count(0);
+    }
+    Ok(())
+}
+
+/// One poll; what STAT says, which must be what it said before, and whether TLS was resumed.
+fn session(seat: &Seat<'_>, known: Option<Stat>) -> Result<(Stat, bool), BenchError> {
+    let mut conversation = Conversation::log_in(seat)?;
+    let stat = conversation.stat()?;
+    if let Some(known) = known.filter(|known| *known != stat) {
+        return Err(BenchError::wrong(format!(
+            "STAT of {} says {} messages with {} octets, and said {} with {}",
+            seat.user(),
+            stat.0,
+            stat.1,
+            known.0,
+            known.1
+        )));
     }
     conversation.ask(&Command::Quit)?;
-    Ok(())
+    Ok((stat, conversation.is_resumed()))
 }

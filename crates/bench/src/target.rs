@@ -1,69 +1,22 @@
-//! The server that is measured, and how to reach it.
+//! The server that is measured, its accounts, and who connects to it from where.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::path::Path;
-use std::sync::Arc;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use sasl::Secret;
+use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::BenchError;
+use crate::error::BenchError;
+pub(crate) use crate::transport::Stream;
+use crate::transport::Transport;
 
-/// Silence after which a measured server counts as hung.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Loopback addresses that connections may come from: 127.0.0.2 and on.
+pub const SOURCES_MAX: u32 = 1 << 20;
 
-/// How octets travel to the server.
-#[derive(Clone, Debug)]
-pub enum Transport {
-    /// In clear.
-    Plain,
-    /// Inside TLS from the first octet on; the certificate must be for this name.
-    Tls(Arc<ClientConfig>, ServerName<'static>),
-}
-
-impl Transport {
-    /// TLS that trusts the certificates of a PEM file and nothing else, without resumption, so
-    /// that each connection pays a full handshake.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read, or holds no certificate, or the name is not one.
-    pub fn tls(roots: &Path, name: &str) -> Result<Self, BenchError> {
-        let unreadable = |why: String| BenchError::Roots {
-            file: roots.to_owned(),
-            why,
-        };
-        let mut store = RootCertStore::empty();
-        let certificates =
-            CertificateDer::pem_file_iter(roots).map_err(|error| unreadable(error.to_string()))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-            store
-                .add(certificate)
-                .map_err(|error| unreadable(error.to_string()))?;
-        }
-        if store.is_empty() {
-            return Err(unreadable("it holds no certificate".to_owned()));
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unreadable(error.to_string()))?
-            .with_root_certificates(store)
-            .with_no_client_auth();
-        config.resumption = rustls::client::Resumption::disabled();
-        config.alpn_protocols = vec![b"pop3".to_vec()];
-        let name = ServerName::try_from(name.to_owned())
-            .map_err(|_| BenchError::ServerName(name.to_owned()))?;
-        Ok(Self::Tls(Arc::new(config), name))
-    }
-}
-
-/// A server, an account on it, and how to reach it.
+/// A server, accounts on it, and how to reach it.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Where it listens.
@@ -74,6 +27,10 @@ pub struct Target {
     pub users: Vec<String>,
     /// The password of all of them.
     pub password: Secret,
+    /// Connections come from so many loopback addresses in turn; 0: from where the system says.
+    pub sources: u32,
+    /// Silence after which the server counts as hung.
+    pub patience: Duration,
 }
 
 impl Target {
@@ -91,49 +48,67 @@ impl Target {
             .ok_or_else(unknown)
     }
 
+    /// That connections can come from where they shall.
+    pub(crate) fn check(&self) -> Result<(), BenchError> {
+        let reaches = match self.address.ip() {
+            IpAddr::V4(address) => address.is_loopback(),
+            IpAddr::V6(_) => false,
+        };
+        match self.sources == 0 || reaches {
+            true => Ok(()),
+            false => Err(BenchError::NotLoopback(self.address.to_string())),
+        }
+    }
+
+    /// The place of the n-th connection. What TLS remembers stays with it.
+    pub(crate) fn seat(&self, connection: usize) -> Seat<'_> {
+        let source = u32::try_from(connection)
+            .unwrap_or(u32::MAX)
+            .checked_rem(self.sources.min(SOURCES_MAX))
+            .map(|nth| Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + 1 + nth));
+        Seat {
+            target: self,
+            user: &self.users[connection % self.users.len()],
+            source,
+            transport: self.transport.with_own_memory(),
+        }
+    }
+}
+
+/// Who connects: an account, and from where.
+pub(crate) struct Seat<'a> {
+    target: &'a Target,
+    user: &'a str,
+    source: Option<Ipv4Addr>,
+    transport: Transport,
+}
+
+impl<'a> Seat<'a> {
+    pub(crate) fn user(&self) -> &'a str {
+        self.user
+    }
+
+    pub(crate) fn password(&self) -> &'a Secret {
+        &self.target.password
+    }
+
     /// Connects, and shakes hands if the transport is TLS.
     pub(crate) fn connect(&self) -> io::Result<Stream> {
-        let socket = TcpStream::connect(self.address)?;
+        let socket = self.socket()?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(READ_TIMEOUT))?;
-        match &self.transport {
-            Transport::Plain => Ok(Stream::Plain(socket)),
-            Transport::Tls(config, name) => {
-                let connection = ClientConnection::new(Arc::clone(config), name.clone())
-                    .map_err(io::Error::other)?;
-                Ok(Stream::Tls(Box::new(StreamOwned::new(connection, socket))))
-            }
-        }
-    }
-}
-
-/// A connection's octets, in clear or inside TLS.
-pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(buffer),
-            Self::Tls(stream) => stream.write(buffer),
-        }
+        socket.set_read_timeout(Some(self.target.patience))?;
+        self.transport.over(socket)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
+    fn socket(&self) -> io::Result<TcpStream> {
+        let Some(source) = self.source else {
+            return TcpStream::connect(self.target.address);
+        };
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        // The source port is chosen when the other end is known: it may serve several of them.
+        setsockopt(&socket, IpBindAddressNoPort, &true)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        socket.connect(&self.target.address.into())?;
+        Ok(socket.into())
     }
 }

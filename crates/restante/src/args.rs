@@ -1,11 +1,18 @@
 //! The command line. Help, man pages and completions all come from this one definition.
 
+mod bench;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
 use crate::failure::{Code, Failure};
+
+pub(crate) use bench::{
+    Accounts, Bench, Corpus, Deliver as BenchDeliver, Format as CorpusFormat, Measured, Server,
+    Sizes,
+};
 
 /// The post office that keeps your mail until you call for it: a POP3 mail drop.
 #[derive(Debug, Parser)]
@@ -50,10 +57,11 @@ pub(crate) enum Command {
     /// Maildrops: where messages wait
     #[command(subcommand)]
     Maildrop(Maildrop),
-    /// Measure a POP3 server
+    /// Measure any POP3 server, and compare servers
     ///
-    /// Every answer is checked while it is measured; the first wrong one ends the run. Messages
-    /// are retrieved and never deleted.
+    /// Every answer and every octet is verified while it is measured; the first wrong one ends the
+    /// run. Only `drain` deletes messages.
+    #[command(subcommand)]
     Bench(Bench),
     /// Print completions for a shell
     Completions {
@@ -247,61 +255,6 @@ pub(crate) struct Terms {
     /// Sessions see so many messages, the newest, or all, or default
     #[arg(long, value_name = "N")]
     pub(crate) messages_shown: Option<String>,
-}
-
-/// `restante bench`.
-#[derive(Args, Debug)]
-pub(crate) struct Bench {
-    /// What is done to the server
-    #[arg(value_enum)]
-    pub(crate) workload: Workload,
-    /// Where the server listens
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1110")]
-    pub(crate) server: String,
-    /// An account to log in with; with several, connections take them in turn
-    #[arg(long = "user", value_name = "NAME", required = true)]
-    pub(crate) users: Vec<String>,
-    #[command(flatten)]
-    pub(crate) password: PasswordSource,
-    /// Speak TLS from the first octet on, and trust the certificates of this PEM file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) tls: Option<PathBuf>,
-    /// The name that the server's certificate must have
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "localhost",
-        requires = "tls"
-    )]
-    pub(crate) tls_name: String,
-    /// Connections at once
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub(crate) connections: usize,
-    /// How long to measure, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    pub(crate) seconds: u64,
-    /// Commands sent ahead of their replies (retrieve)
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) window: usize,
-    /// The server's process on this machine: its CPU time and memory are measured too
-    #[arg(long, value_name = "PID")]
-    pub(crate) pid: Option<i32>,
-    /// As JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// What `restante bench` does to a server.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Workload {
-    /// Connect, log in, STAT, QUIT, again and again
-    Poll,
-    /// Retrieve all messages again and again
-    Retrieve,
-    /// Hold sessions that say nothing
-    Idle,
-    /// Log in, STAT, LIST, UIDL, QUIT, again and again
-    List,
 }
 
 /// `restante maildrop`.

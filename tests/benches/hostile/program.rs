@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::{Accounts, Password, PasswordHash};
-use bench::Process;
+use bench::Account;
 use maildrop::{Addressee, Envelope, MaildropId, Maildrops, Measure, NativeSettings};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -137,20 +137,20 @@ sessions_per_address_max = 0
 
     /// Proportional memory in octets, without the kernel's part.
     pub(crate) fn memory(&self) -> i64 {
-        let memory = self.process().memory().expect("the server runs");
+        let memory = self.account().memory().expect("the server runs");
         i64::try_from(memory.proportional).unwrap()
     }
 
     /// CPU seconds that the server used a second while something was done.
     pub(crate) fn cpu<T>(&self, work: impl FnOnce() -> T) -> (f64, T) {
-        let (before, start) = (self.process().cpu_time().unwrap(), Instant::now());
+        let (before, start) = (self.account().cpu_time().unwrap(), Instant::now());
         let value = work();
-        let used = self.process().cpu_time().unwrap() - before;
+        let used = self.account().cpu_time().unwrap() - before;
         (used.as_secs_f64() / start.elapsed().as_secs_f64(), value)
     }
 
-    fn process(&self) -> Process {
-        Process(i32::try_from(self.child.id()).unwrap())
+    fn account(&self) -> Account {
+        Account::Tree(i32::try_from(self.child.id()).unwrap())
     }
 
     fn log(&self) -> String {

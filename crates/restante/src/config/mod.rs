@@ -27,7 +27,7 @@ use crate::failure::{Code, Failure};
 use crate::output::{self, note};
 
 pub(crate) use document::{Level, Problem};
-pub(crate) use values::{EXPIRE_DAYS_MAX, quota, say_duration, say_kept};
+pub(crate) use values::{EXPIRE_DAYS_MAX, octets, quota, say_duration, say_kept};
 
 /// Where the configuration lies unless somebody says otherwise.
 pub(crate) const DEFAULT_FILE: &str = "/etc/restante/restante.toml";

@@ -1,13 +1,13 @@
 //! `restante bench` against `restante serve`.
 
+use std::fs;
+
 use crate::accounts::with_bob;
 use crate::run::{Ended, Site, run};
 use crate::serving::{Server, servable};
 
-fn bench(site: &Site, server: &str, workload: &str, password: &[u8]) -> Ended {
-    let arguments = [
-        "bench",
-        workload,
+fn bench(site: &Site, server: &str, workload: &[&str], password: &[u8]) -> Ended {
+    let common = [
         "--server",
         server,
         "--user",
@@ -19,7 +19,19 @@ fn bench(site: &Site, server: &str, workload: &str, password: &[u8]) -> Ended {
         "1",
         "--json",
     ];
-    site.run(&arguments, password)
+    site.run(&[&["bench"], workload, &common].concat(), password)
+}
+
+fn outcome(ended: &Ended) -> serde_json::Value {
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+fn figure(outcome: &serde_json::Value, name: &str) -> f64 {
+    let figures = outcome["figures"].as_array().unwrap();
+    let figure = figures.iter().find(|figure| figure["name"] == name);
+    figure.unwrap_or_else(|| panic!("{name}: {outcome}"))["value"]
+        .as_f64()
+        .unwrap()
 }
 
 #[test]
@@ -30,12 +42,19 @@ fn each_workload_reports_what_it_saw() {
         site.run(&["deliver", "bob"], text.as_bytes()).with(0);
     }
     let server = Server::quiet(&site);
-    for workload in ["poll", "retrieve", "idle", "list"] {
-        let ended = bench(&site, &server.pop3, workload, b"redqueen\n").with(0);
-        let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-        assert_eq!(report["workload"], workload, "{report}");
+    for words in [
+        &["poll"][..],
+        &["poll", "--rate", "50"],
+        &["retrieve", "--window", "2"],
+        &["idle"],
+        &["list"],
+    ] {
+        let ended = bench(&site, &server.pop3, words, b"redqueen\n").with(0);
+        let report = outcome(&ended);
+        assert_eq!(report["workload"], words[0], "{report}");
+        assert_eq!(report["label"], server.pop3, "{report}");
     }
-    let wrong = bench(&site, &server.pop3, "poll", b"jabberwock\n").with(65);
+    let wrong = bench(&site, &server.pop3, &["poll"], b"jabberwock\n").with(65);
     assert!(wrong.stderr.contains("[AUTH]"), "{}", wrong.stderr);
     assert_eq!(wrong.stdout, "");
     // What was measured is still there.
@@ -47,7 +66,7 @@ fn each_workload_reports_what_it_saw() {
         !log.contains("redqueen") && !log.contains("jabberwock"),
         "{log}"
     );
-    let gone = bench(&site, &address, "poll", b"redqueen\n").with(69);
+    let gone = bench(&site, &address, &["poll"], b"redqueen\n").with(69);
     assert!(
         gone.stderr.contains("is the server running"),
         "{}",
@@ -56,15 +75,90 @@ fn each_workload_reports_what_it_saw() {
 }
 
 #[test]
+fn a_corpus_is_known_by_its_stamps_until_it_is_drained() {
+    let site = with_bob();
+    servable(&site);
+    let mail = site.place("DIR/mail");
+    let words = [
+        "bench",
+        "corpus",
+        &mail,
+        "--format",
+        "eml",
+        "--messages",
+        "20",
+        "--size",
+        "2 KiB",
+    ];
+    let written = site.run(&words, b"").with(0);
+    assert!(
+        written.stdout.starts_with("20 messages written"),
+        "{written:?}"
+    );
+    site.run(&words, b"").with(73);
+    site.run(&["maildrop", "import", "bob", &mail], b"").with(0);
+    let server = Server::quiet(&site);
+    let retrieved = outcome(&bench(&site, &server.pop3, &["retrieve"], b"redqueen\n").with(0));
+    assert!((figure(&retrieved, "messages known by their stamp") - 100.0).abs() < 1e-9);
+    assert!((figure(&retrieved, "mean size") - 2048.0).abs() < 40.0);
+
+    let refused = bench(&site, &server.pop3, &["drain"], b"redqueen\n").with(64);
+    assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
+    let drain = ["drain", "--yes", "--window", "8"];
+    let drained = outcome(&bench(&site, &server.pop3, &drain, b"redqueen\n").with(0));
+    assert!((figure(&drained, "messages known by their stamp") - 100.0).abs() < 1e-9);
+    assert_eq!(drained["timings"][1]["count"], 20, "{drained}");
+    let empty = bench(&site, &server.pop3, &drain, b"redqueen\n").with(65);
+    assert!(empty.stderr.contains("is empty"), "{}", empty.stderr);
+    server.stop();
+}
+
+#[test]
+fn two_outcomes_make_a_page() {
+    let site = with_bob();
+    servable(&site);
+    let server = Server::quiet(&site);
+    let file = site.place("DIR/outcomes.json");
+    let mut text = String::new();
+    for label in ["first", "second <2>"] {
+        let words = ["poll", "--label", label, "--case", "empty"];
+        text += &bench(&site, &server.pop3, &words, b"redqueen\n")
+            .with(0)
+            .stdout;
+    }
+    server.stop();
+    fs::write(&file, text).unwrap();
+    let page = run(&["bench", "report", &file], b"").with(0).stdout;
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    assert!(
+        page.contains("second &lt;2&gt;") && page.contains("<path"),
+        "{page}"
+    );
+    let other = run(&["bench", "report", &file, "--baseline", "third"], b"").with(64);
+    assert!(other.stderr.contains("--label"), "{}", other.stderr);
+    fs::write(&file, "{}").unwrap();
+    let odd = run(&["bench", "report", &file], b"").with(66);
+    assert!(odd.stderr.contains("--json"), "{}", odd.stderr);
+}
+
+#[test]
 fn a_benchmark_needs_a_password_and_something_to_do() {
     let words = ["bench", "poll", "--user", "bob"];
     let ended = run(&words, b"").with(64);
     assert!(ended.stderr.contains("--password-file"), "{}", ended.stderr);
-    let nothing = [&words[..], &["--stdin", "--seconds", "0"]].concat();
-    let ended = run(&nothing, b"x\n").with(64);
-    assert!(
-        ended.stderr.contains("nothing would be measured"),
-        "{}",
-        ended.stderr
-    );
+    for (more, told) in [
+        (&["--seconds", "0"][..], "nothing would be measured"),
+        (&["--rate", "-1"], "no such rate"),
+        (&["--rate", "NaN"], "no such rate"),
+        (
+            &["--server", "192.0.2.1:110", "--sources", "2"],
+            "127.0.0.0/8",
+        ),
+        (&["--pid", "1", "--cgroup", "/"], "cannot be used with"),
+    ] {
+        let ended = run(&[&words[..], &["--stdin"], more].concat(), b"x\n").with(64);
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    }
+    let nobody = run(&["bench", "poll", "--stdin"], b"x\n").with(64);
+    assert!(nobody.stderr.contains("--user"), "{}", nobody.stderr);
 }

@@ -105,7 +105,7 @@ impl Site {
         ended
     }
 
-    fn place(&self, text: &str) -> String {
+    pub(crate) fn place(&self, text: &str) -> String {
         text.replace("DIR", &self.path().display().to_string())
     }
 
