@@ -3,7 +3,7 @@
 
     check.py [PART…]      only these parts; default: all
 
-Each part has a time budget on two cores with a warm build, all together less than 22 minutes. A part that
+Each part has a time budget on two cores with a warm build, all together less than 23 minutes. A part that
 takes longer says so; it does not fail for it, since a first build takes as long as it takes.
 """
 
@@ -30,7 +30,7 @@ _CARGO_OUTPUT = re.compile(r"^---- (\S+) stdout ----$")
 #: Lines of our own programs that are worth repeating.
 _NOTE = re.compile(
     r"\s+(FAILED|SKIPPED|caught|\d+ rounds|\d+ images|\d+ trials|sessions killed|seed|again"
-    r"|.*: \d+ (runs|calls|points)|this machine|\d+ s in all|lying disk)"
+    r"|.*: \d+ (runs|calls|points)|this machine|.*lower the budget|\d+ s in all|lying disk)"
 )
 _UNITTEST_SUM = re.compile(r"^Ran (\d+) tests?", re.MULTILINE)
 
@@ -223,7 +223,7 @@ _PARTS = [
     Part("inject", "an error and a kill at every call that touches the disk", 180, _script("inject.py", "--short")),
     Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py")),
     Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power),
-    Part("interop", "real messages, clients, front ends and a real Postfix", 210, _script("run.py")),
+    Part("interop", "real messages, clients, front ends and a real Postfix", 230, _script("run.py")),
 ]
 
 

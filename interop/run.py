@@ -9,7 +9,8 @@ import sys
 import time
 
 from checks import (
-    answers, certificates, channels, clock, deleting, delivering, demo, frontends, mechanisms, names, polling, retrieving,
+    answers, certificates, channels, clock, counting, deleting, delivering, demo, frontends, mechanisms, names, polling,
+    retrieving,
 )
 from harness import paths
 from harness.program import Program
@@ -43,6 +44,7 @@ def main() -> int:
     demo.all_checks(report)
     names.all_checks(report)
     clock.all_checks(report)
+    counting.all_checks(report)
     report.check("SIGTERM ends the server", lambda: _ends(program))
     report.check("no secret and no panic in the log", lambda: _log_is_clean(program))
     print(f"  {time.monotonic() - began:.0f} s in all")

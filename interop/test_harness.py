@@ -3,8 +3,10 @@
 
 import io
 import unittest
+from collections import Counter
 from pathlib import Path
 
+from checks import counting
 from harness import drop, postfix, strace, wire
 from harness.clients import fetchmail, getmail, library, mutt
 from harness.drop import Mail
@@ -12,6 +14,22 @@ from harness.oracle import Oracle, Violation
 from harness.strace import Fault
 from injection.operation import Operation, Outcome, Start
 from load.message import message, number_of
+
+
+class Budgets(unittest.TestCase):
+    def test_one_more_call_is_too_many(self):
+        for path, budget in counting.BUDGETS.items():
+            counting.judge(path, Counter(budget))
+            for call in ("fstat", "read"):
+                dearer = Counter(budget) + Counter({call: 1})
+                with self.assertRaisesRegex(AssertionError, f"{path} .*{call}: budget"):
+                    counting.judge(path, dearer)
+
+    def test_what_depends_on_timing_is_shown_only(self):
+        self.assertIn("not compared: futex 9", counting.judge("RETR of 4 KiB", Counter(preadv2=1, sendto=1, recvfrom=1, futex=9)))
+
+    def test_a_budget_that_is_too_wide_is_named(self):
+        self.assertIn("lower the budget: sendto 1 to 0.5", counting.judge("RETR of 4 KiB", Counter(preadv2=1, sendto=0.5, recvfrom=1)))
 
 
 class Rule(unittest.TestCase):
