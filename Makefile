@@ -5,13 +5,14 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz kill sim mutants inject fill powercut interop peers bench bench-peers day hostile timing long rot orders clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop peers bench bench-peers day hostile timing long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
 	@echo "make test      every check that a change must pass (.ci/run does the same)"
 	@echo "make quick     formatting, lints, documentation and tests only"
 	@echo "make fuzz      each fuzz target; SECONDS_EACH=10"
+	@echo "make counts    instructions and allocations of the hot paths; RECORD=1 records them anew"
 	@echo "make kill      the kill rig; ROUNDS=300 SEED=…"
 	@echo "make inject    an error and a kill at every call that touches the disk, every kind at every call"
 	@echo "make fill      a disk with k KiB free; POINTS=1000 SEED=…"
@@ -47,6 +48,9 @@ quick: needs
 SECONDS_EACH ?= 10
 fuzz: needs
 	@$(PYTHON) interop/fuzz.py --seconds $(SECONDS_EACH)
+
+counts: needs
+	@$(PYTHON) interop/counts.py $(if $(RECORD),--record)
 
 ROUNDS ?= 300
 kill: needs build

@@ -18,6 +18,7 @@ need mpop mpop
 need fetchmail fetchmail
 need swaks swaks
 need strace strace
+need valgrind valgrind
 need mount mount
 need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs

@@ -6,6 +6,7 @@ import unittest
 from collections import Counter
 from pathlib import Path
 
+import counts
 from checks import counting
 from harness import drop, postfix, strace, wire
 from harness.clients import fetchmail, getmail, library, mutt
@@ -30,6 +31,26 @@ class Budgets(unittest.TestCase):
 
     def test_a_budget_that_is_too_wide_is_named(self):
         self.assertIn("lower the budget: sendto 1 to 0.5", counting.judge("RETR of 4 KiB", Counter(preadv2=1, sendto=0.5, recvfrom=1)))
+
+
+class Counts(unittest.TestCase):
+    def test_profile(self):
+        profile = (
+            "events: Ir\nfn=counts::measured\n0 5\ncfn=malloc\ncalls=3 0 \n0 90\n"
+            "cfn=counts::poll\ncalls=1 0 \n0 7\nfn=malloc\n0 9\ncfn=malloc'2\ncalls=9 0 \n0 1\n"
+            "fn=counts::poll\n0 2\ncfn=realloc\ncalls=2 0 \n0 4\ntotals: 123\n"
+        )
+        self.assertEqual(counts.parse(profile), {"instructions": 123, "allocations": 5})
+        with self.assertRaises(ValueError):
+            counts.parse("totals: 0\n")
+
+    def test_what_is_dearer_and_what_is_cheaper(self):
+        record = {"instructions": 1000, "allocations": 100}
+        counts.judge(record, {"instructions": 1029, "allocations": 105})
+        for count in ({"instructions": 1031, "allocations": 100}, {"instructions": 1000, "allocations": 106}):
+            with self.assertRaises(AssertionError):
+                counts.judge(record, count)
+        self.assertIn("lower the budget", counts.judge(record, {"instructions": 900, "allocations": 100}))
 
 
 class Rule(unittest.TestCase):
