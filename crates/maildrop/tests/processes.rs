@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,96 @@ fn what_another_process_did_is_not_at_hand() {
     fs::copy(&aside, &path).unwrap();
     assert!(at_hand().is_none());
     assert_eq!(one.open(DROP).map(messages).unwrap(), 1);
+}
+
+/// Whatever other processes have done to a maildrop, this one has at hand what is there, or nothing.
+#[test]
+fn what_is_at_hand_is_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = || Maildrops::native(dir.path(), &any()).unwrap();
+    let (one, two) = (new(), new());
+    let seen = |session: OpenMaildrop| {
+        let listing = session.listing();
+        let numbers = (0..listing.len()).filter_map(MessageNumber::from_index);
+        let ids = numbers.filter_map(|number| listing.unique_id(number).map(<[u8]>::to_vec));
+        (listing.is_partial(), ids.collect::<Vec<_>>())
+    };
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    let mut at_hand = 0;
+    for step in 0..500 {
+        let who = if random(3) == 0 { &one } else { &two };
+        match random(12) {
+            0..4 => drop(deliver(who, format!("N: {step}\r\n\r\n").as_bytes())),
+            4 => {
+                let session = who.open(DROP).unwrap();
+                let half = all(session.listing().len().div_ceil(2));
+                session.commit(&half).unwrap();
+            }
+            5 => {
+                let session = who.open(DROP).unwrap();
+                let first = all(session.listing().len().min(1));
+                session.hide(&first).unwrap();
+            }
+            6 => who.tidy(DROP).unwrap(),
+            7 => drop(who.compact(DROP).unwrap()),
+            8 => {
+                let uids = who.deleted(DROP).unwrap();
+                let uids: Vec<_> = uids.iter().map(|deleted| deleted.uid).collect();
+                who.undelete(DROP, &uids).unwrap();
+            }
+            9 => {
+                let uids = who.hidden(DROP).unwrap();
+                let uids: Vec<_> = uids.iter().map(|hidden| hidden.uid).collect();
+                who.unhide(DROP, &uids).unwrap();
+            }
+            10 => who.rename(DROP, &format!("mrose{step}")).unwrap(),
+            _ => {}
+        }
+        let opened = match one.open_at_hand(DROP, &View::default()) {
+            Some(opened) => {
+                at_hand += 1;
+                opened
+            }
+            None => one.open(DROP),
+        };
+        let told = seen(opened.unwrap());
+        assert_eq!(told, seen(new().open(DROP).unwrap()), "step {step}");
+    }
+    assert!(at_hand > 100, "{at_hand}");
+}
+
+/// What another process has said yes to is seen by whoever looks afterwards, however close.
+#[test]
+fn what_was_acknowledged_meanwhile_is_at_hand_or_nothing_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = [0, 1].map(|_| Maildrops::native(dir.path(), &any()).unwrap());
+    deliver(&one, b"N: 0\r\n\r\n");
+    drop(one.open(DROP).unwrap());
+    let acknowledged = AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        let delivering = scope.spawn(|| {
+            for n in 1..200 {
+                deliver(&two, format!("N: {n}\r\n\r\n").as_bytes());
+                acknowledged.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let mut at_hand = 0;
+        while !delivering.is_finished() {
+            let least = acknowledged.load(Ordering::SeqCst);
+            let opened = one.open_at_hand(DROP, &View::default());
+            at_hand += usize::from(opened.is_some());
+            let opened = opened.unwrap_or_else(|| one.open(DROP)).unwrap();
+            let seen = opened.listing().len();
+            assert!(seen >= least, "{seen} of {least}");
+        }
+        assert!(at_hand > 0);
+    });
 }
 
 #[test]

@@ -10,9 +10,10 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::Group;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tracing::warn;
 
 use crate::address::Address;
@@ -137,8 +138,8 @@ pub fn bind(config: &Config) -> Result<Bound, StartError> {
                     .map_err(|error| explain(listener, text, error))?;
                 for address in resolved {
                     let shown = address.to_string();
-                    let socket =
-                        bind_tcp(address).map_err(|error| explain(listener, &shown, error))?;
+                    let socket = bind_tcp(address, &config.limits)
+                        .map_err(|error| explain(listener, &shown, error))?;
                     let bound = socket
                         .local_addr()
                         .map_err(|error| explain(listener, &shown, error))?;
@@ -233,7 +234,7 @@ pub(crate) fn fit_descriptors(limits: &mut Limits) -> io::Result<()> {
     Ok(())
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_tcp(address: SocketAddr, limits: &Limits) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // After a restart the old connections' ports are still in TIME_WAIT.
     socket.set_reuse_address(true)?;
@@ -242,8 +243,28 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    // Before anybody can connect: who waits in the queue while the stores are opened has the options
+    // that the socket had when he came.
+    if let Err(error) = tune(&SockRef::from(&socket), limits) {
+        warn!(%address, %error, "socket options cannot be set");
+    }
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Small replies leave at once, and a dead peer is noticed: by keep-alive probes when nothing is under
+/// way, by the user timeout when something is. Linux hands the options of a listening socket on to what
+/// it accepts, which saves every connection six system calls.
+pub(crate) fn tune(socket: &SockRef<'_>, limits: &Limits) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    let dead = limits.dead_peer_timeout;
+    let pause = (dead / 6).max(Duration::from_secs(1));
+    let keepalive = TcpKeepalive::new()
+        .with_time((dead / 3).max(Duration::from_secs(1)))
+        .with_interval(pause)
+        .with_retries(4);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(dead))
 }
 
 /// Makes the socket under another name and moves it to its place, so that nobody can connect
@@ -333,6 +354,8 @@ const DESCRIPTORS_OF_THE_SERVER: u64 = 128;
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
 
     fn config(protocol: Protocol, address: &str) -> Config {
@@ -358,6 +381,24 @@ mod tests {
             .to_string();
         assert!(error.contains(&address.to_string()), "{error}");
         assert!(error.contains("another program listens there"), "{error}");
+    }
+
+    #[test]
+    fn who_connects_before_the_server_runs_is_no_less_noticed_when_dead() {
+        let bound = bind(&config(Protocol::Pop3, "127.0.0.1:0")).ok().unwrap();
+        let ListeningSocket::Tcp(listener) = &bound.sockets[0].socket else {
+            panic!("a TCP socket");
+        };
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let options = SockRef::from(&stream);
+        assert!(options.tcp_nodelay().unwrap() && options.keepalive().unwrap());
+        let dead = bound.config.limits.dead_peer_timeout;
+        assert_eq!(options.tcp_user_timeout().unwrap(), Some(dead));
+        let probes =
+            options.tcp_keepalive_interval().unwrap() * options.tcp_keepalive_retries().unwrap();
+        assert!(options.tcp_keepalive_time().unwrap() + probes <= dead);
     }
 
     #[test]

@@ -147,6 +147,10 @@ impl Connection {
         &mut self,
         mut show: impl FnMut(&mut [u8]) -> Option<Range<usize>>,
     ) -> Result<Option<usize>, End> {
+        // To a peer that reads as fast as we write nothing is ever waited for.
+        if *self.phase.borrow() == Phase::Cut {
+            return Err(End::Cut);
+        }
         let stream = &mut self.stream;
         let step = poll_fn(|context| {
             ready!(stream.poll_room(context))?;
@@ -496,5 +500,14 @@ mod tests {
         };
         let (flushed, ()) = tokio::join!(connection.flush(), cut);
         assert_eq!(flushed, Err(End::Cut));
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_a_long_message_that_never_waits() {
+        let (mut connection, _peer, tell) = pair();
+        tell.send_replace(Phase::Cut);
+        // There is room.
+        let all = |buffer: &mut [u8]| Some(0..buffer.len());
+        assert_eq!(connection.write_some(all).await, Err(End::Cut));
     }
 }

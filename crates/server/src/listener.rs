@@ -12,14 +12,14 @@ use std::time::Duration;
 use ::pop3::reply::Refusal;
 use ::pop3::xclient::Speaker;
 use nix::errno::Errno;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span, debug, error, info_span, warn};
 
-use crate::bind::SocketFile;
+use crate::bind::{SocketFile, tune};
 use crate::config::{ClientCertificates, Limits, PlaintextLogin, Protocol};
 use crate::connection::{Connection, Socket, draining};
 use crate::control::Phase;
@@ -89,23 +89,12 @@ pub(crate) enum Accepting {
 }
 
 impl Accepting {
-    /// Small replies leave at once, and a dead peer is noticed: by keep-alive probes when nothing
-    /// is under way, by the user timeout when something is. Linux hands the options of a listening
-    /// socket on to what it accepts, which saves every connection six system calls.
+    /// Gives all connections to come the options of these limits.
     fn tune(&self, limits: &Limits) -> io::Result<()> {
-        let Self::Tcp(listener) = self else {
-            return Ok(());
-        };
-        let socket = SockRef::from(listener);
-        socket.set_tcp_nodelay(true)?;
-        let dead = limits.dead_peer_timeout;
-        let pause = (dead / 6).max(Duration::from_secs(1));
-        let keepalive = TcpKeepalive::new()
-            .with_time((dead / 3).max(Duration::from_secs(1)))
-            .with_interval(pause)
-            .with_retries(4);
-        socket.set_tcp_keepalive(&keepalive)?;
-        socket.set_tcp_user_timeout(Some(dead))
+        match self {
+            Self::Tcp(listener) => tune(&SockRef::from(listener), limits),
+            Self::Unix(..) => Ok(()),
+        }
     }
 
     /// The next connection, and how its peer is named in the log.
@@ -134,13 +123,14 @@ impl Door {
     pub(crate) async fn keep(self, socket: Accepting) {
         let mut spare = Spare::new();
         let mut live = self.live.clone();
-        self.tune(&socket);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = draining(&self.phase) => return,
                 Ok(()) = live.changed() => {
-                    self.tune(&socket);
+                    if let Err(error) = socket.tune(&live.borrow().config.limits) {
+                        warn!(listener = self.name, %error, "socket options cannot be set");
+                    }
                     continue;
                 }
                 accepted = socket.accept() => accepted,
@@ -149,13 +139,6 @@ impl Door {
                 Ok((socket, peer)) => self.admit(socket, peer),
                 Err(error) => self.recover(&error, &socket, &mut spare).await,
             }
-        }
-    }
-
-    /// Gives all connections to come what one would have to be given each.
-    fn tune(&self, socket: &Accepting) {
-        if let Err(error) = socket.tune(&self.live.borrow().config.limits) {
-            warn!(listener = self.name, %error, "socket options cannot be set");
         }
     }
 
@@ -400,25 +383,5 @@ mod tests {
         }
         let octets = task_octets(session);
         assert!(octets <= 6 * 1024, "{octets} octets for each connection");
-    }
-
-    #[tokio::test]
-    async fn a_dead_peer_is_noticed_within_the_time_limit() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let accepting = Accepting::Tcp(listener);
-        let limits = Limits::default();
-        accepting.tune(&limits).unwrap();
-        let _peer = tokio::net::TcpStream::connect(address).await.unwrap();
-        let (Socket::Tcp(stream), _) = accepting.accept().await.unwrap() else {
-            panic!("a TCP socket");
-        };
-        let options = SockRef::from(&stream);
-        assert!(options.tcp_nodelay().unwrap() && options.keepalive().unwrap());
-        let dead = limits.dead_peer_timeout;
-        assert_eq!(options.tcp_user_timeout().unwrap(), Some(dead));
-        let probes =
-            options.tcp_keepalive_interval().unwrap() * options.tcp_keepalive_retries().unwrap();
-        assert!(options.tcp_keepalive_time().unwrap() + probes <= dead);
     }
 }

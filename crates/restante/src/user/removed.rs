@@ -16,9 +16,9 @@ use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, say};
 use crate::stock;
 
-/// Removes an account; its mail too, if that is asked for, and then also that of accounts of the name
-/// which were removed before: a session that held a maildrop must not make the rest of the work
-/// impossible.
+/// Removes an account; its mail too, if that is asked for. Where there is none of that name any more it
+/// is the mail of those that were removed before: a session that held a maildrop must not make the rest
+/// of the work impossible.
 ///
 /// # Errors
 ///
@@ -38,13 +38,12 @@ pub(super) fn remove(
             date::moment(removed.purge_due)
         );
     }
-    let (name, removed) = (folded(name)?, of_name(&accounts, name)?);
-    let drops = match accounts.show(&name) {
-        Ok(account) => vec![account.maildrop],
-        Err(AccountsError::Unknown(_)) if !removed.is_empty() => {
-            removed.iter().map(|removed| removed.maildrop).collect()
-        }
-        Err(error) => return Err(error.into()),
+    let name = folded(name)?;
+    let found = found(&accounts, &name)?;
+    let drops = match &found {
+        (Some(drop), _) => vec![*drop],
+        (None, removed) if removed.is_empty() => return Err(AccountsError::Unknown(name).into()),
+        (None, removed) => removed.clone(),
     };
     let maildrops = stock::maildrops(config)?;
     let mut messages = 0;
@@ -54,11 +53,18 @@ pub(super) fn remove(
     let messages = count(messages, "message", "messages");
     if !yes {
         confirm(&name, &messages)?;
+        // Nobody knows how long that took, and the name may be somebody else's by now.
+        if self::found(&accounts, &name)? != found {
+            return Err(Failure::new(
+                Code::Temporary,
+                format!("there is another account {name} now; nothing was deleted"),
+            )
+            .remedy("see whose mail it is: restante user list; and run this again"));
+        }
     }
     // The account first: from now on nobody can log in, and no mail comes in.
-    match accounts.remove(&name) {
-        Ok(_) | Err(AccountsError::Unknown(_)) => {}
-        Err(error) => return Err(error.into()),
+    if let (Some(_), _) = found {
+        accounts.remove(&name)?;
     }
     for drop in drops {
         let erased = maildrops.erase(MaildropId(drop));
@@ -162,6 +168,17 @@ pub(super) fn list(config: &Config, is_json: bool) -> Result<(), Failure> {
 fn folded(name: &str) -> Result<String, Failure> {
     let name = AccountName::parse(name).map_err(AccountsError::from)?;
     Ok(name.to_string())
+}
+
+/// The maildrop of the account of a name, and those of accounts of that name which were removed.
+fn found(accounts: &Accounts, name: &str) -> Result<(Option<u64>, Vec<u64>), Failure> {
+    let account = match accounts.show(name) {
+        Ok(account) => Some(account.maildrop),
+        Err(AccountsError::Unknown(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let removed = of_name(accounts, name)?;
+    Ok((account, removed.iter().map(|it| it.maildrop).collect()))
 }
 
 /// Removed accounts of a name.

@@ -18,6 +18,11 @@ fn at_terminal(site: &Site, arguments: &str, answers: &[(&str, &str)]) -> Ended 
 
 /// The same for any line of a shell.
 fn script(command: &str, answers: &[(&str, &str)]) -> Ended {
+    script_while(command, answers, || ())
+}
+
+/// The same; something happens while each question is open.
+fn script_while(command: &str, answers: &[(&str, &str)], happens: impl Fn()) -> Ended {
     let mut child = Command::new("timeout")
         .args(["60", "script", "--quiet", "--return", "--command", command])
         .arg("/dev/null")
@@ -37,6 +42,7 @@ fn script(command: &str, answers: &[(&str, &str)]) -> Ended {
             shown.push(octet[0]);
         }
         from = shown.len();
+        happens();
         writeln!(stdin, "{answer}").unwrap();
     }
     stdout.read_to_end(&mut shown).unwrap();
@@ -123,4 +129,39 @@ fn mail_is_deleted_only_after_its_owners_name_was_typed() {
     let ended = at_terminal(&site, "user remove bob --delete-mail", &typed).with(0);
     assert!(ended.stdout.contains("its mail (1 message) are deleted"));
     assert_eq!(site.run(&["maildrop", "list"], b"").with(0).stdout, "");
+}
+
+#[test]
+fn a_name_that_became_anothers_while_the_question_was_open_is_not_removed() {
+    let site = with_bob();
+    site.run(&["deliver", "bob"], b"x\n").with(0);
+    let add = || {
+        let add = ["user", "add", "bob", "--stdin"];
+        site.run(&add, b"redqueen\n").with(0);
+    };
+    let (program, config) = (env!("CARGO_BIN_EXE_restante"), site.config());
+    let command = format!(
+        "{program} -c {} user remove bob --delete-mail",
+        config.display()
+    );
+    let another = "there is another account bob now; nothing was deleted";
+    let renamed = || {
+        let rename = ["user", "rename", "bob", "robert"];
+        site.run(&rename, b"").with(0);
+        add();
+    };
+    let asked = [("This deletes bob and 1 message for ever.", "bob")];
+    let ended = script_while(&command, &asked, renamed).with(75);
+    assert!(ended.stdout.contains(another), "{}", ended.stdout);
+    let list = || site.run(&["user", "list"], b"").with(0).stdout;
+    assert_eq!(list(), "bob\nrobert\n");
+    let remove = ["user", "remove", "robert", "--delete-mail", "--yes"];
+    let ended = site.run(&remove, b"").with(0);
+    assert!(ended.stdout.contains("(1 message)"), "{}", ended.stdout);
+    // One that was removed before, and its name is given to somebody else.
+    site.run(&["user", "remove", "bob"], b"").with(0);
+    let asked = [("This deletes bob and 0 messages for ever.", "bob")];
+    let ended = script_while(&command, &asked, add).with(75);
+    assert!(ended.stdout.contains(another), "{}", ended.stdout);
+    assert_eq!(list(), "bob\n");
 }
