@@ -1,7 +1,7 @@
 //! Fixed scripts on the hot paths, for `interop/counts.py`, which runs each under callgrind and holds its
 //! instructions and allocations against what was recorded.
 //!
-//! Only what [`measured`] does is counted. What a script needs is made before, so that the count is of the
+//! What is counted begins with [`measured`]. What a script needs is made before, so that the count is of the
 //! path alone; nothing depends on a clock, a socket or another process.
 //!
 //! ```sh
@@ -68,7 +68,7 @@ fn main() {
     }
 }
 
-/// The one function whose instructions count, with all that it calls.
+/// What comes before it does not count.
 #[inline(never)]
 fn measured(script: &mut dyn FnMut()) {
     script();
