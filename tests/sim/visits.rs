@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use maildrop::{OpenError, Patience, Progress, TextError};
+use maildrop::{OpenError, Patience, Progress, TextError, View};
 use pop3::{Deletions, MessageNumber, Part};
 use restante_tests::media::SimDisk;
 use restante_tests::random::Random;
@@ -46,7 +46,12 @@ impl World {
         let held = self.holds(drop);
         let overtakes = self.overtakes();
         self.say(|| format!("process {process}: open {drop}"));
-        let (result, after) = self.operation(process, random, || store.open(self.drops[drop]));
+        let (result, after) = self.operation(process, random, || {
+            let id = self.drops[drop];
+            // As the server does.
+            let at_hand = store.open_at_hand(id, &View::default());
+            at_hand.unwrap_or_else(|| store.open(id))
+        });
         let session = match result {
             _ if after.died => return None,
             Ok(session) => session,
