@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use maildrop::native::media::Disk;
 use maildrop::{
     Addressee, DeliverError, Envelope, MaildropId, Measure, OpenError, Patience, Progress, Store,
+    View,
 };
 use pop3::{Deletions, MessageNumber, Part};
 use restante_tests::media::{Loss, Plan, SimDisk};
@@ -155,6 +156,10 @@ impl Run {
             }
             Processes::Each => std::array::from_fn(|_| store()),
         };
+        if let Setting::TwoMessages | Setting::Emptied = setting {
+            // Who knows the maildrop has it at hand.
+            stores.iter().for_each(|it| drop(it.open(DROP).unwrap()));
+        }
         Self {
             disk,
             stores,
@@ -203,7 +208,8 @@ impl Run {
     }
 
     fn take_all(&self, store: &Arc<Store<Stepped>>) {
-        let session = match store.open(DROP) {
+        let at_hand = store.open_at_hand(DROP, &View::default());
+        let session = match at_hand.unwrap_or_else(|| store.open(DROP)) {
             Ok(session) => session,
             Err(OpenError::InUse) => return,
             Err(other) => panic!("{other:?}"),

@@ -50,10 +50,12 @@ impl<D: Disk> Store<D> {
         let shared = Arc::clone(&held.shared);
         let slot = shared.slot_at_once()?;
         let known = slot.known.as_ref().filter(|_| slot.poison.is_none())?;
+        if !known.is_of(&*file) || !self.disk.is_named(&path, known.id).ok()? {
+            return None;
+        }
         // Without the append lock: another process that has it has not changed anything yet, and what
-        // it will do comes after this.
-        let stat = file.stat().ok()?;
-        if !known.is_all(&*file, stat) || !self.disk.is_named(&path, stat.id).ok()? {
+        // it will do comes after this. So this is the last call.
+        if !known.is_all(file.stat().ok()?) {
             return None;
         }
         drop(file);
@@ -63,7 +65,7 @@ impl<D: Disk> Store<D> {
 
 impl Known {
     /// Whether there is nothing about the file that catching up would find or do.
-    fn is_all(&self, file: &impl File, stat: Stat) -> bool {
+    fn is_all(&self, stat: Stat) -> bool {
         let Self { index, .. } = self;
         self.anchored
             && index.live <= MESSAGES_MAX
@@ -72,7 +74,6 @@ impl Known {
             && self.durable >= index.end
             && self.changed_ns == Some(stat.changed_ns)
             && !self.wants_sidecar(SIDECAR_RECORDS_MIN)
-            && self.is_of(file)
     }
 
     /// Whether it is the same file; the inode's number may have been given to a new one.
