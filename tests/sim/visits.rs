@@ -143,9 +143,13 @@ impl World {
         // Strangers are read at once, while nothing happens to anybody: what is shown can be read.
         self.calmly(|| {
             if view.hidden == Hidden::LeftOut && self.model().hides(drop) {
-                // Nobody had the append lock since: what the session does not see is there all the same.
-                let hidden = store.hidden(self.drops[drop]);
-                let hidden = hidden.unwrap_or_else(|error| panic!("P3: what is hidden: {error}"));
+                // What the session does not see is there all the same.
+                let hidden = match store.hidden(self.drops[drop]) {
+                    Ok(hidden) => hidden,
+                    // Opened at hand, while another process that was overtaken has the append lock.
+                    Err(_) if !is_sure => return Vec::new(),
+                    Err(error) => panic!("P3: what is hidden: {error}"),
+                };
                 listed.extend(hidden.into_iter().map(|it| Listed {
                     id: it.unique_id.as_bytes().to_vec(),
                     octets: it.octets.0,
