@@ -147,6 +147,8 @@ impl Connection {
         &mut self,
         mut show: impl FnMut(&mut [u8]) -> Option<Range<usize>>,
     ) -> Result<Option<usize>, End> {
+        // Whoever has no room keeps no buffer of his own, either.
+        self.rest();
         // To a peer that reads as fast as we write nothing is ever waited for.
         if *self.phase.borrow() == Phase::Cut {
             return Err(End::Cut);
@@ -500,6 +502,17 @@ mod tests {
         };
         let (flushed, ()) = tokio::join!(connection.flush(), cut);
         assert_eq!(flushed, Err(End::Cut));
+    }
+
+    #[tokio::test]
+    async fn who_has_no_room_for_a_long_message_keeps_no_buffer() {
+        let (mut connection, _peer, _tell) = pair();
+        connection.equip();
+        connection.output.extend_from_slice(&[b'x'; 4096]);
+        connection.flush().await.unwrap();
+        let all = |buffer: &mut [u8]| Some(0..buffer.len());
+        while connection.write_some(all).await != Err(End::WriteTimeout) {}
+        assert_eq!(connection.output.capacity(), 0);
     }
 
     #[tokio::test]

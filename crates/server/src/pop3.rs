@@ -369,6 +369,7 @@ impl Driver<'_> {
                     while let Some(octets) = self.connection.write_some(|b| text.peek(b)).await? {
                         text.advance(octets);
                     }
+                    self.connection.equip();
                 }
             }
         }
