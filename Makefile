@@ -31,7 +31,7 @@ help:
 	@echo "make long      fuzzing, killing, power cuts, injecting and filling for hours, and the ignored tests"
 
 demo:
-	$(CARGO) run --release -- demo
+	$(CARGO) run --release -p restante -- demo
 
 build:
 	$(CARGO) build --locked -p restante
