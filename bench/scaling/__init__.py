@@ -1,0 +1,1 @@
+"""How costs grow: sessions held, messages of a maildrop, maildrops, connections, cores."""
