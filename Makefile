@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop peers bench bench-peers day hostile timing long rot orders clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop peers bench bench-peers bench-scale day hostile timing long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -25,6 +25,7 @@ help:
 	@echo "make peers     the program, Dovecot and Courier asked the same, side by side"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload, PAGE=bench.html"
 	@echo "make bench-peers  the same beside Dovecot and Courier; ROUNDS_EACH=3 WRITE=--write"
+	@echo "make bench-scale  how costs grow, to 100,000 sessions and 1,000,000 maildrops; QUICK=1 WRITE=--write"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
 	@echo "make hostile   10,000 slow connections and other crowds beside real sessions; needs 25 GB"
 	@echo "make timing    whether refused logins can be told apart by the time they take; LOGINS=20000"
@@ -106,6 +107,11 @@ ROUNDS_EACH ?= 3
 bench-peers: needs
 	$(CARGO) build --release --locked -p restante
 	@$(PYTHON) bench/peers.py --rounds $(ROUNDS_EACH) --seconds $(BENCH_SECONDS) $(WRITE)
+
+# Everything stays in target/scaling; ONLY=--only=PART measures one part again.
+bench-scale: needs
+	$(CARGO) build --release --locked -p restante
+	@$(PYTHON) bench/scale.py $(if $(QUICK),--quick) $(ONLY) $(WRITE)
 
 DAY ?= target/day
 day:

@@ -3,7 +3,7 @@
 
     scale.py [--quick] [--only PART,…] [--prepare] [--write]
 
-Parts: idle, crowd, population, size, logins, cores. Data directories and what was measured stay in target/scaling, so that a part can be measured
+Parts: idle, crowd, population, size, logins, cores, serial. Data directories and what was measured stay in target/scaling, so that a part can be measured
 again by itself; `rm -r` it to begin anew. `--prepare` makes the data directories and measures nothing. `--write` puts
 the tables into docs/scaling.md. All of it takes half an hour and 40 GB, `--quick` three minutes and 1 GB.
 """
@@ -21,7 +21,7 @@ os.environ.setdefault("RESTANTE_PROFILE", "release")
 
 from harness import paths  # noqa: E402
 from harness.processes import run  # noqa: E402
-from scaling import cores, document, idle, logins, model, place, population, size  # noqa: E402
+from scaling import cores, document, idle, logins, model, place, population, serial, size  # noqa: E402
 from scaling.table import Rows  # noqa: E402
 
 #: Sessions, processes that hold them (a process may have 20,000 descriptors where this was written), TLS.
@@ -45,6 +45,7 @@ def main() -> int:
         "size": lambda rows: size.measure(rows, sizes, seconds),
         "logins": lambda rows: logins.measure(rows, usual, seconds),
         "cores": lambda rows: cores.measure(rows, usual, seconds),
+        "serial": lambda rows: serial.measure(rows, usual),
     }
     chosen = [name for name in parts if not asked.only or name in asked.only.split(",")]
     if asked.prepare:
@@ -63,7 +64,7 @@ def main() -> int:
 
 def _prepare(chosen: list[str], counts: list[int], sizes: list[int]) -> None:
     if "population" not in chosen:
-        counts = counts[-1:] if {"idle", "crowd", "logins", "cores"} & set(chosen) else []
+        counts = counts[-1:] if {"idle", "crowd", "logins", "cores", "serial"} & set(chosen) else []
     for count in sorted(set(counts)):
         population.place(count)
     if "size" in chosen:

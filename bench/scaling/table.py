@@ -11,6 +11,7 @@ _TITLES = {
     "population": "maildrops",
     "new": "maildrops",
     "login": "login",
+    "serial": "one at a time",
     "model": "machine",
     "cores": "connections, cores",
     "deliver": "connections, maildrops",
