@@ -3,9 +3,10 @@
 
     scale.py [--quick] [--only PART,…] [--prepare] [--write]
 
-Parts: idle, crowd, population, size, logins, cores, serial. Data directories and what was measured stay in target/scaling, so that a part can be measured
-again by itself; `rm -r` it to begin anew. `--prepare` makes the data directories and measures nothing. `--write` puts
-the tables into docs/scaling.md. All of it takes half an hour and 40 GB, `--quick` three minutes and 1 GB.
+Parts: idle, crowd, population, size, logins, cores, serial. Data directories and what was measured stay in
+target/scaling, so that a part can be measured again by itself; `rm -r` it to begin anew. `--prepare` makes the data
+directories and measures nothing. `--write` puts the tables into docs/scaling.md. All of it takes an hour and 30 GB,
+`--quick` five minutes and 1 GB.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A client for what `restante bench` has no workload for: accounts by the hundred thousand, each once, and single commands."""
+"""A client for what `restante bench` has no workload for: accounts by the hundred thousand, and single commands."""
 
 import socket
 import ssl

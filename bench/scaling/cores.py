@@ -36,7 +36,7 @@ def _polls(rows: Rows, here: Place, polled, connections: int, cores: str, client
     machine.calm([server.pid])
     octets, packets = machine.wire()
     outcomes = [server.bench(*words, "--seconds", seconds, client=client) for _ in range(3)]
-    sent = [after - before for after, before in zip(machine.wire(), (octets, packets))]
+    sent = [after - before for after, before in zip(machine.wire(), (octets, packets), strict=True)]
     sessions = sum(one["timings"][0]["count"] for one in outcomes) + 3 * connections
     figures = {
         "polls, /s": median(figure(one, "sessions") for one in outcomes),

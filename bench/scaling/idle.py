@@ -62,7 +62,7 @@ def _measure(rows: Rows, here: Place, sessions: int, processes: int, tls: bool, 
     parts = [range(sessions)[at : at + each] for at in range(0, sessions, each)]
     # Of many processes none has a core of its own anyway.
     cores = CLIENT if processes == 1 else f"0-{os.cpu_count() - 1}"
-    holders = [Holder(server, everybody, part[0], len(part), tls, cores) for server, part in zip(servers, parts)]
+    holders = [Holder(server, everybody, part[0], len(part), tls, cores) for server, part in zip(servers, parts, strict=True)]
     for holder in holders:
         holder.expect("warm")
     machine.calm(pids)
@@ -105,10 +105,11 @@ def _memory(pids: list[int]) -> dict[str, int]:
 
 
 def _of_kernel(before: dict, slabs: dict, sessions: int) -> dict[str, float]:
-    """What the kernel has more of than before, for both ends of each connection, and for the locked file."""
-    now, of_now = machine.kernel(), machine.slabs()
-    kib = {f"{name}, KiB": (now[name] - before[name]) / sessions / 1024 for name in ("slab", "buffers")}
-    kib["the machine, KiB"] = (before["available"] - now["available"]) / sessions / 1024
-    grown = {name: (of_now[name] - slabs.get(name, 0)) / sessions for name in of_now}
+    """What the kernel has more of than before: all slabs, and of them what is the server's of a session."""
+    grown = {name: (size - slabs.get(name, 0)) / sessions for name, size in machine.slabs().items()}
     largest = sorted(grown.items(), key=lambda one: -one[1])[:12]
-    return kib | {"slabs, octets": {name: round(octets) for name, octets in largest if octets >= 32}}
+    return {
+        "kernel, KiB": machine.end_of_server(grown) / 1024,
+        "all slabs, both ends, KiB": (machine.kernel()["slab"] - before["slab"]) / sessions / 1024,
+        "slabs, octets": {name: round(octets) for name, octets in largest if octets >= 32},
+    }

@@ -19,8 +19,6 @@ def add(rows: Rows) -> None:
     hashed = login["password hashed (argon2id)"]["CPU, µs"]
     held = [row for name, row in idle.items() if "TLS" not in name][-1]
     inside = [row for name, row in idle.items() if "TLS" in name][-1]
-    # Both ends of a connection are in this machine's kernel; a server's has one of them.
-    kernel = held["slab, KiB"] / 2
     syncs = max(row["append and fdatasync, /s"] for row in rows.of("disk").values())
     delivery = next(row for name, row in rows.of("deliver").items() if name.startswith("64"))
     octets = rows.of("cores")["8, 1"]["octets, both ways"]
@@ -35,8 +33,13 @@ def add(rows: Rows) -> None:
             "maildrops, TLS, remembered": cores * 1e6 / tls * _INTERVAL_S,
             "maildrops, hashed": cores * 1e6 / hashed * _INTERVAL_S,
             "network at polls remembered, Mbit/s": rate * octets * 8 / 1e6,
-            "idle sessions": kib / (held["memory a session, KiB"] + kernel),
-            "idle sessions, TLS": kib / (inside["memory a session, KiB"] + kernel),
+            "idle sessions": kib / _whole(held),
+            "idle sessions, TLS": kib / _whole(inside),
             "deliveries/s by CPU": cores * 1e6 / delivery["CPU, µs"],
             "deliveries/s by this disk": min(syncs, delivery["messages, /s"]),
         })
+
+
+def _whole(idle: dict) -> float:
+    """KiB of a session, the kernel's included."""
+    return idle["memory a session, KiB"] + idle["page tables a session, KiB"] + idle["kernel, KiB"]
