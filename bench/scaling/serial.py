@@ -1,9 +1,10 @@
-"""What only one thread of the server can do at once, as shares of its CPU time by `perf`, and how many polls that allows."""
+"""Where the server's CPU time of a poll goes, by `perf`; and what of it only one thread can do at once."""
 
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from harness.processes import run
 
@@ -23,6 +24,14 @@ _PLACES = {
     "maildrops known (`Table`)": ["maildrop::native::table::Table::entry_at_hand"],
     "places (`Admission`)": ["server::limits::take_one", "server::limits::permit::Permit::prove"],
 }
+#: Parts of a poll that say what kind of work it is; some are within others.
+_PARTS = {
+    "system calls, whichever": "do_syscall_64",
+    "sending, and what loopback does at once for whoever receives": "tcp_sendmsg",
+    "receiving": "__libc_recv",
+    "closing": "__close",
+    "the database of accounts": "sqlite3_step",
+}
 
 
 def measure(rows: Rows, population_size: int) -> None:
@@ -41,11 +50,18 @@ def measure(rows: Rows, population_size: int) -> None:
     cost = figure(server.bench(*words, _SECONDS), "server CPU a")
     recorder.wait(60)
     server.stop()
+    _read(rows, seen, cost)
+
+
+def _read(rows: Rows, seen: Path, cost: float) -> None:
+    """Makes rows of what was recorded while a poll cost so many microseconds."""
     words = ["perf", "report", "-i", seen, "--children", "-g", "none", "--sort", "symbol", "--stdio"]
     shares: dict[str, float] = {}
     for line in run(words, patience=120).stdout.decode(errors="replace").splitlines():
-        if found := re.match(r"\s*([\d.]+)%\s+[\d.]+%\s+\[\.\] (.*?)(?:\s{2}|$)", line):
+        if found := re.match(r"\s*([\d.]+)%\s+[\d.]+%\s+\[[.k]\] (.*?)(?:\s{2}|$)", line):
             shares.setdefault(found[2], float(found[1]) / 100)
+    for name, function in _PARTS.items():
+        rows.add("where", name, {"share of a poll, %": shares.get(function, 0) * 100})
     for name, functions in _PLACES.items():
         spent = cost * sum(shares.get(function, 0) for function in functions)
         if spent:

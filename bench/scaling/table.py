@@ -12,6 +12,7 @@ _TITLES = {
     "new": "maildrops",
     "login": "login",
     "serial": "one at a time",
+    "where": "part of a poll",
     "model": "machine",
     "cores": "connections, cores",
     "deliver": "connections, maildrops",
@@ -29,8 +30,7 @@ class Rows:
         self._about: list[str] = kept.get("about", [])
 
     def add(self, table: str, row: str, figures: dict) -> None:
-        self._tables.setdefault(table, {}).pop(row, None)
-        self._tables[table][row] = figures
+        self._tables.setdefault(table, {})[row] = figures
         self._file.write_text(json.dumps({"about": self._about, "tables": self._tables}, indent=1, ensure_ascii=False))
         print(f"{table}: {row}: {figures}", flush=True)
 
@@ -48,11 +48,25 @@ class Rows:
         """The rows of a table; a figure that is missing somewhere is a dash there."""
         rows = self.of(table)
         names = list(dict.fromkeys(name for figures in rows.values() for name, value in figures.items() if _is_one(value)))
+        if len(names) > len(rows) * 3:
+            return _upright(_TITLES[table], rows, names)
         lines = [f"| {_TITLES[table]} | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
         for row, figures in rows.items():
-            cells = [digits(figures[name]) if name in figures else "–" for name in names]
+            cells = [_cell(figures, name) for name in names]
             lines.append(f"| {row} | " + " | ".join(cells) + " |")
         return "\n".join(lines)
+
+
+def _upright(title: str, rows: dict[str, dict], names: list[str]) -> str:
+    """Figures as lines, where there are many and only a few rows."""
+    lines = [f"| {title} | " + " | ".join(rows) + " |", "|---|" + "---:|" * len(rows)]
+    for name in names:
+        lines.append(f"| {name} | " + " | ".join(_cell(figures, name) for figures in rows.values()) + " |")
+    return "\n".join(lines)
+
+
+def _cell(figures: dict, name: str) -> str:
+    return digits(figures[name]) if name in figures else "–"
 
 
 def _is_one(value: object) -> bool:
