@@ -13,7 +13,7 @@ from .table import Rows
 
 _CONNECTIONS = [1, 8, 64, 512]
 #: Of deliveries, with so many maildrops that take turns.
-_DELIVERIES = [(1, 1), (8, 8), (64, 64), (16, 1)]
+_DELIVERIES = [(1, 1), (16, 1), (8, 8), (64, 64)]
 _OCTETS = 4096
 
 
@@ -67,18 +67,21 @@ def _waits(server: Server, words: list, client: str) -> dict:
 
 
 def _deliveries(rows: Rows, here: Place, seconds: int) -> None:
-    server = Server(here)
-    for connections, maildrops in _DELIVERIES:
-        users = here.users("recipients", [f"p{n}" for n in range(POLLED - maildrops, POLLED)])
-        words = ["deliver", "--users-file", users, "--connections", connections, "--size", "1KiB", "--seconds", seconds]
-        outcomes = [server.bench(*words) for _ in range(3)]
-        rows.add("deliver", f"{connections}, {maildrops}", {
-            "messages, /s": median(figure(one, "messages") for one in outcomes),
-            "CPU, µs": median(figure(one, "server CPU a") for one in outcomes),
-            "p50, ms": median(timing(one, "delivery", "p50") for one in outcomes),
-            "p99, ms": median(timing(one, "delivery", "p99") for one in outcomes),
-        })
-    server.stop()
+    both = f"{SERVER},{CLIENT}"
+    for cores, client, loads in ((SERVER, CLIENT, _DELIVERIES), (both, both, _DELIVERIES[-1:])):
+        server = Server(here, cores=cores)
+        for connections, maildrops in loads:
+            users = here.users("recipients", [f"p{n}" for n in range(POLLED - maildrops, POLLED)])
+            words = ["deliver", "--users-file", users, "--connections", connections, "--size", "1KiB"]
+            outcomes = [server.bench(*words, "--seconds", seconds, client=client) for _ in range(3)]
+            rows.add("deliver", f"{connections}, {maildrops}, {len(cores.split(','))}", {
+                "messages, /s": median(figure(one, "messages") for one in outcomes),
+                "CPU, µs": median(figure(one, "server CPU a") for one in outcomes),
+                "server busy, % of a core": median(figure(one, "server CPU in use") for one in outcomes),
+                "p50, ms": median(timing(one, "delivery", "p50") for one in outcomes),
+                "p99, ms": median(timing(one, "delivery", "p99") for one in outcomes),
+            })
+        server.stop()
 
 
 def _syncs(threads: int, seconds: int) -> float:

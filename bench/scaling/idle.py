@@ -62,7 +62,8 @@ def _measure(rows: Rows, here: Place, sessions: int, processes: int, tls: bool, 
     parts = [range(sessions)[at : at + each] for at in range(0, sessions, each)]
     # Of many processes none has a core of its own anyway.
     cores = CLIENT if processes == 1 else f"0-{os.cpu_count() - 1}"
-    holders = [Holder(server, everybody, part[0], len(part), tls, cores) for server, part in zip(servers, parts, strict=True)]
+    pairs = zip(servers, parts, strict=True)
+    holders = [Holder(server, everybody, part[0], len(part), tls, cores) for server, part in pairs]
     for holder in holders:
         holder.expect("warm")
     machine.calm(pids)

@@ -25,7 +25,7 @@ def add(rows: Rows) -> None:
     }
     plain = [row for name, row in idle.items() if "TLS" not in name][-1]
     inside = [row for name, row in idle.items() if "TLS" in name][-1]
-    delivery = rows.of("deliver")["64, 64"]
+    delivery = rows.of("deliver")["64, 64, 2"]
     syncs = max(row["append and fdatasync, /s"] for row in rows.of("disk").values())
     one_at_a_time = min(row["polls at most, /s"] for row in rows.of("serial").values())
     for cores, memory in _MACHINES:

@@ -96,6 +96,6 @@ def deliveries(rows: Rows, counts: list[int]) -> None:
         given = place(count).facts()["delivered"]
         rows.add("new", f"{count:,}", {
             "messages, /s": figure(given, "messages"),
-            "CPU, µs": figure(given, "server CPU a"),
+            "CPU, µs": figure(given, "server CPU a"), "server memory then, MiB": figure(given, "server memory"),
             "p50, ms": timing(given, "delivery", "p50"), "p99, ms": timing(given, "delivery", "p99"),
         })

@@ -15,7 +15,7 @@ _TITLES = {
     "where": "part of a poll",
     "model": "machine",
     "cores": "connections, cores",
-    "deliver": "connections, maildrops",
+    "deliver": "connections, maildrops, cores",
     "disk": "threads",
 }
 
