@@ -14,6 +14,8 @@ from .table import Rows
 _OTHER = "other"
 #: Single messages that are retrieved, deleted, delivered.
 _RETRIEVED, _DELETED, _DELIVERED = 2000, 20, 500
+#: Messages that are never deleted.
+_LEFT = 5
 
 
 def place(sizes: list[int]) -> Place:
@@ -68,6 +70,7 @@ def _measure(rows: Rows, here: Place, size: int, seconds: int) -> None:
     figures |= _delete(server, user)
     given = server.bench("deliver", "--users-file", one, "--messages", _DELIVERED, "--size", "1KiB", "--connections", 1)
     figures |= {"delivery, CPU, µs": figure(given, "server CPU a"), "delivery, p50, ms": timing(given, "delivery", "p50")}
+    _as_before(server, user, size)
     server.stop()
     figures["filled at, messages/s"] = here.facts()["filled"][str(size)]
     rows.add("size", f"{size:,}", figures)
@@ -126,15 +129,22 @@ def _delete(server: Server, user: str) -> dict:
     times, before = [], machine.cpu(server.pid)
     for number in range(_DELETED):
         conversation = Conversation(server.port).log_in(user)
-        conversation.ask(f"DELE {number % 5 + 1}")
+        # Deleting down to nothing would be another thing.
+        if int(conversation.ask("STAT").split()[1]) <= _LEFT:
+            conversation.quit()
+            break
+        conversation.ask(f"DELE {number % _LEFT + 1}")
         start = time.perf_counter()
         conversation.quit()
         times.append(time.perf_counter() - start)
-        if number == 0:
-            # Deleting down to nothing would be another thing.
-            continue
-        if int(Conversation(server.port).log_in(user).ask("STAT").split()[1]) <= 5:
-            break
     machine.calm([server.pid])
     spent = machine.cpu(server.pid) - before
     return {"DELE and QUIT, CPU, ms": spent * 1e3 / len(times), "QUIT, p50, ms": median(times) * 1e3}
+
+
+def _as_before(server: Server, user: str, size: int) -> None:
+    """Deletes what is there beyond the size, for the next time."""
+    conversation = Conversation(server.port).log_in(user)
+    for number in range(size + 1, int(conversation.ask("STAT").split()[1]) + 1):
+        conversation.ask(f"DELE {number}")
+    conversation.quit()
