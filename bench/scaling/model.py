@@ -40,6 +40,8 @@ def add(rows: Rows) -> None:
             "deliveries/s by CPU": cores * 1e6 / delivery["CPU, µs"],
             "deliveries/s by this disk": syncs,
         }
+        # More digits would claim more than slopes can say.
+        figures = {name: float(f"{value:.3g}") for name, value in figures.items()}
         rows.add("model", f"{cores} cores, {memory} GiB", figures)
 
 
