@@ -5,7 +5,7 @@
 
 Parts: idle, crowd, population, size, logins, cores, serial. Data directories and what was measured stay in
 target/scaling, so that a part can be measured again by itself; `rm -r` it to begin anew. `--prepare` makes the data
-directories and measures nothing. `--write` puts the tables into docs/scaling.md. All of it takes an hour and 30 GB,
+directories and measures nothing. `--write` puts the tables into docs/scaling.md. All of it takes an hour and 15 GB,
 `--quick` five minutes and 1 GB.
 """
 
