@@ -155,13 +155,13 @@ _MUTANTS = [
         "inode-not-compared",
         "whoever gets the append lock does not look whether the file was replaced",
         "append.rs",
-        (("named.is_ok_and(|named| named == stat.id)", "named.is_ok_and(|_| stat.len > 0)"),),
+        (("is_named(&path, stat.id).unwrap_or(false)", "is_named(&path, stat.id).is_ok_and(|_| stat.len > 0)"),),
     ),
     Mutant(
         "session-inode-not-compared",
         "whoever gets the session lock does not look whether the file was replaced",
         "session.rs",
-        (("named.is_ok_and(|named| named == locked)", "named.is_ok_and(|_| locked.inode > 0)"),),
+        (("is_named(&path, id).unwrap_or(false)", "is_named(&path, id).is_ok_and(|_| id.inode > 0)"),),
     ),
     Mutant(
         "no-session-lock",
