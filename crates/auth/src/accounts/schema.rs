@@ -79,6 +79,9 @@ const STEPS: &[&str] = &[
         CHECK (messages_shown = -1 OR messages_shown > 0);
     CREATE INDEX account_disposition ON account (disposition)
         WHERE removed IS NULL AND disposition IS NOT NULL;",
+    // The maildrop of a removed account is being erased: from now on nothing gives it back.
+    "ALTER TABLE account ADD COLUMN erasing INTEGER NOT NULL DEFAULT 0
+        CHECK (erasing = 0 OR (erasing = 1 AND removed IS NOT NULL));",
 ];
 
 /// The newest version of the schema.
@@ -326,7 +329,7 @@ mod tests {
             refused,
             Err(AccountsError::Newer {
                 found: 99,
-                known: 4
+                known: 5
             })
         ));
         assert_eq!(text(&connection, "user_version"), "Integer(99)");
