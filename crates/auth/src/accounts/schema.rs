@@ -21,9 +21,12 @@ pub(crate) const FILE: &str = "accounts.db";
 /// SQLite's log beside it. It is there as long as somebody has the database open, or did not end well.
 pub(super) const LOG: &str = "accounts.db-wal";
 
+/// What those share who have it open. It is there whenever somebody has.
+pub(super) const SHARED_MEMORY: &str = "accounts.db-shm";
+
 /// What only the owner may read: the database, what SQLite keeps beside it while it is open (with the
 /// database's mode, unless it was copied there), and the key of the APOP secrets.
-const OWNERS_ONLY: [&str; 4] = [FILE, LOG, "accounts.db-shm", apop_key::FILE];
+const OWNERS_ONLY: [&str; 4] = [FILE, LOG, SHARED_MEMORY, apop_key::FILE];
 
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
