@@ -95,7 +95,7 @@ _MUTANTS = [
     Mutant(
         "delete-without-checksum",
         "the body of a DELETE is believed without its checksum",
-        "record.rs",
+        "record/mod.rs",
         (
             (
                 "Ok((whole && crc32c::crc32c(&body) == self.record.crc).then_some(body))",
