@@ -250,7 +250,7 @@ _MUTANTS = [
     Mutant(
         "sidecar-forgets-hidden",
         "what is hidden is not in the sidecar",
-        "index.rs",
+        "index/entry.rs",
         (
             (
                 "out.extend_from_slice(&self.place.to_le_bytes());",
