@@ -46,14 +46,7 @@ pub(super) fn data(config: &Config, findings: &mut Findings) {
             format!("close it: chmod 700 {}", data.display()),
         ),
         Ok(_) => {}
-        Err(error) => findings.error(
-            format!(
-                "{} cannot be read: {}",
-                data.display(),
-                output::plain(&error)
-            ),
-            remedy(),
-        ),
+        Err(error) => findings.error(output::unreadable(data, &error), remedy()),
     }
     if let Err(errno) = nix::unistd::access(
         data,
