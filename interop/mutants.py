@@ -95,7 +95,7 @@ _MUTANTS = [
     Mutant(
         "delete-without-checksum",
         "the body of a DELETE is believed without its checksum",
-        "record.rs",
+        "record/mod.rs",
         (
             (
                 "Ok((whole && crc32c::crc32c(&body) == self.record.crc).then_some(body))",
@@ -155,13 +155,13 @@ _MUTANTS = [
         "inode-not-compared",
         "whoever gets the append lock does not look whether the file was replaced",
         "append.rs",
-        (("named.is_ok_and(|named| named == stat.id)", "named.is_ok_and(|_| stat.len > 0)"),),
+        (("is_named(&path, stat.id).unwrap_or(false)", "is_named(&path, stat.id).is_ok_and(|_| stat.len > 0)"),),
     ),
     Mutant(
         "session-inode-not-compared",
         "whoever gets the session lock does not look whether the file was replaced",
         "session.rs",
-        (("named.is_ok_and(|named| named == locked)", "named.is_ok_and(|_| locked.inode > 0)"),),
+        (("is_named(&path, id).unwrap_or(false)", "is_named(&path, id).is_ok_and(|_| id.inode > 0)"),),
     ),
     Mutant(
         "no-session-lock",
@@ -250,7 +250,7 @@ _MUTANTS = [
     Mutant(
         "sidecar-forgets-hidden",
         "what is hidden is not in the sidecar",
-        "index.rs",
+        "index/entry.rs",
         (
             (
                 "out.extend_from_slice(&self.place.to_le_bytes());",

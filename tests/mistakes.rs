@@ -4,10 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is a test")]
 
-use pop3::server::{Channel, Connection, Passwords, Rules, Sasl, Settings, Stls, Utf8Messages};
+use pop3::server::{Channel, Connection, Passwords, Rules, Sasl, Stls};
 use pop3::xclient::Speaker;
-use pop3::{Expire, Language, Promise, Tolerances, UniqueId};
-use restante_tests::driver::{Account, Driver, Message, Reading};
+use pop3::{Expire, Promise, UniqueId};
+use restante_tests::driver::{Account, Driver, Message, Reading, settings};
 use sasl::nonce::Nonces;
 use sasl::{Mechanism, Secret};
 
@@ -35,15 +35,6 @@ fn account(messages: usize, octets: u64) -> Account {
 
 /// A connection to a server with that account, behind its greeting.
 fn connected(account: Account, stls: Stls) -> Driver {
-    let settings = Settings {
-        name: "dewey".into(),
-        command_octets_max: 512,
-        output_octets_max: 65_536,
-        language: Language::English,
-        utf8_messages: Utf8Messages::Surrogate,
-        tolerances: Tolerances::default(),
-        login_delay: None,
-    };
     let connection = Connection {
         channel: Channel::Plain,
         passwords: Passwords::Accepted,
@@ -56,7 +47,7 @@ fn connected(account: Account, stls: Stls) -> Driver {
             ..Sasl::new(Nonces::new([0; 32]))
         },
     };
-    let mut driver = Driver::new(settings, connection, vec![account]);
+    let mut driver = Driver::new(settings(), connection, vec![account]);
     driver.said();
     driver
 }

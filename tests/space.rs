@@ -276,6 +276,62 @@ fn what_was_hidden_when_it_was_deleted_comes_back_hidden_after_a_rewriting() {
 }
 
 #[test]
+fn a_second_compaction_finds_nothing_to_do() {
+    let path = Store::<SimDisk>::path_of(DROP);
+    let mut random = 1_u64;
+    let mut below = |most: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) % most
+    };
+    for round in 0..200 {
+        let disk = SimDisk::default();
+        let grace = [GRACE, Duration::ZERO][round % 2];
+        let shop = shop(&disk, grace);
+        for n in 0..1 + below(30) {
+            let envelope = Envelope {
+                unique_id: UniqueId::new(format!("UID1-{n}").as_bytes()).filter(|_| n % 3 == 0),
+                ..Envelope::default()
+            };
+            deliver_to(&shop, &MROSE, &body("m", 100 + 7 * n as usize), &envelope).unwrap();
+        }
+        for _ in 0..below(5) {
+            let session = shop.open(DROP).unwrap();
+            let (mut some, every) = (Deletions::default(), 1 + below(4));
+            for number in (1..=session.listing().len() as u32).filter(|_| below(every) == 0) {
+                some.mark(MessageNumber::new(number).unwrap());
+            }
+            match below(2) {
+                0 => session.hide(&some).unwrap(),
+                _ => session.commit(&some).unwrap(),
+            };
+        }
+        let (before, deleted) = (content(&shop), shop.deleted(DROP).unwrap());
+        // The NOTE gives the first one something to give back.
+        shop.rename(DROP, "rose").unwrap();
+        let compacted = shop.compact(DROP).unwrap();
+        assert!(
+            compacted.after <= compacted.before,
+            "{round}: {compacted:?}"
+        );
+        let written = disk.octets(&path);
+        for shop in [Arc::clone(&shop), self::shop(&disk, grace)] {
+            let calm = shop.compact(DROP).unwrap();
+            assert_eq!(calm.before, calm.after, "{round}");
+            assert!(
+                disk.octets(&path) == written,
+                "round {round}: written anew for nothing"
+            );
+            assert!(content(&shop) == before);
+            if grace == GRACE {
+                assert_eq!(shop.deleted(DROP).unwrap(), deleted);
+            }
+        }
+    }
+}
+
+#[test]
 fn unique_ids_from_elsewhere_stay_used_up() {
     let disk = SimDisk::default();
     let shop = shop(&disk, Duration::ZERO);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is a test")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use restante_tests::{client, transcript::Transcript};
 
@@ -19,13 +19,13 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-#[test]
-fn the_server_says_what_the_transcripts_say() {
+/// Plays every transcript of a folder, in every way.
+fn every(folder: &str, play: impl Fn(&Path) -> Result<usize, String>) {
     let (mut failures, mut plays) = (Vec::new(), 0);
-    let files = files("server");
+    let files = files(folder);
     for file in &files {
         let name = file.file_name().unwrap().to_string_lossy();
-        match Transcript::read(file).and_then(|transcript| transcript.play()) {
+        match play(file) {
             Ok(ways) => plays += ways,
             Err(what) => failures.push(format!("{name}: {what}")),
         }
@@ -36,19 +36,13 @@ fn the_server_says_what_the_transcripts_say() {
 }
 
 #[test]
+fn the_server_says_what_the_transcripts_say() {
+    every("server", |file| Transcript::read(file)?.play());
+}
+
+#[test]
 fn the_client_makes_of_servers_what_the_transcripts_say() {
-    let (mut failures, mut plays) = (Vec::new(), 0);
-    let files = files("client");
-    for file in &files {
-        let name = file.file_name().unwrap().to_string_lossy();
-        match client::Transcript::read(file).and_then(|transcript| transcript.play()) {
-            Ok(ways) => plays += ways,
-            Err(what) => failures.push(format!("{name}: {what}")),
-        }
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(files.len() >= 60, "only {} transcripts", files.len());
-    println!("{} transcripts, played {plays} times", files.len());
+    every("client", |file| client::Transcript::read(file)?.play());
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Both sides, and what is on its way from one to the other.
 
 use pop3::client::{Answer, CannotSend, Channel, Event, Exchange, Outcome, Session};
-use pop3::server::{self, Connection, Passwords, Sasl, Stls, Utf8Messages};
+use pop3::server::{self, Connection, Passwords, Sasl, Stls};
 use pop3::wire::Form;
 use pop3::xclient::Speaker;
-use pop3::{Command, Expire, Language, Promise, Tolerances, client};
-use restante_tests::driver::{Account, Driver};
+use pop3::{Command, Expire, Promise, client};
+use restante_tests::driver::{Account, Driver, settings};
 use restante_tests::random::Random;
 use sasl::Secret;
 use sasl::nonce::Nonces;
@@ -50,13 +50,8 @@ type Mechanism = Box<dyn FnMut(&[u8]) -> Answer>;
 
 pub(crate) fn server_settings(output_octets_max: usize) -> server::Settings {
     server::Settings {
-        name: "dewey".into(),
-        command_octets_max: 512,
         output_octets_max,
-        language: Language::English,
-        utf8_messages: Utf8Messages::Surrogate,
-        tolerances: Tolerances::default(),
-        login_delay: None,
+        ..settings()
     }
 }
 

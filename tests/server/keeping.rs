@@ -8,12 +8,15 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use auth::{Change, Expire, Quota};
+use auth::{AccountsError, Change, Expire, PasswordHash, Quota, Scheme};
 use server::Keeping;
 use siphasher::sip::SipHasher24;
 use siphasher::sip128::{Hasher128 as _, SipHasher24 as Wide};
 
 use crate::harness::{Client, Server, Setup, wait_until};
+
+/// Of the cheapest kind, since none of these passwords is ever used.
+const BCRYPT: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
@@ -245,6 +248,67 @@ fn the_maildrop_of_an_account_goes_thirty_days_after_it_was_removed() {
     assert!(alice.exists());
     assert_eq!(accounts.removed().unwrap()[0].name, "alice");
     assert_eq!(server.messages("bob"), 1);
+}
+
+/// A removed account whose mail may go, its maildrop's id, and the file of it.
+fn due(server: &Server, account: &str) -> (u64, std::path::PathBuf) {
+    server.deliver(account, "Subject: x\r\n\r\n");
+    let id = server.maildrop(account);
+    remove(server, account, auth::REMOVED_KEPT);
+    (id.0, server.maildrops.path(id).unwrap())
+}
+
+#[test]
+fn what_a_sweep_had_begun_to_delete_is_deleted_after_a_crash_and_not_given_back() {
+    let server = start(|_| {});
+    let (bob, path) = due(&server, "bob");
+    let accounts = server.auth.accounts();
+    // A sweep that came so far and no further.
+    let now = SystemTime::now();
+    assert!(accounts.claim(bob, Some(now)).unwrap().is_some());
+    let refused = accounts.restore(bob);
+    assert!(matches!(refused, Err(AccountsError::Erasing(_))));
+    assert!(path.exists());
+    sweep(&server);
+    wait_until("bob is forgotten", || {
+        accounts.removed().unwrap().is_empty()
+    });
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_account_that_comes_back_during_a_sweep_has_its_mail_or_is_refused() {
+    let server = start(|_| {});
+    let accounts = server.auth.accounts();
+    let password = auth::Password::Hash(PasswordHash::parse(Scheme::BlfCrypt, BCRYPT).unwrap());
+    let names: Vec<_> = (0..60).map(|number| format!("bob{number}")).collect();
+    let all: Vec<_> = names
+        .iter()
+        .map(|name| {
+            accounts.add(name, &password).unwrap();
+            (name, due(&server, name))
+        })
+        .collect();
+    sweep(&server);
+    // From the other end, when the sweep has begun: they meet somewhere.
+    wait_until("the sweep deletes", || !all[0].1.1.exists());
+    let mut back = 0;
+    for (name, (maildrop, path)) in all.iter().rev() {
+        match accounts.restore(*maildrop) {
+            Ok(_) => {
+                back += 1;
+                assert_eq!(server.messages(name), 1);
+                assert!(path.exists());
+            }
+            Err(AccountsError::Erasing(_) | AccountsError::NotRemoved(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    wait_until("the others are forgotten", || {
+        accounts.removed().unwrap().is_empty()
+    });
+    let left = all.iter().filter(|(_, (_, path))| path.exists()).count();
+    assert_eq!((left, accounts.list().unwrap().len()), (back, back + 2));
 }
 
 #[test]

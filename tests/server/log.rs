@@ -444,7 +444,7 @@ fn quota_and_expiry_are_told(lines: &Lines) {
     remove(&server, "gone", auth::REMOVED_KEPT);
     age(&server, "rip", &[2]);
     sweep(&server);
-    let line = lines.find(&["the account was removed 30 days ago", &gone]);
+    let line = lines.find(&["the account was removed: its maildrop is deleted", &gone]);
     assert!(line.contains(" INFO ") && line.contains("account=\"gone\""));
     let line = lines.find(&["mail has expired and is deleted", "account=\"rip\""]);
     let octets = format!("octets={octets}");

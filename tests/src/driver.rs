@@ -7,12 +7,30 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use pop3::reply::Refusal;
-use pop3::server::{Channel, Connection, Next, Passwords, Rules, Session, Settings, Stls, Summary};
+use pop3::server::{
+    Channel, Connection, Next, Passwords, Rules, Session, Settings, Stls, Summary, Utf8Messages,
+};
 use pop3::surrogate::{self, Sizes, Surrogate};
 use pop3::xclient::Attributes;
-use pop3::{Deletions, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, wire};
+use pop3::{
+    Deletions, Header, Language, MessageNumber, Octets, Part, ScanListing, Tolerances, UniqueId,
+    wire,
+};
 use sasl::scram::{Hash, ITERATIONS_MIN, Verifier};
 use sasl::{Bindings, Login, Secret, cram_md5, prepare};
+
+/// A server that is set to nothing in particular.
+pub fn settings() -> Settings {
+    Settings {
+        name: "dewey".into(),
+        command_octets_max: 512,
+        output_octets_max: 65_536,
+        language: Language::English,
+        utf8_messages: Utf8Messages::Surrogate,
+        tolerances: Tolerances::default(),
+        login_delay: None,
+    }
+}
 
 /// A message that waits.
 #[derive(Clone, Debug)]

@@ -81,11 +81,11 @@ use std::path::Path;
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Connection, Passwords, Rules, Sasl, Settings, Stls, Utf8Messages};
 use pop3::xclient::Speaker;
-use pop3::{Disposition, Expire, Language, Promise, Tolerance, Tolerances, UniqueId, wire};
+use pop3::{Disposition, Expire, Language, Promise, Tolerance, UniqueId, wire};
 use sasl::nonce::Nonces;
 use sasl::{Mechanism, Secret};
 
-use crate::driver::{Account, Conduct, Driver, Message, Reading, Standing};
+use crate::driver::{Account, Conduct, Driver, Message, Reading, Standing, settings};
 
 /// A transcript, read.
 pub struct Transcript {
@@ -126,6 +126,15 @@ enum Pieces {
     Split(usize),
 }
 
+/// Whether a transcript says in its first line what it shows, and which clause asks for it.
+pub(crate) fn headed(text: &str) -> Result<(), String> {
+    let first = text.lines().next().unwrap_or_default();
+    match first.starts_with("# ") && first.contains("RFC ") && first.ends_with('.') {
+        true => Ok(()),
+        false => Err("line 1: must say what is shown and which clause of an RFC asks".into()),
+    }
+}
+
 impl Transcript {
     /// Reads a file.
     ///
@@ -143,20 +152,9 @@ impl Transcript {
     ///
     /// What is wrong with it, and on which line.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let first = text.lines().next().unwrap_or_default();
-        if !first.starts_with("# ") || !first.contains("RFC ") || !first.ends_with('.') {
-            return Err("line 1: must say what is shown and which clause of an RFC asks".into());
-        }
+        headed(text)?;
         let mut transcript = Self {
-            settings: Settings {
-                name: "dewey".into(),
-                command_octets_max: 512,
-                output_octets_max: 65_536,
-                language: Language::English,
-                utf8_messages: Utf8Messages::Surrogate,
-                tolerances: Tolerances::default(),
-                login_delay: None,
-            },
+            settings: settings(),
             connection: Connection {
                 channel: Channel::Plain,
                 passwords: Passwords::Accepted,

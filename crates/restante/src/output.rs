@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use crate::failure::{Code, Failure};
 
@@ -65,6 +66,11 @@ pub(crate) fn plain(error: &io::Error) -> String {
         }
         _ => text,
     }
+}
+
+/// A file that cannot be read, and why.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("{} cannot be read: {}", path.display(), plain(error))
 }
 
 /// A text without the error numbers that the standard library puts behind the system's words.

@@ -147,7 +147,9 @@ pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
 impl From<AccountsError> for Failure {
     fn from(error: AccountsError) -> Self {
         let code = match &error {
-            AccountsError::Unknown(_) | AccountsError::NotRemoved(_) => Code::NoUser,
+            AccountsError::Unknown(_)
+            | AccountsError::NotRemoved(_)
+            | AccountsError::Erasing(_) => Code::NoUser,
             AccountsError::Busy => Code::Temporary,
             AccountsError::Exposed(_) | AccountsError::Key(_) => Code::NoPermission,
             AccountsError::ScramIterations(_) => Code::Config,

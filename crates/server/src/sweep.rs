@@ -10,7 +10,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use auth::{AccountsError, Expire, Kept};
+use auth::{AccountsError, Erasing, Expire, Kept};
 use maildrop::MaildropId;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -202,27 +202,50 @@ impl Pass {
         }
     }
 
-    /// Deletes the maildrop of an account that was removed, then the last that is known of it: if it
-    /// ends between the two, the next sweep finds the account and nothing else left to do.
+    /// Deletes the maildrop of an account that was removed, then the last that is known of it. First of
+    /// all the account is claimed, so that nobody gives it back meanwhile: if the sweep ends before the
+    /// last step, the next one finds the claim and does the rest.
     fn purge(&mut self, kept: &Kept) {
         let id = MaildropId(kept.maildrop);
+        let erasing = match self.claim(kept) {
+            Ok(Some(erasing)) => erasing,
+            // It was given back since it was read.
+            Ok(None) => return,
+            Err(why) => return self.not_forgotten(kept, &why),
+        };
         if let Err(cause) = self.server.maildrops.erase(id) {
             return self.failed(kept, &cause);
         }
-        match self.server.auth.accounts().purge(kept.maildrop) {
+        match self.server.auth.accounts().purge(erasing) {
             Ok(()) => {
                 info!(
                     account = kept.account,
                     maildrop = %id,
-                    "the account was removed 30 days ago: its maildrop is deleted"
+                    "the account was removed: its maildrop is deleted"
                 );
                 self.done.purged += 1;
             }
-            Err(why) => {
-                self.done.failed += 1;
-                error!(account = kept.account, maildrop = %id, %why, "a removed account is not forgotten");
-            }
+            Err(why) => self.not_forgotten(kept, &why),
         }
+    }
+
+    fn claim(&self, kept: &Kept) -> Result<Option<Erasing>, AccountsError> {
+        let claim = || {
+            let accounts = self.server.auth.accounts();
+            accounts.claim(kept.maildrop, Some(self.now))
+        };
+        let spend = |purpose| self.server.maildrops.spend_reserve(purpose);
+        match claim() {
+            // On a full disk this is what makes room, and it needs a little to begin with.
+            Err(full) if full.is_full() && spend("a removed account").unwrap_or(false) => claim(),
+            other => other,
+        }
+    }
+
+    fn not_forgotten(&mut self, kept: &Kept, why: &AccountsError) {
+        self.done.failed += 1;
+        let id = MaildropId(kept.maildrop);
+        error!(account = kept.account, maildrop = %id, %why, "a removed account is not forgotten");
     }
 
     fn keep(&mut self, kept: &Kept) {

@@ -41,15 +41,6 @@ pub(crate) enum Doom {
     At(&'static str, u32),
 }
 
-/// How a delivery ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Delivery {
-    /// Exit code 0.
-    Acknowledged,
-    /// Killed before it could say anything.
-    Killed,
-}
-
 impl Program {
     /// The program with its data in `data`; its configuration and log go into `directory`.
     ///
@@ -141,6 +132,29 @@ scram = false
         child.wait_with_output()
     }
 
+    /// The same, of one that may be killed.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started or read.
+    fn run_doomed(&self, words: &[&str], input: &[u8], doom: Option<Doom>) -> io::Result<Output> {
+        let Some(doom) = doom else {
+            return self.run(words, input);
+        };
+        let mut child = self
+            .doomed(words, doom)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        feed(&mut child, input)?;
+        if let Doom::After(patience) = doom {
+            thread::sleep(patience);
+            child.kill()?;
+        }
+        child.wait_with_output()
+    }
+
     /// Runs a command that must succeed.
     ///
     /// # Errors
@@ -189,58 +203,19 @@ scram = false
     ) -> io::Result<bool> {
         let mut words = vec!["maildrop", "undelete", name];
         words.extend(unique_ids.iter().map(String::as_str));
-        let Some(doom) = doom else {
-            return self.must(&words, b"").map(|_| true);
-        };
-        let mut child = self
-            .doomed(&words, doom)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        if let Doom::After(patience) = doom {
-            thread::sleep(patience);
-            child.kill()?;
-        }
-        let done = child.wait_with_output()?;
-        match done.status.code() {
-            Some(0) => Ok(true),
-            None => Ok(false),
-            Some(_) => Err(failed(&words, &done)),
-        }
+        let done = self.run_doomed(&words, b"", doom)?;
+        is_acknowledged(&words, &done)
     }
 
-    /// Delivers in a process of its own, which is killed after a while if that is said.
+    /// Delivers in a process of its own, which may be killed. Returns whether it is acknowledged.
     ///
     /// # Errors
     ///
     /// When the message is refused.
-    pub(crate) fn deliver(
-        &self,
-        name: &str,
-        text: &[u8],
-        doom: Option<Doom>,
-    ) -> io::Result<Delivery> {
+    pub(crate) fn deliver(&self, name: &str, text: &[u8], doom: Option<Doom>) -> io::Result<bool> {
         let words = ["deliver", name];
-        let Some(doom) = doom else {
-            return self.must(&words, text).map(|_| Delivery::Acknowledged);
-        };
-        let mut child = self
-            .doomed(&words, doom)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        feed(&mut child, text)?;
-        if let Doom::After(patience) = doom {
-            thread::sleep(patience);
-            child.kill()?;
-        }
-        let status = child.wait()?;
-        match status.code() {
-            Some(0) => Ok(Delivery::Acknowledged),
-            None => Ok(Delivery::Killed),
-            Some(code) => Err(io::Error::other(format!("deliver ended with {code}"))),
-        }
+        let done = self.run_doomed(&words, text, doom)?;
+        is_acknowledged(&words, &done)
     }
 
     /// The unique-ids of a maildrop, in order, and whether they are hidden from sessions; none: it
@@ -305,20 +280,10 @@ scram = false
     /// When that fails.
     pub(crate) fn compact(&self, name: &str, doom: Doom) -> io::Result<()> {
         let words = ["maildrop", "compact", name];
-        let mut child = self
-            .doomed(&words, doom)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        if let Doom::After(patience) = doom {
-            thread::sleep(patience);
-            child.kill()?;
-        }
-        let done = child.wait_with_output()?;
+        let done = self.run_doomed(&words, b"", Some(doom))?;
         match done.status.code() {
-            None | Some(0 | TEMPORARY) => Ok(()),
-            Some(_) => Err(failed(&words, &done)),
+            Some(TEMPORARY) => Ok(()),
+            _ => is_acknowledged(&words, &done).map(drop),
         }
     }
 
@@ -370,6 +335,15 @@ fn feed(child: &mut Child, input: &[u8]) -> io::Result<()> {
     match child.stdin.take().map(|mut stdin| stdin.write_all(input)) {
         Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Whether a command that may have been killed came to say yes; it must not have said no.
+fn is_acknowledged(words: &[&str], done: &Output) -> io::Result<bool> {
+    match done.status.code() {
+        Some(0) => Ok(true),
+        None => Ok(false),
+        Some(_) => Err(failed(words, done)),
     }
 }
 

@@ -49,7 +49,7 @@ use pop3::Command;
 use pop3::client::{Channel, Credentials, LineEnds, Settings};
 use pop3::wire::Form;
 
-use crate::transcript::unescape;
+use crate::transcript::{headed, unescape};
 
 /// A transcript, read.
 pub struct Transcript {
@@ -102,10 +102,7 @@ impl Transcript {
     ///
     /// What is wrong with it, and on which line.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let first = text.lines().next().unwrap_or_default();
-        if !first.starts_with("# ") || !first.contains("RFC ") || !first.ends_with('.') {
-            return Err("line 1: must say what is shown and which clause of an RFC asks".into());
-        }
+        headed(text)?;
         let mut transcript = Self {
             settings: Settings {
                 form: Form::Plain,

@@ -324,7 +324,8 @@ mod tests {
         accounts.remove("bob").unwrap();
         // It can be given back with everything else; no second account of its maildrop.
         assert_eq!(accounts.missing(&copy).unwrap(), []);
-        accounts.purge(bob.maildrop).unwrap();
+        let erasing = accounts.claim(bob.maildrop, None).unwrap().unwrap();
+        accounts.purge(erasing).unwrap();
         let missing = accounts.missing(&copy).unwrap();
         let expected = Missing {
             name: "bob".into(),

@@ -28,6 +28,13 @@ pub enum AccountsError {
     /// No removed account has that maildrop.
     #[error("no removed account has the maildrop {0:016x}")]
     NotRemoved(u64),
+    /// A removed account's maildrop is being erased.
+    #[error(
+        "the mail of {0} is being deleted, so the account does not come back; \
+         finish that with `restante user remove {0} --delete-mail`; then a backup may have both: \
+         restante maildrop restore DIR {0}"
+    )]
+    Erasing(String),
     /// The hash cannot be used.
     #[error(transparent)]
     Hash(#[from] HashError),

@@ -7,7 +7,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::apop_key::ApopKey;
 use super::{Accounts, AccountsError, begun, schema};
@@ -41,6 +42,10 @@ impl Accounts {
             return Err(AccountsError::Io { path, source });
         }
         let data = schema::sound(data)?;
+        if meta.len() == 0 {
+            // A start that did not come far. Of an empty database SQLite would delete a log that is left.
+            return Ok(Some(Look::default()));
+        }
         look(&data).map(Some).map_err(|error| match error {
             AccountsError::Damaged { source, .. } => AccountsError::Damaged { path, source },
             other => other,
@@ -53,7 +58,7 @@ fn look(data: &Path) -> Result<Look, AccountsError> {
     let found = schema::version(&connection)?;
     let known = schema::KNOWN;
     match found {
-        // An empty file: a start that did not come far.
+        // Without any table: likewise.
         0 => return Ok(Look::default()),
         newer if newer > known => return Err(AccountsError::Newer { found, known }),
         _ => {}
@@ -77,22 +82,46 @@ fn look(data: &Path) -> Result<Look, AccountsError> {
     })
 }
 
-/// A connection that can write nothing. Where nobody has the database open it is told that nobody will:
-/// else SQLite would make its log and shared memory beside it only to read.
+/// A connection that can write nothing, and makes nothing beside the database: left to itself, SQLite
+/// would make its log and its shared memory only to read.
 fn connect(data: &Path) -> Result<Connection, AccountsError> {
-    let is_open = data.join(schema::LOG).exists();
+    let is_there = |name| data.join(name).exists();
+    match (is_there(schema::LOG), is_there(schema::SHARED_MEMORY)) {
+        // Nobody has it open, and it is told that nobody will.
+        (false, _) => connect_with(data, "immutable=1"),
+        // Nobody has it open, and somebody's last words are in the log only. Who needs to share nothing
+        // keeps in his own memory what would be shared.
+        (true, false) => {
+            let connection = connect_with(data, "vfs=unix-none")?;
+            connection.pragma_update(None, "locking_mode", "exclusive")?;
+            Ok(connection)
+        }
+        // Somebody has it open, or ended without closing it.
+        (true, true) => {
+            let connection = connect_with(data, "readonly_shm=1")?;
+            match schema::version(&connection).map_err(|error| error.sqlite_error().copied()) {
+                // Somebody has it open, and what he shares has no place yet where a reader could begin.
+                Err(Some(cause)) if cause.extended_code == ffi::SQLITE_READONLY_CANTINIT => {
+                    connect_with(data, "")
+                }
+                _ => Ok(connection),
+            }
+        }
+    }
+}
+
+fn connect_with(data: &Path, parameter: &str) -> Result<Connection, AccountsError> {
     let mut uri = "file:".to_owned();
     encode(data.join(schema::FILE).as_os_str(), &mut uri);
-    uri.push_str(if is_open {
-        "?mode=ro"
-    } else {
-        "?mode=ro&immutable=1"
-    });
+    uri.push_str("?mode=ro&");
+    uri.push_str(parameter);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(uri, flags)?;
+    // Or the last one who closes it would try to empty the log.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(schema::BUSY_TIMEOUT)?;
     Ok(connection)
 }
@@ -141,13 +170,42 @@ mod tests {
         assert_eq!(Accounts::look(&data).unwrap(), Some(Look::default()));
         add(&accounts, "bob");
         // While it is open, and what was written last is in the log only.
+        let names = |dir: &Path| files(dir).into_keys().collect::<Vec<_>>();
+        let open = names(&data);
         let look = Accounts::look(&data).unwrap().unwrap();
         assert!(look.begun && !look.is_older);
+        assert_eq!(names(&data), open);
         drop(accounts);
         let before = files(&data);
         assert_eq!(before.len(), 1, "{:?}", before.keys());
         assert!(Accounts::look(&data).unwrap().unwrap().begun);
         assert_eq!(files(&data), before);
+    }
+
+    #[test]
+    fn what_a_process_left_in_the_log_is_seen_and_left_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let accounts = Accounts::open(dir.path()).unwrap();
+        add(&accounts, "bob");
+        // As a crash leaves them, and as a copy without the shared memory does.
+        for left in [&["-wal", "-shm"][..], &["-wal"]] {
+            let other = tempfile::tempdir().unwrap();
+            for kind in [&[""][..], left].concat() {
+                let name = format!("{}{kind}", schema::FILE);
+                std::fs::copy(dir.path().join(&name), other.path().join(&name)).unwrap();
+            }
+            let before = files(other.path());
+            for _ in 0..2 {
+                let look = Accounts::look(other.path()).unwrap().unwrap();
+                assert!(look.begun && !look.is_older, "{left:?}");
+            }
+            assert!(files(other.path()) == before, "{left:?}");
+            std::fs::write(other.path().join(schema::FILE), []).unwrap();
+            let before = files(other.path());
+            let look = Accounts::look(other.path()).unwrap();
+            assert_eq!(look, Some(Look::default()));
+            assert!(files(other.path()) == before, "{left:?}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub use import::{Apop, ImportReport};
 pub use look::Look;
 pub use passwd_file::{ImportError, ImportLine, ImportProblem, parse_import};
 pub use recipient::Recipient;
-pub use removed::{REMOVED_KEPT, Removed};
+pub use removed::{Erasing, REMOVED_KEPT, Removed};
 pub use retention::Kept;
 pub use terms::{Disposition, Expire, Expiries, Quota, Terms};
 

@@ -34,17 +34,19 @@ impl Accounts {
     pub fn kept(&self, behind: i64, most: usize) -> Result<Vec<Kept>, AccountsError> {
         let reader = self.reader();
         let mut statement = reader.prepare_cached(
-            "SELECT id, name, maildrop, expire, removed FROM account
+            "SELECT id, name, maildrop, expire, removed, erasing FROM account
              WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let kept = statement.query_map(params![behind, most], |row| {
+            let is_erasing = row.get(5)?;
+            let removed: Option<i64> = row.get(4)?;
             Ok(Kept {
                 id: row.get(0)?,
                 account: row.get(1)?,
                 maildrop: row.get::<_, i64>(2)?.cast_unsigned(),
                 expire: row.get(3)?,
-                purge_due: row.get::<_, Option<i64>>(4)?.map(purge_due),
+                purge_due: removed.map(|removed| purge_due(removed, is_erasing)),
             })
         })?;
         Ok(kept.collect::<Result<_, _>>()?)

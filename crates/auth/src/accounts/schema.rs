@@ -21,9 +21,12 @@ pub(crate) const FILE: &str = "accounts.db";
 /// SQLite's log beside it. It is there as long as somebody has the database open, or did not end well.
 pub(super) const LOG: &str = "accounts.db-wal";
 
+/// What those share who have it open. It is there whenever somebody has.
+pub(super) const SHARED_MEMORY: &str = "accounts.db-shm";
+
 /// What only the owner may read: the database, what SQLite keeps beside it while it is open (with the
 /// database's mode, unless it was copied there), and the key of the APOP secrets.
-const OWNERS_ONLY: [&str; 4] = [FILE, LOG, "accounts.db-shm", apop_key::FILE];
+const OWNERS_ONLY: [&str; 4] = [FILE, LOG, SHARED_MEMORY, apop_key::FILE];
 
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -79,6 +82,9 @@ const STEPS: &[&str] = &[
         CHECK (messages_shown = -1 OR messages_shown > 0);
     CREATE INDEX account_disposition ON account (disposition)
         WHERE removed IS NULL AND disposition IS NOT NULL;",
+    // The maildrop of a removed account is being erased: from now on nothing gives it back.
+    "ALTER TABLE account ADD COLUMN erasing INTEGER NOT NULL DEFAULT 0
+        CHECK (erasing = 0 OR (erasing = 1 AND removed IS NOT NULL));",
 ];
 
 /// The newest version of the schema.
@@ -326,7 +332,7 @@ mod tests {
             refused,
             Err(AccountsError::Newer {
                 found: 99,
-                known: 4
+                known: 5
             })
         ));
         assert_eq!(text(&connection, "user_version"), "Integer(99)");

@@ -230,10 +230,7 @@ fn a_removed_account_is_gone_but_its_maildrop_is_remembered() {
         accounts.restore(first.maildrop),
         Err(AccountsError::Exists(_))
     ));
-    assert!(matches!(
-        accounts.purge(second.maildrop),
-        Err(AccountsError::NotRemoved(_))
-    ));
+    assert!(accounts.claim(second.maildrop, None).unwrap().is_none());
     accounts.remove("bob").unwrap();
     let kept: Vec<_> = accounts
         .removed()
@@ -247,11 +244,85 @@ fn a_removed_account_is_gone_but_its_maildrop_is_remembered() {
         (restored.name.as_str(), restored.maildrop),
         ("bob", first.maildrop)
     );
-    accounts.purge(second.maildrop).unwrap();
+    forget(&accounts, second.maildrop);
     assert!(matches!(
         accounts.restore(second.maildrop),
         Err(AccountsError::NotRemoved(_))
     ));
+    assert_eq!(accounts.removed().unwrap(), []);
+}
+
+/// The end of a removed account.
+fn forget(accounts: &Accounts, maildrop: u64) {
+    let erasing = accounts.claim(maildrop, None).unwrap().unwrap();
+    accounts.purge(erasing).unwrap();
+}
+
+#[test]
+fn an_account_that_came_back_is_not_claimed_by_who_read_it_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let bob = accounts.add("bob", &hashed()).unwrap();
+    let removed = accounts.remove("bob").unwrap();
+    let due = removed.purge_due;
+    accounts.restore(bob.maildrop).unwrap();
+    assert!(accounts.claim(bob.maildrop, Some(due)).unwrap().is_none());
+    assert_eq!(accounts.show("bob").unwrap().maildrop, bob.maildrop);
+    // Removed again: the 30 days begin anew.
+    accounts
+        .set_swept(removed.removed + 2 * REMOVED_KEPT)
+        .unwrap();
+    let again = accounts.remove("bob").unwrap();
+    assert!(accounts.claim(bob.maildrop, Some(due)).unwrap().is_none());
+    let claimed = accounts.claim(bob.maildrop, Some(again.purge_due));
+    assert!(claimed.unwrap().is_some());
+}
+
+#[test]
+fn a_claimed_account_does_not_come_back_whatever_became_of_who_claimed_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = accounts(&dir);
+    let bob = first.add("bob", &hashed()).unwrap();
+    first.remove("bob").unwrap();
+    assert!(!first.removed().unwrap()[0].is_erasing);
+    assert!(first.claim(bob.maildrop, None).unwrap().is_some());
+    drop(first);
+    // Another process, later: the claim is there, and due at once.
+    let accounts = accounts(&dir);
+    let refused = accounts.restore(bob.maildrop);
+    assert!(matches!(refused, Err(AccountsError::Erasing(name)) if name == "bob"));
+    assert!(accounts.removed().unwrap()[0].is_erasing);
+    let now = SystemTime::now();
+    let kept = accounts.kept(0, 10).unwrap();
+    assert!(kept[0].purge_due.is_some_and(|due| due <= now));
+    // The name is free all the same, and its new account is another one.
+    let second = accounts.add("bob", &hashed()).unwrap();
+    let erasing = accounts.claim(bob.maildrop, Some(now)).unwrap().unwrap();
+    accounts.purge(erasing).unwrap();
+    assert_eq!(accounts.removed().unwrap(), []);
+    assert_eq!(accounts.show("bob").unwrap(), second);
+}
+
+#[test]
+fn of_giving_back_and_erasing_at_once_one_happens() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = accounts(&dir);
+    let other = Accounts::open(dir.path()).unwrap();
+    for round in 0..50 {
+        let name = format!("bob{round}");
+        let maildrop = accounts.add(&name, &hashed()).unwrap().maildrop;
+        accounts.remove(&name).unwrap();
+        let (restored, claimed) = std::thread::scope(|scope| {
+            let restored = scope.spawn(|| other.restore(maildrop));
+            let claimed = accounts.claim(maildrop, None).unwrap();
+            (restored.join().unwrap(), claimed)
+        });
+        match (restored, claimed) {
+            (Ok(account), None) => assert_eq!(accounts.show(&name).unwrap(), account),
+            (Err(AccountsError::Erasing(_)), Some(erasing)) => accounts.purge(erasing).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
     assert_eq!(accounts.removed().unwrap(), []);
 }
 
@@ -263,7 +334,7 @@ fn an_id_is_never_used_again() {
     accounts.add("bob", &hashed()).unwrap();
     let first = id("bob");
     let removed = accounts.remove("bob").unwrap();
-    accounts.purge(removed.maildrop).unwrap();
+    forget(&accounts, removed.maildrop);
     accounts.add("bob", &hashed()).unwrap();
     assert!(id("bob") > first);
 }
@@ -510,6 +581,7 @@ fn accounts_of_the_first_schema_leave_their_terms_to_the_configuration() {
              DROP INDEX account_disposition;
              ALTER TABLE account DROP COLUMN disposition;
              ALTER TABLE account DROP COLUMN messages_shown;
+             ALTER TABLE account DROP COLUMN erasing;
              PRAGMA user_version = 1;",
         )
         .unwrap();
@@ -586,7 +658,7 @@ fn nobody_is_unknown_for_good_before_there_was_an_account() {
     assert_eq!(recipient("eve").unwrap(), None);
     // That the last one is gone does not make the directory a new one, nor does a copy of it.
     accounts.remove("bob").unwrap();
-    accounts.purge(bob.maildrop).unwrap();
+    forget(&accounts, bob.maildrop);
     assert!(accounts.begun().unwrap());
     assert_eq!(recipient("bob").unwrap(), None);
     let copy = tempfile::tempdir().unwrap();

@@ -87,9 +87,8 @@ impl<D: Disk> Store<D> {
                 None => Arc::new(self.disk.open(&path).map_err(missing)?),
             };
             lock_append(&*candidate)?;
-            let named = self.disk.stat(&path).map(|stat| stat.id);
             let stat = candidate.stat()?;
-            if named.is_ok_and(|named| named == stat.id) {
+            if self.disk.is_named(&path, stat.id).unwrap_or(false) {
                 file = Some((candidate, stat));
                 break;
             }

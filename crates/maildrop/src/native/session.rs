@@ -122,9 +122,8 @@ impl<D: Disk> Store<D> {
             if !Self::take_session(&file).map_err(OpenError::Unavailable)? {
                 return Err(OpenError::InUse);
             }
-            let named = self.disk.stat(&path).map(|stat| stat.id);
-            let locked = file.stat().map_err(OpenError::Unavailable)?.id;
-            if named.is_ok_and(|named| named == locked) {
+            let id = file.stat().map_err(OpenError::Unavailable)?.id;
+            if self.disk.is_named(&path, id).unwrap_or(false) {
                 return Ok(Some(Arc::new(file)));
             }
         }

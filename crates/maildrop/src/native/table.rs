@@ -153,9 +153,7 @@ impl Shared {
             slot
         })
     }
-}
 
-impl Shared {
     /// The append mutex, if nobody has it and nobody has left it in the middle of something.
     pub(crate) fn slot_at_once(&self) -> Option<MutexGuard<'_, Slot>> {
         self.slot.try_lock().ok()
@@ -186,16 +184,14 @@ impl Table {
 
     /// The entry of a maildrop, made if there is none.
     pub(crate) fn entry(&self, id: MaildropId) -> Arc<Shared> {
-        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut drops = self.lock_drops();
         let entry = drops.entry(id).or_insert_with(|| {
             let entry = Shared::default();
             entry.cost.store(ENTRY_COST, Ordering::Relaxed);
             self.total.fetch_add(ENTRY_COST, Ordering::Relaxed);
             Arc::new(entry)
         });
-        let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        entry.used.store(now, Ordering::Relaxed);
-        let entry = Arc::clone(entry);
+        let entry = self.used_now(entry);
         if self.total.load(Ordering::Relaxed) > self.budget {
             self.forget_some(&mut drops);
         }
@@ -204,11 +200,19 @@ impl Table {
 
     /// The entry of a maildrop, if there is one.
     pub(crate) fn entry_at_hand(&self, id: MaildropId) -> Option<Arc<Shared>> {
-        let drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = drops.get(&id)?;
+        let drops = self.lock_drops();
+        Some(self.used_now(drops.get(&id)?))
+    }
+
+    fn lock_drops(&self) -> MutexGuard<'_, HashMap<MaildropId, Arc<Shared>>> {
+        self.drops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An entry for one who uses it, as of now.
+    fn used_now(&self, entry: &Arc<Shared>) -> Arc<Shared> {
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
         entry.used.store(now, Ordering::Relaxed);
-        Some(Arc::clone(entry))
+        Arc::clone(entry)
     }
 
     /// Notes what an entry costs now.

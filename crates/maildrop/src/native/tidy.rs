@@ -130,11 +130,8 @@ impl<D: Disk> Store<D> {
         let file = &tidying.file;
         // In this order: whoever finds the session lock taken sees at once that it is by us.
         let got = file.try_lock(Lock::Tidying)? && file.try_lock(Lock::Session)?;
-        let is_named = || Ok::<_, io::Error>(self.disk.stat(&path)?.id == file.stat()?.id);
-        match got && is_named()? {
-            true => Ok(Some(tidying)),
-            false => Ok(None),
-        }
+        let is_held = got && self.disk.is_named(&path, file.stat()?.id)?;
+        Ok(is_held.then_some(tidying))
     }
 
     fn rewriting<'s>(

@@ -83,15 +83,7 @@ impl Authorization {
                 (0, None) => Ok(()),
                 _ => Err(CannotSend::Unanswered),
             },
-            Keyword::Stat
-            | Keyword::Last
-            | Keyword::List
-            | Keyword::Uidl
-            | Keyword::Retr
-            | Keyword::Top
-            | Keyword::Dele
-            | Keyword::Rset
-            | Keyword::Noop => match logs_in {
+            of_transaction if needs_login(of_transaction) => match logs_in {
                 true => Ok(()),
                 false => Err(CannotSend::NotLoggedIn),
             },
@@ -110,15 +102,7 @@ impl Authorization {
             Keyword::Pass | Keyword::Apop => Ok((Event::LoggedIn(status), Then::LoggedIn)),
             Keyword::Auth if to.is_exchange() => Ok((Event::LoggedIn(status), Then::LoggedIn)),
             Keyword::Stls => Ok((Event::TlsReady, Then::BeforeTls)),
-            Keyword::Stat
-            | Keyword::Last
-            | Keyword::List
-            | Keyword::Uidl
-            | Keyword::Retr
-            | Keyword::Top
-            | Keyword::Dele
-            | Keyword::Rset
-            | Keyword::Noop => Err(Broken::OutOfStep),
+            of_transaction if needs_login(of_transaction) => Err(Broken::OutOfStep),
             _ => Ok((accepted(status), Then::Stay)),
         }
     }
@@ -160,4 +144,20 @@ pub(super) fn logs_in(dialogue: &Dialogue) -> bool {
     dialogue
         .unanswered()
         .any(|asked| matches!(asked.keyword, Keyword::Pass | Keyword::Apop))
+}
+
+/// Whether a command belongs to TRANSACTION only.
+fn needs_login(keyword: Keyword) -> bool {
+    matches!(
+        keyword,
+        Keyword::Stat
+            | Keyword::Last
+            | Keyword::List
+            | Keyword::Uidl
+            | Keyword::Retr
+            | Keyword::Top
+            | Keyword::Dele
+            | Keyword::Rset
+            | Keyword::Noop
+    )
 }

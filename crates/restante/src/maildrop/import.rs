@@ -39,15 +39,7 @@ pub(super) fn import(
     no_quota: bool,
 ) -> Result<(), Failure> {
     let unreadable = |error: io::Error| {
-        Failure::new(
-            Code::NoInput,
-            format!(
-                "{} cannot be read: {}",
-                from.display(),
-                output::plain(&error)
-            ),
-        )
-        .remedy(match error.kind() {
+        Failure::new(Code::NoInput, output::unreadable(from, &error)).remedy(match error.kind() {
             io::ErrorKind::PermissionDenied => {
                 "let the owner of the data directory read it, or copy it to where that user may"
             }

@@ -219,11 +219,7 @@ fn open(maildrops: &Maildrops, owned: &Owned) -> Result<OpenMaildrop, Failure> {
             OpenError::Damaged(what) => damaged(owned, &what),
             OpenError::Unavailable(error) => {
                 let file = maildrops.path(owned.id).unwrap_or_default();
-                let what = format!(
-                    "{} cannot be read: {}",
-                    file.display(),
-                    output::plain(&error)
-                );
+                let what = output::unreadable(&file, &error);
                 Failure::new(Code::InputOutput, what).remedy(
                     "it must belong to the owner of the data directory, and its disk be whole",
                 )

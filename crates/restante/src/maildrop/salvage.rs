@@ -32,15 +32,8 @@ pub(super) fn salvage(config: &Config, from: &str, to: &Path) -> Result<(), Fail
         }
     };
     let unreadable = |error: std::io::Error| {
-        Failure::new(
-            Code::NoInput,
-            format!(
-                "{} cannot be read: {}",
-                file.display(),
-                output::plain(&error)
-            ),
-        )
-        .remedy("name an account, or a file .rsm that the owner of the data directory may read")
+        Failure::new(Code::NoInput, output::unreadable(&file, &error))
+            .remedy("name an account, or a file .rsm that the owner of the data directory may read")
     };
     let file = file.canonicalize().map_err(unreadable)?;
     let length = fs::metadata(&file).map_err(unreadable)?.len();

@@ -68,15 +68,8 @@ pub(super) fn import(config: &Config, file: &Path, apop: bool) -> Result<(), Fai
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failure = |error: io::Error| {
-        Failure::new(
-            Code::NoInput,
-            format!(
-                "{} cannot be read: {}",
-                file.display(),
-                output::plain(&error)
-            ),
-        )
-        .remedy("name a file of lines `name:{SCHEME}secret`, or - for standard input")
+        Failure::new(Code::NoInput, output::unreadable(file, &error))
+            .remedy("name a file of lines `name:{SCHEME}secret`, or - for standard input")
     };
     let mut text = Zeroizing::new(Vec::new());
     let read = match file.as_os_str() == "-" {

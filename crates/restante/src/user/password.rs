@@ -24,15 +24,8 @@ const OCTETS_MAX: usize = 504;
 pub(crate) fn given(source: &PasswordSource) -> Result<Option<Secret>, Failure> {
     let octets = if let Some(file) = &source.password_file {
         let open = File::open(file).map_err(|error| {
-            Failure::new(
-                Code::NoInput,
-                format!(
-                    "{} cannot be read: {}",
-                    file.display(),
-                    output::plain(&error)
-                ),
-            )
-            .remedy("name a file whose first line is the password")
+            Failure::new(Code::NoInput, output::unreadable(file, &error))
+                .remedy("name a file whose first line is the password")
         })?;
         first_line(open)?
     } else if source.stdin {

@@ -67,9 +67,16 @@ pub(super) fn remove(
         accounts.remove(&name)?;
     }
     for drop in drops {
+        let Some(erasing) = accounts.claim(drop, None)? else {
+            return Err(Failure::new(
+                Code::Temporary,
+                format!("the account {name} came back meanwhile, and its mail is not deleted"),
+            )
+            .remedy("see who there is: restante user list; and run this again"));
+        };
         let erased = maildrops.erase(MaildropId(drop));
         erased.map_err(|error| not_yet(&name, &error))?;
-        accounts.purge(drop)?;
+        accounts.purge(erasing)?;
     }
     say!("Account {name} and its mail ({messages}) are deleted.")
 }
@@ -78,19 +85,24 @@ pub(super) fn remove(
 ///
 /// # Errors
 ///
-/// When none of that name was removed or several were, or there is a new one of that name.
+/// When none of that name was removed or several were, when its mail is being deleted, and when there
+/// is a new one of that name.
 pub(super) fn restore(config: &Config, name: &str, drop: Option<&str>) -> Result<(), Failure> {
     let accounts = stock::accounts(config)?;
     let removed = of_name(&accounts, name)?;
     let name = folded(name)?;
-    let is_meant = |removed: &&Removed| {
+    let is_named = |removed: &Removed| {
         let id = MaildropId(removed.maildrop).to_string();
         drop.is_none_or(|drop| drop == id)
     };
-    let mut meant = removed.iter().filter(is_meant);
-    let one = match (meant.next(), meant.next()) {
-        (Some(one), None) => one,
-        (None, _) => {
+    let (erasing, meant): (Vec<_>, Vec<_>) = removed
+        .iter()
+        .filter(|removed| is_named(removed))
+        .partition(|removed| removed.is_erasing);
+    let one = match &meant[..] {
+        [one] => one,
+        [] if !erasing.is_empty() => return Err(AccountsError::Erasing(name).into()),
+        [] => {
             return Err(Failure::new(
                 Code::NoUser,
                 format!("no such account {name} was removed in the last 30 days"),
@@ -100,10 +112,10 @@ pub(super) fn restore(config: &Config, name: &str, drop: Option<&str>) -> Result
                  restore DIR ACCOUNT",
             ));
         }
-        (Some(_), Some(_)) => {
+        several => {
             return Err(Failure::new(
                 Code::Usage,
-                format!("{} accounts {name} were removed", removed.len()),
+                format!("{} accounts {name} were removed", several.len()),
             )
             .remedy("say which: --maildrop ID, as `restante user list --removed` shows it"));
         }
@@ -153,13 +165,19 @@ pub(super) fn list(config: &Config, is_json: bool) -> Result<(), Failure> {
                     "account": name,
                     "maildrop": drop.to_string(),
                     "removed": since,
-                    "kept_until": until,
+                    "kept_until": (!removed.is_erasing).then_some(until),
                 })
             )?,
-            false => say!(
-                "{name:<width$}  removed {since}, kept until {until}, maildrop {drop}",
-                width = width.unwrap_or(0)
-            )?,
+            false => {
+                let until = match removed.is_erasing {
+                    true => "its mail is being deleted".to_owned(),
+                    false => format!("kept until {until}"),
+                };
+                say!(
+                    "{name:<width$}  removed {since}, {until}, maildrop {drop}",
+                    width = width.unwrap_or(0)
+                )?;
+            }
         }
     }
     Ok(())
@@ -202,10 +220,7 @@ fn not_yet(name: &str, error: &io::Error) -> Failure {
         Code::Temporary,
         format!("account {name} is removed, but its mail is not deleted yet: {why}"),
     )
-    .remedy(
-        "run this again, when no session holds it; else it is deleted by the sweep that comes 30 days \
-         from now",
-    )
+    .remedy("run this again, when no session holds it; else the server's next sweep deletes it")
 }
 
 fn confirm(name: &str, messages: &str) -> Result<(), Failure> {

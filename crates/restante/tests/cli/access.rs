@@ -331,10 +331,7 @@ fn what_was_hidden_is_hidden_when_it_is_salvaged() {
     let saved = saved.to_str().unwrap();
     site.run(&["maildrop", "salvage", "bob", saved], b"")
         .with(0);
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = path
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.maildrop("bob");
     fs::remove_file(path).unwrap();
     site.run(&["maildrop", "restore", saved, "bob"], b"")
         .with(0);

@@ -289,10 +289,7 @@ fn mail_is_deleted_with_its_account_when_that_is_asked_for() {
     let site = with_bob();
     site.run(&["deliver", "bob"], b"Subject: hello\n\nworld\n")
         .with(0);
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = path
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.maildrop("bob");
     assert!(fs::exists(&path).unwrap());
     let ended = site
         .run(&["user", "remove", "bob", "--delete-mail", "--yes"], b"")

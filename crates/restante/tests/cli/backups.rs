@@ -49,12 +49,6 @@ fn objects(ended: &Ended) -> Vec<serde_json::Value> {
         .collect()
 }
 
-fn file(site: &Site, account: &str) -> String {
-    let path = site.run(&["maildrop", "path", account], b"").with(0).stdout;
-    path.trim()
-        .replace("DIR", &site.path().display().to_string())
-}
-
 #[test]
 fn a_site_that_has_lost_everything_comes_back() {
     let site = with_two();
@@ -141,7 +135,7 @@ fn one_maildrop_comes_back_and_what_it_has_stays() {
     let site = with_two();
     backup(&site, &[]).with(0);
     let before = list(&site, "bob");
-    fs::remove_file(file(&site, "bob")).unwrap();
+    fs::remove_file(site.maildrop("bob")).unwrap();
     deliver(&site, "bob", "4");
     let dry = restore(&site, &["bob", "--dry-run"]).with(0);
     assert_eq!(dry.stdout, "bob would have 3 messages, 2 brought back.\n");
@@ -227,7 +221,7 @@ fn an_account_comes_back_out_of_the_copy() {
 #[test]
 fn damage_is_told_and_does_not_stop_the_others() {
     let site = with_two();
-    let path = file(&site, "bob");
+    let path = site.maildrop("bob");
     let mut octets = fs::read(&path).unwrap();
     // Not of the last record: that would be a torn tail.
     octets[4096 + 64 + 3] ^= 1;
@@ -343,7 +337,7 @@ fn lost_accounts_are_made_from_the_files() {
         .with(0);
 
     // Two files of one name: nobody knows which.
-    let old = file(&site, "bob");
+    let old = site.maildrop("bob");
     let octets = fs::read(&old).unwrap();
     site.run(&["user", "remove", "bob", "--delete-mail", "--yes"], b"")
         .with(0);

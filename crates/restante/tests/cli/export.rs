@@ -145,10 +145,7 @@ fn a_damaged_message_is_named_and_left_out() {
     ] {
         site.run(&["deliver", "bob"], letter.as_bytes()).with(0);
     }
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = path
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.maildrop("bob");
     let mut octets = fs::read(&path).unwrap();
     let place = octets.windows(3).position(|it| it == b"two").unwrap();
     octets[place] ^= 1;

@@ -185,10 +185,7 @@ fn terms_that_cannot_be_are_refused_before_anything_is_done() {
 fn a_maildrop_that_cannot_be_read_hides_no_account() {
     let site = with_bob();
     site.run(&["deliver", "bob"], b"x\n").with(0);
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = path
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.maildrop("bob");
     fs::write(path, "no maildrop").unwrap();
     let ended = site.run(&["user", "show", "bob"], b"").with(0);
     assert!(ended.stdout.starts_with("account   bob\n"));

@@ -55,10 +55,7 @@ fn damage_is_found_and_not_handed_out() {
         ended.stdout,
         "2 messages in 1 maildrop read: every octet is as it was delivered.\n"
     );
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = path
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.maildrop("bob");
     let mut octets = fs::read(&path).unwrap();
     let place = octets
         .windows(3)
@@ -83,9 +80,7 @@ fn a_file_that_others_can_read_is_told_and_no_damage() {
     site.run(&["deliver", "bob"], b"Subject: 1\n\none\n")
         .with(0);
     let told = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = told
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.place(told.trim());
     let json = || -> serde_json::Value {
         let ended = site.run(&["maildrop", "verify", "--json"], b"").with(0);
         assert_eq!(ended.stderr, "");
@@ -121,10 +116,7 @@ fn who_comes_upon_a_torn_tail_or_a_gap_says_so() {
     for text in ["Subject: 1\n\none\n", "Subject: 2\n\ntwo\n"] {
         site.run(&["deliver", "bob"], text.as_bytes()).with(0);
     }
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = path
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.maildrop("bob");
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 3]).unwrap();
     let ended = site.run(&["maildrop", "list", "bob"], b"").with(0);
@@ -150,13 +142,8 @@ fn one_file_that_cannot_be_read_does_not_hide_another() {
         site.run(&["deliver", account], b"Subject: 1\n\none\n")
             .with(0);
     }
-    let path = |account| {
-        let path = site.run(&["maildrop", "path", account], b"").with(0).stdout;
-        path.trim()
-            .replace("DIR", &site.path().display().to_string())
-    };
-    fs::remove_file(path("alice")).unwrap();
-    fs::create_dir(path("alice")).unwrap();
+    fs::remove_file(site.maildrop("alice")).unwrap();
+    fs::create_dir(site.maildrop("alice")).unwrap();
     let ended = site.run(&["maildrop", "list"], b"").with(74);
     assert!(ended.stdout.starts_with("bob  "), "{}", ended.stdout);
     assert!(ended.stderr.starts_with("alice: "), "{}", ended.stderr);
@@ -169,9 +156,9 @@ fn one_file_that_cannot_be_read_does_not_hide_another() {
         "{}",
         ended.stderr
     );
-    let mut octets = fs::read(path("bob")).unwrap();
+    let mut octets = fs::read(site.maildrop("bob")).unwrap();
     *octets.last_mut().unwrap() ^= 1;
-    fs::write(path("bob"), octets).unwrap();
+    fs::write(site.maildrop("bob"), octets).unwrap();
     let ended = site.run(&["maildrop", "verify"], b"").with(65);
     assert!(ended.stderr.contains("alice: "), "{}", ended.stderr);
     assert!(ended.stderr.contains("bob: byte "), "{}", ended.stderr);
@@ -285,10 +272,7 @@ fn a_verification_is_told_to_programs_too() {
     for text in ["Subject: 1\n\none\n", "Subject: 2\n\ntwo\n"] {
         site.run(&["deliver", "bob"], text.as_bytes()).with(0);
     }
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = path
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.maildrop("bob");
     let verify = |code| {
         let ended = site.run(&["maildrop", "verify", "--json"], b"").with(code);
         let object: serde_json::Value = serde_json::from_str(ended.stdout.trim()).unwrap();

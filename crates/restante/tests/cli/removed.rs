@@ -110,6 +110,17 @@ fn mail_that_a_session_held_is_deleted_by_the_same_command_afterwards() {
     assert_eq!(client.ask("STAT"), "+OK 1 16");
     assert!(client.ask("QUIT").starts_with("+OK"));
     server.stop();
+    // It was to be deleted for good: half of it, or about to go, it is not given back.
+    let list = site.run(&["user", "list", "--removed"], b"").with(0).stdout;
+    assert!(list.contains(", its mail is being deleted, "), "{list}");
+    assert_eq!(removed(&site)[0]["kept_until"], Value::Null);
+    let ended = site.run(&["user", "restore", "bob"], b"").with(67);
+    assert_eq!(
+        ended.stderr,
+        "restante: the mail of bob is being deleted, so the account does not come back\n  finish that \
+         with `restante user remove bob --delete-mail`; then a backup may have both: restante maildrop \
+         restore DIR bob\n"
+    );
     let ended = site.run(&remove, b"").with(0);
     assert_eq!(
         ended.stdout,

@@ -105,6 +105,12 @@ impl Site {
         ended
     }
 
+    /// The file of an account's maildrop.
+    pub(crate) fn maildrop(&self, account: &str) -> String {
+        let told = self.run(&["maildrop", "path", account], b"").with(0);
+        self.place(told.stdout.trim())
+    }
+
     pub(crate) fn place(&self, text: &str) -> String {
         text.replace("DIR", &self.path().display().to_string())
     }

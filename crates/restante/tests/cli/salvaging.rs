@@ -10,7 +10,7 @@ fn imitation() -> Vec<u8> {
     let site = with_bob();
     site.run(&["deliver", "bob"], b"Subject: forged\n\nfrop\n")
         .with(0);
-    let octets = fs::read(file(&site)).unwrap();
+    let octets = fs::read(site.maildrop("bob")).unwrap();
     octets[4096..].to_vec()
 }
 
@@ -23,14 +23,8 @@ fn with_four() -> Site {
     site
 }
 
-fn file(site: &Site) -> String {
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    path.trim()
-        .replace("DIR", &site.path().display().to_string())
-}
-
 fn spoil(site: &Site, change: impl FnOnce(&mut Vec<u8>)) {
-    let path = file(site);
+    let path = site.maildrop("bob");
     let mut octets = fs::read(&path).unwrap();
     change(&mut octets);
     fs::write(path, octets).unwrap();
@@ -45,9 +39,13 @@ fn place(octets: &[u8], what: &[u8]) -> usize {
 
 fn salvage(site: &Site, from: &str) -> Ended {
     let to = site.path().join("out");
-    let before = fs::read(file(site)).unwrap();
+    let before = fs::read(site.maildrop("bob")).unwrap();
     let ended = site.run(&["maildrop", "salvage", from, to.to_str().unwrap()], b"");
-    assert_eq!(fs::read(file(site)).unwrap(), before, "never in place");
+    assert_eq!(
+        fs::read(site.maildrop("bob")).unwrap(),
+        before,
+        "never in place"
+    );
     ended
 }
 
@@ -111,7 +109,7 @@ fn a_spoilt_bit_of_the_header_is_mended_and_unique_ids_stay() {
 #[test]
 fn live_deleted_damaged_and_unverified_are_kept_apart() {
     let site = with_four();
-    let path = file(&site);
+    let path = site.maildrop("bob");
     spoil(&site, |octets| {
         // The text of the second; the header of the third record's own checksum.
         let second = place(octets, b"..two");
@@ -215,7 +213,7 @@ fn without_a_salt_nothing_is_verified() {
     );
     assert!(!site.path().join("out/manifest").exists());
     // A person looks through them, and brings them in.
-    fs::remove_file(file(&site)).unwrap();
+    fs::remove_file(site.maildrop("bob")).unwrap();
     let unverified = site.path().join("out/unverified");
     let import = ["maildrop", "import", "bob", unverified.to_str().unwrap()];
     site.run(&import, b"").with(0);

@@ -134,10 +134,7 @@ fn space_is_listed_and_given_back() {
         "0 messages are back in the maildrop of bob.\n"
     );
 
-    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
-    let path = path
-        .trim()
-        .replace("DIR", &site.path().display().to_string());
+    let path = site.maildrop("bob");
     let mut octets = fs::read(&path).unwrap();
     octets[0] ^= 1;
     fs::write(&path, octets).unwrap();

@@ -13,7 +13,7 @@ use super::{NAMES, Workload};
 use crate::dialogue::{Lmtp, Session, is_refusal};
 use crate::history::{Deed, Listing, Sight};
 use crate::letter::{Letter, Way, stuff};
-use crate::program::{Delivery, Doom};
+use crate::program::Doom;
 
 /// Above this a session deletes most of what it finds: a small disk stays half empty.
 const MESSAGES_MAX: usize = 12;
@@ -41,9 +41,8 @@ impl Workload<'_> {
         let letter = self.letter();
         let position = self.position()?;
         self.history().announce(name, letter.number, position);
-        let done = self.program.deliver(name, &letter.plain(), doom)?;
+        let promised = self.program.deliver(name, &letter.plain(), doom)?;
         let position = self.position()?;
-        let promised = done == Delivery::Acknowledged;
         self.history()
             .delivered(name, letter.number, position, promised);
         Ok(())

@@ -226,11 +226,7 @@ impl Disk for RealDisk {
     fn is_named(&self, path: &str, id: FileId) -> io::Result<bool> {
         // Nothing is opened, and a link to elsewhere is not this file: the plain call is safe here.
         let stat = rustix::fs::statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(id
-            == FileId {
-                device: stat.st_dev,
-                inode: stat.st_ino,
-            })
+        Ok(id_of(&stat) == id)
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
@@ -260,13 +256,17 @@ impl Disk for RealDisk {
     }
 }
 
+fn id_of(stat: &rustix::fs::Stat) -> FileId {
+    FileId {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+    }
+}
+
 fn stat(fd: &OwnedFd) -> io::Result<Stat> {
     let stat = rustix::fs::fstat(fd)?;
     Ok(Stat {
-        id: FileId {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-        },
+        id: id_of(&stat),
         len: u64::try_from(stat.st_size).unwrap_or(0),
         // POSIX leaves the unit open; Linux counts in 512.
         disk_octets: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
