@@ -1,12 +1,9 @@
 """The servers that are measured, each on loopback, pinned to one core, with the same mail."""
 
-import os
 import subprocess
 from pathlib import Path
 
-from harness import overlay, peers
-from harness.courier import PACKAGES as COURIER_PACKAGES
-from harness.dovecot import PACKAGES as DOVECOT_PACKAGES
+from harness import courier, dovecot, overlay, peers
 from harness.processes import Process, free_port, listens, run, wait_for
 
 from .mail import PASSWORD, Mail
@@ -88,54 +85,21 @@ class Restante(Server):
             return Process(["taskset", "-c", CORE, *self._words], stdout=log, stderr=log)
 
 
-_DOVECOT = """\
-protocols = pop3
-listen = 127.0.0.1
-base_dir = /run/dovecot
-state_dir = /var/lib/dovecot
-log_path = {log}
-ssl = yes
-ssl_cert = <{certificate}
-ssl_key = <{key}
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-first_valid_uid = 1
-mail_location = maildir:{home}/%u/Maildir
-passdb {{
-  driver = passwd-file
-  args = scheme=plain {users}
-}}
-userdb {{
-  driver = static
-  args = uid={owner} gid={owner} home={home}/%u
-}}
-service stats {{
-  chroot =
-}}
-service anvil {{
-  chroot =
-}}
-service pop3-login {{
-  chroot =
+#: Room for as many sessions at once as are measured.
+_STOCK = """\
+service pop3-login {
   process_limit = 1024
-  inet_listener pop3 {{
-    port = {port}
-  }}
-  inet_listener pop3s {{
-    port = {tls_port}
-  }}
-{login}}}
-{more}"""
-
-_TUNED_LOGIN = """\
-  service_count = 0
-  process_min_avail = 1
-  client_limit = 10000
+}
 """
 
 _TUNED = """\
 pop3_no_flag_updates = yes
 mail_fsync = optimized
+service pop3-login {
+  service_count = 0
+  process_min_avail = 1
+  client_limit = 10000
+}
 service pop3 {
   service_count = 1000
   process_min_avail = 16
@@ -147,22 +111,20 @@ class Dovecot(Server):
     """Dovecot with Debian's defaults: a process for each login, and one for each session."""
 
     label = "dovecot-stock"
-    _sizes, _login, _more = False, "", ""
+    _sizes, _more = False, _STOCK
 
     def _prepare(self) -> list:
-        self._tree = overlay.tree("dovecot", DOVECOT_PACKAGES)
+        self._tree = overlay.tree("dovecot", dovecot.PACKAGES)
         self.version = peers.version("dovecot-pop3d")
         home, users = self._directory / "home", self._directory / "users"
         self._mail.give(home, self._sizes)
         users.write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self._mail.users))
         config = self._directory / "dovecot.conf"
-        config.write_text(
-            _DOVECOT.format(
-                log=self._log, certificate=self._certificate, key=self._key, home=home, users=users,
-                owner=overlay.USERS["vmail"], port=self.port, tls_port=self.tls_port, login=self._login,
-                more=self._more,
-            )
+        common = dovecot.COMMON.format(
+            log=self._log, certificate=self._certificate, key=self._key, maildir=f"{home}/%u/Maildir",
+            home=f"{home}/%u", users=users, owner=overlay.USERS["vmail"], port=self.port, tls_port=self.tls_port,
         )
+        config.write_text(common + self._more)
         return ["/usr/sbin/dovecot", "-F", "-c", config]
 
 
@@ -170,26 +132,14 @@ class TunedDovecot(Dovecot):
     """Its documented high-performance mode: login processes that stay, mail processes that are reused."""
 
     label = "dovecot-tuned"
-    _sizes, _login, _more = True, _TUNED_LOGIN, _TUNED
+    _sizes, _more = True, _STOCK + _TUNED
 
 
-#: $1 and $2 are the ports, $3 the file of the user database, $4 the file with certificate and key.
-_COURIER = """
-set -ea
-mkdir -p /run/courier/authdaemon /var/lib/courier
-umask 077
-cp "$3" /run/userdb
-/usr/sbin/makeuserdb -f /run/userdb
-. /etc/courier/authdaemonrc
-/usr/lib/courier/courier-authlib/authdaemond &
-. /etc/courier/pop3d-ssl
-. /etc/courier/pop3d
-POP3AUTH="PLAIN LOGIN" POP3AUTH_TLS="PLAIN LOGIN" TLS_CERTFILE=$4 TLS_DHPARAMS= TLS_CACHEFILE=
-while ! [ -S /run/courier/authdaemon/socket ]; do sleep 0.05; done
+#: $3 and $4 are the ports.
+_COURIER = courier.SETUP + """
 limits="-address=127.0.0.1 -maxprocs=1000 -maxperip=1000 -nodnslookup -noidentlookup"
-mail=/usr/lib/courier/courier
-/usr/sbin/couriertcpd $limits "$2" /usr/bin/couriertls -server -tcpd $mail/courierpop3login $mail/courierpop3d Maildir &
-exec /usr/sbin/couriertcpd $limits "$1" $mail/courierpop3login $mail/courierpop3d Maildir
+/usr/sbin/couriertcpd $limits "$4" /usr/bin/couriertls -server -tcpd $serve &
+exec /usr/sbin/couriertcpd $limits "$3" $serve
 """
 
 
@@ -199,32 +149,16 @@ class Courier(Server):
     label = "courier"
 
     def _prepare(self) -> list:
-        tree = self._tree = overlay.tree("courier", COURIER_PACKAGES)
+        self._tree = courier.tree()
         self.version = peers.version("courier-pop")
-        for name in ("userdb.dat", "userdbshadow.dat"):
-            link = tree / "etc/courier" / name
-            link.unlink(missing_ok=True)
-            link.symlink_to(f"/run/{name}")
-        rc = tree / "etc/courier/authdaemonrc"
-        if 'authmodulelist="authuserdb"' not in rc.read_text():
-            with rc.open("a") as settings:
-                settings.write('authmodulelist="authuserdb"\n')
-        home, owner = self._directory / "home", overlay.USERS["vmail"]
+        home = self._directory / "home"
         self._mail.give(home, sizes_in_names=True)
         # A cheap hash: what a password costs is not what is compared here.
         hashed = run(["openssl", "passwd", "-1", PASSWORD], check=True).stdout.decode().strip()
         users = self._directory / "userdb"
-        users.write_text(
-            "".join(
-                f"{user}\tuid={owner}|gid={owner}|home={home}/{user}|mail={home}/{user}/Maildir|systempw={hashed}\n"
-                for user in self._mail.users
-            )
-        )
-        pem = self._directory / "pop3d.pem"
-        pem.touch(mode=0o600)
-        pem.write_text(self._key.read_text() + self._certificate.read_text())
-        os.chown(pem, overlay.USERS["courier"], 0)
-        return ["sh", "-c", _COURIER, "sh", self.port, self.tls_port, users, pem]
+        users.write_text("".join(courier.user(user, home / user, hashed) for user in self._mail.users))
+        pem = courier.secrets(self._directory, self._certificate, self._key)
+        return ["sh", "-c", _COURIER, "sh", users, pem, self.port, self.tls_port]
 
 
 ALL = [TunedDovecot, Restante, Dovecot, Courier]
