@@ -1,63 +1,17 @@
-"""The servers that are measured, each on loopback, pinned to one core, with the same mail."""
+"""The servers that are measured, each in the way in which its makers want it to be run."""
 
 import subprocess
 from pathlib import Path
 
 from harness import courier, dovecot, overlay, peers
-from harness.processes import Process, free_port, listens, run, wait_for
+from harness.processes import Process, run
 
-from .mail import PASSWORD, Mail
-
-#: The core of the servers; the load generator has another one.
-CORE = "0"
-
-
-class Server:
-    """A running server: what to call it, where it listens, and its first process."""
-
-    label: str
-    version: str
-
-    def __init__(self, directory: Path, mail: Mail, certificate: Path, key: Path):
-        directory.mkdir()
-        self.port, self.tls_port = free_port(), free_port()
-        self._directory, self._mail, self._certificate, self._key = directory, mail, certificate, key
-        self._log = directory / "log"
-        self._words = self._prepare()
-        self._start()
-
-    def _start(self) -> None:
-        self._process = self._launch()
-        wait_for(self.label, lambda: not self._process.alive() or self._listens(), patience=60)
-        if not self._process.alive():
-            raise RuntimeError(f"{self.label} did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
-
-    def _listens(self) -> bool:
-        return listens(self.port) and listens(self.tls_port)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def restart(self) -> None:
-        """Starts it anew, so that no process is there which an earlier case has left."""
-        self.stop()
-        wait_for(f"end of {self.label}", lambda: not (listens(self.port) or listens(self.tls_port)))
-        self._start()
-
-    def stop(self) -> None:
-        self._process.kill()
-
-    def _prepare(self) -> list:
-        """Gives it its mail and its configuration; the command that starts it."""
-        raise NotImplementedError
-
-    def _launch(self) -> Process:
-        return overlay.start(self._tree, ["taskset", "-c", CORE, *self._words], self._log)
+from .mail import PASSWORD
+from .server import CORE, Server
 
 
 class Restante(Server):
-    """The program, with a warm cache of credentials, as it is after the first login."""
+    """The program, with mail that `maildrop import` has brought in."""
 
     label = "restante"
     program: Path
@@ -72,17 +26,34 @@ class Restante(Server):
             f'[tls]\ncertificate = "{self._certificate}"\nkey = "{self._key}"\n'
             "[limits]\nsessions_per_address_max = 0\n[auth]\nscram = false\n"
         )
-        words = [self.program, "-c", config]
+        self._command = words = [self.program, "-c", config]
         accounts = "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self._mail.users)
         run([*words, "user", "import", "-"], input=accounts.encode(), check=True)
         for user in self._mail.users:
             place = self._mail.maildir(user)
             run([*words, "maildrop", "import", "--no-quota", user, place], patience=600, check=True)
+        self._imported = set((self._directory / "data").rglob("*.rsx"))
         return [*words, "serve"]
 
     def _launch(self) -> Process:
         with self._log.open("ab") as log:
             return Process(["taskset", "-c", CORE, *self._words], stdout=log, stderr=log)
+
+    def _files(self, user: str) -> list[Path]:
+        file = self._file(user)
+        return [part for part in (file, file.with_suffix(".rsx")) if part.exists()]
+
+    def _forget(self, user: str) -> None:
+        index = self._file(user).with_suffix(".rsx")
+        # What the import has left beside the mail is part of what it brought in.
+        if index not in self._imported:
+            index.unlink(missing_ok=True)
+
+    def _file(self, user: str) -> Path:
+        return Path(run([*self._command, "maildrop", "path", user], check=True).stdout.decode().strip())
+
+    def _make_empty(self, user: str) -> None:
+        pass
 
 
 #: Room for as many sessions at once as are measured.
@@ -153,15 +124,18 @@ class Courier(Server):
         self.version = peers.version("courier-pop")
         home = self._directory / "home"
         self._mail.give(home, sizes_in_names=True)
-        # A cheap hash: what a password costs is not what is compared here.
-        hashed = run(["openssl", "passwd", "-1", PASSWORD], check=True).stdout.decode().strip()
-        users = self._directory / "userdb"
+        users, hashed = self._directory / "userdb", _cheaply_hashed()
         users.write_text("".join(courier.user(user, home / user, hashed) for user in self._mail.users))
         pem = courier.secrets(self._directory, self._certificate, self._key)
         return ["sh", "-c", _COURIER, "sh", users, pem, self.port, self.tls_port]
 
 
 ALL = [TunedDovecot, Restante, Dovecot, Courier]
+
+
+def _cheaply_hashed() -> str:
+    """The password, for those that want a hash: what it costs is not what is compared here."""
+    return run(["openssl", "passwd", "-1", PASSWORD], check=True).stdout.decode().strip()
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:
