@@ -34,6 +34,7 @@ KINDS = [
     Kind("poll", 32, 200),
     Kind("small", 8, 1000),
     Kind("typical", 16, 200, "20KiB", "75KiB"),
+    # popa3d opens no mbox of more than 200 MB.
     Kind("large", 2, 18, "10MiB"),
     Kind("huge", 1, 100_000, "1KiB"),
     Kind("idle", 200, 10, "2KiB"),
@@ -97,3 +98,13 @@ class Mail:
                         # and would look through it at each login.
                         file.rename(target / "cur" / f"{name}:2,")
         subprocess.run(["chown", "-R", f"{owner}:{owner}", str(home)], check=True)
+
+    def give_mboxes(self, spool: Path) -> None:
+        """Makes an mbox for each user in a directory."""
+        owner = overlay.USERS["vmail"]
+        spool.mkdir()
+        for kind in self.kinds:
+            for user in kind.users():
+                self._make(kind, user, spool / user, "mbox")
+        subprocess.run(["chown", "-R", f"{owner}:{owner}", str(spool)], check=True)
+        subprocess.run(["chmod", "-R", "u=rwX,go=", str(spool)], check=True)
