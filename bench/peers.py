@@ -121,7 +121,7 @@ def _report(asked, running, outcomes, refusals, limits) -> str:
     if refusals:
         parts.append("Not measured, since the answer was wrong or none:\n\n" + "\n".join(f"- {one}" for one in refusals))
     if limits:
-        parts.append("What the machine can do at best, one thread, in the same run:\n\n" + limits.markdown())
+        parts.append("What the machine asks for at least, in the same run:\n\n" + limits.markdown())
     return "\n\n".join(parts)
 
 

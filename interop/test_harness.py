@@ -71,6 +71,8 @@ class Targets(unittest.TestCase):
         outcomes = [_outcome("restante", case, {"server CPU for a GB": 0.3}) for case in ("retr-large", "retr-large-tls")]
         self.assertIn("| limit 0.200 | 0.300 | 67% | 75% | **short** |", self._line("retr-large |", *outcomes))
         self.assertIn("| limit 0.300 | 0.300 | 100% | 80% | met |", self._line("retr-large-tls |", *outcomes))
+        less = _outcome("restante", "retr-large", {"server CPU for a GB": 0.15})
+        self.assertIn("| 133% | 75% | **no verdict**", self._line("retr-large |", less))
 
     def test_what_was_not_measured_has_no_line(self):
         self.assertEqual(self._line("list", _outcome("restante", "list-huge", {"server CPU a session": 10})), "")

@@ -13,6 +13,9 @@ from .table import BASELINE, Row, digits
 
 OURS = "restante"
 
+#: By so much a figure of a limit may be too large by chance.
+_NOISE = 0.9
+
 
 @dataclass(frozen=True)
 class Target:
@@ -108,4 +111,7 @@ def _of_share(share: Share, rows: dict[tuple[str, str], Row], limits: Limits | N
 
 def _line(case, figure, base, mine, shown, aim, ratio: float, at_least: float | None) -> str:
     verdict = "" if at_least is None else "met" if ratio >= at_least else "**short**"
+    # Who needs less than the limit has shown that it is none.
+    if at_least is not None and at_least < 1 < _NOISE * ratio:
+        verdict = "**no verdict**: the limit was dearer"
     return f"| {case} | {figure} | {base} | {mine} | {shown} | {aim} | {verdict} |"
