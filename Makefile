@@ -24,7 +24,7 @@ help:
 	@echo "make interop   real clients and a real Postfix against the program"
 	@echo "make peers     the program, Dovecot and Courier asked the same, side by side"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload, PAGE=bench.html"
-	@echo "make bench-peers  the same beside Dovecot and Courier; ROUNDS_EACH=3 WRITE=--write"
+	@echo "make bench-peers  the same beside Dovecot, Courier and popa3d; ROUNDS_EACH=3 WRITE=--write"
 	@echo "make bench-scale  how costs grow, to 100,000 sessions and 1,000,000 maildrops; QUICK=1 WRITE=--write"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
 	@echo "make hostile   10,000 slow connections and other crowds beside real sessions; needs 25 GB"

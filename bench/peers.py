@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""`make bench-peers`: the program, Dovecot and Courier do the same work with the same mail, in turn.
+"""`make bench-peers`: the program, Dovecot, Courier and popa3d do the same work with the same mail, in turn.
 
-    peers.py [--rounds N] [--seconds N] [--write] [--only WORD,…] [--servers LABEL,…]
+    peers.py [--rounds N] [--seconds N] [--write] [--only CASE,…] [--servers LABEL,…] [--no-limits]
 
-Each server is pinned to one core and the load generator to another. Prints medians with ratios to
-dovecot-tuned; leaves a page with charts and all outcomes in target/interop/bench-peers. `--write` puts the table
-into docs/performance.md.
+Each server is pinned to one core and the load generator to another. Prints what is aimed at and what came of it,
+then medians of everything with ratios to dovecot-tuned; leaves a page with charts and all outcomes in
+target/interop/bench-peers. `--write` puts the tables into docs/performance.md. `--only poll` means all cases whose
+name has that in it, `--only =poll` that case alone.
 """
 
 import argparse
@@ -22,8 +23,10 @@ os.environ.setdefault("RESTANTE_PROFILE", "release")
 from harness import paths  # noqa: E402
 from harness.peers import Unavailable  # noqa: E402
 from harness.processes import run  # noqa: E402
-from rig import mail, servers, table  # noqa: E402
-from rig.cases import CASES, Generator, Refused  # noqa: E402
+from rig import mail, servers, table, targets  # noqa: E402
+from rig.cases import CASES, Case, Generator  # noqa: E402
+from rig.limits import AFTER, Limits  # noqa: E402
+from rig.server import Refused  # noqa: E402
 
 _DOCUMENT = paths.REPOSITORY / "docs/performance.md"
 _BEGIN, _END = "<!-- bench-peers: begin -->", "<!-- bench-peers: end -->"
@@ -32,8 +35,12 @@ _BEGIN, _END = "<!-- bench-peers: begin -->", "<!-- bench-peers: end -->"
 def main() -> int:
     asked = _arguments()
     scratch = paths.scratch("bench-peers")
-    cases = [case for case in CASES if not asked.only or any(word in case.name for word in asked.only.split(","))]
-    kinds = [kind for kind in mail.with_drains(asked.rounds) if any(kind.name.startswith(c.kind) for c in cases)]
+    cases = [case for case in CASES if not asked.only or any(_is(case, word) for word in asked.only.split(","))]
+    wanted = {case.kind for case in cases}
+    numbers = range(1, asked.rounds + 1)
+    names = {mail.in_round(kind, number) for kind in wanted for number in numbers}
+    kinds = [kind for kind in mail.kinds(asked.rounds) if kind.name in names]
+    limits = None if asked.no_limits else Limits()
     print("preparing mail …", file=sys.stderr)
     everything = mail.Mail(paths.PROGRAM, scratch / "mail", kinds)
     certificate, key = servers.certificate(scratch)
@@ -48,12 +55,12 @@ def main() -> int:
         except Unavailable as reason:
             print(f"SKIPPED {kind.label}: {reason}", file=sys.stderr)
     generator = Generator(paths.PROGRAM, scratch, certificate, kinds, asked.seconds)
-    limits = _limits(asked)
-    refusals = _measure(generator, cases, running, asked.rounds)
+    refusals: dict[str, None] = {}
+    for number in numbers:
+        _round(number, generator, cases, running, limits, refusals)
     for server in running:
         server.stop()
-    outcomes = table.read(generator.record)
-    text = _report(asked, running, outcomes, refusals, limits)
+    text = _report(asked, running, table.read(generator.record), list(refusals), limits)
     print(text)
     page = run([paths.PROGRAM, "bench", "report", generator.record, "--baseline", table.BASELINE])
     (scratch / "report.html").write_bytes(page.stdout)
@@ -61,6 +68,10 @@ def main() -> int:
     if asked.write:
         _write(text)
     return 0
+
+
+def _is(case: Case, word: str) -> bool:
+    return case.name == word[1:] if word.startswith("=") else word in case.name
 
 
 def _arguments() -> argparse.Namespace:
@@ -74,43 +85,60 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(generator: Generator, cases: list, running: list, rounds: int) -> list[str]:
-    """All cases on all servers, in turn, so many times; what was refused, and why."""
-    refusals: dict[str, None] = {}
-    for number in range(1, rounds + 1):
-        for case in cases:
-            for server in running:
-                if case.workload == "idle":
-                    # What an earlier case has left is memory that nobody would count.
-                    server.restart()
-                try:
-                    generator.measure(case, server, number)
-                except Refused as reason:
-                    refusals.setdefault(f"{server.label}, {case.name}: {reason}")
-            print(f"round {number} of {rounds}: {case.name} done", file=sys.stderr)
-    return list(refusals)
+def _round(number: int, generator: Generator, cases: list[Case], running: list, limits, refusals: dict) -> None:
+    """All cases on all servers, in turn; notes what was refused, and why."""
+    for case in cases:
+        for server in running:
+            if case.tls and not server.has_tls:
+                continue
+            try:
+                generator.measure(case, server, number)
+            except Refused as reason:
+                refusals.setdefault(f"{server.label}, {case.name}: {reason}")
+        print(f"round {number}: {case.name} done", file=sys.stderr)
+        if limits and case.name == AFTER:
+            _limits(number, generator, limits)
+    if limits and all(case.name != AFTER for case in cases):
+        _limits(number, generator, limits)
 
 
-def _limits(asked: argparse.Namespace) -> str:
-    """What the machine can do at best, measured in the same run."""
-    if asked.no_limits:
-        return ""
-    words = ["cargo", "bench", "--quiet", "--locked", "-p", "restante-tests", "--bench", "limits"]
-    return run(words, patience=900, check=True, cwd=paths.REPOSITORY).stdout.decode()
+def _limits(number: int, generator: Generator, limits: Limits) -> None:
+    tls = generator.outcomes.get((number, targets.OURS, AFTER), {})
+    limits.measure(tls.get("cipher"))
+    print(f"round {number}: limits done", file=sys.stderr)
 
 
 def _report(asked, running, outcomes, refusals, limits) -> str:
     versions = ", ".join(f"{server.label} {server.version}" for server in running)
     runs = "one run" if asked.rounds == 1 else f"medians of {asked.rounds} runs"
+    machine = outcomes[0]["machine"] if outcomes else "nothing measured"
     parts = [
-        f"{date.today()}, {outcomes[0]['machine']}; {runs} of {asked.seconds} seconds. {versions}.",
+        f"{date.today()}, {machine}; {runs} of {asked.seconds} seconds. {versions}.",
+        *_targets(outcomes, limits),
         table.markdown(outcomes, [server.label for server in running]),
+        *_ciphers(outcomes),
     ]
     if refusals:
         parts.append("Not measured, since the answer was wrong or none:\n\n" + "\n".join(f"- {one}" for one in refusals))
     if limits:
-        parts.append("What the machine can do at best, one thread, in the same run:\n\n" + limits.strip())
+        parts.append("What the machine asks for at least, in the same run:\n\n" + limits.markdown())
     return "\n\n".join(parts)
+
+
+def _targets(outcomes, limits) -> list[str]:
+    """The table of what is aimed at, if any of it was measured."""
+    text = targets.markdown(outcomes, limits)
+    return [text, "All figures:"] if text else []
+
+
+def _ciphers(outcomes) -> list[str]:
+    """What TLS was like, in a sentence."""
+    found: dict[str, set[str]] = {}
+    for outcome in outcomes:
+        if outcome["cipher"]:
+            found.setdefault(outcome["cipher"], set()).add(outcome["label"])
+    said = "; ".join(f"{cipher} ({', '.join(sorted(labels))})" for cipher, labels in found.items())
+    return [f"TLS was {said}."] if said else []
 
 
 def _write(text: str) -> None:

@@ -2,9 +2,12 @@
 """Tests of the tests: the rule for text by examples, and that the oracle sees every kind of wrong."""
 
 import io
+import sys
 import unittest
 from collections import Counter
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 import counts
 from checks import counting
@@ -15,6 +18,7 @@ from harness.oracle import Oracle, Violation
 from harness.strace import Fault
 from injection.operation import Operation, Outcome, Start
 from load.message import message, number_of
+from rig import table, targets
 
 
 class Budgets(unittest.TestCase):
@@ -31,6 +35,63 @@ class Budgets(unittest.TestCase):
 
     def test_a_budget_that_is_too_wide_is_named(self):
         self.assertIn("lower the budget: sendto 1 to 0.5", counting.judge("RETR of 4 KiB", Counter(preadv2=1, sendto=0.5, recvfrom=1)))
+
+
+class Targets(unittest.TestCase):
+    """What `make bench-peers` says of a run."""
+
+    class _Limits:
+        def median(self, *parts: str) -> tuple[float, str]:
+            return (0.3, "s a GB") if "TLS" in parts[0] else (0.2, "s a GB")
+
+    def _line(self, case: str, *outcomes: dict) -> str:
+        lines = targets.markdown(list(outcomes), self._Limits()).splitlines()
+        return next((line for line in lines if line.startswith(f"| {case}")), "")
+
+    def test_half_of_the_cost_is_twice_as_good(self):
+        theirs = _outcome("dovecot-tuned", "list-huge", {"server CPU a session": 300})
+        ours = [_outcome("restante", "list-huge", {"server CPU a session": cpu}) for cpu in (10, 11, 1000)]
+        self.assertEqual(self._line("list", theirs, *ours), "| list-huge | CPU, µs | 300 | 11.0 | 27.3× | 25× | met |")
+        self.assertIn("| 0.300× | 25× | **short** |", self._line("list", theirs, ours[2]))
+
+    def test_more_sessions_are_better(self):
+        outcomes = [_outcome(label, "poll", {"sessions": many}, "higher") for label, many in (("dovecot-tuned", 500), ("restante", 5000))]
+        self.assertEqual(self._line("poll", *outcomes), "| poll | sessions, µs | 500 | 5,000 | 10.0× | – |  |")
+
+    def test_a_figure_may_be_held_against_another_case(self):
+        outcomes = [
+            _outcome("dovecot-tuned", "poll-tls", {"server CPU a session": 2000}),
+            _outcome("dovecot-tuned", "poll-tls-resumed", {"server CPU a session": 700}),
+            _outcome("restante", "poll-tls-resumed", {"server CPU a session": 190}),
+        ]
+        self.assertIn("| 10.5× | 10× | met |", self._line("poll-tls-resumed (dovecot-tuned: poll-tls)", *outcomes))
+        self.assertIn("| 3.68× | 4× | **short** |", self._line("poll-tls-resumed |", *outcomes))
+
+    def test_shares_of_what_the_machine_asks_for(self):
+        outcomes = [_outcome("restante", case, {"server CPU for a GB": 0.3}) for case in ("retr-large", "retr-large-tls")]
+        self.assertIn("| limit 0.200 | 0.300 | 67% | 75% | **short** |", self._line("retr-large |", *outcomes))
+        self.assertIn("| limit 0.300 | 0.300 | 100% | 80% | met |", self._line("retr-large-tls |", *outcomes))
+        less = _outcome("restante", "retr-large", {"server CPU for a GB": 0.15})
+        self.assertIn("| 133% | 75% | **no verdict**", self._line("retr-large |", less))
+
+    def test_what_was_not_measured_has_no_line(self):
+        self.assertEqual(self._line("list", _outcome("restante", "list-huge", {"server CPU a session": 10})), "")
+
+    def test_the_long_table_has_medians_and_ratios(self):
+        outcomes = [
+            *(_outcome("dovecot-tuned", "poll", {"server CPU a session": cpu}) for cpu in (100, 300, 200)),
+            _outcome("restante", "poll", {"server CPU a session": 20, "sessions due": 9}),
+        ]
+        text = table.markdown(outcomes, ["dovecot-tuned", "restante", "popa3d"])
+        self.assertIn("| poll | CPU, µs | 200 | 20.0 (10.0×) | – |", text)
+        self.assertIn("|  | due, µs | – | 9.00 | – |", text)
+
+
+def _outcome(label: str, case: str, figures: dict[str, float], better: str = "lower") -> dict:
+    return {
+        "label": label, "case": case, "workload": "poll", "timings": [],
+        "figures": [{"name": name, "value": value, "unit": "µs", "better": better} for name, value in figures.items()],
+    }
 
 
 class Counts(unittest.TestCase):

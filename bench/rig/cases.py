@@ -1,15 +1,32 @@
 """What is measured: each case is one call of `restante bench` on the other core."""
 
+import json
+import os
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from harness.processes import run
 
+from . import mail
 from .mail import PASSWORD, Kind
-from .servers import Server
+from .server import Refused, Server
 
 #: The core of the load generator.
 CORE = "1"
+
+
+class Before(Enum):
+    """What happens to a server before a case. No case measures what a password costs: the workloads log in
+    to each account before the clock runs, and where they cannot it is done here."""
+
+    NOTHING = auto()
+    #: It is started anew: what an earlier case has left is memory that nobody would count.
+    RESTARTED = auto()
+    #: Each account has logged in once.
+    LOGGED_IN = auto()
+    #: It is started anew and has forgotten the maildrop; its account has logged in once.
+    COLD = auto()
 
 
 @dataclass(frozen=True)
@@ -21,14 +38,27 @@ class Case:
     kind: str
     options: str
     tls: bool = False
+    before: Before = Before.NOTHING
+    #: Sessions are due at a share of those that a server reached in a case before it, in the same round.
+    pace: "Pace | None" = None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A share of what a server reached in a case."""
+
+    share: float
+    label: str
+    case: str
 
 
 CASES = [
-    Case("idle", "idle", "idle", "--connections 200 --sources 20"),
-    Case("idle-tls", "idle", "idle", "--connections 200 --sources 20", tls=True),
+    Case("idle", "idle", "idle", "--connections 200 --sources 20", before=Before.RESTARTED),
+    Case("idle-tls", "idle", "idle", "--connections 200 --sources 20", tls=True, before=Before.RESTARTED),
     Case("poll-empty", "poll", "empty", "--connections 8"),
     Case("poll", "poll", "poll", "--connections 8"),
-    Case("poll-at-40", "poll", "poll", "--rate 40"),
+    # As many connections as accounts: two sessions of one maildrop would wait for each other.
+    Case("poll-at-80", "poll", "poll", "--connections 32", pace=Pace(0.8, "dovecot-tuned", "poll")),
     Case("poll-tls", "poll", "poll", "--connections 8", tls=True),
     Case("poll-tls-resumed", "poll", "poll", "--connections 8 --resume", tls=True),
     Case("retr-small", "retrieve", "small", "--connections 8"),
@@ -37,13 +67,10 @@ CASES = [
     Case("retr-typical-tls", "retrieve", "typical", "--connections 16", tls=True),
     Case("retr-large", "retrieve", "large", "--connections 2"),
     Case("retr-large-tls", "retrieve", "large", "--connections 2", tls=True),
-    Case("list-huge", "list", "huge", "--connections 1"),
-    Case("drain", "drain", "drain", "--connections 4 --yes"),
+    Case("list-huge", "list", "huge", "--connections 1", before=Before.COLD),
+    Case("drain", "drain", "drain", "--connections 4 --yes", before=Before.LOGGED_IN),
+    Case("drain-pipe", "drain", "pipe", "--connections 4 --yes --window 32", before=Before.LOGGED_IN),
 ]
-
-
-class Refused(Exception):
-    """The run ended with a wrong answer, or without one."""
 
 
 class Generator:
@@ -52,6 +79,9 @@ class Generator:
     def __init__(self, restante: Path, directory: Path, certificate: Path, kinds: list[Kind], seconds: int):
         self._restante, self._certificate, self._seconds = restante, certificate, seconds
         self._directory = directory
+        self._kinds = {kind.name: kind for kind in kinds}
+        #: By round, label and case.
+        self.outcomes: dict[tuple[int, str, str], dict] = {}
         self.record = directory / "outcomes.json"
         self._password = directory / "password"
         self._password.write_text(PASSWORD + "\n")
@@ -60,17 +90,49 @@ class Generator:
 
     def measure(self, case: Case, server: Server, number: int) -> None:
         """Runs a case once, for the so many-th time; appends its outcome to the record."""
-        kind = f"drain{number}x" if case.kind == "drain" else case.kind
+        kind = self._kinds[mail.in_round(case.kind, number)]
         words = ["taskset", "-c", CORE, self._restante, "bench", case.workload, "--case", case.name]
-        words += ["--label", server.label, "--pid", server.pid, "--record", self.record]
-        words += ["--users-file", self._directory / f"users.{kind}", "--password-file", self._password]
+        words += ["--label", server.label, "--record", self.record]
+        words += ["--users-file", self._directory / f"users.{kind.name}", "--password-file", self._password]
         words += ["--seconds", self._seconds, *case.options.split()]
+        if case.pace:
+            words += ["--rate", self._rate(case.pace, number)]
         if case.tls:
             words += ["--server", f"127.0.0.1:{server.tls_port}", "--tls", self._certificate]
         else:
             words += ["--server", f"127.0.0.1:{server.port}"]
-        ended = run(words, patience=900)
+        match case.before:
+            case Before.RESTARTED:
+                server.restart()
+            case Before.LOGGED_IN:
+                server.log_in_once(kind.users())
+            case Before.COLD:
+                server.make_cold(kind.users())
+        ended = run([*words, "--pid", server.pid], patience=900)
         if ended.returncode != 0:
             said = ended.stderr.decode(errors="replace").splitlines()
             reasons = [line for line in said if line.startswith("restante: ")] or said[-1:] or ["no reason given"]
             raise Refused(reasons[0].removeprefix("restante: "))
+        outcome = json.loads(self.record.read_text().splitlines()[-1])
+        found = figure(outcome, "messages in the maildrop")
+        if found not in (None, kind.messages):
+            self._forget_last()
+            raise Refused(f"{found:.0f} messages where there are {kind.messages}")
+        self.outcomes[number, server.label, case.name] = outcome
+
+    def _rate(self, pace: Pace, number: int) -> float:
+        outcome = self.outcomes.get((number, pace.label, pace.case))
+        if outcome is None:
+            raise Refused(f"the rate is a share of what {pace.label} reached in {pace.case}, which was not measured")
+        return round(pace.share * figure(outcome, "sessions"), 1)
+
+    def _forget_last(self) -> None:
+        lines = self.record.read_text().splitlines(keepends=True)
+        temporary = self.record.with_suffix(".new")
+        temporary.write_text("".join(lines[:-1]))
+        os.replace(temporary, self.record)
+
+
+def figure(outcome: dict, name: str) -> float | None:
+    """The value of a figure, if the outcome has it."""
+    return next((one["value"] for one in outcome["figures"] if one["name"] == name), None)

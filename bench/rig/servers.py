@@ -1,66 +1,17 @@
-"""The servers that are measured, each on loopback, pinned to one core, with the same mail."""
+"""The servers that are measured, each in the way in which its makers want it to be run."""
 
-import os
 import subprocess
 from pathlib import Path
 
-from harness import overlay, peers
-from harness.courier import PACKAGES as COURIER_PACKAGES
-from harness.dovecot import PACKAGES as DOVECOT_PACKAGES
-from harness.processes import Process, free_port, listens, run, wait_for
+from harness import courier, dovecot, overlay, peers
+from harness.processes import Process, run
 
-from .mail import PASSWORD, Mail
-
-#: The core of the servers; the load generator has another one.
-CORE = "0"
-
-
-class Server:
-    """A running server: what to call it, where it listens, and its first process."""
-
-    label: str
-    version: str
-
-    def __init__(self, directory: Path, mail: Mail, certificate: Path, key: Path):
-        directory.mkdir()
-        self.port, self.tls_port = free_port(), free_port()
-        self._directory, self._mail, self._certificate, self._key = directory, mail, certificate, key
-        self._log = directory / "log"
-        self._words = self._prepare()
-        self._start()
-
-    def _start(self) -> None:
-        self._process = self._launch()
-        wait_for(self.label, lambda: not self._process.alive() or self._listens(), patience=60)
-        if not self._process.alive():
-            raise RuntimeError(f"{self.label} did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
-
-    def _listens(self) -> bool:
-        return listens(self.port) and listens(self.tls_port)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def restart(self) -> None:
-        """Starts it anew, so that no process is there which an earlier case has left."""
-        self.stop()
-        wait_for(f"end of {self.label}", lambda: not (listens(self.port) or listens(self.tls_port)))
-        self._start()
-
-    def stop(self) -> None:
-        self._process.kill()
-
-    def _prepare(self) -> list:
-        """Gives it its mail and its configuration; the command that starts it."""
-        raise NotImplementedError
-
-    def _launch(self) -> Process:
-        return overlay.start(self._tree, ["taskset", "-c", CORE, *self._words], self._log)
+from .mail import PASSWORD
+from .server import CORE, Server
 
 
 class Restante(Server):
-    """The program, with a warm cache of credentials, as it is after the first login."""
+    """The program, with mail that `maildrop import` has brought in."""
 
     label = "restante"
     program: Path
@@ -75,67 +26,51 @@ class Restante(Server):
             f'[tls]\ncertificate = "{self._certificate}"\nkey = "{self._key}"\n'
             "[limits]\nsessions_per_address_max = 0\n[auth]\nscram = false\n"
         )
-        words = [self.program, "-c", config]
+        self._command = words = [self.program, "-c", config]
         accounts = "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self._mail.users)
         run([*words, "user", "import", "-"], input=accounts.encode(), check=True)
         for user in self._mail.users:
             place = self._mail.maildir(user)
             run([*words, "maildrop", "import", "--no-quota", user, place], patience=600, check=True)
+        self._imported = set((self._directory / "data").rglob("*.rsx"))
         return [*words, "serve"]
 
     def _launch(self) -> Process:
         with self._log.open("ab") as log:
             return Process(["taskset", "-c", CORE, *self._words], stdout=log, stderr=log)
 
+    def _files(self, user: str) -> list[Path]:
+        file = self._file(user)
+        return [part for part in (file, file.with_suffix(".rsx")) if part.exists()]
 
-_DOVECOT = """\
-protocols = pop3
-listen = 127.0.0.1
-base_dir = /run/dovecot
-state_dir = /var/lib/dovecot
-log_path = {log}
-ssl = yes
-ssl_cert = <{certificate}
-ssl_key = <{key}
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-first_valid_uid = 1
-mail_location = maildir:{home}/%u/Maildir
-passdb {{
-  driver = passwd-file
-  args = scheme=plain {users}
-}}
-userdb {{
-  driver = static
-  args = uid={owner} gid={owner} home={home}/%u
-}}
-service stats {{
-  chroot =
-}}
-service anvil {{
-  chroot =
-}}
-service pop3-login {{
-  chroot =
+    def _forget(self, user: str) -> None:
+        index = self._file(user).with_suffix(".rsx")
+        # What the import has left beside the mail is part of what it brought in.
+        if index not in self._imported:
+            index.unlink(missing_ok=True)
+
+    def _file(self, user: str) -> Path:
+        return Path(run([*self._command, "maildrop", "path", user], check=True).stdout.decode().strip())
+
+    def _make_empty(self, user: str) -> None:
+        pass
+
+
+#: Room for as many sessions at once as are measured.
+_STOCK = """\
+service pop3-login {
   process_limit = 1024
-  inet_listener pop3 {{
-    port = {port}
-  }}
-  inet_listener pop3s {{
-    port = {tls_port}
-  }}
-{login}}}
-{more}"""
-
-_TUNED_LOGIN = """\
-  service_count = 0
-  process_min_avail = 1
-  client_limit = 10000
+}
 """
 
 _TUNED = """\
 pop3_no_flag_updates = yes
 mail_fsync = optimized
+service pop3-login {
+  service_count = 0
+  process_min_avail = 1
+  client_limit = 10000
+}
 service pop3 {
   service_count = 1000
   process_min_avail = 16
@@ -147,22 +82,20 @@ class Dovecot(Server):
     """Dovecot with Debian's defaults: a process for each login, and one for each session."""
 
     label = "dovecot-stock"
-    _sizes, _login, _more = False, "", ""
+    _sizes, _more = False, _STOCK
 
     def _prepare(self) -> list:
-        self._tree = overlay.tree("dovecot", DOVECOT_PACKAGES)
+        self._tree = overlay.tree("dovecot", dovecot.PACKAGES)
         self.version = peers.version("dovecot-pop3d")
         home, users = self._directory / "home", self._directory / "users"
         self._mail.give(home, self._sizes)
         users.write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self._mail.users))
         config = self._directory / "dovecot.conf"
-        config.write_text(
-            _DOVECOT.format(
-                log=self._log, certificate=self._certificate, key=self._key, home=home, users=users,
-                owner=overlay.USERS["vmail"], port=self.port, tls_port=self.tls_port, login=self._login,
-                more=self._more,
-            )
+        common = dovecot.COMMON.format(
+            log=self._log, certificate=self._certificate, key=self._key, maildir=f"{home}/%u/Maildir",
+            home=f"{home}/%u", users=users, owner=overlay.USERS["vmail"], port=self.port, tls_port=self.tls_port,
         )
+        config.write_text(common + self._more)
         return ["/usr/sbin/dovecot", "-F", "-c", config]
 
 
@@ -170,26 +103,14 @@ class TunedDovecot(Dovecot):
     """Its documented high-performance mode: login processes that stay, mail processes that are reused."""
 
     label = "dovecot-tuned"
-    _sizes, _login, _more = True, _TUNED_LOGIN, _TUNED
+    _sizes, _more = True, _STOCK + _TUNED
 
 
-#: $1 and $2 are the ports, $3 the file of the user database, $4 the file with certificate and key.
-_COURIER = """
-set -ea
-mkdir -p /run/courier/authdaemon /var/lib/courier
-umask 077
-cp "$3" /run/userdb
-/usr/sbin/makeuserdb -f /run/userdb
-. /etc/courier/authdaemonrc
-/usr/lib/courier/courier-authlib/authdaemond &
-. /etc/courier/pop3d-ssl
-. /etc/courier/pop3d
-POP3AUTH="PLAIN LOGIN" POP3AUTH_TLS="PLAIN LOGIN" TLS_CERTFILE=$4 TLS_DHPARAMS= TLS_CACHEFILE=
-while ! [ -S /run/courier/authdaemon/socket ]; do sleep 0.05; done
+#: $3 and $4 are the ports.
+_COURIER = courier.SETUP + """
 limits="-address=127.0.0.1 -maxprocs=1000 -maxperip=1000 -nodnslookup -noidentlookup"
-mail=/usr/lib/courier/courier
-/usr/sbin/couriertcpd $limits "$2" /usr/bin/couriertls -server -tcpd $mail/courierpop3login $mail/courierpop3d Maildir &
-exec /usr/sbin/couriertcpd $limits "$1" $mail/courierpop3login $mail/courierpop3d Maildir
+/usr/sbin/couriertcpd $limits "$4" /usr/bin/couriertls -server -tcpd $serve &
+exec /usr/sbin/couriertcpd $limits "$3" $serve
 """
 
 
@@ -199,35 +120,64 @@ class Courier(Server):
     label = "courier"
 
     def _prepare(self) -> list:
-        tree = self._tree = overlay.tree("courier", COURIER_PACKAGES)
+        self._tree = courier.tree()
         self.version = peers.version("courier-pop")
-        for name in ("userdb.dat", "userdbshadow.dat"):
-            link = tree / "etc/courier" / name
-            link.unlink(missing_ok=True)
-            link.symlink_to(f"/run/{name}")
-        rc = tree / "etc/courier/authdaemonrc"
-        if 'authmodulelist="authuserdb"' not in rc.read_text():
-            with rc.open("a") as settings:
-                settings.write('authmodulelist="authuserdb"\n')
-        home, owner = self._directory / "home", overlay.USERS["vmail"]
+        home = self._directory / "home"
         self._mail.give(home, sizes_in_names=True)
-        # A cheap hash: what a password costs is not what is compared here.
-        hashed = run(["openssl", "passwd", "-1", PASSWORD], check=True).stdout.decode().strip()
-        users = self._directory / "userdb"
-        users.write_text(
-            "".join(
-                f"{user}\tuid={owner}|gid={owner}|home={home}/{user}|mail={home}/{user}/Maildir|systempw={hashed}\n"
-                for user in self._mail.users
-            )
-        )
-        pem = self._directory / "pop3d.pem"
-        pem.touch(mode=0o600)
-        pem.write_text(self._key.read_text() + self._certificate.read_text())
-        os.chown(pem, overlay.USERS["courier"], 0)
-        return ["sh", "-c", _COURIER, "sh", self.port, self.tls_port, users, pem]
+        users, hashed = self._directory / "userdb", _cheaply_hashed()
+        users.write_text("".join(courier.user(user, home / user, hashed) for user in self._mail.users))
+        pem = courier.secrets(self._directory, self._certificate, self._key)
+        return ["sh", "-c", _COURIER, "sh", users, pem, self.port, self.tls_port]
 
 
-ALL = [TunedDovecot, Restante, Dovecot, Courier]
+#: $1 has the files that name its users, $2 is the spool, $3 the port. tcpserver is the usual super-server for it:
+#: as a daemon of its own it does not let the same client come as often as is measured.
+_POPA3D = """
+set -e
+mkdir -p /var/lib/popa3d
+for file in passwd group shadow; do mount --bind "$1/$file" "/etc/$file"; done
+mount --bind "$2" /var/mail
+exec tcpserver -H -R -l localhost -c 1000 -b 1000 127.0.0.1 "$3" /usr/sbin/popa3d
+"""
+
+
+class Popa3d(Server):
+    """popa3d: a process for each session, one mbox for each user, and nothing beside it."""
+
+    label = "popa3d"
+    has_tls = False
+
+    def _prepare(self) -> list:
+        self._tree = overlay.tree("popa3d", ["popa3d", "ucspi-tcp"])
+        self.version = peers.version("popa3d")
+        names, self._spool = self._directory / "names", self._directory / "mail"
+        self._mail.give_mboxes(self._spool)
+        names.mkdir(mode=0o700)
+        owner, hashed = overlay.USERS["vmail"], _cheaply_hashed()
+        accounts = "".join(f"{user}:x:{owner}:{owner}::/nonexistent:/bin/false\n" for user in self._mail.users)
+        secrets = "".join(f"{user}:{hashed}:20000:0:99999:7:::\n" for user in self._mail.users)
+        there = self._tree / "etc"
+        (names / "passwd").write_text((there / "passwd").read_text() + accounts)
+        (names / "group").write_text((there / "group").read_text())
+        (names / "shadow").write_text(secrets)
+        return ["sh", "-c", _POPA3D, "sh", names, self._spool, self.port]
+
+    def _files(self, user: str) -> list[Path]:
+        return [self._spool / user]
+
+    def _forget(self, user: str) -> None:
+        pass
+
+    def _make_empty(self, user: str) -> None:
+        pass
+
+
+ALL = [TunedDovecot, Restante, Dovecot, Courier, Popa3d]
+
+
+def _cheaply_hashed() -> str:
+    """The password, for those that want a hash: what it costs is not what is compared here."""
+    return run(["openssl", "passwd", "-1", PASSWORD], check=True).stdout.decode().strip()
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:

@@ -2,12 +2,15 @@
 
 import os
 import re
+import shlex
 import subprocess
 
-from harness.paths import PROGRAM, scratch
+from harness.paths import PROGRAM, REPOSITORY, scratch
 from harness.peers import Unavailable, require
 from harness.processes import Process, has_namespaces, run, wait_for
 from harness.report import Report
+
+_README = REPOSITORY / "README.md"
 
 _SESSION = """\
 S: +OK POP3 server ready <TIMESTAMP@mailgate.dobbs.org>
@@ -51,7 +54,8 @@ _SUGGESTIONS = {
 
 
 def all_checks(report: Report) -> None:
-    """Starts the demo once and tries everything that it says."""
+    """Runs what the README begins with, starts the demo once, and tries everything that it says."""
+    report.check("the README's first command", _first_command)
     directory = scratch("demo")
     output = directory / "output"
     with output.open("wb") as file:
@@ -76,6 +80,25 @@ def all_checks(report: Report) -> None:
                 report.check(f"as suggested: {_short(command)}", lambda: _pasted(command, directory))
     finally:
         demo.stop()
+
+
+def _first_command() -> str:
+    """The command as it stands there, but for the build of the tests, and the program only says its version."""
+    words = next(
+        (shlex.split(line, comments=True) for line in _README.read_text().splitlines() if line.startswith("cargo run ")),
+        [],
+    )
+    if words[-2:] != ["--", "demo"] or "--release" not in words:
+        raise AssertionError(f"the README does not begin with the demo: {words}")
+    words[0:1] = shlex.split(os.environ.get("CARGO", "cargo"))
+    words[-1] = "--version"
+    words.remove("--release")
+    # Hardly ever more than a look at what is built already.
+    done = run(words, cwd=REPOSITORY, stdin=subprocess.DEVNULL, patience=600)
+    said = done.stdout.decode(errors="replace").strip()
+    if done.returncode != 0 or not re.fullmatch(r"restante \S+", said):
+        raise AssertionError(f"status {done.returncode}: {said} {done.stderr.decode(errors='replace')[-800:]}")
+    return said
 
 
 def _same_session(said: str) -> None:

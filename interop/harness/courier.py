@@ -1,4 +1,7 @@
-"""A real Courier POP3 server on loopback, with a Maildir of its own."""
+"""A real Courier POP3 server on loopback, with a Maildir of its own.
+
+What every Courier needs that is unpacked and not installed is in parts of its own, for whoever starts one in another way.
+"""
 
 import os
 from pathlib import Path
@@ -12,53 +15,77 @@ PACKAGES = [
     "libcourier-unicode4", "libltdl7", "libgamin0",
 ]
 
-#: $1 is the port, $2 the lines of the user database, $3 the file with certificate and key.
-_START = """
+#: The beginning of a script that starts it: $1 is the file of the user database, $2 that of the secrets.
+#: Afterwards passwords are answered for, and $serve is what couriertcpd shall run.
+SETUP = """
 set -ea
 mkdir -p /run/courier/authdaemon /var/lib/courier
 umask 077
-printf '%s\\n' "$2" >/run/userdb
+cp "$1" /run/userdb
 /usr/sbin/makeuserdb -f /run/userdb
 . /etc/courier/authdaemonrc
 /usr/lib/courier/courier-authlib/authdaemond &
 . /etc/courier/pop3d-ssl
 . /etc/courier/pop3d
-POP3AUTH="PLAIN LOGIN" POP3AUTH_TLS="PLAIN LOGIN" TLS_CERTFILE=$3 TLS_DHPARAMS= TLS_CACHEFILE=
+POP3AUTH="PLAIN LOGIN" POP3AUTH_TLS="PLAIN LOGIN" TLS_CERTFILE=$2 TLS_DHPARAMS= TLS_CACHEFILE=
 while ! [ -S /run/courier/authdaemon/socket ]; do sleep 0.05; done
-exec /usr/sbin/couriertcpd -address=127.0.0.1 -maxprocs=40 -maxperip=40 -nodnslookup -noidentlookup "$1" \\
-    /usr/lib/courier/courier/courierpop3login /usr/lib/courier/courier/courierpop3d Maildir
+mail=/usr/lib/courier/courier
+serve="$mail/courierpop3login $mail/courierpop3d Maildir"
 """
+
+#: $3 is the port.
+_START = SETUP + """
+exec /usr/sbin/couriertcpd -address=127.0.0.1 -maxprocs=40 -maxperip=40 -nodnslookup -noidentlookup "$3" $serve
+"""
+
+
+def tree() -> Path:
+    """Its files, set up for a user database below /run."""
+    place = overlay.tree("courier", PACKAGES)
+    for name in ("userdb.dat", "userdbshadow.dat"):
+        link = place / "etc/courier" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"/run/{name}")
+    # authdaemond reads it again by itself, so its environment does not count.
+    rc, line = place / "etc/courier/authdaemonrc", 'authmodulelist="authuserdb"\n'
+    if line not in rc.read_text():
+        with rc.open("a") as settings:
+            settings.write(line)
+    return place
+
+
+def user(name: str, home: Path, hashed: str) -> str:
+    """A line of the user database; the Maildir is in the home."""
+    owner = overlay.USERS["vmail"]
+    return f"{name}\tuid={owner}|gid={owner}|home={home}|mail={home}/Maildir|systempw={hashed}\n"
+
+
+def secrets(directory: Path, certificate: Path, key: Path) -> Path:
+    """Makes the file with key and certificate that couriertls wants; who does TLS is not who reads mail."""
+    pem = directory / "pop3d.pem"
+    pem.touch(mode=0o600)
+    pem.write_text(key.read_text() + certificate.read_text())
+    os.chown(pem, overlay.USERS["courier"], 0)
+    return pem
 
 
 class Courier:
     """A running Courier; all of its users have the same Maildir."""
 
     def __init__(self, directory: Path, certificate: Path, key: Path, logins: list[Login]):
-        tree = overlay.tree("courier", PACKAGES)
-        for name in ("userdb.dat", "userdbshadow.dat"):
-            link = tree / "etc/courier" / name
-            link.unlink(missing_ok=True)
-            link.symlink_to(f"/run/{name}")
-        # authdaemond reads it again by itself, so its environment does not count.
-        with (tree / "etc/courier/authdaemonrc").open("a") as settings:
-            settings.write('authmodulelist="authuserdb"\n')
+        files = tree()
         self.port = free_port()
         self.maildir = directory / "Maildir"
-        pem = directory / "pop3d.pem"
-        pem.touch(mode=0o600)
-        pem.write_text(key.read_text() + certificate.read_text())
-        # Who does TLS is not who reads mail.
-        os.chown(pem, overlay.USERS["courier"], 0)
         owner = overlay.USERS["vmail"]
         for path in (directory, self.maildir, *self.maildir.rglob("*")):
             os.chown(path, owner, owner)
-        users = "\n".join(
-            f"{login.user}\tuid={owner}|gid={owner}|home={directory}|mail={self.maildir}"
-            f"|systempw={overlay.crypted(login.password)}"
-            for login in logins
+        users = directory / "userdb"
+        users.write_text(
+            "".join(user(login.user, directory, overlay.crypted(login.password)) for login in logins)
         )
+        pem = secrets(directory, certificate, key)
         self._log_file = directory / "courier.log"
-        self._process = overlay.start(tree, ["sh", "-c", _START, "sh", self.port, users, pem], self._log_file)
+        self._process = overlay.start(files, ["sh", "-c", _START, "sh", users, pem, self.port], self._log_file)
         wait_for("Courier", lambda: not self._process.alive() or listens(self.port))
         if not self._process.alive():
             raise RuntimeError(f"Courier did not start:\n{self.log()[-2000:]}")

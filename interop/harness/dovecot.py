@@ -8,13 +8,13 @@ from .processes import free_port, listens, wait_for
 
 PACKAGES = ["dovecot-core", "dovecot-pop3d", "libexttextcat-2.0-0", "liblua5.4-0", "libwrap0"]
 
-_CONFIGURATION = """\
+#: What every Dovecot needs that is unpacked and not installed; what a configuration says again behind it adds to it.
+COMMON = """\
 protocols = pop3
 listen = 127.0.0.1
 base_dir = /run/dovecot
 state_dir = /var/lib/dovecot
-log_path = /dev/stderr
-auth_debug = yes
+log_path = {log}
 ssl = yes
 ssl_cert = <{certificate}
 ssl_key = <{key}
@@ -39,11 +39,11 @@ service anvil {{
 }}
 passdb {{
   driver = passwd-file
-  args = scheme=plain {directory}/users
+  args = scheme=plain {users}
 }}
 userdb {{
   driver = static
-  args = uid={owner} gid={owner} home={maildir}
+  args = uid={owner} gid={owner} home={home}
 }}
 """
 
@@ -66,14 +66,13 @@ class Dovecot:
         self.port, self.tls_port = free_port(), free_port()
         self.maildir = directory / "Maildir"
         self.maildir.mkdir(parents=True, exist_ok=True)
-        (directory / "users").write_text("".join(f"{name}:{fields}\n" for name, fields in users.items()))
-        configuration = directory / "dovecot.conf"
-        configuration.write_text(
-            _CONFIGURATION.format(
-                certificate=certificate, key=key, maildir=self.maildir, port=self.port, tls_port=self.tls_port,
-                directory=directory, owner=overlay.USERS["vmail"],
-            )
+        passwords, configuration = directory / "users", directory / "dovecot.conf"
+        passwords.write_text("".join(f"{name}:{fields}\n" for name, fields in users.items()))
+        common = COMMON.format(
+            log="/dev/stderr", certificate=certificate, key=key, maildir=self.maildir, home=self.maildir,
+            users=passwords, owner=overlay.USERS["vmail"], port=self.port, tls_port=self.tls_port,
         )
+        configuration.write_text(common + "auth_debug = yes\n")
         for path in (self.maildir, *self.maildir.rglob("*")):
             os.chown(path, overlay.USERS["vmail"], overlay.USERS["vmail"])
         self._log_file = directory / "dovecot.log"

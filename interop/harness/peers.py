@@ -6,6 +6,7 @@ A mail server that is installed would conflict with the contributor's own; unpac
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from . import paths
@@ -33,11 +34,8 @@ def unpack(package: str) -> Path:
             raise Unavailable(f"{program} is missing: {package} can be unpacked on Debian only")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    fetched = _download(package, place)
-    if fetched.returncode != 0 and os.geteuid() == 0:
-        # A fresh machine has no package lists, or lists that are too old.
-        run(["apt-get", "-q", "update"], patience=300)
-        fetched = _download(package, place)
+    _update_lists()
+    fetched = run(["apt-get", "-q", "download", package], patience=300, cwd=place)
     if fetched.returncode != 0:
         raise Unavailable(f"apt-get download {package}: {_last_line(fetched.stderr)}")
     for archive in place.glob("*.deb"):
@@ -77,8 +75,15 @@ def unpack_npm(package: str, version: str) -> Path:
     return place / "package"
 
 
-def _download(package: str, place: Path) -> subprocess.CompletedProcess:
-    return run(["apt-get", "-q", "download", package], patience=300, cwd=place)
+@cache
+def _update_lists() -> None:
+    """Once, before the first download: a fresh machine has no package lists, or lists that are too old.
+
+    Not only when a download fails: of packages that belong together the first would come from the old lists then and
+    the next from the new ones, and programs of one do not find what they need in libraries of the other.
+    """
+    if os.geteuid() == 0:
+        run(["apt-get", "-q", "update"], patience=300)
 
 
 def missing_with(package: str) -> list[str]:

@@ -70,6 +70,11 @@ impl Conversation {
         self.stream.is_resumed()
     }
 
+    /// Protocol and cipher suite of TLS.
+    pub(crate) fn cipher(&self) -> Option<String> {
+        self.stream.cipher()
+    }
+
     /// Sends a command and waits for the `+OK` of its reply.
     pub(crate) fn ask(&mut self, command: &Command) -> Result<Status, BenchError> {
         self.queue(command)?;

@@ -108,11 +108,13 @@ impl<'a> Load<'a> {
 /// At the first wrong answer, or when the server cannot be reached or measured.
 pub fn run(target: &Target, workload: Workload, load: &Load<'_>) -> Result<Outcome, BenchError> {
     target.check()?;
-    match workload {
+    let mut outcome = match workload {
         Workload::Poll { rate } => poll::run(target, load, rate),
         Workload::Retrieve { window } => retrieve::run(target, load, window.max(1)),
         Workload::List => list::run(target, load),
         Workload::Drain { window } => drain::run(target, load, window.max(1)),
         Workload::Idle => idle::run(target, load),
-    }
+    }?;
+    outcome.cipher = target.cipher()?;
+    Ok(outcome)
 }

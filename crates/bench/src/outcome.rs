@@ -50,6 +50,9 @@ pub struct Outcome {
     pub workload: String,
     /// How octets travelled: `plain`, `tls` or `tls-resumed`; `lmtp` for deliveries.
     pub transport: String,
+    /// Protocol and cipher suite, if octets travelled inside TLS.
+    #[serde(default)]
+    pub cipher: Option<String>,
     /// Connections at once.
     pub connections: usize,
     /// When, in seconds of the epoch.
@@ -136,6 +139,7 @@ impl Load<'_> {
             case: case.unwrap_or_else(|| format!("{workload}-{transport}-{connections}")),
             workload: workload.to_owned(),
             transport: transport.to_owned(),
+            cipher: None,
             connections,
             at: crate::machine::now(),
             machine: crate::machine::describe(),
@@ -162,8 +166,13 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} ({}, {}, {} at once)",
-            self.case, self.label, self.transport, self.connections
+            "{} ({}, {}{}{}, {} at once)",
+            self.case,
+            self.label,
+            self.transport,
+            if self.cipher.is_some() { " with " } else { "" },
+            self.cipher.as_deref().unwrap_or_default(),
+            self.connections
         )?;
         for Figure {
             name, value, unit, ..

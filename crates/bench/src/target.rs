@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::IpBindAddressNoPort;
+use pop3::Command;
 use sasl::Secret;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::conversation::Conversation;
 use crate::error::BenchError;
 pub(crate) use crate::transport::Stream;
 use crate::transport::Transport;
@@ -57,6 +59,18 @@ impl Target {
         match self.sources == 0 || reaches {
             true => Ok(()),
             false => Err(BenchError::NotLoopback(self.address.to_string())),
+        }
+    }
+
+    /// What TLS negotiates, by a session that does nothing else; none in clear.
+    pub(crate) fn cipher(&self) -> Result<Option<String>, BenchError> {
+        match self.transport {
+            Transport::Plain => Ok(None),
+            Transport::Tls(..) => {
+                let mut conversation = Conversation::open(&self.seat(0))?;
+                conversation.ask(&Command::Quit)?;
+                Ok(conversation.cipher())
+            }
         }
     }
 

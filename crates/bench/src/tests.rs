@@ -275,6 +275,21 @@ fn deletions_that_come_back_are_refused() {
 }
 
 #[test]
+fn deletions_may_come_a_little_after_quit() {
+    let looks = AtomicUsize::new(0);
+    let target = liar(corpus(), move |command, answer| {
+        if command != "STAT" {
+            return answer;
+        }
+        match looks.fetch_add(1, Ordering::Relaxed) {
+            1..4 => b"+OK 1 900\r\n".to_vec(),
+            _ => answer,
+        }
+    });
+    measured(&target, DRAIN).unwrap();
+}
+
+#[test]
 fn an_empty_maildrop_has_nothing_to_retrieve() {
     for workload in [RETRIEVE, DRAIN, Workload::List] {
         let error = measured(&honest(Vec::new()), workload).unwrap_err();

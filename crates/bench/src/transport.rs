@@ -116,6 +116,17 @@ impl Stream {
             Self::Tls(stream) => stream.conn.handshake_kind() == Some(HandshakeKind::Resumed),
         }
     }
+
+    /// Protocol and cipher suite, such as `TLS13_AES_256_GCM_SHA384`; known once anything was read.
+    pub(crate) fn cipher(&self) -> Option<String> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => {
+                let suite = stream.conn.negotiated_cipher_suite()?.suite();
+                Some(suite.as_str()?.to_owned())
+            }
+        }
+    }
 }
 
 impl Read for Stream {

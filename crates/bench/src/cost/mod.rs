@@ -5,7 +5,8 @@ mod group;
 mod tree;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
@@ -53,6 +54,25 @@ impl Account {
         }
     }
 
+    /// Waits until the server has nothing left to do, at most for so long; how long that was.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(crate) fn settle(&self, longest: Duration) -> Result<Duration, BenchError> {
+        let start = Instant::now();
+        let mut before = self.cpu_time()?;
+        loop {
+            let waited = start.elapsed();
+            thread::sleep(QUIET);
+            let now = self.cpu_time()?;
+            if now.saturating_sub(before) < QUIET / IDLE_SHARE || waited >= longest {
+                return Ok(waited);
+            }
+            before = now;
+        }
+    }
+
     /// Memory now.
     ///
     /// # Errors
@@ -66,6 +86,11 @@ impl Account {
     }
 }
 
+/// A server that has used less than this share of a core for so long is idle: timers that always run
+/// take less.
+const QUIET: Duration = Duration::from_millis(100);
+const IDLE_SHARE: u32 = 50;
+
 /// CPU time of this process so far.
 pub(crate) fn own_cpu_time() -> Duration {
     let time = |time: TimeVal| {
@@ -75,4 +100,35 @@ pub(crate) fn own_cpu_time() -> Duration {
     getrusage(UsageWho::RUSAGE_SELF).map_or(Duration::ZERO, |usage| {
         time(usage.user_time()) + time(usage.system_time())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_still_works_is_waited_for() {
+        let mut child = std::process::Command::new("sh")
+            .args([
+                "-c",
+                "end=$(($(cut -d' ' -f14 /proc/$$/stat) + 40)); \
+                 while [ $(cut -d' ' -f14 /proc/$$/stat) -lt $end ]; do \
+                 i=0; while [ $i -lt 10000 ]; do i=$((i+1)); done; done; exec sleep 60",
+            ])
+            .spawn()
+            .unwrap();
+        let account = Account::Tree(i32::try_from(child.id()).unwrap());
+        // Not idle before it has begun.
+        while account.cpu_time().unwrap() < Duration::from_millis(20) {
+            thread::yield_now();
+        }
+        let hurried = account.settle(Duration::ZERO).unwrap();
+        let waited = account.settle(Duration::from_secs(50)).unwrap();
+        let cpu = account.cpu_time().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(hurried < Duration::from_secs(1), "{hurried:?}");
+        assert!(waited < Duration::from_secs(50), "{waited:?}");
+        assert!(cpu >= Duration::from_millis(390), "{cpu:?}");
+    }
 }

@@ -191,6 +191,7 @@ pub(super) mod tests {
             case: case.to_owned(),
             workload: "poll".to_owned(),
             transport: "plain".to_owned(),
+            cipher: None,
             connections: 8,
             at: 1_795_000_000,
             machine: "a machine, 2 cores".to_owned(),

@@ -1,0 +1,117 @@
+"""What is aimed at, and whether one run has shown it: the table before the long one.
+
+A target is how many times better Restante is than tuned Dovecot in the same run, or which share of what it uses
+the machine would need in any case (`Limits`).
+"""
+
+from dataclasses import dataclass
+from statistics import median
+
+from . import table
+from .limits import Limits
+from .table import BASELINE, Row, digits
+
+OURS = "restante"
+
+#: By so much a figure of a limit may be too large by chance.
+_NOISE = 0.9
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure of a case, and how many times better than the baseline's it shall be."""
+
+    case: str
+    figure: str
+    at_least: float | None = None
+    #: The baseline's case, if it is another one.
+    against: str | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """CPU for a GB of a case, and how much of it the limit with these words in its name shall be."""
+
+    case: str
+    limit: tuple[str, ...]
+    at_least: float
+
+
+#: The figure of each case that counts. Without a number: nothing is aimed at, and it is shown.
+TARGETS = [
+    Target("idle", "memory"),
+    Target("idle-tls", "memory"),
+    Target("poll-empty", "CPU"),
+    Target("poll", "CPU"),
+    Target("poll", "sessions"),
+    Target("poll-at-80", "session, p99", 5),
+    Target("poll-tls", "CPU"),
+    Target("poll-tls-resumed", "CPU", 10, against="poll-tls"),
+    Target("poll-tls-resumed", "CPU", 4),
+    Target("retr-small", "CPU"),
+    Target("retr-small-pipe", "CPU"),
+    Target("retr-typical", "CPU"),
+    Target("retr-typical-tls", "CPU"),
+    Target("retr-large", "CPU"),
+    Target("retr-large-tls", "CPU"),
+    Share("retr-large", ("pread, CRC-32C, write", "256 KiB"), 0.75),
+    Share("retr-large-tls", ("pread, CRC-32C, TLS", "256 KiB"), 0.80),
+    Target("list-huge", "first login and STAT", 20),
+    Target("list-huge", "first login and STAT, CPU", 20),
+    Target("list-huge", "CPU", 25),
+    Target("drain", "CPU"),
+    Target("drain-pipe", "CPU"),
+]
+
+
+def markdown(outcomes: list[dict], limits: Limits | None) -> str:
+    """The table of targets, of those that were measured; empty if none was."""
+    rows = {(row.case, row.name): row for row in table.rows(outcomes)}
+    lines = []
+    for target in TARGETS:
+        match target:
+            case Target():
+                line = _of_target(target, rows)
+            case Share():
+                line = _of_share(target, rows, limits)
+        if line:
+            lines.append(line)
+    head = [f"| case | figure | {BASELINE} | {OURS} | ratio | target | |", "|---|---|---:|---:|---:|---:|---|"]
+    return "\n".join([*head, *lines]) if lines else ""
+
+
+def _of_target(target: Target, rows: dict[tuple[str, str], Row]) -> str | None:
+    ours = rows.get((target.case, target.figure))
+    theirs = rows.get((target.against or target.case, target.figure))
+    if ours is None or theirs is None or OURS not in ours.values or BASELINE not in theirs.values:
+        return None
+    mine, base = median(ours.values[OURS]), median(theirs.values[BASELINE])
+    if not mine or not base:
+        return None
+    ratio = mine / base if ours.higher else base / mine
+    case = f"{target.case} ({BASELINE}: {target.against})" if target.against else target.case
+    aim = "–" if target.at_least is None else f"{target.at_least}×"
+    figure = f"{ours.name}, {ours.unit}"
+    return _line(case, figure, digits(base), digits(mine), f"{digits(ratio)}×", aim, ratio, target.at_least)
+
+
+def _of_share(share: Share, rows: dict[tuple[str, str], Row], limits: Limits | None) -> str | None:
+    row = rows.get((share.case, "CPU for a GB"))
+    limit = limits.median(*share.limit) if limits else None
+    if row is None or OURS not in row.values or limit is None:
+        return None
+    mine = median(row.values[OURS])
+    ratio = limit[0] / mine
+    figure = f"{row.name}, {row.unit}; beside the limit ({', '.join(share.limit)})"
+    return _line(
+        share.case, figure, f"limit {digits(limit[0])}", digits(mine), f"{ratio:.0%}", f"{share.at_least:.0%}", ratio,
+        share.at_least,
+    )
+
+
+def _line(case, figure, base, mine, shown, aim, ratio: float, at_least: float | None) -> str:
+    verdict = "" if at_least is None else "met" if ratio >= at_least else "**short**"
+    # Who needs less than the limit has shown that it is none.
+    if at_least is not None and at_least < 1 < _NOISE * ratio:
+        verdict = "**no verdict**: the limit was dearer"
+    return f"| {case} | {figure} | {base} | {mine} | {shown} | {aim} | {verdict} |"
