@@ -122,10 +122,18 @@ fn text_peeked(session: &OpenMaildrop, n: u32, room: usize) -> Vec<u8> {
     let mut text = session.text(number(n), Part::Whole).unwrap();
     let (mut out, mut buffer) = (Vec::new(), vec![0; 3 * 64 * 1024 + 1]);
     loop {
-        while let Some(range) = text.peek(&mut buffer) {
-            let taken = range.len().min(room);
-            out.extend_from_slice(&buffer[range][..taken]);
+        while let Some(Peeked { octets, is_end }) = text.peek(&mut buffer) {
+            let taken = octets.len().min(room);
+            out.extend_from_slice(&buffer[octets.start..][..taken]);
             text.advance(taken);
+            if is_end && taken == octets.len() {
+                // Nothing comes twice.
+                assert_eq!(text.peek(&mut buffer), None);
+                let mut rest = Vec::new();
+                assert_eq!(text.read(&mut rest, Patience::Wait).unwrap(), Progress::End);
+                assert!(rest.is_empty());
+                return out;
+            }
         }
         if text.read(&mut out, Patience::Wait).unwrap() == Progress::End {
             return out;

@@ -40,11 +40,10 @@ mod unique_id;
 mod view;
 
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pop3::{Deletions, MessageNumber, Part, ScanListing};
+use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing};
 
 pub use draft::{Delivered, Draft, Envelope, Measure, flags};
 pub use error::{CommitError, DeliverError, OpenError, StoreError, TextError};
@@ -52,8 +51,8 @@ pub use id::{MaildropId, NotAMaildropId};
 pub use memory::Memory;
 pub use native::media::RealDisk;
 pub use native::{
-    BackedUp, Backup, Compacted, Damage, Deleted, Expired, HiddenMessage, Restored, Run, Salvaged,
-    SalvagedMessage, State, Store, Summary, Trust, Verified, salvage,
+    BackedUp, Backup, Compacted, Damage, Deleted, Expired, HiddenMessage, Peeked, Restored, Run,
+    Salvaged, SalvagedMessage, State, Store, Summary, Trust, Verified, salvage,
 };
 pub use quota::{Addressee, Quota};
 pub use settings::{NativeSettings, Pays};
@@ -550,17 +549,25 @@ impl Text {
         }
     }
 
-    /// Verified octets of a long text from where it is now, without taking them off it: as many blocks
-    /// of 64 KiB as `buffer` has room for, and where in it they are. None when the page cache has not
-    /// got the next block, when that is the last one, or when the text is not of this kind; then
+    /// Octets of the whole message, as LIST says.
+    pub fn octets(&self) -> Octets {
+        match &self.0 {
+            Source::Memory(text) => text.octets(),
+            Source::Native(text) => text.octets(),
+        }
+    }
+
+    /// Verified octets of the text from where it is now, without taking them off it: as many as `room` has
+    /// place for, in whole blocks of 64 KiB (the last is shorter), and where in it they are. None when the
+    /// page cache has not got them, when they are damaged, or when the text is not of this kind; then
     /// [`Text::read`] goes on from here.
     ///
     /// So one buffer does for all sessions of a thread: what a client has no room for is not kept, but
     /// read again when it has.
-    pub fn peek(&self, buffer: &mut [u8]) -> Option<Range<usize>> {
-        match &self.0 {
+    pub fn peek(&mut self, room: &mut [u8]) -> Option<Peeked> {
+        match &mut self.0 {
             Source::Memory(_) => None,
-            Source::Native(text) => text.peek(buffer),
+            Source::Native(text) => text.peek(room),
         }
     }
 

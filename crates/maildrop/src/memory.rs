@@ -380,6 +380,10 @@ pub(crate) struct Text {
 const CHUNK: usize = 64 * 1024;
 
 impl Text {
+    pub(crate) fn octets(&self) -> Octets {
+        Octets(self.message.octets)
+    }
+
     pub(crate) fn read(&mut self, out: &mut Vec<u8>, _: Patience) -> Result<Progress, TextError> {
         let to = self.end.min(self.at + CHUNK);
         out.extend_from_slice(&self.message.text[self.at..to]);

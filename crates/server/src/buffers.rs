@@ -34,7 +34,7 @@ impl Buffers {
     }
 
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
-        if (1..=KEPT_OCTETS_MAX).contains(&buffer.capacity()) {
+        if (FRESH_OCTETS..=KEPT_OCTETS_MAX).contains(&buffer.capacity()) {
             buffer.clear();
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             if free.len() < KEPT_BUFFERS_MAX {
@@ -87,7 +87,7 @@ const LONG_PAGES_MAX: usize = (64 << 20) / PAGE_OCTETS;
 /// A new buffer holds a status line and small replies, and grows with the first message.
 const FRESH_OCTETS: usize = 2 << 10;
 
-/// A buffer that has grown beyond this is not kept.
+/// A buffer that has grown beyond this is not kept, nor one that is smaller than a new one.
 const KEPT_OCTETS_MAX: usize = 256 << 10;
 
 /// At most so many free buffers are kept.
@@ -101,12 +101,13 @@ mod tests {
     fn the_pool_keeps_a_bounded_number_of_bounded_buffers() {
         let buffers = Buffers::default();
         for _ in 0..1000 {
-            buffers.give(Vec::with_capacity(1024));
+            buffers.give(Vec::with_capacity(FRESH_OCTETS));
         }
         buffers.give(Vec::with_capacity(KEPT_OCTETS_MAX + 1));
+        buffers.give(Vec::with_capacity(FRESH_OCTETS - 1));
         let free = buffers.free.lock().unwrap();
         assert_eq!(free.len(), KEPT_BUFFERS_MAX);
-        assert!(free.iter().all(|buffer| buffer.capacity() <= 1024));
+        assert!(free.iter().all(|buffer| buffer.capacity() == FRESH_OCTETS));
     }
 
     #[test]

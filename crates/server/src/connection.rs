@@ -123,9 +123,6 @@ impl Connection {
 
     /// Writes all of the output.
     pub(crate) async fn flush(&mut self) -> Result<(), End> {
-        if self.output.is_empty() {
-            return Ok(());
-        }
         let mut written = 0;
         while written < self.output.len() {
             let step = self.stream.write(&self.output[written..]);
@@ -140,36 +137,57 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes some of what `show` puts into a buffer that all connections of this thread use, as soon
-    /// as the peer has room, and returns how many octets; none if it has nothing to show. To be called
-    /// with an empty output.
+    /// Writes the output, and with it some of what `show` puts into a buffer that all connections of this
+    /// thread use, as soon as the peer has room; returns how many of those octets. None if `show` has
+    /// nothing to show; nothing has been written then.
+    ///
+    /// What a peer has no room for is not kept here: only the output is.
     pub(crate) async fn write_some(
         &mut self,
         mut show: impl FnMut(&mut [u8]) -> Option<Range<usize>>,
     ) -> Result<Option<usize>, End> {
-        // Whoever has no room keeps no buffer of his own, either.
-        self.rest();
+        if self.output.len() > HEAD_OCTETS {
+            self.flush().await?;
+        }
         // To a peer that reads as fast as we write nothing is ever waited for.
         if *self.phase.borrow() == Phase::Cut {
             return Err(End::Cut);
         }
-        let stream = &mut self.stream;
+        let Self {
+            stream,
+            input,
+            output,
+            buffers,
+            ..
+        } = self;
         let step = poll_fn(|context| {
-            ready!(stream.poll_room(context))?;
-            SHARED.with_borrow_mut(|buffer| {
-                buffer.resize(SHARED_OCTETS, 0);
-                match show(buffer) {
-                    Some(range) => Pin::new(&mut *stream)
-                        .poll_write(context, &buffer[range])
-                        .map_ok(Some),
-                    None => Poll::Ready(Ok(None)),
+            match stream.poll_room(context) {
+                Poll::Ready(room) => room?,
+                Poll::Pending => {
+                    input.shrink_to_fit();
+                    condense(output, buffers);
+                    return Poll::Pending;
                 }
+            }
+            SHARED.with_borrow_mut(|buffer| {
+                buffer.resize(HEAD_OCTETS + SHARED_OCTETS, 0);
+                let Some(shown) = show(&mut buffer[HEAD_OCTETS..]) else {
+                    return Poll::Ready(Ok(None));
+                };
+                let (start, end) = (HEAD_OCTETS + shown.start, HEAD_OCTETS + shown.end);
+                let from = start - output.len();
+                buffer[from..start].copy_from_slice(output);
+                let written =
+                    ready!(Pin::new(&mut *stream).poll_write(context, &buffer[from..end]))?;
+                if written == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                let head = written.min(output.len());
+                output.drain(..head);
+                Poll::Ready(Ok(Some(written - head)))
             })
         });
-        match within(step, &self.phase, self.write_timeout).await? {
-            Some(0) => Err(End::Lost),
-            written => Ok(written),
-        }
+        within(step, &self.phase, self.write_timeout).await
     }
 
     /// The server's side of a TLS handshake, unless `over` ends first. What was read in clear must have been consumed: nothing
@@ -295,6 +313,14 @@ impl Connection {
             self.buffers.give(std::mem::take(&mut self.output));
         }
         self.input.shrink_to_fit();
+    }
+}
+
+/// Makes an output that has to wait as small as it can be.
+fn condense(output: &mut Vec<u8>, buffers: &Buffers) {
+    if output.capacity() > output.len() {
+        let kept = output.as_slice().to_vec();
+        buffers.give(std::mem::replace(output, kept));
     }
 }
 
@@ -438,8 +464,12 @@ macro_rules! pass_on {
 pass_on!(Socket { Tcp, Unix });
 pass_on!(Stream { Plain, Tls });
 
-/// Room for what is written at once of a long message, for all connections of a thread.
-const SHARED_OCTETS: usize = 256 << 10;
+/// Room for what is written at once of a message, for all connections of a thread: eight blocks of 64 KiB
+/// and what is before them in the file, or after them on the wire.
+const SHARED_OCTETS: usize = (512 + 4) << 10;
+
+/// Before it, room for the output.
+const HEAD_OCTETS: usize = 32 << 10;
 
 /// Most octets of one read: what a pipelining client or a delivery sends at once.
 const READ_OCTETS: usize = 16 << 10;

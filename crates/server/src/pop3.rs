@@ -8,6 +8,7 @@
 
 mod surrogate;
 
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use ::sasl::Login;
@@ -18,8 +19,10 @@ use maildrop::{
 };
 use pop3::reply::Refusal;
 use pop3::server::{Channel, Next, Sasl, Session, Stls};
+use pop3::wire::TERMINATOR;
 use pop3::xclient::Attributes;
 use pop3::{Deletions, Expire, Header, MessageNumber, Part, Promise, ScanListing};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
 
@@ -84,6 +87,13 @@ pub(crate) async fn serve(
 enum Greeting {
     Due,
     Given,
+}
+
+/// How much of a text was written without waiting for the disk.
+enum Shown {
+    All,
+    Some,
+    Nothing,
 }
 
 /// Why the loop stopped in good order.
@@ -336,6 +346,16 @@ impl Driver<'_> {
         let mut text = Some(text);
         let mut on_its_way = false;
         loop {
+            if skipped == 0
+                && let Some(text) = &mut text
+            {
+                match self.show(text).await? {
+                    Shown::All => return Ok(()),
+                    Shown::Some => on_its_way = true,
+                    Shown::Nothing => {}
+                }
+                self.connection.equip();
+            }
             let before = self.connection.output.len();
             match self.read_text(&mut text).await? {
                 Ok(Progress::End) if skipped == 0 => break,
@@ -363,20 +383,57 @@ impl Driver<'_> {
             if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
                 self.flush().await?;
                 on_its_way = true;
-                if let Some(text) = &mut text
-                    && skipped == 0
-                {
-                    while let Some(octets) = self.connection.write_some(|b| text.peek(b)).await? {
-                        text.advance(octets);
-                    }
-                    self.connection.equip();
-                }
             }
         }
         self.session.sent(&mut self.connection.output);
         match self.connection.output.len() >= OUTPUT_OCTETS_MAX {
             true => self.flush().await,
             false => Ok(()),
+        }
+    }
+
+    /// Writes a text, after what is in the output, as far as the page cache holds it, and the terminator with
+    /// its end. Nothing of it stays here while the client has no room. A short one waits in the output
+    /// instead if there are more commands: their replies leave together.
+    async fn show(&mut self, text: &mut Text) -> Result<Shown, End> {
+        let mut shown = Shown::Nothing;
+        if !self.connection.input.is_empty() && text.octets().0 < OUTPUT_OCTETS_MAX as u64 {
+            return Ok(shown);
+        }
+        let mut in_a_row = 0;
+        loop {
+            let (mut octets, mut is_end) = (0, false);
+            let write = self.connection.write_some(|room| {
+                let place = room.len() - TERMINATOR.len();
+                let peeked = text.peek(&mut room[..place])?;
+                (octets, is_end) = (peeked.octets.len(), peeked.is_end);
+                let Range { start, mut end } = peeked.octets;
+                if is_end {
+                    room[end..][..TERMINATOR.len()].copy_from_slice(TERMINATOR);
+                    end += TERMINATOR.len();
+                }
+                Some(start..end)
+            });
+            let Some(written) = write.await? else {
+                return Ok(shown);
+            };
+            shown = Shown::Some;
+            text.advance(written.min(octets));
+            if is_end && written >= octets {
+                let output = &mut self.connection.output;
+                self.session.sent(output);
+                // So much of the terminator is gone already.
+                output.drain(..written - octets);
+                self.connection.flush().await?;
+                self.silent_since = Instant::now();
+                return Ok(Shown::All);
+            }
+            in_a_row += written;
+            if in_a_row >= IN_A_ROW_OCTETS_MAX {
+                // A client that always has room would keep the thread.
+                in_a_row = 0;
+                yield_now().await;
+            }
         }
     }
 
@@ -642,6 +699,9 @@ async fn login_overdue(visit: &Visit, started: Instant) {
 
 /// Replies and text beyond this are written before more are made.
 pub(crate) const OUTPUT_OCTETS_MAX: usize = 32 << 10;
+
+/// So much of a long text is written before somebody else may have the thread.
+const IN_A_ROW_OCTETS_MAX: usize = 1 << 20;
 
 /// A maildrop of so many messages is tidied even if nothing was deleted: its index may be due.
 const TIDY_MESSAGES_MIN: usize = 512;

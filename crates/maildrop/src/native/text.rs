@@ -2,14 +2,14 @@
 //!
 //! The record's header is verified again at each reading: what an index says is never enough. A
 //! body of at most 64 KiB is one block and comes with its header in one read; a longer one comes
-//! block by block, each with a checksum of its own.
+//! block by block, each with a checksum of its own. [`super::peek`] has the other way out, which leaves
+//! nothing behind of what a client has no room for.
 
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
 use memchr::memchr_iter;
-use pop3::{MessageNumber, Part};
+use pop3::{MessageNumber, Octets, Part};
 
 use super::index::Entry;
 use super::media::File;
@@ -25,43 +25,84 @@ const LARGE_HEAD: usize = 4096;
 
 /// A part of a message, to be read chunk by chunk.
 pub struct Text<F: File> {
-    file: Arc<F>,
+    pub(super) file: Arc<F>,
     salt: [u8; 16],
-    entry: Entry,
+    pub(super) entry: Entry,
     number: MessageNumber,
-    cut: Cut,
-    stage: Stage,
+    pub(super) cut: Cut,
+    pub(super) stage: Stage,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Start,
     Blocks(Blocks),
     Done,
     Failed(String),
 }
 
-/// The blocks of a long body.
-struct Blocks {
+/// The blocks of a body.
+pub(super) struct Blocks {
     /// Offset of the body in the file.
-    body: u64,
-    len: u64,
-    block: u64,
-    sums: Vec<u32>,
+    pub(super) body: u64,
+    pub(super) len: u64,
+    /// Octets of each block but the last.
+    pub(super) block: u64,
+    pub(super) sums: Checksums,
     /// Next block.
-    next: usize,
+    pub(super) next: usize,
     /// How many of its first octets are gone already.
-    gone: usize,
+    pub(super) gone: usize,
     /// Verified octets of a block larger than a chunk, and how many of them were handed out.
     ready: Vec<u8>,
     given: usize,
 }
 
+/// The checksum of each block; a short body is one block and needs no memory for that.
+pub(super) enum Checksums {
+    One(u32),
+    Many(Vec<u32>),
+}
+
+impl Checksums {
+    pub(super) fn all(&self) -> &[u32] {
+        match self {
+            Self::One(sum) => std::slice::from_ref(sum),
+            Self::Many(sums) => sums,
+        }
+    }
+}
+
+impl Blocks {
+    /// The blocks of a record's body.
+    pub(super) fn of(found: &Found) -> Result<Self, Stop> {
+        let record = &found.record;
+        let (block, sums) = match record.stored_len <= BLOCK as u64 {
+            true => (BLOCK as u64, Checksums::One(record.crc)),
+            false => found
+                .ext(ext::BLOCKS)
+                .and_then(|value| blocks(value, record.stored_len))
+                .map(|(block, sums)| (block, Checksums::Many(sums)))
+                .ok_or(Stop::Damaged("the block checksums are missing"))?,
+        };
+        Ok(Self {
+            body: found.body(),
+            len: record.stored_len,
+            block,
+            sums,
+            next: 0,
+            gone: 0,
+            ready: Vec::new(),
+            given: 0,
+        })
+    }
+}
+
 /// Where the part ends.
-struct Cut {
+pub(super) struct Cut {
     /// Octets of header that are still to come.
     header: u64,
     /// Lines of the body that are still to come; none: all of it.
-    lines: Option<u64>,
+    pub(super) lines: Option<u64>,
 }
 
 impl Cut {
@@ -95,7 +136,7 @@ impl Cut {
 }
 
 /// Why a read gave nothing.
-enum Stop {
+pub(super) enum Stop {
     Cold,
     Io(io::Error),
     Damaged(&'static str),
@@ -127,6 +168,11 @@ impl<F: File> Text<F> {
             cut: Cut { header: 0, lines },
             stage: Stage::Start,
         }
+    }
+
+    /// Octets of the whole message, as LIST says.
+    pub fn octets(&self) -> Octets {
+        Octets(self.entry.octets.into())
     }
 
     /// Appends the next chunk, at most 64 KiB, every octet of it verified.
@@ -172,6 +218,8 @@ impl<F: File> Text<F> {
             Ok(octets) if octets <= BLOCK => AROUND + octets + octets / 64,
             _ => LARGE_HEAD,
         };
+        // Beyond the record there may be nothing: to learn that would take a second read.
+        let guess = usize::try_from(self.entry.space()).map_or(guess, |space| guess.min(space));
         let got = self.read_into(out, guess, offset, patience)?;
         let found = self.found(&out[before..before + got])?;
         let record = found.record;
@@ -201,29 +249,12 @@ impl<F: File> Text<F> {
             return Ok(Progress::End);
         }
         out.truncate(before);
-        let (block, sums) = found
-            .ext(ext::BLOCKS)
-            .and_then(|value| blocks(value, record.stored_len))
-            .ok_or(Stop::Damaged("the block checksums are missing"))?;
-        let buffer = match block > BLOCK as u64 {
-            true => Vec::with_capacity(block as usize),
-            false => Vec::new(),
-        };
-        self.stage = Stage::Blocks(Blocks {
-            body: found.body(),
-            len: record.stored_len,
-            block,
-            sums,
-            next: 0,
-            gone: 0,
-            ready: buffer,
-            given: 0,
-        });
+        self.stage = Stage::Blocks(Blocks::of(&found)?);
         self.next_block(out, patience)
     }
 
     /// The verified header of this message's record.
-    fn found(&self, at_hand: &[u8]) -> Result<Found, Stop> {
+    pub(super) fn found(&self, at_hand: &[u8]) -> Result<Found, Stop> {
         let offset = self.entry.offset();
         let end = offset + self.entry.space();
         match look_in(&*self.file, &self.salt, offset, end, at_hand)? {
@@ -285,7 +316,7 @@ impl<F: File> Text<F> {
             let got = read_into(&*self.file, buffer, want, blocks.body + from, patience);
             let verified = match got {
                 Ok(got) if got < want => Err(Stop::Damaged("the file ends within the message")),
-                Ok(_) if crc32c::crc32c(&buffer[start..]) != blocks.sums[blocks.next] => Err(
+                Ok(_) if crc32c::crc32c(&buffer[start..]) != blocks.sums.all()[blocks.next] => Err(
                     Stop::Damaged("the checksum of a block of the text is wrong"),
                 ),
                 Ok(_) => Ok(()),
@@ -303,7 +334,7 @@ impl<F: File> Text<F> {
             out.extend_from_slice(&blocks.ready[blocks.given..to]);
             blocks.given = to;
         }
-        let at_end = blocks.next == blocks.sums.len() && blocks.given == blocks.ready.len();
+        let at_end = blocks.next == blocks.sums.all().len() && blocks.given == blocks.ready.len();
         let (keep, cut) = self.cut.take(&out[before..]);
         out.truncate(before + keep);
         match at_end || cut {
@@ -312,42 +343,6 @@ impl<F: File> Text<F> {
                 Ok(Progress::End)
             }
             false => Ok(Progress::More),
-        }
-    }
-
-    /// Verified octets of a long text from where it is now, without taking them off it: as many whole
-    /// blocks as `buffer` has room for, and where in it they are. None when the page cache has not got
-    /// the next block, when that is the last one, or when the text is not of this kind; then
-    /// [`Text::read`] goes on from here.
-    pub fn peek(&self, buffer: &mut [u8]) -> Option<Range<usize>> {
-        let Stage::Blocks(blocks) = &self.stage else {
-            return None;
-        };
-        if self.cut.lines.is_some() || blocks.block != BLOCK as u64 {
-            return None;
-        }
-        let sums = &blocks.sums[blocks.next..];
-        let mut end = 0;
-        for (sum, room) in sums[..sums.len().saturating_sub(1)]
-            .iter()
-            .zip(buffer.chunks_exact_mut(BLOCK))
-        {
-            let from = blocks.body + blocks.next as u64 * blocks.block + end as u64;
-            // What is cold, missing or wrong is `read`'s to say when it is next.
-            match self.file.read_cached(room, from) {
-                Ok(Some(BLOCK)) if crc32c::crc32c(room) == *sum => end += BLOCK,
-                _ => break,
-            }
-        }
-        (end > 0).then_some(blocks.gone..end)
-    }
-
-    /// Takes so many of the octets that [`Text::peek`] has shown off the text.
-    pub fn advance(&mut self, octets: usize) {
-        if let Stage::Blocks(blocks) = &mut self.stage {
-            let at = blocks.gone + octets;
-            let size = blocks.block as usize;
-            (blocks.next, blocks.gone) = (blocks.next + at / size, at % size);
         }
     }
 
