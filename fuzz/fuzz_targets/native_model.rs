@@ -38,7 +38,7 @@ fn check(store: &Arc<Store<SimDisk>>, model: &[Message]) {
     assert_eq!(listing.len(), model.len());
     for (index, (id, expected)) in model.iter().enumerate() {
         let number = MessageNumber::from_index(index).expect("few messages");
-        assert_eq!(listing.unique_id(number), Some(&id[..]));
+        assert_eq!(listing.unique_id(number).as_deref(), Some(&id[..]));
         let mut text = session.text(number, Part::Whole).expect("it is listed");
         let mut out = Vec::new();
         while text.read(&mut out, Patience::Wait).expect("it is whole") == Progress::More {}

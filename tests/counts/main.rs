@@ -35,7 +35,7 @@ const OUTPUT_OCTETS_MAX: usize = 32 << 10;
 fn main() {
     let words: Vec<String> = env::args().skip(1).collect();
     let [script, dir] = &words[..] else {
-        eprintln!("usage: counts prepare|poll|capa|retr|list|uidl|open|reopen DIR");
+        eprintln!("usage: counts prepare|poll|capa|retr|list|uidl|native-uidl|open|reopen DIR");
         process::exit(64);
     };
     let dir = Path::new(dir);
@@ -52,6 +52,10 @@ fn main() {
         }
         "list" => conversation(Some(listing(MANY)), b"LIST\r\n"),
         "uidl" => conversation(Some(listing(MANY)), b"UIDL\r\n"),
+        "native-uidl" => {
+            let session = planted(dir).open(DROP).unwrap();
+            conversation(Some(session.listing()), b"UIDL\r\n");
+        }
         "open" => {
             let store = planted(dir);
             measured(&mut || open(&store));

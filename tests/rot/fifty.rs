@@ -196,7 +196,11 @@ fn judge_end(specimen: &Specimen, end: usize, store: &Shared) {
     let listing = session.listing();
     let ids = (0..listing.len()).filter_map(MessageNumber::from_index);
     let ids = ids.filter_map(|number| listing.unique_id(number));
-    assert!(ids.eq(seen.map(|mail| &mail.id[..])), "end {end}");
+    assert!(
+        ids.map(|id| id.to_vec())
+            .eq(seen.map(|mail| mail.id.clone())),
+        "end {end}"
+    );
     drop(session);
     let mut found = retrieve_all(store).unwrap().into_iter();
     for mail in left {

@@ -138,7 +138,7 @@ pub(crate) fn judge(specimen: &Specimen, rot: &Rot, store: &Shared, thorough: bo
     let mut index = 0;
     for mail in &specimen.mail {
         let number = MessageNumber::from_index(index).unwrap();
-        let listed = listing.unique_id(number) == Some(&mail.id[..]);
+        let listed = listing.unique_id(number).as_deref() == Some(&mail.id[..]);
         let hit = hits[mail.record];
         let near = hits[mail.record.saturating_sub(1)] || hits.get(mail.record + 1) == Some(&true);
         if listed {
@@ -236,11 +236,7 @@ pub(crate) fn judge_fresh(
         let later = store(&disk.reboot(Loss::Everything));
         let session = later.open(DROP).unwrap();
         let last = MessageNumber::from_index(session.listing().len() - 1).unwrap();
-        assert_eq!(
-            session.listing().unique_id(last),
-            Some(id.as_bytes()),
-            "{what}"
-        );
+        assert_eq!(session.listing().unique_id(last), Some(id), "{what}");
         assert!(retrieve(&session, last, what).is_some_and(|text| text == b"N: 9\r\n\r\n"));
     }
     !copies.is_empty()

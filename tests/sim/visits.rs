@@ -134,7 +134,11 @@ impl World {
         let mut listed: Vec<_> = (0..listing.len())
             .filter_map(MessageNumber::from_index)
             .map(|number| Listed {
-                id: listing.unique_id(number).unwrap_or_default().to_vec(),
+                id: listing
+                    .unique_id(number)
+                    .as_deref()
+                    .unwrap_or_default()
+                    .to_vec(),
                 octets: listing.octets(number).unwrap_or_default().0,
                 is_hidden: session.is_hidden(number),
             })

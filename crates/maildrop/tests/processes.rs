@@ -105,7 +105,7 @@ fn what_is_at_hand_is_what_is_there() {
     let seen = |session: OpenMaildrop| {
         let listing = session.listing();
         let numbers = (0..listing.len()).filter_map(MessageNumber::from_index);
-        let ids = numbers.filter_map(|number| listing.unique_id(number).map(<[u8]>::to_vec));
+        let ids = numbers.filter_map(|number| listing.unique_id(number).map(|id| id.to_vec()));
         (listing.is_partial(), ids.collect::<Vec<_>>())
     };
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -234,7 +234,7 @@ fn replacing_races_with_delivering() {
             let ids: Vec<_> = (0..listing.len())
                 .filter_map(MessageNumber::from_index)
                 .filter_map(|number| listing.unique_id(number))
-                .map(<[u8]>::to_vec)
+                .map(|id| id.to_vec())
                 .collect();
             session.commit(&all(ids.len())).unwrap();
             maildrops.tidy(DROP).unwrap();

@@ -22,6 +22,6 @@ pub use disposition::Disposition;
 pub use expire::{Expire, Promise};
 pub use language::{Language, LanguageRange};
 pub use listing::{
-    Deletions, Header, MessageNumber, Octets, Part, ScanListing, UniqueId, WireOctets,
+    Deletions, Header, MessageNumber, Naming, Octets, Part, ScanListing, UniqueId, WireOctets,
 };
 pub use tolerance::{Tolerance, Tolerances};

@@ -76,7 +76,7 @@ pub(crate) fn texts(open: &OpenMaildrop) -> Result<Texts, Broken> {
     let mut texts = Vec::new();
     for number in (0..listing.len()).filter_map(MessageNumber::from_index) {
         let unique_id = listing.unique_id(number).ok_or("no unique-id")?;
-        let unique_id = String::from_utf8_lossy(unique_id).into_owned();
+        let unique_id = String::from_utf8_lossy(&unique_id).into_owned();
         let mut stored = Vec::new();
         let mut text = open.text(number, Part::Whole)?;
         while text.read(&mut stored, Patience::Wait)? != Progress::End {}

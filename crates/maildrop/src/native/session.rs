@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
+use pop3::{Deletions, MessageNumber, Naming, Octets, Part, ScanListing, UniqueId};
 
 use super::Store;
 use super::append::{Appending, Purpose};
@@ -198,19 +198,18 @@ impl<D: Disk> Session<D> {
 
     /// Sizes and unique-ids as they were at `open`, and whether some were left out.
     pub fn listing(&self) -> ScanListing {
-        let mut listing = ScanListing::with_capacity(self.entries.len());
+        let naming = Naming {
+            generation: self.generation,
+            name: own,
+        };
+        let mut listing = ScanListing::with_naming(self.entries.len(), naming);
         if self.is_partial {
             listing.leave_some_out();
         }
         for entry in &self.entries {
             match self.names.get(&entry.uid) {
                 Some(name) => listing.push(Octets(entry.octets.into()), name),
-                None => {
-                    listing.push(
-                        Octets(entry.octets.into()),
-                        &own(self.generation, entry.uid),
-                    );
-                }
+                None => listing.push_numbered(Octets(entry.octets.into()), entry.uid),
             }
             if entry.is_internationalised() {
                 listing.internationalise_last();

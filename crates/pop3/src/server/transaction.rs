@@ -196,7 +196,7 @@ impl Transaction {
                 let unique_id = self.listing.unique_id(number);
                 let unique_id = unique_id.ok_or(Refusal::NoSuchMessage)?;
                 reply::one(out);
-                reply::unique_id_line(number, unique_id, out);
+                reply::unique_id_line(number, &unique_id, out);
             }
             Command::Retr(number) => return self.send(number, Part::Whole, out),
             Command::Top(number, lines) => return self.send(number, Part::Top(lines), out),
@@ -321,8 +321,8 @@ impl Transaction {
                     reply::scan_line(number, octets, out);
                 }
                 Column::UniqueId => {
-                    let unique_id = self.listing.unique_id(number).unwrap_or_default();
-                    reply::unique_id_line(number, unique_id, out);
+                    let unique_id = self.listing.shown_id(number);
+                    reply::unique_id_line(number, unique_id.as_deref().unwrap_or_default(), out);
                 }
             }
         }

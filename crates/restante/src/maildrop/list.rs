@@ -111,7 +111,7 @@ pub(super) fn messages(config: &Config, account: &str, json: bool) -> Result<(),
         else {
             continue;
         };
-        let unique_id = String::from_utf8_lossy(unique_id);
+        let unique_id = String::from_utf8_lossy(&unique_id);
         let is_hidden = open.is_hidden(number);
         match json {
             true => say!(

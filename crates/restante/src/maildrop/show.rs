@@ -19,7 +19,8 @@ pub(super) fn show(config: &Config, account: &str, wanted: &str) -> Result<(), F
     let open = open(&maildrops, &owned[0])?;
     let listing = open.listing();
     let is_wanted = |number: &MessageNumber| {
-        wanted == number.to_string() || listing.unique_id(*number) == Some(wanted.as_bytes())
+        wanted == number.to_string()
+            || listing.unique_id(*number).as_deref() == Some(wanted.as_bytes())
     };
     let number = (0..listing.len())
         .filter_map(MessageNumber::from_index)
