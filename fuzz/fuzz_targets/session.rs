@@ -83,7 +83,7 @@ impl Conduct {
                 Speaker::Client
             },
             timestamp: "<1.2@mailgate.dobbs.org>".into(),
-            expire: Promise::Least(self.expire()),
+            expire: Promise::OnRequest,
             sasl: Sasl {
                 mechanisms: Mechanism::ALL.to_vec(),
                 bindings: Bindings {
@@ -180,6 +180,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                         session.opened(login.user(), listing, conduct.rules(), &mut out);
                     }
                 },
+                Next::Promise => session.promised(Promise::Least(conduct.expire()), &mut out),
                 Next::Measure(numbers) => {
                     let sizes: Vec<_> = numbers
                         .iter()

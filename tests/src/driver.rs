@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use pop3::Promise;
 use pop3::reply::Refusal;
 use pop3::server::{
     Channel, Connection, Next, Passwords, Rules, Session, Settings, Stls, Summary, Utf8Messages,
@@ -224,6 +225,7 @@ impl Driver {
                     None => self.session.found(self.verifier(&user, hash), &mut said),
                     Some(why) => self.session.refused(why, &mut said),
                 },
+                Next::Promise => self.session.promised(self.connection.expire, &mut said),
                 Next::Measure(numbers) => {
                     let sizes = self.measure(&numbers);
                     self.session.measured(&sizes);
@@ -437,6 +439,8 @@ fn verifier(hash: Hash, user: &str, password: &Secret) -> Option<Verifier> {
 /// The connection as it stands: a channel in clear has no names and no certificate.
 fn in_its_channel(connection: &Connection) -> Connection {
     let mut connection = connection.clone();
+    // As the server has it: the accounts are not asked before somebody wants to know.
+    connection.expire = Promise::OnRequest;
     if connection.channel == Channel::Plain {
         connection.sasl.bindings = Bindings::default();
         connection.sasl.certificate = None;

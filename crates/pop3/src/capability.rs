@@ -59,7 +59,7 @@ pub(crate) fn list(
             (Some(expire), "")
         }
         (Asked::BeforeLogin, Promise::Least(expire)) => (Some(expire), " USER"),
-        (Asked::BeforeLogin, Promise::Unknown) => (None, ""),
+        (Asked::BeforeLogin, Promise::OnRequest | Promise::Unknown) => (None, ""),
     };
     if let Some(expire) = expire {
         let argument = expire.to_string();

@@ -41,6 +41,8 @@ pub enum Promise {
     All(Expire),
     /// The least, where accounts differ.
     Least(Expire),
+    /// Whoever runs the session is asked when a client asks: most never do.
+    OnRequest,
     /// The accounts cannot be asked: EXPIRE is left out, since none is better than a wrong one.
     Unknown,
 }

@@ -45,9 +45,8 @@ pub(crate) async fn serve(
     let timestamp = visit.server.timestamps.next(&visit.live.config.hostname);
     let mut greeting = Greeting::Due;
     loop {
-        let expire = promise(visit).await;
         let offered = match sasl::offer(&connection, visit) {
-            Ok(sasl) => offer(&connection, visit, &timestamp, expire, sasl),
+            Ok(sasl) => offer(&connection, visit, &timestamp, sasl),
             Err(end) => return (Some(connection), end),
         };
         let session = Session::new(visit.live.pop3.clone(), offered);
@@ -145,6 +144,7 @@ impl Driver<'_> {
                     self.read().await?;
                 }
                 Next::Write => self.flush().await?,
+                Next::Promise => self.promise().await?,
                 Next::Forwarded(said) => self.forwarded(&said),
                 Next::Authenticate(login) => self.authenticate(login).await?,
                 Next::Lookup { user, hash } => self.look_up(&user, hash).await?,
@@ -240,6 +240,18 @@ impl Driver<'_> {
         let passwords = client.passwords(channel, visit.plaintext_login);
         self.client = client;
         self.session.forwarded(passwords, output);
+    }
+
+    /// Says how long mail is kept, to somebody who has not logged in.
+    async fn promise(&mut self) -> Result<(), End> {
+        let visit = self.visit;
+        let promise = tokio::select! {
+            promise = promise(visit) => promise,
+            end = stranger_over(visit, self.started) => return Err(end),
+        };
+        let output = &mut self.connection.output;
+        self.session.promised(promise, output);
+        Ok(())
     }
 
     /// Checks a login and opens the maildrop that it is for.
@@ -616,7 +628,6 @@ fn offer(
     connection: &Connection,
     visit: &Visit,
     timestamp: &str,
-    expire: Promise,
     sasl: Sasl,
 ) -> pop3::server::Connection {
     // Our own TLS and no other: what ends at a front end binds nobody to this connection.
@@ -634,7 +645,7 @@ fn offer(
         stls,
         speaker: visit.client.speaker,
         timestamp: timestamp.to_owned(),
-        expire,
+        expire: Promise::OnRequest,
         sasl,
     }
 }

@@ -16,7 +16,7 @@ use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal, Said};
 use crate::wire::TERMINATOR;
 use crate::xclient::Attributes;
-use crate::{Command, Keyword, Tolerance, Tolerances};
+use crate::{Command, Keyword, Language, Promise, Tolerance, Tolerances};
 
 /// So many unknown commands end the connection.
 const UNKNOWN_COMMANDS_MAX: u8 = 3;
@@ -32,6 +32,8 @@ pub(super) struct Authorization {
     exporter_spent: bool,
     unknown_commands: u8,
     passwords_not_utf8: u64,
+    /// Whether CAPA waits for what can be promised.
+    is_promising: bool,
 }
 
 /// What a front end may say of its client.
@@ -84,6 +86,7 @@ impl Authorization {
             exporter_spent: false,
             unknown_commands: 0,
             passwords_not_utf8: 0,
+            is_promising: false,
         }
     }
 
@@ -205,6 +208,10 @@ impl Authorization {
                         }
                     }
                 }
+            }
+            Command::Capa if connection.expire == Promise::OnRequest => {
+                self.is_promising = true;
+                After::Wait(Next::Promise)
             }
             Command::Capa => {
                 let language = self.manner.language;
@@ -357,6 +364,11 @@ impl Authorization {
         }
     }
 
+    /// What can be promised is known; in which language CAPA is answered, if it waited for that.
+    pub(super) fn promised(&mut self) -> Option<Language> {
+        std::mem::take(&mut self.is_promising).then_some(self.manner.language)
+    }
+
     /// The client is noted. Whether there was one to be noted.
     pub(super) fn forwarded(&mut self) -> bool {
         let was = self.is_forwarding();
@@ -391,10 +403,11 @@ impl Authorization {
 
     /// Whether the driver owes an answer.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Verifying(_) | Phase::Lookup(_) | Phase::Forwarding
-        )
+        self.is_promising
+            || matches!(
+                self.phase,
+                Phase::Verifying(_) | Phase::Lookup(_) | Phase::Forwarding
+            )
     }
 
     /// Whether the driver owes an answer about a client.

@@ -65,6 +65,7 @@ use std::sync::Arc;
 use ::sasl::scram::{Hash, Verifier};
 use ::sasl::{Login, base64};
 
+use crate::capability::{self, Asked};
 use crate::reply::{self, Refusal};
 use crate::surrogate::Sizes;
 use crate::wire::{self, Frame};
@@ -183,6 +184,9 @@ pub enum Next {
         /// Of this hash.
         hash: Hash,
     },
+    /// Say how long mail is kept, for CAPA before the login; then `promised`. Only where the connection's
+    /// promise is [`Promise::OnRequest`].
+    Promise,
     /// Tell the sizes of these messages as they are with a [surrogate](crate::surrogate) header; then
     /// `measured`. The output may wait until then.
     Measure(Vec<MessageNumber>),
@@ -367,6 +371,17 @@ impl Session {
             }
         };
         Step { consumed, next }
+    }
+
+    /// What [`Next::Promise`] asked for: appends the answer to CAPA.
+    pub fn promised(&mut self, promise: Promise, out: &mut Vec<u8>) {
+        if let State::Authorization(authorization) = &mut self.state
+            && let Some(language) = authorization.promised()
+        {
+            self.connection.expire = promise;
+            let asked = Asked::BeforeLogin;
+            capability::list(&self.settings, &self.connection, asked, language, out);
+        }
     }
 
     /// The client that XCLIENT names is noted, and may log in like this. STLS is over: what was said

@@ -414,3 +414,27 @@ fn sizes_that_nobody_has_asked_for_change_nothing() {
     assert_eq!(said, "+OK 1 2000\r\n");
     assert!(matches!(next, Next::Read));
 }
+
+#[test]
+fn what_can_be_promised_is_asked_when_a_client_asks_and_once() {
+    let mut session = session(512, 1 << 20);
+    session.connection.expire = Promise::OnRequest;
+    one(&mut session, b"USER bob\r\n");
+    let (said, next) = one(&mut session, b"CAPA\r\n");
+    assert_eq!(said, "");
+    assert!(matches!(next, Next::Promise), "{next:?}");
+    let mut out = Vec::new();
+    session.promised(
+        Promise::Least(Expire::Days(30.try_into().unwrap())),
+        &mut out,
+    );
+    let said = String::from_utf8(out).unwrap();
+    assert!(said.contains("\r\nEXPIRE 30 USER\r\n"), "{said}");
+    let (said, next) = one(&mut session, b"CAPA\r\n");
+    assert!(said.contains("\r\nEXPIRE 30 USER\r\n"), "{said}");
+    assert!(matches!(next, Next::Read));
+    // Nobody has asked: nothing is said.
+    let mut out = Vec::new();
+    session.promised(Promise::Unknown, &mut out);
+    assert!(out.is_empty());
+}
