@@ -280,7 +280,8 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
                 connection.output = too_many_sessions();
                 let _ = connection.flush().await;
             }
-            return part(connection, End::Refused).await;
+            part(connection, End::Refused).await;
+            return;
         }
     }
     let visit = &visit;
@@ -291,7 +292,7 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
     }
     if visit.protocol == Protocol::Lmtp {
         let end = lmtp::serve(&mut connection, visit, &mut summary).await;
-        part(connection, end).await;
+        let end = part(connection, end).await;
         return summary.lmtp_ended(end);
     }
     if visit.protocol == Protocol::Pop3s {
@@ -308,9 +309,9 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
         };
         summary.tls = connection.tls();
     }
-    let (connection, end) = pop3::serve(connection, visit, &mut summary).await;
+    let (connection, mut end) = pop3::serve(connection, visit, &mut summary).await;
     if let Some(connection) = connection {
-        part(connection, end).await;
+        end = part(connection, end).await;
     }
     visit.name(&visit.client);
     summary.pop3_ended(end);
@@ -322,15 +323,16 @@ pub(crate) async fn evicted(visit: &Visit) -> End {
     End::Evicted
 }
 
-/// Ends a connection as its end deserves.
-async fn part(connection: Connection, end: End) {
+/// Ends a connection as its end deserves; how it ended, if that came to nothing.
+async fn part(connection: Connection, end: End) -> End {
     match end {
-        End::Quit => connection.leave().await,
+        End::Quit => return connection.leave().await.err().unwrap_or(end),
         End::Refused | End::NoRoom => connection.close().await,
         // A truncated message must look truncated, also inside TLS.
         End::Damaged | End::Cut | End::Injection | End::Fault => connection.cut(),
         _ => connection.abandon().await,
     }
+    end
 }
 
 /// Runs what may wait for the disk on a thread that may. A panic there is a fault of ours: it is

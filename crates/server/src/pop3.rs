@@ -167,8 +167,12 @@ impl Driver<'_> {
                         true => End::Quit,
                         false => End::Refused,
                     };
-                    self.flush().await?;
-                    self.tidy();
+                    // What says goodbye leaves with the end of the connection, unless something would come
+                    // between them.
+                    if end != End::Quit || self.is_tidying_due() {
+                        self.flush().await?;
+                        self.tidy();
+                    }
                     return Ok(Stop::Close(end));
                 }
             }
@@ -535,14 +539,19 @@ impl Driver<'_> {
     /// After UPDATE, when the client has its answer: what the store has put off until now. The
     /// client does not wait for it, nor does the connection.
     fn tidy(&self) {
-        let done = self.session.summary();
         if let Some(id) = self.maildrop
-            && (done.messages_deleted > 0
-                || done.messages_hidden > 0
-                || done.messages_left >= TIDY_MESSAGES_MIN)
+            && self.is_tidying_due()
         {
             tidy::later(&self.visit.server, &self.visit.phase, id);
         }
+    }
+
+    fn is_tidying_due(&self) -> bool {
+        let done = self.session.summary();
+        self.maildrop.is_some()
+            && (done.messages_deleted > 0
+                || done.messages_hidden > 0
+                || done.messages_left >= TIDY_MESSAGES_MIN)
     }
 }
 

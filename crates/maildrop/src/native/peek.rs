@@ -103,7 +103,7 @@ impl Blocks {
             }
             (next, end) = (next + 1, end + size);
         }
-        (next > self.next).then(|| Peeked {
+        (next > self.next).then_some(Peeked {
             octets: self.gone..end,
             is_end: next == sums.len(),
         })
