@@ -1,4 +1,4 @@
-"""What a poll costs by how it logs in: remembered, for the first time in five minutes, inside TLS."""
+"""What a poll costs by how it logs in: remembered, for the first time in an hour, inside TLS."""
 
 from statistics import median
 

@@ -73,7 +73,7 @@ pub struct Limits {
     pub hash_queue_max: usize,
     /// Better hashes and SCRAM verifiers that wait to be made. Default 256.
     pub upgrade_queue_max: usize,
-    /// Verified credentials that are remembered, some 120 octets each. Default 50,000.
+    /// Verified credentials that are remembered, some 120 octets each. Default 250,000.
     pub credentials_max: usize,
 }
 
@@ -83,7 +83,7 @@ impl Default for Limits {
             hash_threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             hash_queue_max: 512,
             upgrade_queue_max: 256,
-            credentials_max: 50_000,
+            credentials_max: 250_000,
         }
     }
 }
