@@ -99,6 +99,13 @@ pub(super) fn import(
         imported += 1;
     }
     bar.finish_and_clear();
+    // So that the first login finds the index of a large maildrop, and need not make it.
+    if let Err(error) = maildrops.tidy(owned.id) {
+        note!(
+            "no index was written, the first login will: {}",
+            output::plain(&error)
+        );
+    }
     say!(
         "{} imported into the maildrop of {}, {skipped} there already.",
         count(imported, "message", "messages"),

@@ -228,6 +228,20 @@ fn a_maildir_comes_in_in_order_and_only_once() {
 }
 
 #[test]
+fn a_large_import_leaves_an_index_for_the_first_login() {
+    let site = with_bob();
+    let directory = site.path().join("mail");
+    fs::create_dir(&directory).unwrap();
+    for n in 0..600 {
+        fs::write(directory.join(format!("{n}.eml")), format!("Subject: {n}\n\n")).unwrap();
+    }
+    import(&site, &directory).with(0);
+    let index = Path::new(&site.maildrop("bob")).with_extension("rsx");
+    assert!(index.exists(), "{}", index.display());
+    site.run(&["maildrop", "verify", "bob"], b"").with(0);
+}
+
+#[test]
 fn a_directory_of_eml_files_comes_in_and_what_is_none_is_named() {
     let site = with_bob();
     let directory = site.path().join("mail");
