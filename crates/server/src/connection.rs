@@ -575,6 +575,64 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_last_reply_arrives_whether_or_not_more_was_said() {
+        for said_more in [false, true] {
+            let (mut connection, mut peer, _tell) = pair();
+            if said_more {
+                peer.write_all(b"NOOP\r\n").await.unwrap();
+            }
+            connection.output = b"+OK bye\r\n".to_vec();
+            let heard = async {
+                let mut heard = Vec::new();
+                peer.read_to_end(&mut heard).await.unwrap();
+                drop(peer);
+                heard
+            };
+            let (left, heard) = tokio::join!(connection.leave(), heard);
+            assert_eq!(left, Ok(()), "{said_more}");
+            assert_eq!(heard, b"+OK bye\r\n", "{said_more}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_last_reply_that_needs_room_waits_for_it() {
+        let (mut connection, _peer, _tell) = pair();
+        connection.output = vec![b'x'; 4 << 20];
+        assert_eq!(connection.leave().await, Err(End::WriteTimeout));
+
+        let (mut connection, mut peer, _tell) = pair();
+        connection.output = vec![b'x'; 4 << 20];
+        let heard = async {
+            let mut heard = Vec::new();
+            peer.read_to_end(&mut heard).await.unwrap();
+            heard.len()
+        };
+        let (left, heard) = tokio::join!(connection.leave(), heard);
+        assert_eq!((left, heard), (Ok(()), 4 << 20));
+    }
+
+    #[tokio::test]
+    async fn the_output_leaves_before_what_is_shown_and_in_one_piece() {
+        let (mut connection, mut peer, _tell) = pair();
+        connection.output = b"+OK 5 octets\r\n".to_vec();
+        let written = connection
+            .write_some(|room| {
+                room[7..12].copy_from_slice(b"hello");
+                Some(7..12)
+            })
+            .await;
+        assert_eq!(written, Ok(Some(5)));
+        assert!(connection.output.is_empty());
+        let mut heard = [0; 64];
+        let octets = peer.read(&mut heard).await.unwrap();
+        assert_eq!(&heard[..octets], b"+OK 5 octets\r\nhello");
+        // With nothing to show, nothing leaves.
+        connection.output = b"+OK\r\n".to_vec();
+        assert_eq!(connection.write_some(|_| None).await, Ok(None));
+        assert_eq!(connection.output, b"+OK\r\n");
+    }
+
+    #[tokio::test]
     async fn a_cut_ends_a_long_message_that_never_waits() {
         let (mut connection, _peer, tell) = pair();
         tell.send_replace(Phase::Cut);
