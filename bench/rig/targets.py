@@ -29,6 +29,15 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Ceiling:
+    """A figure of a case, in its unit, that Restante shall not exceed whatever the others need."""
+
+    case: str
+    figure: str
+    at_most: float
+
+
+@dataclass(frozen=True)
 class Share:
     """CPU for a GB of a case, and how much of it the limit with these words in its name shall be."""
 
@@ -39,27 +48,28 @@ class Share:
 
 #: The figure of each case that counts. Without a number: nothing is aimed at, and it is shown.
 TARGETS = [
-    Target("idle", "memory"),
-    Target("idle-tls", "memory"),
+    Ceiling("idle", "memory", 6),
+    Ceiling("idle-tls", "memory", 20),
     Target("poll-empty", "CPU"),
-    Target("poll", "CPU"),
+    Target("poll", "CPU", 12),
     Target("poll", "sessions"),
     Target("poll-at-80", "session, p99", 5),
-    Target("poll-tls", "CPU"),
+    Target("poll-tls", "CPU", 6),
     Target("poll-tls-resumed", "CPU", 10, against="poll-tls"),
     Target("poll-tls-resumed", "CPU", 4),
-    Target("retr-small", "CPU"),
-    Target("retr-small-pipe", "CPU"),
-    Target("retr-typical", "CPU"),
-    Target("retr-typical-tls", "CPU"),
-    Target("retr-large", "CPU"),
-    Target("retr-large-tls", "CPU"),
-    Share("retr-large", ("pread, CRC-32C, write", "256 KiB"), 0.75),
-    Share("retr-large-tls", ("pread, CRC-32C, TLS", "256 KiB"), 0.80),
+    Target("retr-small", "CPU", 3.5),
+    Target("retr-small-pipe", "CPU", 6),
+    Target("retr-typical", "CPU for a GB", 5),
+    Target("retr-typical-tls", "CPU for a GB", 6),
+    Target("retr-large", "CPU for a GB", 4.5),
+    Target("retr-large-tls", "CPU for a GB", 7),
+    Share("retr-large", ("pread, CRC-32C, write", "512 KiB"), 0.75),
+    Share("retr-large-tls", ("pread, CRC-32C, TLS", "512 KiB"), 0.80),
     Target("list-huge", "first login and STAT", 20),
-    Target("list-huge", "first login and STAT, CPU", 20),
+    Target("list-huge", "first login and STAT, CPU"),
     Target("list-huge", "CPU", 25),
-    Target("drain", "CPU"),
+    Target("drain", "CPU", 4),
+    Target("drain-pipe", "CPU", 10, against="drain"),
     Target("drain-pipe", "CPU"),
 ]
 
@@ -72,6 +82,8 @@ def markdown(outcomes: list[dict], limits: Limits | None) -> str:
         match target:
             case Target():
                 line = _of_target(target, rows)
+            case Ceiling():
+                line = _of_ceiling(target, rows)
             case Share():
                 line = _of_share(target, rows, limits)
         if line:
@@ -93,6 +105,17 @@ def _of_target(target: Target, rows: dict[tuple[str, str], Row]) -> str | None:
     aim = "–" if target.at_least is None else f"{target.at_least}×"
     figure = f"{ours.name}, {ours.unit}"
     return _line(case, figure, digits(base), digits(mine), f"{digits(ratio)}×", aim, ratio, target.at_least)
+
+
+def _of_ceiling(ceiling: Ceiling, rows: dict[tuple[str, str], Row]) -> str | None:
+    row = rows.get((ceiling.case, ceiling.figure))
+    if row is None or OURS not in row.values or BASELINE not in row.values:
+        return None
+    mine, base = median(row.values[OURS]), median(row.values[BASELINE])
+    aim = f"at most {digits(ceiling.at_most)}"
+    figure, shown = f"{row.name}, {row.unit}", f"{digits(base / mine)}×" if mine else "–"
+    verdict = "met" if mine <= ceiling.at_most else "**short**"
+    return f"| {ceiling.case} | {figure} | {digits(base)} | {digits(mine)} | {shown} | {aim} | {verdict} |"
 
 
 def _of_share(share: Share, rows: dict[tuple[str, str], Row], limits: Limits | None) -> str | None:

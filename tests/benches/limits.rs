@@ -46,7 +46,7 @@ const HANDSHAKES: usize = 4_000;
 const BLOCK: usize = 64 << 10;
 
 /// The most that is written at once: four blocks, one after the other in one buffer.
-const BLOCKS: usize = 256 << 10;
+const BLOCKS: usize = 512 << 10;
 
 /// What the client reads at once.
 const READ: usize = 256 << 10;
@@ -99,7 +99,7 @@ fn measure(share: usize, suite: Option<&str>) -> Vec<Limit> {
         unit: "s a GB",
     };
     let mut limits = vec![a_gigabyte(
-        "sendfile, 256 KiB".to_owned(),
+        "sendfile, 512 KiB".to_owned(),
         on_each(|| sendfile(&file)),
     )];
     for at_once in [BLOCK, BLOCKS] {
