@@ -26,7 +26,7 @@ use crate::accounts::apop_key::ApopKey;
 use crate::accounts::row::{Directory, Row};
 use crate::accounts::{Accounts, AccountsError, Expiries};
 use crate::cache::{Credential, Credentials};
-use crate::hash;
+use crate::hash::{self, PasswordHash};
 use crate::identity::Identity;
 use crate::login_delay::LoginDelays;
 use crate::name::AccountName;
@@ -308,9 +308,11 @@ impl Authenticator {
             (Some(row), None) => Some(Arc::clone(row)),
             _ => None,
         };
-        let credential = account
-            .as_ref()
-            .map(|row| shared.credentials.credential(row.id, row.version, &secret));
+        let credential = account.as_ref().map(|row| {
+            let stored = row.password.as_ref().map_or("", PasswordHash::text);
+            let credentials = &shared.credentials;
+            credentials.credential(row.id, row.version, stored, &secret)
+        });
         if let (Some(row), Some(credential)) = (&account, &credential)
             && shared.credentials.contains(credential)
         {

@@ -2,8 +2,10 @@
 //!
 //! A program that looks for mail every few minutes must not cost a slow hash each time: of a poll it would
 //! be 99 % of the cost (docs/scaling.md). The cache
-//! keeps HMAC-SHA-256(key of this process, account id ‖ account version ‖ password) of successes
-//! only, so it holds no password, and any change of the account's row makes its entries useless. An
+//! keeps HMAC-SHA-256(key of this process, account id ‖ account version ‖ stored hash ‖ password) of
+//! successes only, so it holds no password, and any change of the account's row makes its entries useless. The
+//! stored hash tells apart what a version alone does not: an account brought back from a backup has a version again
+//! that it had before. An
 //! entry lives an hour from when the hash was computed, however often it is used.
 //! 250,000 entries take about 30 MB.
 
@@ -39,8 +41,22 @@ impl Credentials {
         })
     }
 
-    pub(crate) fn credential(&self, id: i64, version: i64, password: &Secret) -> Credential {
-        Credential(self.mac(&[&id.to_be_bytes(), &version.to_be_bytes(), password.expose()]))
+    /// Of an account whose password is stored like this; `stored` is as a row has it.
+    pub(crate) fn credential(
+        &self,
+        id: i64,
+        version: i64,
+        stored: &str,
+        password: &Secret,
+    ) -> Credential {
+        let length = (stored.len() as u64).to_be_bytes();
+        Credential(self.mac(&[
+            &id.to_be_bytes(),
+            &version.to_be_bytes(),
+            &length,
+            stored.as_bytes(),
+            password.expose(),
+        ]))
     }
 
     /// Tells one wrong password from another, for the throttle. Never 0.
@@ -88,7 +104,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_success_counts_from_the_hash_not_from_its_last_use() {
         let cache = Credentials::new(10).unwrap();
-        let credential = cache.credential(1, 1, &Secret::new("redqueen"));
+        let credential = cache.credential(1, 1, "$", &Secret::new("redqueen"));
         assert!(!cache.contains(&credential));
         cache.insert(credential);
         tokio::time::advance(CREDENTIAL_AGE_MAX - Duration::from_secs(1)).await;
@@ -102,19 +118,20 @@ mod tests {
     async fn another_account_version_password_or_process_is_another_credential() {
         let cache = Credentials::new(10).unwrap();
         let secret = Secret::new("redqueen");
-        let credential = cache.credential(1, 1, &secret);
-        assert!(credential == cache.credential(1, 1, &secret));
-        assert!(credential != cache.credential(2, 1, &secret));
-        assert!(credential != cache.credential(1, 2, &secret));
-        assert!(credential != cache.credential(1, 1, &Secret::new("redquee")));
-        assert!(credential != Credentials::new(10).unwrap().credential(1, 1, &secret));
+        let credential = cache.credential(1, 1, "$", &secret);
+        assert!(credential == cache.credential(1, 1, "$", &secret));
+        assert!(credential != cache.credential(2, 1, "$", &secret));
+        assert!(credential != cache.credential(1, 2, "$", &secret));
+        assert!(credential != cache.credential(1, 1, "$$", &secret));
+        assert!(credential != cache.credential(1, 1, "$", &Secret::new("redquee")));
+        assert!(credential != Credentials::new(10).unwrap().credential(1, 1, "$", &secret));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_cache_is_bounded() {
         let cache = Credentials::new(10).unwrap();
         for id in 0..1000 {
-            cache.insert(cache.credential(id, 1, &Secret::new("x")));
+            cache.insert(cache.credential(id, 1, "$", &Secret::new("x")));
         }
         assert_eq!(cache.lock().len(), 10);
     }

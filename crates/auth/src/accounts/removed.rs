@@ -113,7 +113,8 @@ impl Accounts {
             Err(AccountsError::NotRemoved(_)) => return Ok(None),
             other => other?,
         };
-        if due_by.is_some_and(|by| removed.purge_due > by) {
+        // What was begun is gone on with, whatever the clock says.
+        if !removed.is_erasing && due_by.is_some_and(|by| removed.purge_due > by) {
             return Ok(None);
         }
         if !removed.is_erasing {
@@ -165,7 +166,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Removed> {
 /// at once, if that has begun.
 pub(super) fn purge_due(removed: i64, is_erasing: bool) -> SystemTime {
     match is_erasing {
-        true => time(removed),
+        true => SystemTime::UNIX_EPOCH,
         false => time(removed) + REMOVED_KEPT,
     }
 }

@@ -19,6 +19,8 @@ const UPGRADE_WAIT: Duration = Duration::from_millis(100);
 pub(crate) struct Upgrade {
     /// The row's version now.
     pub(crate) version: i64,
+    /// And how the password is stored.
+    pub(crate) stored: Box<str>,
     /// Whether the password has a new hash.
     pub(crate) rehashed: bool,
     /// Whether there is a SCRAM verifier now.
@@ -79,6 +81,10 @@ fn write_upgrade(
                 [row.id],
                 |found| found.get(0),
             )?,
+            stored: hash
+                .or(row.password.as_ref())
+                .map_or("", PasswordHash::text)
+                .into(),
             rehashed: hash.is_some(),
             scram: !scram.is_empty(),
         }),

@@ -37,7 +37,10 @@ impl Shared {
         match self.accounts.upgrade(row, secret) {
             Ok(Some(upgrade)) => {
                 // The row has a new version, but the password is the one that was verified.
-                let credential = self.credentials.credential(row.id, upgrade.version, secret);
+                let (version, stored) = (upgrade.version, &upgrade.stored);
+                let credential = self
+                    .credentials
+                    .credential(row.id, version, stored, secret);
                 self.credentials.insert(credential);
                 if upgrade.rehashed {
                     info!(account, "password rehashed");
