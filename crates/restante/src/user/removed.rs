@@ -68,6 +68,10 @@ pub(super) fn remove(
     }
     for drop in drops {
         let Some(erasing) = accounts.claim(drop, None)? else {
+            if found(&accounts, &name)?.0 != Some(drop) {
+                // Somebody else has done the same, and was faster.
+                continue;
+            }
             return Err(Failure::new(
                 Code::Temporary,
                 format!("the account {name} came back meanwhile, and its mail is not deleted"),
