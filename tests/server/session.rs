@@ -307,6 +307,34 @@ fn damage_is_told_and_never_sent() {
     assert_eq!(server.messages("bob"), 3, "a cut session deletes nothing");
 }
 
+#[test]
+fn a_damaged_message_is_refused_however_many_replies_wait_before_it() {
+    let server = Setup::new().native().start();
+    server.deliver("bob", FIRST);
+    server.deliver("bob", SECOND);
+    let path = server.maildrops.path(server.maildrop("bob")).unwrap();
+    let mut file = std::fs::read(&path).unwrap();
+    let first = find(&file, b"first\r\n");
+    file[first] ^= 1;
+    std::fs::write(&path, &file).unwrap();
+
+    let mut client = server.plain().logged_in("bob");
+    let reply = client.ask("STAT", "+OK").len() + 2;
+    // As many replies as may wait, so that the status line of the message is beyond that.
+    let asked = (32 << 10) / reply;
+    for command in ["RETR 1", "TOP 1 0"] {
+        let batch = format!("{}{command}\r\n", "STAT\r\n".repeat(asked));
+        client.send(batch.as_bytes());
+        for _ in 0..asked {
+            client.expect("+OK");
+        }
+        client.expect("-ERR [SYS/PERM]");
+    }
+    client.ask("RETR 2", "+OK");
+    assert!(client.text().ends_with(SECOND.as_bytes()));
+    client.ask("QUIT", "+OK");
+}
+
 fn find(text: &[u8], what: &[u8]) -> usize {
     text.windows(what.len())
         .position(|window| window == what)

@@ -557,6 +557,14 @@ impl Text {
         }
     }
 
+    /// Whether [`Text::peek`] may ever show anything of it.
+    pub fn is_peekable(&self) -> bool {
+        match &self.0 {
+            Source::Memory(_) => false,
+            Source::Native(text) => text.is_peekable(),
+        }
+    }
+
     /// Verified octets of the text from where it is now, without taking them off it: as many as `room` has
     /// place for, in whole blocks of 64 KiB (the last is shorter), and where in it they are. None when the
     /// page cache has not got them, when they are damaged, or when the text is not of this kind; then

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::net::{self, SendFlags};
+use rustix::net::{self, SendFlags, Shutdown};
 use rustls::pki_types::CertificateDer;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -140,15 +140,16 @@ impl Connection {
 
     /// Writes the output, and with it some of what `show` puts into a buffer that all connections of this
     /// thread use, as soon as the peer has room; returns how many of those octets. None if `show` has
-    /// nothing to show; nothing has been written then.
+    /// nothing to show, or if there is more output than may leave like this; nothing has been written then.
     ///
     /// What a peer has no room for is not kept here: only the output is.
     pub(crate) async fn write_some(
         &mut self,
         mut show: impl FnMut(&mut [u8]) -> Option<Range<usize>>,
     ) -> Result<Option<usize>, End> {
+        // The end of the output may be a status line that can still become a refusal.
         if self.output.len() > HEAD_OCTETS {
-            self.flush().await?;
+            return Ok(None);
         }
         // To a peer that reads as fast as we write nothing is ever waited for.
         if *self.phase.borrow() == Phase::Cut {
@@ -162,31 +163,12 @@ impl Connection {
             ..
         } = self;
         let step = poll_fn(|context| {
-            match stream.poll_room(context) {
-                Poll::Ready(room) => room?,
-                Poll::Pending => {
-                    input.shrink_to_fit();
-                    condense(output, buffers);
-                    return Poll::Pending;
-                }
+            let tried = poll_write_some(stream, output, &mut show, context);
+            if tried.is_pending() {
+                input.shrink_to_fit();
+                condense(output, buffers);
             }
-            SHARED.with_borrow_mut(|buffer| {
-                buffer.resize(HEAD_OCTETS + SHARED_OCTETS, 0);
-                let Some(shown) = show(&mut buffer[HEAD_OCTETS..]) else {
-                    return Poll::Ready(Ok(None));
-                };
-                let (start, end) = (HEAD_OCTETS + shown.start, HEAD_OCTETS + shown.end);
-                let from = start - output.len();
-                buffer[from..start].copy_from_slice(output);
-                let written =
-                    ready!(Pin::new(&mut *stream).poll_write(context, &buffer[from..end]))?;
-                if written == 0 {
-                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-                }
-                let head = written.min(output.len());
-                output.drain(..head);
-                Poll::Ready(Ok(Some(written - head)))
-            })
+            tried
         });
         within(step, &self.phase, self.write_timeout).await
     }
@@ -247,14 +229,14 @@ impl Connection {
 
     /// Ends the connection of a client that has said that it is done (RFC 1939 §6), with what is left of the
     /// output. The last reply and the end leave together, which wakes the client once and not twice: in
-    /// clear in one segment, without any waiting, if the client has said nothing more; inside TLS in one
+    /// clear in one segment, without any waiting if the client has said nothing more; inside TLS in one
     /// write, and then it answers the end of TLS.
     pub(crate) async fn leave(mut self) -> Result<(), End> {
         match &mut self.stream {
             Stream::Plain(socket) => {
-                let is_silent = self.input.is_empty() && socket.is_silent();
-                if is_silent
-                    && (self.output.is_empty() || socket.say_with_the_end(&mut self.output))
+                if socket.say_with_the_end(&mut self.output)
+                    && self.input.is_empty()
+                    && socket.is_silent()
                 {
                     return Ok(());
                 }
@@ -332,6 +314,32 @@ impl Connection {
     }
 }
 
+/// Does what [`Connection::write_some`] does, if there is room now.
+fn poll_write_some(
+    stream: &mut Stream,
+    output: &mut Vec<u8>,
+    show: &mut impl FnMut(&mut [u8]) -> Option<Range<usize>>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Option<usize>>> {
+    ready!(stream.poll_room(context))?;
+    SHARED.with_borrow_mut(|buffer| {
+        buffer.resize(HEAD_OCTETS + SHARED_OCTETS, 0);
+        let Some(shown) = show(&mut buffer[HEAD_OCTETS..]) else {
+            return Poll::Ready(Ok(None));
+        };
+        let (start, end) = (HEAD_OCTETS + shown.start, HEAD_OCTETS + shown.end);
+        let from = start - output.len();
+        buffer[from..start].copy_from_slice(output);
+        let written = ready!(Pin::new(stream).poll_write(context, &buffer[from..end]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let head = written.min(output.len());
+        output.drain(..head);
+        Poll::Ready(Ok(Some(written - head)))
+    })
+}
+
 /// Makes an output that has to wait as small as it can be.
 fn condense(output: &mut Vec<u8>, buffers: &Buffers) {
     if output.capacity() > output.len() {
@@ -389,17 +397,23 @@ impl Socket {
         }
     }
 
-    /// Says the last octets of a connection that is about to be dropped, if that needs no waiting: the
-    /// system keeps them for the moment until then, and sends them with its end. Whether it did; what it
-    /// took in part is taken off.
+    /// Says the last octets, and that they are, if that needs no waiting: the system keeps them for the
+    /// moment between the two, and sends both in one segment. Whether it did; what it took in part is taken
+    /// off.
     fn say_with_the_end(&self, octets: &mut Vec<u8>) -> bool {
-        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-        let taken = match self {
-            Self::Tcp(stream) => net::send(stream, octets, flags),
-            Self::Unix(stream) => net::send(stream, octets, flags),
+        if !octets.is_empty() {
+            let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+            let taken = match self {
+                Self::Tcp(stream) => net::send(stream, octets, flags),
+                Self::Unix(stream) => net::send(stream, octets, flags),
+            };
+            octets.drain(..taken.unwrap_or(0));
+        }
+        let ended = || match self {
+            Self::Tcp(stream) => net::shutdown(stream, Shutdown::Write),
+            Self::Unix(stream) => net::shutdown(stream, Shutdown::Write),
         };
-        octets.drain(..taken.unwrap_or(0));
-        octets.is_empty()
+        octets.is_empty() && ended().is_ok()
     }
 
     /// Says one line if that needs no waiting; for peers that are turned away.
@@ -498,7 +512,7 @@ pass_on!(Stream { Plain, Tls });
 const SHARED_OCTETS: usize = (512 + 4) << 10;
 
 /// Before it, room for the output.
-const HEAD_OCTETS: usize = 32 << 10;
+const HEAD_OCTETS: usize = (32 + 4) << 10;
 
 /// Most octets of one read: what a pipelining client or a delivery sends at once.
 const READ_OCTETS: usize = 16 << 10;

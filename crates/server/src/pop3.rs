@@ -60,6 +60,7 @@ pub(crate) async fn serve(
             summary,
             started,
             silent_since: Instant::now(),
+            in_a_row: 0,
         };
         let stop = driver.run(greeting).await;
         driver.summary.retrieval = driver.session.summary().clone();
@@ -116,6 +117,8 @@ struct Driver<'a> {
     started: Instant,
     /// When the client had the last answer; `idle_timeout` counts from here.
     silent_since: Instant,
+    /// Octets of texts since somebody else could have the thread.
+    in_a_row: usize,
 }
 
 impl Driver<'_> {
@@ -168,8 +171,9 @@ impl Driver<'_> {
                         false => End::Refused,
                     };
                     // What says goodbye leaves with the end of the connection, unless something would come
-                    // between them.
-                    if end != End::Quit || self.is_tidying_due() {
+                    // between them, or it is a stranger, who has only so much time.
+                    let is_owner = self.maildrop.is_some();
+                    if end != End::Quit || !is_owner || self.is_tidying_due() {
                         self.flush().await?;
                         self.tidy();
                     }
@@ -358,14 +362,19 @@ impl Driver<'_> {
 
     /// Streams a text, but for so many octets at its beginning. What is in the output from `start` on
     /// leaves with it, or not at all.
-    async fn stream(&mut self, text: Text, start: usize, mut skipped: usize) -> Result<(), End> {
+    async fn stream(
+        &mut self,
+        text: Text,
+        mut start: usize,
+        mut skipped: usize,
+    ) -> Result<(), End> {
         let mut text = Some(text);
         let mut on_its_way = false;
         loop {
             if skipped == 0
                 && let Some(text) = &mut text
             {
-                match self.show(text).await? {
+                match self.show(text, &mut start).await? {
                     Shown::All => return Ok(()),
                     Shown::Some => on_its_way = true,
                     Shown::Nothing => {}
@@ -411,16 +420,27 @@ impl Driver<'_> {
     /// Writes a text, after what is in the output, as far as the page cache holds it, and the terminator with
     /// its end. Nothing of it stays here while the client has no room. A short one waits in the output
     /// instead if there are more commands: their replies leave together.
-    async fn show(&mut self, text: &mut Text) -> Result<Shown, End> {
+    ///
+    /// What belongs to the text begins at `start` in the output; what was before it may leave alone.
+    async fn show(&mut self, text: &mut Text, start: &mut usize) -> Result<Shown, End> {
         let mut shown = Shown::Nothing;
-        if !self.connection.input.is_empty() && text.octets().0 < OUTPUT_OCTETS_MAX as u64 {
+        let is_gathered =
+            !self.connection.input.is_empty() && text.octets().0 < OUTPUT_OCTETS_MAX as u64;
+        if is_gathered || !text.is_peekable() {
             return Ok(shown);
         }
-        let mut in_a_row = 0;
+        let mut most = usize::MAX;
         loop {
-            let (mut octets, mut is_end) = (0, false);
+            let waiting = self.connection.output.len();
+            let (mut octets, mut is_end, mut tried) = (0, false, false);
             let write = self.connection.write_some(|room| {
-                let place = room.len() - TERMINATOR.len();
+                // The client had no room after all: it will not have much.
+                let most = if std::mem::replace(&mut tried, true) {
+                    SHOWN_OCTETS_MIN
+                } else {
+                    most
+                };
+                let place = most.min(room.len() - TERMINATOR.len());
                 let peeked = text.peek(&mut room[..place])?;
                 (octets, is_end) = (peeked.octets.len(), peeked.is_end);
                 let Range { start, mut end } = peeked.octets;
@@ -433,7 +453,11 @@ impl Driver<'_> {
             let Some(written) = write.await? else {
                 return Ok(shown);
             };
-            shown = Shown::Some;
+            let left = waiting - self.connection.output.len();
+            if written > 0 || left > *start {
+                shown = Shown::Some;
+            }
+            *start = start.saturating_sub(left);
             text.advance(written.min(octets));
             if is_end && written >= octets {
                 let output = &mut self.connection.output;
@@ -444,10 +468,15 @@ impl Driver<'_> {
                 self.silent_since = Instant::now();
                 return Ok(Shown::All);
             }
-            in_a_row += written;
-            if in_a_row >= IN_A_ROW_OCTETS_MAX {
+            // What a slow client does not take is read again, so it is shown little more than it takes.
+            most = match written < octets {
+                true => written + SHOWN_OCTETS_MIN,
+                false => most.saturating_mul(2),
+            };
+            self.in_a_row += written;
+            if self.in_a_row >= IN_A_ROW_OCTETS_MAX {
                 // A client that always has room would keep the thread.
-                in_a_row = 0;
+                self.in_a_row = 0;
                 yield_now().await;
             }
         }
@@ -720,7 +749,10 @@ async fn login_overdue(visit: &Visit, started: Instant) {
 /// Replies and text beyond this are written before more are made.
 pub(crate) const OUTPUT_OCTETS_MAX: usize = 32 << 10;
 
-/// So much of a long text is written before somebody else may have the thread.
+/// The least of a text that is shown at once: a block of 64 KiB, and what is before it in the file.
+const SHOWN_OCTETS_MIN: usize = (64 + 4) << 10;
+
+/// So much of texts is written before somebody else may have the thread.
 const IN_A_ROW_OCTETS_MAX: usize = 1 << 20;
 
 /// A maildrop of so many messages is tidied even if nothing was deleted: its index may be due.

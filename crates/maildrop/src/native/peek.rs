@@ -17,6 +17,16 @@ pub struct Peeked {
 }
 
 impl<F: File> Text<F> {
+    /// Whether [`Text::peek`] may ever show anything: not of a few lines, nor of blocks of another size.
+    pub fn is_peekable(&self) -> bool {
+        let is_whole = self.cut.lines.is_none();
+        match &self.stage {
+            Stage::Start => is_whole,
+            Stage::Blocks(blocks) => is_whole && blocks.block == BLOCK as u64,
+            Stage::Done | Stage::Failed(_) => false,
+        }
+    }
+
     /// Verified octets of the text from where it is now, without taking them off it: as many whole blocks
     /// as `room` has place for, and where in it they are. None when the page cache has not got the next
     /// block, when that is damaged, or when only some lines are asked for; then [`Text::read`] goes on
