@@ -234,9 +234,9 @@ impl Connection {
     pub(crate) async fn leave(mut self) -> Result<(), End> {
         match &mut self.stream {
             Stream::Plain(socket) => {
-                if socket.say_with_the_end(&mut self.output)
-                    && self.input.is_empty()
-                    && socket.is_silent()
+                let is_silent = self.input.is_empty() && socket.is_silent();
+                if is_silent
+                    && (self.output.is_empty() || socket.say_with_the_end(&mut self.output))
                 {
                     return Ok(());
                 }
@@ -398,22 +398,20 @@ impl Socket {
     }
 
     /// Says the last octets, and that they are, if that needs no waiting: the system keeps them for the
-    /// moment between the two, and sends both in one segment. Whether it did; what it took in part is taken
-    /// off.
+    /// moment between the two, and sends both in one segment. They are on their way then, whatever comes
+    /// from the peer before the socket is closed. Whether it did; what it took in part is taken off.
     fn say_with_the_end(&self, octets: &mut Vec<u8>) -> bool {
-        if !octets.is_empty() {
-            let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-            let taken = match self {
-                Self::Tcp(stream) => net::send(stream, octets, flags),
-                Self::Unix(stream) => net::send(stream, octets, flags),
-            };
-            octets.drain(..taken.unwrap_or(0));
-        }
-        let ended = || match self {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        let taken = match self {
+            Self::Tcp(stream) => net::send(stream, octets, flags),
+            Self::Unix(stream) => net::send(stream, octets, flags),
+        };
+        octets.drain(..taken.unwrap_or(0));
+        let end = || match self {
             Self::Tcp(stream) => net::shutdown(stream, Shutdown::Write),
             Self::Unix(stream) => net::shutdown(stream, Shutdown::Write),
         };
-        octets.is_empty() && ended().is_ok()
+        octets.is_empty() && end().is_ok()
     }
 
     /// Says one line if that needs no waiting; for peers that are turned away.

@@ -110,7 +110,9 @@ impl Authenticator {
         let name = AccountName::parse(name).unwrap();
         let row = self.shared.directory.read(&name).unwrap().unwrap();
         let credentials = &self.shared.credentials;
-        credentials.contains(&credentials.credential(row.id, row.version, &Secret::new(secret)))
+        let stored = row.password.as_ref().unwrap().text();
+        let secret = Secret::new(secret);
+        credentials.contains(&credentials.credential(row.id, row.version, stored, &secret))
     }
 }
 

@@ -38,9 +38,7 @@ impl Shared {
             Ok(Some(upgrade)) => {
                 // The row has a new version, but the password is the one that was verified.
                 let (version, stored) = (upgrade.version, &upgrade.stored);
-                let credential = self
-                    .credentials
-                    .credential(row.id, version, stored, secret);
+                let credential = self.credentials.credential(row.id, version, stored, secret);
                 self.credentials.insert(credential);
                 if upgrade.rehashed {
                     info!(account, "password rehashed");

@@ -68,7 +68,7 @@ pub(super) fn remove(
     }
     for drop in drops {
         let Some(erasing) = accounts.claim(drop, None)? else {
-            if found(&accounts, &name)?.0 != Some(drop) {
+            if self::found(&accounts, &name)?.0 != Some(drop) {
                 // Somebody else has done the same, and was faster.
                 continue;
             }

@@ -233,7 +233,11 @@ fn a_large_import_leaves_an_index_for_the_first_login() {
     let directory = site.path().join("mail");
     fs::create_dir(&directory).unwrap();
     for n in 0..600 {
-        fs::write(directory.join(format!("{n}.eml")), format!("Subject: {n}\n\n")).unwrap();
+        fs::write(
+            directory.join(format!("{n}.eml")),
+            format!("Subject: {n}\n\n"),
+        )
+        .unwrap();
     }
     import(&site, &directory).with(0);
     let index = Path::new(&site.maildrop("bob")).with_extension("rsx");
