@@ -58,6 +58,12 @@ class Targets(unittest.TestCase):
         outcomes = [_outcome(label, "poll", {"sessions": many}, "higher") for label, many in (("dovecot-tuned", 500), ("restante", 5000))]
         self.assertEqual(self._line("poll", *outcomes), "| poll | sessions, µs | 500 | 5,000 | 10.0× | – |  |")
 
+    def test_a_ceiling_holds_whatever_the_others_need(self):
+        theirs = _outcome("dovecot-tuned", "idle", {"server memory a session": 550})
+        ours = [_outcome("restante", "idle", {"server memory a session": memory}) for memory in (6, 6.01)]
+        self.assertEqual(self._line("idle", theirs, ours[0]), "| idle | memory, µs | 550 | 6.00 | 91.7× | at most 6.00 | met |")
+        self.assertIn("| at most 6.00 | **short** |", self._line("idle", theirs, ours[1]))
+
     def test_a_figure_may_be_held_against_another_case(self):
         outcomes = [
             _outcome("dovecot-tuned", "poll-tls", {"server CPU a session": 2000}),
