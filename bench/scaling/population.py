@@ -13,7 +13,7 @@ from . import machine
 from .place import CLIENT, POLLED, POLLED_MESSAGES, Place, Server, figure, timing
 from .table import Rows
 
-#: Maildrops that are polled: more than rows of accounts are remembered (10,000), fewer than credentials (50,000).
+#: Maildrops that are polled: more than rows of accounts are remembered (10,000), fewer than credentials (250,000).
 _SAMPLE, _COLD = 40_000, 4_000
 
 

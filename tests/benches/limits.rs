@@ -45,7 +45,7 @@ const HANDSHAKES: usize = 4_000;
 /// What is read and verified at once, and so the least that is written at once.
 const BLOCK: usize = 64 << 10;
 
-/// The most that is written at once: four blocks, one after the other in one buffer.
+/// The most that is written at once: eight blocks, one after the other in one buffer.
 const BLOCKS: usize = 512 << 10;
 
 /// What the client reads at once.
