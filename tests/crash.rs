@@ -16,6 +16,7 @@ use maildrop::{
 };
 use pop3::{Deletions, MessageNumber, Part, UniqueId};
 use restante_tests::media::{Loss, Plan, SimDisk};
+use restante_tests::showing::take_shown;
 
 const DROP: MaildropId = MaildropId(0x00ff_0000_0000_0001);
 const MROSE: Addressee<'static> = Addressee::unlimited(DROP, "mrose");
@@ -91,8 +92,8 @@ fn retrieve(store: &Arc<Store<SimDisk>>) -> Result<Vec<Message>, OpenError> {
     let mut all = Vec::new();
     for index in 0..listing.len() {
         let number = MessageNumber::from_index(index).unwrap();
-        let mut out = Vec::new();
         let mut text = session.text(number, Part::Whole).unwrap();
+        let mut out = take_shown(&mut text);
         while text
             .read(&mut out, Patience::Wait)
             .map_err(|error| OpenError::Unavailable(io::Error::other(error)))?

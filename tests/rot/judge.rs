@@ -3,12 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 
+use maildrop::OpenError;
+use maildrop::native::Session;
 use maildrop::native::media::Disk as _;
-use maildrop::{OpenError, Patience, Progress, TextError};
 use pop3::{MessageNumber, Part};
 use restante_tests::media::{Loss, SimDisk};
+use restante_tests::showing::take_shown;
 
-use crate::shop::{ALL, DROP, Shared, deliver, path, store};
+use crate::shop::{ALL, DROP, Shared, deliver, path, read_all, store};
 use crate::specimen::{FILE_HEADER, MESSAGE, Place, Specimen};
 
 /// A stretch of the file, as it was and as it is now.
@@ -103,26 +105,22 @@ impl Rot {
     }
 }
 
-/// A text as a client gets it, or that it was refused.
+/// A text as a client gets it, or that it was refused; by either way out of the store, which show nothing
+/// that is not of this text.
 fn retrieve(
-    session: &maildrop::native::Session<SimDisk>,
+    session: &Session<SimDisk>,
     number: MessageNumber,
+    text: &[u8],
     what: &str,
 ) -> Option<Vec<u8>> {
-    let mut text = session.text(number, Part::Whole).unwrap();
-    let mut out = Vec::new();
-    loop {
-        let before = out.len();
-        match text.read(&mut out, Patience::Wait) {
-            Ok(Progress::End) => return Some(out),
-            Ok(_) => {}
-            Err(TextError::Damaged { .. }) => {
-                assert_eq!(out.len(), before, "{what}: an error and octets at once");
-                return None;
-            }
-            Err(other) => panic!("{what}: {other:?}"),
-        }
-    }
+    let whole = || session.text(number, Part::Whole).unwrap();
+    let read = read_all(&mut whole(), Vec::new(), what);
+    let mut showing = whole();
+    let shown = take_shown(&mut showing);
+    assert!(text.starts_with(&shown), "{what}: shown {shown:?}");
+    let rest = read_all(&mut showing, shown, what);
+    assert!(rest == read, "{what}: read {read:?}, shown {rest:?}");
+    read
 }
 
 /// Judges what one process makes of it. Not every text is read in every case: those near the rot
@@ -158,7 +156,7 @@ pub(crate) fn judge(specimen: &Specimen, rot: &Rot, store: &Shared, thorough: bo
             }
             if hit || near || thorough {
                 let expected = (!hit).then_some(&mail.text);
-                let found = retrieve(&session, number, what);
+                let found = retrieve(&session, number, &mail.text, what);
                 assert!(
                     found.as_ref() == expected,
                     "{what}: {mail:?} became {found:?}"
@@ -237,7 +235,8 @@ pub(crate) fn judge_fresh(
         let session = later.open(DROP).unwrap();
         let last = MessageNumber::from_index(session.listing().len() - 1).unwrap();
         assert_eq!(session.listing().unique_id(last), Some(id), "{what}");
-        assert!(retrieve(&session, last, what).is_some_and(|text| text == b"N: 9\r\n\r\n"));
+        let new = b"N: 9\r\n\r\n";
+        assert!(retrieve(&session, last, new, what).is_some_and(|text| text == new));
     }
     !copies.is_empty()
 }

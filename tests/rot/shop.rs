@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use maildrop::native::Text;
+use maildrop::native::media::File;
 use maildrop::{
     Addressee, DeliverError, Envelope, Hidden, MaildropId, Measure, OpenError, Patience, Progress,
     Store, TextError, View,
@@ -69,22 +71,27 @@ fn retrieve_as(store: &Shared, view: &View) -> Result<Retrieved, OpenError> {
     for index in 0..listing.len() {
         let number = MessageNumber::from_index(index).unwrap();
         let mut text = session.text(number, Part::Whole).unwrap();
-        let mut out = Vec::new();
-        let whole = loop {
-            let before = out.clone();
-            match text.read(&mut out, Patience::Wait) {
-                Ok(Progress::End) => break Some(out),
-                Ok(_) => {}
-                Err(TextError::Damaged { .. }) => {
-                    assert_eq!(out, before, "an error and octets at once");
-                    break None;
-                }
-                Err(other) => panic!("{other:?}"),
-            }
-        };
+        let whole = read_all(&mut text, Vec::new(), "retrieve");
         all.push((listing.unique_id(number).unwrap().to_vec(), whole));
     }
     Ok(all)
+}
+
+/// The rest of a text, after what is had of it already; none if it is refused.
+pub(crate) fn read_all(text: &mut Text<impl File>, had: Vec<u8>, what: &str) -> Option<Vec<u8>> {
+    let mut out = had;
+    loop {
+        let before = out.len();
+        match text.read(&mut out, Patience::Wait) {
+            Ok(Progress::End) => return Some(out),
+            Ok(_) => {}
+            Err(TextError::Damaged { .. }) => {
+                assert_eq!(out.len(), before, "{what}: an error and octets at once");
+                return None;
+            }
+            Err(other) => panic!("{what}: {other:?}"),
+        }
+    }
 }
 
 /// A drop with a deletion in its middle: three messages are left.

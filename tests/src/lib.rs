@@ -4,4 +4,5 @@ pub mod client;
 pub mod driver;
 pub mod media;
 pub mod random;
+pub mod showing;
 pub mod transcript;

@@ -29,10 +29,10 @@ impl<F: File> Text<F> {
 
     /// Verified octets of the text from where it is now, without taking them off it: as many whole blocks
     /// as `room` has place for, and where in it they are. None when the page cache has not got the next
-    /// block, when that is damaged, or when only some lines are asked for; then [`Text::read`] goes on
-    /// from here, and says why.
+    /// block, when that is damaged, or when the text is not peekable; then [`Text::read`] goes on from
+    /// here, and says why.
     pub fn peek(&mut self, room: &mut [u8]) -> Option<Peeked> {
-        if self.cut.lines.is_some() {
+        if !self.is_peekable() {
             return None;
         }
         match &self.stage {
@@ -53,9 +53,10 @@ impl<F: File> Text<F> {
         let found = self.found(at_hand).ok()?;
         let blocks = Blocks::of(&found).ok()?;
         let head = usize::try_from(found.record.body_start()).ok()?;
-        let shown = blocks.verified(at_hand.get(head..)?);
+        let is_usual = blocks.block == BLOCK as u64;
+        let shown = is_usual.then(|| blocks.verified(at_hand.get(head..)?));
         self.stage = Stage::Blocks(blocks);
-        let Peeked { octets, is_end } = shown?;
+        let Peeked { octets, is_end } = shown??;
         Some(Peeked {
             octets: octets.start + head..octets.end + head,
             is_end,
@@ -100,9 +101,6 @@ impl Blocks {
     /// Blocks from the next one on, for as long as `holds` says of a block's place, counted from the next
     /// one, and its checksum that it is there and whole.
     fn while_verified(&self, mut holds: impl FnMut(Range<usize>, u32) -> bool) -> Option<Peeked> {
-        if self.block != BLOCK as u64 {
-            return None;
-        }
         let sums = self.sums.all();
         let (mut next, mut end) = (self.next, 0);
         while let Some(&sum) = sums.get(next) {
