@@ -19,6 +19,7 @@ use maildrop::native::media::{Disk as _, File as _};
 use maildrop::{Addressee, Envelope, MaildropId, Measure, NativeSettings, Store};
 use pop3::server::{
     Channel, Connection, Next, Passwords, Rules, Sasl, Session, Settings, Stls, Utf8Messages,
+    greeting,
 };
 use pop3::xclient::Speaker;
 use pop3::{Expire, Language, Octets, Promise, ScanListing, Tolerances, UniqueId};
@@ -84,7 +85,13 @@ fn poll(listing: &ScanListing) {
     for _ in 0..ROUNDS {
         let mut session = session();
         let mut out = Vec::new();
-        session.greeting(&mut out);
+        let Connection {
+            speaker,
+            passwords,
+            timestamp,
+            ..
+        } = session.connection();
+        greeting(*speaker, *passwords, timestamp, &mut out);
         play(&mut session, &mut Some(listing.clone()), input, &mut out);
         assert!(session.summary().signed_off);
     }

@@ -290,6 +290,14 @@ fn who_shows_none_is_asked_for_a_password() {
 }
 
 #[test]
+fn who_is_asked_for_a_certificate_hears_nothing_before_it_is_verified() {
+    let authority = Authority::new("users of dobbs.org");
+    let server = start(&authority.asked(ClientAccount::Email), |_| {});
+    let config = client(&server, None, rustls::ALL_VERSIONS);
+    assert_eq!(server.connect(POP3S).said_early(config), b"");
+}
+
+#[test]
 fn a_listener_that_asks_nobody_knows_no_external() {
     let server = Server::start();
     let authority = Authority::new("users of dobbs.org");

@@ -126,6 +126,22 @@ fn nothing_goes_on_in_clear_when_tls_has_ended() {
 }
 
 #[test]
+fn the_greeting_comes_with_the_handshake_and_nothing_else_before_its_end() {
+    let server = Server::start();
+    let certificate = &server.config.tls.as_ref().unwrap().certificate;
+    let early = server
+        .connect(Protocol::Pop3s)
+        .said_early(tls_client(certificate, &[]));
+    let early = String::from_utf8(early).unwrap();
+    assert!(early.starts_with("+OK "), "{early}");
+    assert_eq!(early.lines().count(), 1, "{early}");
+    // After STLS there is no greeting, and a reply that was due in clear was given in clear.
+    let mut client = server.plain();
+    client.ask("STLS", "+OK");
+    assert_eq!(client.said_early(tls_client(certificate, &[])), b"");
+}
+
+#[test]
 fn a_stalled_handshake_is_ended() {
     let setup = Setup::new().with(|config| {
         config.limits.handshake_timeout = Duration::from_millis(200);

@@ -173,10 +173,13 @@ impl Connection {
         within(step, &self.phase, self.write_timeout).await
     }
 
-    /// The server's side of a TLS handshake, unless `over` ends first. What was read in clear must have been consumed: nothing
-    /// of it may count inside TLS (RFC 2595 §4).
+    /// The server's side of a TLS handshake, unless `over` ends first. What was read in clear must have
+    /// been consumed: nothing of it may count inside TLS (RFC 2595 §4).
+    ///
+    /// The output is what the server says first inside TLS. It leaves as soon as the keys for it are there,
+    /// together with the server's last words of the handshake: see [`tls`] for whom that may be.
     pub(crate) async fn start_tls(
-        self,
+        mut self,
         acceptor: &tls::Acceptor,
         limit: Duration,
         over: impl Future<Output = End>,
@@ -187,8 +190,17 @@ impl Connection {
         if !self.input.is_empty() {
             return Err(End::Injection);
         }
+        let mut held = Ok(());
+        let handshake = acceptor.tls.accept_with(socket, |session| {
+            held = session.writer().write_all(&self.output);
+        });
+        if held.is_err() {
+            // It is less than a session holds.
+            return Err(End::Fault);
+        }
+        self.buffers.give(std::mem::take(&mut self.output));
         let accepted = tokio::select! {
-            accepted = timeout(limit, acceptor.tls.accept(socket)) => accepted,
+            accepted = timeout(limit, handshake) => accepted,
             () = cut(&self.phase) => return Err(End::Cut),
             end = over => return Err(end),
         };

@@ -164,7 +164,8 @@ impl Door {
         if to_be_named {
             span.record("via", &client.name);
         }
-        let visit = Visit {
+        // Elsewhere, since a task has room for its arguments twice.
+        let visit = Box::new(Visit {
             server: Arc::clone(&self.server),
             phase: self.phase.clone(),
             protocol: self.protocol,
@@ -175,7 +176,7 @@ impl Door {
             permit,
             named: OnceLock::new(),
             live,
-        };
+        });
         let alive = self.alive.clone();
         let session = async move {
             match begins {
@@ -256,7 +257,7 @@ fn too_many_sessions() -> Vec<u8> {
 
 /// Serves one connection to its end, and writes the line about it. `accepted`: when it came in, if
 /// it begins with a PROXY header.
-async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
+async fn converse(socket: Socket, mut visit: Box<Visit>, accepted: Option<Instant>) {
     let mut summary = Summary::new();
     let buffers = Arc::clone(&visit.server.buffers);
     let write_timeout = visit.live.config.limits.write_timeout;
@@ -284,8 +285,7 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
             return;
         }
     }
-    let visit = &visit;
-    let limits = &visit.live.config.limits;
+    let visit = &*visit;
     // In LMTP a front end may speak for one client after the other.
     if visit.client.speaker == Speaker::Client || visit.protocol == Protocol::Lmtp {
         visit.name(&visit.client);
@@ -294,20 +294,6 @@ async fn converse(socket: Socket, mut visit: Visit, accepted: Option<Instant>) {
         let end = lmtp::serve(&mut connection, visit, &mut summary).await;
         let end = part(connection, end).await;
         return summary.lmtp_ended(end);
-    }
-    if visit.protocol == Protocol::Pop3s {
-        let Some(acceptor) = visit.acceptor() else {
-            // `bind` and a reload refuse to take the certificate away.
-            return summary.pop3_ended(End::Fault);
-        };
-        connection = match connection
-            .start_tls(acceptor, limits.handshake_timeout, evicted(visit))
-            .await
-        {
-            Ok(connection) => connection,
-            Err(end) => return summary.pop3_ended(end),
-        };
-        summary.tls = connection.tls();
     }
     let (connection, mut end) = pop3::serve(connection, visit, &mut summary).await;
     if let Some(connection) = connection {

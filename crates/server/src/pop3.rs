@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
 
 use crate::access::{self, Asked};
+use crate::config::Protocol;
 use crate::connection::{Connection, cut, draining};
 use crate::front::Client;
 use crate::limits::Turned;
@@ -43,8 +44,18 @@ pub(crate) async fn serve(
 ) -> (Option<Connection>, End) {
     let started = Instant::now();
     let timestamp = visit.server.timestamps.next(&visit.live.config.hostname);
-    let mut greeting = Greeting::Due;
+    greet(&mut connection, visit, &timestamp);
+    let mut starts_tls = visit.protocol == Protocol::Pop3s;
     loop {
+        if starts_tls {
+            // In a place of its own, which is as large as all the rest of a session and soon free again.
+            let handshake = Box::pin(secure(connection, visit));
+            connection = match handshake.await {
+                Ok(connection) => connection,
+                Err(end) => return (None, end),
+            };
+            summary.tls = connection.tls();
+        }
         let offered = match sasl::offer(&connection, visit) {
             Ok(sasl) => offer(&connection, visit, &timestamp, sasl),
             Err(end) => return (Some(connection), end),
@@ -62,31 +73,35 @@ pub(crate) async fn serve(
             silent_since: Instant::now(),
             in_a_row: 0,
         };
-        let stop = driver.run(greeting).await;
+        let stop = driver.run().await;
         driver.summary.retrieval = driver.session.summary().clone();
         // A maildrop that is still open is given back before anything waits for the peer again.
         driver.open = None;
-        let acceptor = match (stop, visit.acceptor()) {
-            (Ok(Stop::StartTls), Some(acceptor)) => acceptor,
-            // The session offers STLS only if there is a certificate.
-            (Ok(Stop::StartTls), None) => return (None, End::Fault),
-            (Ok(Stop::Close(end)) | Err(end), _) => return (Some(connection), end),
-        };
-        let limit = visit.live.config.limits.handshake_timeout;
-        let started = connection.start_tls(acceptor, limit, evicted(visit));
-        connection = match started.await {
-            Ok(connection) => connection,
-            Err(end) => return (None, end),
-        };
-        summary.tls = connection.tls();
-        // Nothing of the old session is left. Its greeting stands: there is no second one.
-        greeting = Greeting::Given;
+        match stop {
+            // Nothing of the old session is left. Its greeting stands: there is no second one.
+            Ok(Stop::StartTls) => starts_tls = true,
+            Ok(Stop::Close(end)) | Err(end) => return (Some(connection), end),
+        }
     }
 }
 
-enum Greeting {
-    Due,
-    Given,
+/// Puts the greeting into the output. Where everything is inside TLS, it will be too.
+fn greet(connection: &mut Connection, visit: &Visit, timestamp: &str) {
+    let channel = match visit.protocol {
+        Protocol::Pop3s => Channel::Tls,
+        Protocol::Pop3 | Protocol::Lmtp => Channel::Plain,
+    };
+    let passwords = visit.client.passwords(channel, visit.plaintext_login);
+    connection.equip();
+    let output = &mut connection.output;
+    pop3::server::greeting(visit.client.speaker, passwords, timestamp, output);
+}
+
+async fn secure(connection: Connection, visit: &Visit) -> Result<Connection, End> {
+    // `bind` and a reload refuse to take the certificate away, and without one nobody is offered STLS.
+    let acceptor = visit.acceptor().ok_or(End::Fault)?;
+    let limit = visit.live.config.limits.handshake_timeout;
+    connection.start_tls(acceptor, limit, evicted(visit)).await
 }
 
 /// How much of a text was written without waiting for the disk.
@@ -122,12 +137,9 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    async fn run(&mut self, greeting: Greeting) -> Result<Stop, End> {
-        if let Greeting::Due = greeting {
-            self.connection.equip();
-            self.session.greeting(&mut self.connection.output);
-            self.flush().await?;
-        }
+    async fn run(&mut self) -> Result<Stop, End> {
+        // A greeting in clear.
+        self.flush().await?;
         loop {
             self.connection.equip();
             let Connection { input, output, .. } = &mut *self.connection;

@@ -164,6 +164,17 @@ pub struct Connection {
     pub sasl: Sasl,
 }
 
+/// Appends the greeting of a connection, of which no session need exist yet: what it says is known before
+/// a TLS handshake is over. It carries the timestamp, which is that of the [`Connection`], only where APOP
+/// may be used (RFC 1939 §7).
+pub fn greeting(speaker: Speaker, passwords: Passwords, timestamp: &str, out: &mut Vec<u8>) {
+    let timestamp = match passwords {
+        Passwords::Accepted => Some(timestamp),
+        Passwords::AfterTls => None,
+    };
+    reply::greeting(speaker, timestamp, out);
+}
+
 /// What the driver must do before it calls the session again.
 #[derive(Debug)]
 pub enum Next {
@@ -301,15 +312,6 @@ impl Session {
             line: Line::Whole,
             summary: Summary::default(),
         }
-    }
-
-    /// Appends the greeting. It carries the timestamp only where APOP may be used.
-    pub fn greeting(&self, out: &mut Vec<u8>) {
-        let timestamp = match self.connection.passwords {
-            Passwords::Accepted => Some(self.connection.timestamp.as_str()),
-            Passwords::AfterTls => None,
-        };
-        reply::greeting(self.connection.speaker, timestamp, out);
     }
 
     /// Handles as many whole lines as need nothing from outside.
