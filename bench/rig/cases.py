@@ -53,8 +53,8 @@ class Pace:
 
 
 CASES = [
-    Case("idle", "idle", "idle", "--connections 200 --sources 20", before=Before.RESTARTED),
-    Case("idle-tls", "idle", "idle", "--connections 200 --sources 20", tls=True, before=Before.RESTARTED),
+    Case("idle", "idle", "idle", "--connections 400 --sources 20", before=Before.RESTARTED),
+    Case("idle-tls", "idle", "idle", "--connections 400 --sources 20", tls=True, before=Before.RESTARTED),
     Case("poll-empty", "poll", "empty", "--connections 8"),
     Case("poll", "poll", "poll", "--connections 8"),
     # As many connections as accounts: two sessions of one maildrop would wait for each other.

@@ -37,7 +37,7 @@ KINDS = [
     # popa3d opens no mbox of more than 200 MB.
     Kind("large", 2, 18, "10MiB"),
     Kind("huge", 1, 100_000, "1KiB"),
-    Kind("idle", 200, 10, "2KiB"),
+    Kind("idle", 400, 10, "2KiB"),
 ]
 
 #: What is there once for each round, since a case empties it.

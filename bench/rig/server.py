@@ -26,6 +26,8 @@ class Server:
     version: str
     #: Whether it can do TLS.
     has_tls = True
+    #: The cases that it can do, if not all in clear, and in TLS if it can do that.
+    cases: frozenset[str] | None = None
 
     def __init__(self, directory: Path, mail: Mail, certificate: Path, key: Path):
         directory.mkdir()
@@ -43,6 +45,9 @@ class Server:
 
     def _listens(self) -> bool:
         return listens(self.port) and (not self.has_tls or listens(self.tls_port))
+
+    def can_do(self, case: str, tls: bool) -> bool:
+        return (self.has_tls or not tls) and (self.cases is None or case in self.cases)
 
     @property
     def pid(self) -> int:

@@ -1,9 +1,11 @@
 """The servers that are measured, each in the way in which its makers want it to be run."""
 
+import os
+import shlex
 import subprocess
 from pathlib import Path
 
-from harness import courier, dovecot, overlay, peers
+from harness import courier, dovecot, overlay, paths, peers
 from harness.processes import Process, run
 
 from .mail import PASSWORD
@@ -172,7 +174,27 @@ class Popa3d(Server):
         pass
 
 
-ALL = [TunedDovecot, Restante, Dovecot, Courier, Popa3d]
+class Bare(Server):
+    """A server that only answers: what the load generator and the machine take by themselves."""
+
+    label = "bare"
+    version = "(one thread that answers)"
+    has_tls = False
+    cases = frozenset({"poll-at-80"})
+
+    def _prepare(self) -> list:
+        cargo = shlex.split(os.environ.get("CARGO", "cargo"))
+        words = [*cargo, "build", "--quiet", "--release", "--locked", "-p", "restante-tests", "--example", "bare"]
+        run(words, patience=1800, check=True, cwd=paths.REPOSITORY, stderr=None)
+        messages = sum(kind.messages for kind in self._mail.kinds if kind.name == "poll")
+        return [paths.TARGET / "release/examples/bare", self.port, f"+OK {messages} 1"]
+
+    def _launch(self) -> Process:
+        with self._log.open("ab") as log:
+            return Process(["taskset", "-c", CORE, *self._words], stdout=log, stderr=log)
+
+
+ALL = [TunedDovecot, Restante, Bare, Dovecot, Courier, Popa3d]
 
 
 def _cheaply_hashed() -> str:
