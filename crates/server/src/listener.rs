@@ -366,10 +366,10 @@ mod tests {
 
     #[test]
     fn a_waiting_connection_is_small() {
-        async fn session(socket: Socket, visit: Visit) {
+        async fn session(socket: Socket, visit: Box<Visit>) {
             converse(socket, visit, None).await;
         }
         let octets = task_octets(session);
-        assert!(octets <= 6 * 1024, "{octets} octets for each connection");
+        assert!(octets <= 4 * 1024, "{octets} octets for each connection");
     }
 }
