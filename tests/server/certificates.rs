@@ -294,7 +294,10 @@ fn who_is_asked_for_a_certificate_hears_nothing_before_it_is_verified() {
     let authority = Authority::new("users of dobbs.org");
     let server = start(&authority.asked(ClientAccount::Email), |_| {});
     let config = client(&server, None, rustls::ALL_VERSIONS);
-    assert_eq!(server.connect(POP3S).said_early(config), b"");
+    let (early, mut client) = server.connect(POP3S).said_early(config);
+    assert_eq!(early, "");
+    client.expect("+OK");
+    client.ask("FROB", "-ERR");
 }
 
 #[test]

@@ -330,27 +330,32 @@ impl Client {
         Ok(Self::new(Stream::Tls(Box::new(stream))))
     }
 
-    /// What the server says inside TLS before the client has said its last word of the handshake, and says
-    /// no more for a while.
-    pub(crate) fn said_early(self, config: rustls::ClientConfig) -> Vec<u8> {
+    /// What the server says inside TLS before it has the client's last word of the handshake, and the client
+    /// when it has said that.
+    pub(crate) fn said_early(self, config: rustls::ClientConfig) -> (String, Self) {
         let Stream::Tcp(mut socket) = self.stream else {
             panic!("TLS goes over TCP");
         };
         let name = ServerName::try_from("localhost").unwrap();
         let mut connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
         connection.write_tls(&mut socket).unwrap();
-        let while_silent = Some(Duration::from_millis(300));
-        socket.set_read_timeout(while_silent).unwrap();
-        let mut said = Vec::new();
-        while connection
-            .read_tls(&mut socket)
-            .is_ok_and(|octets| octets > 0)
-        {
+        let mut said = String::new();
+        let mut hear = |connection: &mut rustls::ClientConnection, socket: &mut TcpStream| {
+            let octets = connection.read_tls(socket);
             connection.process_new_packets().unwrap();
             // There is no end, so it says that it would have to wait.
-            let _ = connection.reader().read_to_end(&mut said);
+            let _ = connection.reader().read_to_string(&mut said);
+            octets.unwrap_or(0)
+        };
+        while connection.is_handshaking() {
+            assert_ne!(hear(&mut connection, &mut socket), 0, "the handshake ended");
         }
-        said
+        let while_silent = Some(Duration::from_millis(300));
+        socket.set_read_timeout(while_silent).unwrap();
+        while hear(&mut connection, &mut socket) > 0 {}
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let stream = rustls::StreamOwned::new(connection, socket);
+        (said, Self::new(Stream::Tls(Box::new(stream))))
     }
 
     pub(crate) fn send(&mut self, octets: &[u8]) {

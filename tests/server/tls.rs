@@ -129,16 +129,43 @@ fn nothing_goes_on_in_clear_when_tls_has_ended() {
 fn the_greeting_comes_with_the_handshake_and_nothing_else_before_its_end() {
     let server = Server::start();
     let certificate = &server.config.tls.as_ref().unwrap().certificate;
-    let early = server
-        .connect(Protocol::Pop3s)
-        .said_early(tls_client(certificate, &[]));
-    let early = String::from_utf8(early).unwrap();
+    let connection = server.connect(Protocol::Pop3s);
+    let (early, mut client) = connection.said_early(tls_client(certificate, &[]));
     assert!(early.starts_with("+OK "), "{early}");
     assert_eq!(early.lines().count(), 1, "{early}");
+    client.ask("FROB", "-ERR");
     // After STLS there is no greeting, and a reply that was due in clear was given in clear.
     let mut client = server.plain();
     client.ask("STLS", "+OK");
-    assert_eq!(client.said_early(tls_client(certificate, &[])), b"");
+    let (early, mut client) = client.said_early(tls_client(certificate, &[]));
+    assert_eq!(early, "");
+    client.ask("FROB", "-ERR");
+}
+
+#[test]
+fn whoever_must_go_need_not_end_the_handshake_first() {
+    let setup =
+        || Setup::new().with(|config| config.limits.handshake_timeout = Duration::from_secs(60));
+    let stalled = |server: &Server| {
+        let mut stls = server.plain();
+        stls.ask("STLS", "+OK");
+        [server.connect(Protocol::Pop3s), stls]
+    };
+    // The time to log in is over.
+    let server = setup()
+        .with(|config| config.limits.authorization_timeout = Duration::from_millis(400))
+        .start();
+    for mut client in stalled(&server) {
+        assert_eq!(client.rest(), b"");
+    }
+    // The server ends.
+    let server = setup().start();
+    let clients = stalled(&server);
+    server.shutdown();
+    for mut client in clients {
+        assert_eq!(client.rest(), b"");
+    }
+    server.ended();
 }
 
 #[test]

@@ -48,8 +48,8 @@ pub(crate) async fn serve(
     let mut starts_tls = visit.protocol == Protocol::Pop3s;
     loop {
         if starts_tls {
-            // In a place of its own, which is as large as all the rest of a session and soon free again.
-            let handshake = Box::pin(secure(connection, visit));
+            // In a place of its own, which is free again when the handshake is over.
+            let handshake = Box::pin(secure(connection, visit, started));
             connection = match handshake.await {
                 Ok(connection) => connection,
                 Err(end) => return (None, end),
@@ -97,11 +97,16 @@ fn greet(connection: &mut Connection, visit: &Visit, timestamp: &str) {
     pop3::server::greeting(visit.client.speaker, passwords, timestamp, output);
 }
 
-async fn secure(connection: Connection, visit: &Visit) -> Result<Connection, End> {
+async fn secure(
+    connection: Connection,
+    visit: &Visit,
+    started: Instant,
+) -> Result<Connection, End> {
     // `bind` and a reload refuse to take the certificate away, and without one nobody is offered STLS.
     let acceptor = visit.acceptor().ok_or(End::Fault)?;
     let limit = visit.live.config.limits.handshake_timeout;
-    connection.start_tls(acceptor, limit, evicted(visit)).await
+    let over = stranger_over(visit, started);
+    connection.start_tls(acceptor, limit, over).await
 }
 
 /// How much of a text was written without waiting for the disk.
@@ -128,7 +133,7 @@ struct Driver<'a> {
     maildrop: Option<MaildropId>,
     visit: &'a Visit,
     summary: &'a mut Summary,
-    /// When the connection came in; the time limit of AUTHORIZATION counts from here.
+    /// When the connection came in, or its PROXY header had; the time limit of AUTHORIZATION counts from here.
     started: Instant,
     /// When the client had the last answer; `idle_timeout` counts from here.
     silent_since: Instant,

@@ -6,9 +6,10 @@
 //! (RFC 7301 §3.2). Sessions resume by tickets whose keys rotate and never touch a disk; early
 //! data, which can be replayed, is not taken.
 //!
-//! The greeting leaves with the server's half of the handshake (RFC 8446 §4.4.4), before the client has
-//! proved that it is there now: whoever connects may have it, and nothing else is said so early. It costs
-//! the client no round trip then, and nobody a write and a wake-up.
+//! In TLS 1.3 the greeting leaves with the server's half of the handshake (RFC 8446 §4.4.4), before the client
+//! has proved that it is there now: whoever connects may have it, and nothing else is said so early. It costs
+//! the client no round trip then, and nobody a write and a wake-up. In TLS 1.2 it leaves with the server's last
+//! words, which come after the client's.
 //!
 //! Where clients are asked for certificates they are greeted after the handshake, and no session resumes: a resumed one brings the client's
 //! certificate back as it was (RFC 8446 §2.2), and nobody looks again whether it has been revoked or has
