@@ -31,6 +31,8 @@
 mod draft;
 mod error;
 mod id;
+pub mod maildir;
+pub mod mbox;
 mod memory;
 pub mod native;
 mod quota;
