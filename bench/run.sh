@@ -65,7 +65,7 @@ fill() {
     while read -r user; do
         "$restante" bench corpus "$work/mail" --format eml --name "$user" --messages "$2" --size "$3" \
             ${4:+--mean "$4"} >/dev/null
-        run maildrop import --no-quota "$user" "$work/mail" >/dev/null 2>&1
+        run maildrop import --no-quota --unique-ids new "$user" "$work/mail" >/dev/null 2>&1
         rm -r "$work/mail"
     done <"$work/users.$1"
 }

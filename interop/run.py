@@ -9,7 +9,7 @@ import sys
 import time
 
 from checks import (
-    answers, certificates, channels, clock, counting, deleting, delivering, demo, frontends, mechanisms, names, polling,
+    answers, certificates, channels, clock, counting, deleting, delivering, demo, frontends, mechanisms, moving, names, polling,
     retrieving,
 )
 from harness import paths
@@ -43,6 +43,7 @@ def main() -> int:
     frontends.all_checks(report)
     demo.all_checks(report)
     names.all_checks(report)
+    moving.all_checks(report)
     clock.all_checks(report)
     counting.all_checks(report)
     report.check("SIGTERM ends the server", lambda: _ends(program))

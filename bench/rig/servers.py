@@ -33,7 +33,7 @@ class Restante(Server):
         run([*words, "user", "import", "-"], input=accounts.encode(), check=True)
         for user in self._mail.users:
             place = self._mail.maildir(user)
-            run([*words, "maildrop", "import", "--no-quota", user, place], patience=600, check=True)
+            run([*words, "maildrop", "import", "--no-quota", "--unique-ids", "new", user, place], patience=600, check=True)
         self._imported = set((self._directory / "data").rglob("*.rsx"))
         return [*words, "serve"]
 

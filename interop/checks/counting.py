@@ -267,7 +267,7 @@ def _many(meter: _Meter) -> dict[str, Counter]:
     source.mkdir()
     for number in range(_MANY):
         (source / f"{number:06}.eml").write_bytes(_text(number, 100))
-    done = meter.program.command("maildrop", "import", "many", source, patience=300)
+    done = meter.program.command("maildrop", "import", "--unique-ids", "new", "many", source, patience=300)
     if done.returncode != 0:
         raise RuntimeError(f"import: {done.stderr[-300:]!r}")
     client, rounds, counts = _Client(meter, login), 4, {}

@@ -59,9 +59,9 @@ def proxied(port: int, options: str = "") -> str:
 
 
 class Dovecot:
-    """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name."""
+    """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name; `settings` come last."""
 
-    def __init__(self, directory: Path, certificate: Path, key: Path, users: dict[str, str]):
+    def __init__(self, directory: Path, certificate: Path, key: Path, users: dict[str, str], settings: str = ""):
         tree = overlay.tree("dovecot", PACKAGES)
         self.port, self.tls_port = free_port(), free_port()
         self.maildir = directory / "Maildir"
@@ -72,7 +72,7 @@ class Dovecot:
             log="/dev/stderr", certificate=certificate, key=key, maildir=self.maildir, home=self.maildir,
             users=passwords, owner=overlay.USERS["vmail"], port=self.port, tls_port=self.tls_port,
         )
-        configuration.write_text(common + "auth_debug = yes\n")
+        configuration.write_text(common + "auth_debug = yes\n" + settings)
         for path in (self.maildir, *self.maildir.rglob("*")):
             os.chown(path, overlay.USERS["vmail"], overlay.USERS["vmail"])
         self._log_file = directory / "dovecot.log"

@@ -5,6 +5,7 @@ mod compact;
 mod export;
 mod import;
 mod list;
+mod names;
 mod rebuild;
 mod restore;
 mod salvage;
@@ -58,9 +59,22 @@ pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<
         args::Maildrop::Path { account } => path(&config, &account),
         args::Maildrop::Import {
             account,
-            directory,
+            from,
+            mbox,
             no_quota,
-        } => import::import(&config, &account, &directory, no_quota),
+            unique_ids,
+            uidl_format,
+        } => {
+            let asked = import::Asked {
+                account: &account,
+                from: &from,
+                mbox,
+                no_quota,
+                unique_ids,
+                uidl_format,
+            };
+            import::import(&config, &asked)
+        }
         args::Maildrop::Export {
             account,
             destination,

@@ -1,25 +1,42 @@
-//! What `maildrop import` reads: a Maildir, or a directory of .eml files.
+//! What `maildrop import` reads: a Maildir, an mbox file, or a directory of .eml files.
 //!
-//! A Maildir's messages lie in new/ and cur/; the beginning of a name is the time of arrival
-//! (`seconds.M<microseconds>…`), and what follows the first `:` are flags that change while the
-//! message stays. So order and date come from the name, and the part before the `:` tells whether
-//! a message has been imported already.
+//! A Maildir's messages lie in new/ and cur/. Their dates come from the names of the files, and their order
+//! from what has served them before, or else from their dates.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use maildrop::maildir::{Names, name};
+use maildrop::mbox::{self, IndexError, Variant};
 
 /// A message to be imported.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
-    /// When it arrived, µs since 1970; also what the messages are ordered by.
+    /// When it arrived, µs since 1970.
     pub(crate) received_us: i64,
-    /// What its name says whatever its flags are.
+    /// What its name says whatever its flags are; empty if it has none.
     pub(crate) origin: Vec<u8>,
     /// Where it lies.
     pub(crate) path: PathBuf,
+    /// Where in an mbox file.
+    pub(crate) part: Option<Part>,
+}
+
+/// A message's part of an mbox file.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// The file, as it was when it was looked through: who replaces it makes another.
+    pub(crate) file: Arc<File>,
+    /// From where.
+    pub(crate) start: u64,
+    /// To where.
+    pub(crate) end: u64,
+    /// Who has sent it; nobody: the null sender.
+    pub(crate) sender: Option<Vec<u8>>,
 }
 
 /// Something in the directory that is not imported.
@@ -34,7 +51,7 @@ pub(crate) struct Bad {
 /// A directory's messages in their order, and what is none.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// In order of arrival.
+    /// In the order that they have for clients.
     pub(crate) messages: Vec<Found>,
     /// Named, and left alone.
     pub(crate) bad: Vec<Bad>,
@@ -47,12 +64,59 @@ pub(crate) fn is_maildir(directory: &Path) -> bool {
         .all(|part| directory.join(part).is_dir())
 }
 
-/// Looks through a directory.
+/// Looks through an mbox file.
+///
+/// # Errors
+///
+/// When it cannot be read, or is none: `InvalidData` then.
+pub(crate) fn scan_mbox(path: &Path, variant: Variant) -> io::Result<Scan> {
+    let file = Arc::new(open(path)?);
+    let modified = modified(&file.metadata()?);
+    let found = mbox::index(&*file, variant).map_err(|error| match error {
+        IndexError::Unavailable(error) => error,
+        IndexError::NoMbox(offset) => io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("it is no mbox of this dialect: at octet {offset} no message has begun"),
+        ),
+    })?;
+    let messages = found.into_iter().map(|message| {
+        let mark = message.postmark;
+        Found {
+            received_us: mark.as_ref().map_or(modified, |mark| mark.received_us),
+            origin: Vec::new(),
+            path: path.to_owned(),
+            part: Some(Part {
+                file: Arc::clone(&file),
+                start: message.text.start,
+                end: message.text.end,
+                sender: mark.map(|mark| match mark.sender == NOBODY {
+                    true => Vec::new(),
+                    false => mark.sender,
+                }),
+            }),
+        }
+    });
+    Ok(Scan {
+        messages: messages.collect(),
+        bad: Vec::new(),
+    })
+}
+
+/// Whom an mbox names where there is no sender.
+const NOBODY: &[u8] = b"MAILER-DAEMON";
+
+/// When a file was last written, in µs since 1970.
+fn modified(metadata: &Metadata) -> i64 {
+    let seconds = metadata.mtime().saturating_mul(1_000_000);
+    seconds.saturating_add(metadata.mtime_nsec() / 1_000)
+}
+
+/// Looks through a directory; `names` tells the order of a Maildir's messages.
 ///
 /// # Errors
 ///
 /// When it, or one of a Maildir's two parts, cannot be listed.
-pub(crate) fn scan(directory: &Path) -> io::Result<Scan> {
+pub(crate) fn scan(directory: &Path, names: &Names) -> io::Result<Scan> {
     let mut scan = Scan::default();
     if is_maildir(directory) {
         for part in ["new", "cur"] {
@@ -61,10 +125,14 @@ pub(crate) fn scan(directory: &Path) -> io::Result<Scan> {
     } else {
         collect(directory, Kind::Eml, &mut scan)?;
     }
-    scan.messages.sort();
+    scan.messages.sort_by(|one, other| {
+        (one.received_us, &one.origin).cmp(&(other.received_us, &other.origin))
+    });
     // A program that moved a message from new/ to cur/ while we looked showed it to us twice.
     scan.messages
         .dedup_by(|later, first| later.origin == first.origin);
+    let messages = &mut scan.messages;
+    messages.sort_by(|one, other| names.rank(&one.origin, &other.origin));
     Ok(scan)
 }
 
@@ -87,18 +155,16 @@ fn collect(directory: &Path, kind: Kind, scan: &mut Scan) -> io::Result<()> {
         let path = entry.path();
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => {
-                let modified = metadata
-                    .mtime()
-                    .saturating_mul(1_000_000)
-                    .saturating_add(metadata.mtime_nsec() / 1_000);
+                let modified = modified(&metadata);
                 let (received_us, origin) = match kind {
-                    Kind::Maildir => (arrival(name).unwrap_or(modified), base(name)),
+                    Kind::Maildir => (name::arrival_us(name).unwrap_or(modified), name::base(name)),
                     Kind::Eml => (modified, name),
                 };
                 scan.messages.push(Found {
                     received_us,
                     origin: origin.to_vec(),
                     path,
+                    part: None,
                 });
             }
             Ok(_) => scan.bad.push(Bad {
@@ -114,29 +180,6 @@ fn collect(directory: &Path, kind: Kind, scan: &mut Scan) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The name without its flags.
-fn base(name: &[u8]) -> &[u8] {
-    name.split(|octet| *octet == b':').next().unwrap_or(name)
-}
-
-/// The time of arrival that a Maildir name begins with, in µs since 1970.
-fn arrival(name: &[u8]) -> Option<i64> {
-    let name = std::str::from_utf8(base(name)).ok()?;
-    let (seconds, rest) = name.split_once('.')?;
-    let seconds: i64 = seconds
-        .parse()
-        .ok()
-        .filter(|seconds| (1..1 << 40).contains(seconds))?;
-    let microseconds = rest
-        .split(|letter: char| letter.is_ascii_uppercase())
-        .nth(1)
-        .filter(|_| rest.starts_with('M'))
-        .and_then(|digits| digits.parse::<i64>().ok())
-        .filter(|microseconds| (0..1_000_000).contains(microseconds))
-        .unwrap_or(0);
-    Some(seconds * 1_000_000 + microseconds)
 }
 
 /// Opens a message: a regular file, and no link that would lead elsewhere.
@@ -161,26 +204,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_maildir_name_tells_the_arrival() {
-        for (name, expected) in [
-            (
-                &b"1700000000.M123456P42Q1.host,S=120:2,S"[..],
-                Some(1_700_000_000_123_456),
-            ),
-            (b"1700000000.42_1.host", Some(1_700_000_000_000_000)),
-            (b"1700000000.P42M7.host", Some(1_700_000_000_000_000)),
-            (b"1700000000.M9999999P1.host", Some(1_700_000_000_000_000)),
-            (b"hello.eml", None),
-            (b"-5.M1P1.host", None),
-            (b"99999999999999999999.M1P1.host", None),
-            (b"\xff\xfe.x", None),
-            (b"", None),
-        ] {
-            assert_eq!(arrival(name), expected, "{}", String::from_utf8_lossy(name));
-        }
-    }
-
-    #[test]
     fn a_maildir_is_read_in_order_of_arrival_and_without_its_flags() {
         let directory = tempfile::tempdir().unwrap();
         for part in ["new", "cur", "tmp"] {
@@ -198,7 +221,7 @@ mod tests {
         }
         fs::create_dir(directory.path().join("cur/30.P1.h")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", directory.path().join("new/40.P1.h")).unwrap();
-        let scan = scan(directory.path()).unwrap();
+        let scan = scan(directory.path(), &Names::Files).unwrap();
         let origins: Vec<_> = scan
             .messages
             .iter()

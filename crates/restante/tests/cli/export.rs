@@ -126,8 +126,13 @@ fn an_mbox_has_quoted_lines_and_is_never_replaced() {
         "restante: DIR/out.mbox is there already\n  \
          nothing is replaced: name one that is not there yet, or move that one away\n"
     );
-    let again = fs::read_to_string(site.path().join("out.mbox")).unwrap();
-    assert_eq!(again, mbox);
+    let out = site.path().join("out.mbox");
+    assert_eq!(fs::read_to_string(&out).unwrap(), mbox);
+    site.run(&["user", "add", "eve", "--stdin"], b"tea\n")
+        .with(0);
+    let import = ["maildrop", "import", "eve", out.to_str().unwrap()];
+    site.run(&import, b"").with(0);
+    assert_eq!(texts(&site, "eve"), texts(&site, "bob"));
     let left = fs::read_dir(site.path()).unwrap();
     assert!(left.into_iter().all(|entry| {
         let name = entry.unwrap().file_name();

@@ -195,7 +195,17 @@ fn a_maildir_comes_in_in_order_and_only_once() {
     let ended = import(&site, &directory).with(0);
     assert_eq!(
         ended.stdout,
-        "4 messages imported into the maildrop of bob, 0 there already.\n"
+        "4 messages imported into the maildrop of bob, 0 there already.\n\
+         4 unique-ids are from the names of the files, 0 new.\n"
+    );
+    assert_eq!(
+        unique_ids(&site),
+        [
+            "1700000001.P1.host",
+            "1700000002.M1P1.host,S=16",
+            "1700000002.M2P1.host",
+            "1700000003.P1.host"
+        ]
     );
     assert_eq!(ended.stderr, "");
     let show = |number| {
@@ -222,9 +232,218 @@ fn a_maildir_comes_in_in_order_and_only_once() {
     let ended = import(&site, &directory).with(0);
     assert_eq!(
         ended.stdout,
-        "1 message imported into the maildrop of bob, 4 there already.\n"
+        "1 message imported into the maildrop of bob, 4 there already.\n\
+         1 unique-id is from the names of the files, 0 new.\n"
     );
     assert_eq!(show("5"), "Subject: second\r\n");
+}
+
+/// The unique-ids of bob's messages, in their order.
+fn unique_ids(site: &Site) -> Vec<String> {
+    let ended = site
+        .run(&["maildrop", "list", "bob", "--json"], b"")
+        .with(0);
+    let ids = ended.stdout.lines().map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        message["unique_id"].as_str().unwrap().to_owned()
+    });
+    ids.collect()
+}
+
+#[test]
+fn unique_ids_and_order_stay_what_the_last_server_gave() {
+    let lists = [
+        (
+            "courierpop3dsizelist",
+            "/3 4 1700000000\n1700000003.P1.host:2, 0 3:1700000000:0\n1700000001.P1.host 28 9:0:0\n",
+            &[
+                "UID9",
+                "1700000002.M1P1.host,S=16",
+                "1700000002.M2P1.host",
+                "UID3-1700000000",
+            ],
+        ),
+        (
+            "dovecot-uidlist",
+            "3 V1700000000 N9 G0\n2 :1700000003.P1.host:2,S\n3 :1700000002.M1P1.host,S=16\n\
+             7 Pown O1 :1700000002.M2P1.host\n8 :1700000001.P1.host\n",
+            &[
+                "own",
+                "000000026553f100",
+                "000000036553f100",
+                "000000086553f100",
+            ],
+        ),
+    ];
+    for (file, list, expected) in lists {
+        let site = with_bob();
+        let directory = maildir(&site);
+        fs::write(directory.join(file), list).unwrap();
+        let ended = import(&site, &directory).with(0);
+        assert!(ended.stdout.contains(file), "{}", ended.stdout);
+        let found = unique_ids(&site);
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            // What a server has not seen has no name yet that a client could know.
+            let is_new = file.starts_with("courier") && expected.contains('M');
+            assert!(
+                found == expected || is_new && found.contains('.'),
+                "{found} {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_mbox_comes_in_as_its_dialect_says() {
+    const MARK: &str = "From frop@dobbs.org Mon Nov 23 08:24:39 2026\n";
+    let text = "Subject: a\nStatus: RO\n\n>From here\n>>From there\n";
+    for (dialect, expected) in [
+        (None, "Subject: a\r\n\r\nFrom here\r\n>From there\r\n"),
+        (
+            Some("mboxo"),
+            "Subject: a\r\n\r\n>From here\r\n>>From there\r\n",
+        ),
+    ] {
+        let site = with_bob();
+        let mbox = site.path().join("mbox");
+        fs::write(&mbox, format!("{MARK}{text}\n{MARK}Subject: b\n\nno end")).unwrap();
+        let mut words = vec!["maildrop", "import", "bob", mbox.to_str().unwrap()];
+        words.extend(dialect.iter().flat_map(|dialect| ["--mbox", dialect]));
+        let ended = site.run(&words, b"").with(0);
+        assert_eq!(
+            ended.stdout,
+            "2 messages imported into the maildrop of bob, 0 there already.\n"
+        );
+        let show = |number| {
+            let ended = site.run(&["maildrop", "show", "bob", number], b"");
+            ended.with(0).stdout
+        };
+        assert_eq!(show("1"), expected);
+        assert_eq!(show("2"), "Subject: b\r\n\r\nno end\r\n");
+        let ended = site.run(&words, b"").with(0);
+        assert_eq!(
+            ended.stdout,
+            "0 messages imported into the maildrop of bob, 2 there already.\n"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_mbox_is_refused() {
+    let site = with_bob();
+    let file = site.path().join("letter");
+    fs::write(&file, "Subject: a\n\nno mbox\n").unwrap();
+    let words = ["maildrop", "import", "bob", file.to_str().unwrap()];
+    let ended = site.run(&words, b"").with(66);
+    assert_eq!(
+        ended.stderr,
+        "restante: DIR/letter cannot be read: it is no mbox of this dialect: at octet 0 no message has begun\n  \
+         say which dialect it is (--mbox), or name another file\n"
+    );
+}
+
+#[test]
+fn a_list_that_makes_no_sense_stops_the_import() {
+    let site = with_bob();
+    let directory = maildir(&site);
+    fs::write(directory.join("dovecot-uidlist"), "3 V1 N9\n2 :a\nx\n").unwrap();
+    let ended = import(&site, &directory).with(65);
+    assert_eq!(
+        ended.stderr,
+        "restante: DIR/Maildir/dovecot-uidlist: line 3: a uid and the name of a file are expected\n  \
+         mend it or take an older copy of it; or say where unique-ids come from otherwise \
+         (--unique-ids): clients retrieve everything again if they are others\n"
+    );
+    assert!(unique_ids(&site).is_empty());
+    let directory = directory.to_str().unwrap();
+    let new = [
+        "maildrop",
+        "import",
+        "bob",
+        directory,
+        "--unique-ids",
+        "new",
+    ];
+    let ended = site.run(&new, b"").with(0);
+    assert_eq!(
+        ended.stdout,
+        "4 messages imported into the maildrop of bob, 0 there already.\n"
+    );
+    // One that is asked for and is not there.
+    let courier = [
+        "maildrop",
+        "import",
+        "bob",
+        directory,
+        "--unique-ids",
+        "courier",
+    ];
+    let ended = site.run(&courier, b"").with(65);
+    assert!(
+        ended.stderr.contains("courierpop3dsizelist: "),
+        "{}",
+        ended.stderr
+    );
+    // A directory that has none.
+    let none = site.path().join("none");
+    fs::create_dir(&none).unwrap();
+    let none = none.to_str().unwrap();
+    let files = ["maildrop", "import", "bob", none, "--unique-ids", "files"];
+    let ended = site.run(&files, b"").with(66);
+    assert!(ended.stderr.contains("is no Maildir"), "{}", ended.stderr);
+    let format = [
+        "maildrop",
+        "import",
+        "bob",
+        directory,
+        "--uidl-format",
+        "%m",
+    ];
+    let ended = site.run(&format, b"").with(64);
+    assert!(ended.stderr.contains("octet 0"), "{}", ended.stderr);
+}
+
+#[test]
+fn messages_that_came_under_other_unique_ids_are_told() {
+    let site = with_bob();
+    let directory = maildir(&site);
+    let name = directory.to_str().unwrap();
+    let new = ["maildrop", "import", "bob", name, "--unique-ids", "new"];
+    site.run(&new, b"").with(0);
+    let ended = import(&site, &directory).with(0);
+    assert!(
+        ended
+            .stderr
+            .contains("4 messages are there already under another unique-id"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_unique_id_that_two_messages_have_is_given_to_the_first_only() {
+    let site = with_bob();
+    let directory = maildir(&site);
+    let list = "3 V1 N9\n2 Pone :1700000001.P1.host\n3 Pone :1700000003.P1.host\n";
+    fs::write(directory.join("dovecot-uidlist"), list).unwrap();
+    let ended = import(&site, &directory).with(0);
+    assert!(
+        ended
+            .stderr
+            .contains("another message has the unique-id one"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended
+            .stdout
+            .ends_with("1 unique-id is from dovecot-uidlist, 3 new.\n"),
+        "{}",
+        ended.stdout
+    );
+    let ids = unique_ids(&site);
+    assert_eq!(ids.iter().filter(|id| *id == "one").count(), 1, "{ids:?}");
 }
 
 #[test]
@@ -275,7 +494,7 @@ fn what_cannot_be_imported_is_told() {
     assert_eq!(
         ended.stderr,
         "restante: /nonexistent cannot be read: no such file or directory
-  name a Maildir (with new/ and cur/), or a directory of .eml files
+  name a Maildir (with new/ and cur/), an mbox file, or a directory of .eml files
 "
     );
     import(&site, &site.config()).with(66);
