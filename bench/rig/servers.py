@@ -180,7 +180,7 @@ class Bare(Server):
     label = "bare"
     version = "(one thread that answers)"
     has_tls = False
-    cases = frozenset({"poll-at-80"})
+    cases = frozenset({"poll", "poll-at-80"})
 
     def _prepare(self) -> list:
         cargo = shlex.split(os.environ.get("CARGO", "cargo"))

@@ -54,9 +54,10 @@ TARGETS = [
     Ceiling("idle-tls", "memory", 20),
     Target("poll-empty", "CPU"),
     Target("poll", "CPU", 12),
+    # As far as anybody gets: a server that only answers.
+    Target("poll", "CPU", server="bare"),
     Target("poll", "sessions"),
     Target("poll-at-80", "session, p99", 5),
-    # What a server takes that only answers is as far as anybody gets.
     Target("poll-at-80", "session, p99", server="bare"),
     Target("poll-tls", "CPU", 6),
     Target("poll-tls-resumed", "CPU", 10, against="poll-tls"),

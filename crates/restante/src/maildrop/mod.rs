@@ -15,7 +15,6 @@ mod undelete;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -304,14 +303,5 @@ fn bar(length: u64, template: &str) -> ProgressBar {
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
-    }
-}
-
-/// The directory from the root, if it is one.
-fn directory(path: &Path) -> io::Result<std::path::PathBuf> {
-    let path = fs::canonicalize(path)?;
-    match path.is_dir() {
-        true => Ok(path),
-        false => Err(io::ErrorKind::NotADirectory.into()),
     }
 }
