@@ -10,7 +10,7 @@ use maildrop::maildir::dovecot::{UidList, UidlFormat};
 use maildrop::maildir::{Names, name};
 use pop3::UniqueId;
 
-/// The first line is a format, the rest is a list, and every word of it may be the name of a file.
+// The first line is a format, the rest is a list, and every word of it may be the name of a file.
 fuzz_target!(|octets: &[u8]| {
     let (format, list) = match octets.iter().position(|&octet| octet == b'\n') {
         Some(end) => (&octets[..end], &octets[end + 1..]),

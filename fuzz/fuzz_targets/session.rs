@@ -128,7 +128,7 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
         deleted: None,
         ended: false,
     };
-    session.greeting(&mut out);
+    session.connection().greeting(&mut out);
     'pieces: for octets in input.chunks(piece) {
         waiting.extend_from_slice(octets);
         loop {

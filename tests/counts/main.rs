@@ -19,7 +19,6 @@ use maildrop::native::media::{Disk as _, File as _};
 use maildrop::{Addressee, Envelope, MaildropId, Measure, NativeSettings, Store};
 use pop3::server::{
     Channel, Connection, Next, Passwords, Rules, Sasl, Session, Settings, Stls, Utf8Messages,
-    greeting,
 };
 use pop3::xclient::Speaker;
 use pop3::{Expire, Language, Octets, Promise, ScanListing, Tolerances, UniqueId};
@@ -85,13 +84,7 @@ fn poll(listing: &ScanListing) {
     for _ in 0..ROUNDS {
         let mut session = session();
         let mut out = Vec::new();
-        let Connection {
-            speaker,
-            passwords,
-            timestamp,
-            ..
-        } = session.connection();
-        greeting(*speaker, *passwords, timestamp, &mut out);
+        session.connection().greeting(&mut out);
         play(&mut session, &mut Some(listing.clone()), input, &mut out);
         assert!(session.summary().signed_off);
     }

@@ -10,7 +10,6 @@ use pop3::Promise;
 use pop3::reply::Refusal;
 use pop3::server::{
     Channel, Connection, Next, Passwords, Rules, Session, Settings, Stls, Summary, Utf8Messages,
-    greeting,
 };
 use pop3::surrogate::{self, Sizes, Surrogate};
 use pop3::xclient::Attributes;
@@ -158,13 +157,7 @@ impl Driver {
         let settings = Arc::new(settings);
         let session = Session::new(Arc::clone(&settings), in_its_channel(&connection));
         let mut out = Vec::new();
-        let Connection {
-            speaker,
-            passwords,
-            timestamp,
-            ..
-        } = session.connection();
-        greeting(*speaker, *passwords, timestamp, &mut out);
+        session.connection().greeting(&mut out);
         Self {
             settings,
             accounts,

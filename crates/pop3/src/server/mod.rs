@@ -164,6 +164,13 @@ pub struct Connection {
     pub sasl: Sasl,
 }
 
+impl Connection {
+    /// Appends its greeting.
+    pub fn greeting(&self, out: &mut Vec<u8>) {
+        greeting(self.speaker, self.passwords, &self.timestamp, out);
+    }
+}
+
 /// Appends the greeting of a connection, of which no session need exist yet: what it says is known before
 /// a TLS handshake is over. It carries the timestamp, which is that of the [`Connection`], only where APOP
 /// may be used (RFC 1939 §7).
