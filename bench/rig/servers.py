@@ -12,7 +12,15 @@ from .mail import PASSWORD
 from .server import CORE, Server
 
 
-class Restante(Server):
+class Built(Server):
+    """A program of this repository, which runs where it was built."""
+
+    def _launch(self) -> Process:
+        with self._log.open("ab") as log:
+            return Process(["taskset", "-c", CORE, *self._words], stdout=log, stderr=log)
+
+
+class Restante(Built):
     """The program, with mail that `maildrop import` has brought in."""
 
     label = "restante"
@@ -36,10 +44,6 @@ class Restante(Server):
             run([*words, "maildrop", "import", "--no-quota", "--unique-ids", "new", user, place], patience=600, check=True)
         self._imported = set((self._directory / "data").rglob("*.rsx"))
         return [*words, "serve"]
-
-    def _launch(self) -> Process:
-        with self._log.open("ab") as log:
-            return Process(["taskset", "-c", CORE, *self._words], stdout=log, stderr=log)
 
     def _files(self, user: str) -> list[Path]:
         file = self._file(user)
@@ -174,7 +178,7 @@ class Popa3d(Server):
         pass
 
 
-class Bare(Server):
+class Bare(Built):
     """A server that only answers: what the load generator and the machine take by themselves."""
 
     label = "bare"
@@ -188,10 +192,6 @@ class Bare(Server):
         run(words, patience=1800, check=True, cwd=paths.REPOSITORY, stderr=None)
         messages = sum(kind.messages for kind in self._mail.kinds if kind.name == "poll")
         return [paths.TARGET / "release/examples/bare", self.port, f"+OK {messages} 1"]
-
-    def _launch(self) -> Process:
-        with self._log.open("ab") as log:
-            return Process(["taskset", "-c", CORE, *self._words], stdout=log, stderr=log)
 
 
 ALL = [TunedDovecot, Restante, Bare, Dovecot, Courier, Popa3d]
