@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ::pop3::reply::Refusal;
 use ::pop3::xclient::Speaker;
+use auth::Peer;
 use nix::errno::Errno;
 use socket2::SockRef;
 use tokio::net::{TcpListener, UnixListener};
@@ -97,22 +98,24 @@ impl Accepting {
         }
     }
 
-    /// The next connection, and how its peer is named in the log.
-    async fn accept(&self) -> io::Result<(Socket, String)> {
+    /// The next connection, its peer, and how that is named in the log.
+    async fn accept(&self) -> io::Result<(Socket, Peer, String)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // An IPv4 client of a dual-stack socket is named as everybody knows it.
-                Ok((Socket::Tcp(stream), canonical(peer).to_string()))
+                let peer = canonical(peer);
+                let name = peer.to_string();
+                Ok((Socket::Tcp(stream), Peer::Address(peer.ip()), name))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 // The kernel's word on who is there: it cannot be forged.
-                let peer = match stream.peer_cred() {
+                let name = match stream.peer_cred() {
                     Ok(cred) => format!("uid {}", cred.uid()),
                     Err(_) => "local".to_owned(),
                 };
-                Ok((Socket::Unix(stream), peer))
+                Ok((Socket::Unix(stream), Peer::Local, name))
             }
         }
     }
@@ -136,17 +139,17 @@ impl Door {
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((socket, peer)) => self.admit(socket, peer),
+                Ok((socket, peer, name)) => self.admit(socket, peer, name),
                 Err(error) => self.recover(&error, &socket, &mut spare).await,
             }
         }
     }
 
     /// Gives a connection its place and a task, or turns it away.
-    fn admit(&self, socket: Socket, peer: String) {
+    fn admit(&self, socket: Socket, peer: Peer, name: String) {
         let accepted = Instant::now();
         let live = self.live.borrow().clone();
-        let client = Client::of(&socket, peer, &self.front_ends);
+        let client = Client::of(&socket, peer, name, &self.front_ends);
         let begins = self.front_ends.begins(&client);
         let permit = match self.place(&client, begins, &live) {
             Ok(permit) => permit,
@@ -230,11 +233,11 @@ impl Door {
                 // about nobody: only who comes while there is still none is turned away.
                 spare.release();
                 let accepted = tokio::time::timeout(PAUSE, socket.accept()).await;
-                if let Ok(Ok((socket, peer))) = accepted {
+                if let Ok(Ok((socket, peer, name))) = accepted {
                     if spare.regain() {
-                        return self.admit(socket, peer);
+                        return self.admit(socket, peer, name);
                     }
-                    warn!(listener = self.name, peer, %error, "no descriptor for a connection");
+                    warn!(listener = self.name, peer = name, %error, "no descriptor for a connection");
                     self.turn_away(&socket);
                 }
                 if !spare.regain() {

@@ -116,7 +116,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         maildrops: services.maildrops,
         admission: Admission::new(),
         buffers: Arc::default(),
-        timestamps: Timestamps::default(),
+        timestamps: Timestamps::new(),
         sessions: SessionIds::default(),
         tidying: Tidying::default(),
     });
@@ -247,10 +247,20 @@ impl SessionIds {
 }
 
 /// Timestamps of greetings: `<process.clock@hostname>`, different each time (RFC 1939 §7).
-#[derive(Default)]
-pub(crate) struct Timestamps(AtomicU64);
+pub(crate) struct Timestamps {
+    /// Kept, since the library asks the system each time.
+    process: u32,
+    last: AtomicU64,
+}
 
 impl Timestamps {
+    pub(crate) fn new() -> Self {
+        Self {
+            process: std::process::id(),
+            last: AtomicU64::new(0),
+        }
+    }
+
     /// The next one. The clock counts microseconds, and goes on by one where the machine's stands
     /// still or goes back, so no two greetings of this process are the same.
     pub(crate) fn next(&self, hostname: &str) -> String {
@@ -258,13 +268,13 @@ impl Timestamps {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_micros() as u64);
         let last = self
-            .0
+            .last
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
                 Some(now.max(last + 1))
             })
             .unwrap_or(0);
         let clock = now.max(last + 1);
-        format!("<{}.{clock}@{hostname}>", std::process::id())
+        format!("<{}.{clock}@{hostname}>", self.process)
     }
 }
 
@@ -277,7 +287,7 @@ mod tests {
 
     #[test]
     fn no_two_greetings_are_the_same() {
-        let timestamps = Timestamps::default();
+        let timestamps = Timestamps::new();
         let mut seen: Vec<_> = (0..10_000).map(|_| timestamps.next("a.example")).collect();
         assert!(seen[0].starts_with('<') && seen[0].ends_with("@a.example>"));
         seen.sort();

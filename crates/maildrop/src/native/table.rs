@@ -135,8 +135,15 @@ impl Shared {
 
     /// Frees the session lock of this process.
     pub(crate) fn release(&self) {
-        self.lock_hold().holder = Holder::Nobody;
-        self.freed.notify_all();
+        let waiting = {
+            let mut hold = self.lock_hold();
+            hold.holder = Holder::Nobody;
+            hold.waiting
+        };
+        // The condition asks the system, also when nobody waits.
+        if waiting > 0 {
+            self.freed.notify_all();
+        }
     }
 
     fn lock_hold(&self) -> MutexGuard<'_, Hold> {

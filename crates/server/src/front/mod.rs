@@ -88,9 +88,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The other end of a socket; `name`: for the log.
-    pub(crate) fn of(socket: &Socket, name: String, believed: &FrontEnds) -> Self {
-        let (peer, loopback) = ends(socket);
+    /// The other end of a socket, as accept told it; `name`: for the log.
+    pub(crate) fn of(socket: &Socket, peer: Peer, name: String, believed: &FrontEnds) -> Self {
         let address = match peer {
             Peer::Address(address) => Some(address),
             Peer::Local => None,
@@ -98,7 +97,7 @@ impl Client {
         Self {
             peer,
             name,
-            loopback,
+            loopback: is_loopback(socket, &peer),
             channel: Channel::Plain,
             speaker: believed.speaker(address),
         }
@@ -180,19 +179,15 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// The peer, and whether both ends are this machine.
-fn ends(socket: &Socket) -> (Peer, bool) {
-    let Socket::Tcp(stream) = socket else {
-        return (Peer::Local, true);
-    };
-    match (stream.peer_addr(), stream.local_addr()) {
-        (Ok(peer), Ok(local)) => {
-            let (peer, local) = (canonical(peer).ip(), canonical(local).ip());
-            let loopback = peer.is_loopback() && local.is_loopback();
-            (Peer::Address(peer), loopback)
-        }
-        // Gone already. It still counts as somebody, and surely not as one of us.
-        _ => (Peer::Address(IpAddr::from([0, 0, 0, 0])), false),
+/// Whether both ends of a connection are this machine. Our own end is asked for only where the
+/// other one does not answer the question.
+fn is_loopback(socket: &Socket, peer: &Peer) -> bool {
+    match (socket, peer) {
+        (Socket::Tcp(stream), Peer::Address(peer)) if peer.is_loopback() => stream
+            .local_addr()
+            .is_ok_and(|local| canonical(local).ip().is_loopback()),
+        (Socket::Tcp(_), _) => false,
+        (Socket::Unix(_), _) => true,
     }
 }
 
