@@ -35,6 +35,8 @@ pub mod maildir;
 pub mod mbox;
 mod memory;
 pub mod native;
+mod places;
+mod plain;
 mod quota;
 mod settings;
 mod template;
@@ -56,6 +58,7 @@ pub use native::{
     BackedUp, Backup, Compacted, Damage, Deleted, Expired, HiddenMessage, Peeked, Restored, Run,
     Salvaged, SalvagedMessage, State, Store, Summary, Trust, Verified, salvage,
 };
+pub use places::{Absent, Place, Places};
 pub use quota::{Addressee, Quota};
 pub use settings::{NativeSettings, Pays};
 pub use template::Template;

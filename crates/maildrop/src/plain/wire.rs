@@ -1,0 +1,174 @@
+//! A text of local line ends becomes one in wire form.
+
+use memchr::memchr_iter;
+use pop3::Part;
+
+/// Takes a text piece by piece, split anywhere, and gives it on as POP3 sends it: each line ends with CRLF, and
+/// one that begins with a dot has one more (RFC 1939 §3). Stops where the part of it ends that was asked for.
+///
+/// LF and CRLF are line ends, in any mixture. A CR that no LF follows is an octet like any other.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    part: Part,
+    /// Lines of the body that are still to come; none: all of it.
+    lines: Option<u64>,
+    is_in_body: bool,
+    /// Whether the next octet begins a line.
+    at_start: bool,
+    /// Whether the last octet was a CR.
+    after_cr: bool,
+    /// Octets of the line so far, CR of its end apart: whether it is the blank one after the header.
+    is_blank: bool,
+    octets: u64,
+    is_over: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(part: Part) -> Self {
+        Self {
+            part,
+            lines: match part {
+                Part::Whole => None,
+                Part::Top(lines) => Some(lines),
+            },
+            is_in_body: false,
+            at_start: true,
+            after_cr: false,
+            is_blank: true,
+            octets: 0,
+            is_over: false,
+        }
+    }
+
+    /// Octets that went out, dots that were stuffed apart (RFC 1939 §11).
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Whether the part has ended, whatever more is in the text.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether all of the text was asked for.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.part == Part::Whole
+    }
+
+    /// Appends what becomes of the next octets: at most twice as many.
+    pub(crate) fn take(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        let mut from = 0;
+        for end in memchr_iter(b'\n', text) {
+            if self.is_over {
+                return;
+            }
+            self.copy(&text[from..end], out);
+            self.end_line(out);
+            from = end + 1;
+        }
+        if !self.is_over {
+            self.copy(&text[from..], out);
+        }
+    }
+
+    /// The text ends here. Its last line ends as every other one.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        if !self.is_over && !self.at_start {
+            // What is no line end is not made one half of it.
+            self.after_cr = false;
+            self.end_line(out);
+        }
+        self.is_over = true;
+    }
+
+    /// Octets within a line.
+    fn copy(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let (Some(&first), Some(&last)) = (octets.first(), octets.last()) else {
+            return;
+        };
+        if self.at_start && first == b'.' {
+            out.push(b'.');
+        }
+        // A line of nothing but a CR is blank if an LF follows.
+        self.is_blank = self.is_blank && self.at_start && octets == b"\r";
+        self.at_start = false;
+        self.after_cr = last == b'\r';
+        out.extend_from_slice(octets);
+        self.octets += octets.len() as u64;
+    }
+
+    fn end_line(&mut self, out: &mut Vec<u8>) {
+        let end: &[u8] = match self.after_cr {
+            true => b"\n",
+            false => b"\r\n",
+        };
+        out.extend_from_slice(end);
+        self.octets += end.len() as u64;
+        if self.is_in_body {
+            if let Some(lines) = &mut self.lines {
+                *lines -= 1;
+            }
+        } else if self.is_blank {
+            self.is_in_body = true;
+        }
+        self.is_over = self.is_in_body && self.lines == Some(0);
+        self.at_start = true;
+        self.after_cr = false;
+        self.is_blank = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(text: &[u8], part: Part, piece: usize) -> (String, u64) {
+        let (mut wire, mut out) = (Wire::new(part), Vec::new());
+        for piece in text.chunks(piece) {
+            wire.take(piece, &mut out);
+        }
+        wire.finish(&mut out);
+        (String::from_utf8(out).unwrap(), wire.octets())
+    }
+
+    #[test]
+    fn every_line_ends_with_crlf_and_dots_are_stuffed_however_the_text_is_cut() {
+        for (text, expected, octets) in [
+            ("a: b\n\n.c\n..\n", "a: b\r\n\r\n..c\r\n...\r\n", 16),
+            ("a\r\nb\nc\r\n", "a\r\nb\r\nc\r\n", 9),
+            ("a\rb\r\r\nc", "a\rb\r\r\nc\r\n", 9),
+            ("a\r", "a\r\r\n", 4),
+            (".", "..\r\n", 3),
+            ("\n", "\r\n", 2),
+            ("", "", 0),
+        ] {
+            for piece in 1..=text.len().max(1) {
+                let (out, counted) = wire(text.as_bytes(), Part::Whole, piece);
+                assert_eq!((&*out, counted), (expected, octets), "{text:?} by {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_top_is_the_header_and_so_many_lines() {
+        let text = "a: b\nc: d\r\n\r\n1\n.2\n3";
+        let header = "a: b\r\nc: d\r\n\r\n";
+        for piece in 1..=text.len() {
+            for (lines, body) in [
+                (0, ""),
+                (1, "1\r\n"),
+                (2, "1\r\n..2\r\n"),
+                (3, "1\r\n..2\r\n3\r\n"),
+                (9, "1\r\n..2\r\n3\r\n"),
+            ] {
+                let (out, _) = wire(text.as_bytes(), Part::Top(lines), piece);
+                assert_eq!(out, format!("{header}{body}"), "{lines} by {piece}");
+            }
+            let (out, _) = wire(b"no: body\n", Part::Top(0), piece);
+            assert_eq!(out, "no: body\r\n");
+            // A CR in the middle makes no blank line.
+            let (out, _) = wire(b"a: b\n\rc: d\n\n1\n", Part::Top(0), piece);
+            assert_eq!(out, "a: b\r\n\rc: d\r\n\r\n");
+        }
+    }
+}
