@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod dotlock;
 mod draft;
 mod error;
 mod id;
@@ -52,6 +53,7 @@ use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing};
 pub use draft::{Delivered, Draft, Envelope, Measure, flags};
 pub use error::{CommitError, DeliverError, OpenError, StoreError, TextError};
 pub use id::{MaildropId, NotAMaildropId};
+pub use maildir::{MaildirSettings, Maildirs, UniqueIds};
 pub use memory::Memory;
 pub use native::media::RealDisk;
 pub use native::{
@@ -71,6 +73,8 @@ pub enum Maildrops {
     Memory(Arc<Memory>),
     /// One append-only file a maildrop below a directory.
     Native(Native),
+    /// Maildirs where they are, beside the programs that use them.
+    Maildir(Arc<Maildirs<RealDisk>>),
 }
 
 /// The native store on the real disk.
@@ -115,6 +119,7 @@ impl Maildrops {
         match self {
             Self::Memory(_) => Draft::new(None),
             Self::Native(native) => native.store.draft(),
+            Self::Maildir(maildirs) => maildirs.draft(),
         }
     }
 
@@ -138,6 +143,7 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => memory.deliver(to, draft, measure, envelope),
             Self::Native(native) => native.store.deliver(to, draft, measure, envelope),
+            Self::Maildir(maildirs) => maildirs.deliver(to, draft, measure, envelope),
         }
     }
 
@@ -151,6 +157,7 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => memory.fits(to, octets),
             Self::Native(native) => native.store.fits(to, octets),
+            Self::Maildir(maildirs) => maildirs.fits(to, octets),
         }
     }
 
@@ -173,6 +180,7 @@ impl Maildrops {
         Ok(OpenMaildrop(match self {
             Self::Memory(memory) => Opened::Memory(memory.open(id, view)?),
             Self::Native(native) => Opened::Native(native.store.open_view(id, view)?),
+            Self::Maildir(maildirs) => Opened::Maildir(maildirs.open(id, view)?),
         }))
     }
 
@@ -186,6 +194,7 @@ impl Maildrops {
         let opened = match self {
             Self::Memory(memory) => memory.open(id, view).map(Opened::Memory),
             Self::Native(native) => native.store.open_at_hand(id, view)?.map(Opened::Native),
+            Self::Maildir(_) => return None,
         };
         Some(opened.map(OpenMaildrop))
     }
@@ -200,6 +209,7 @@ impl Maildrops {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Native(native) => native.store.tidy(id),
+            Self::Maildir(maildirs) => maildirs.tidy(id),
         }
     }
 
@@ -213,6 +223,7 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => Ok(memory.expire(id, before_us)),
             Self::Native(native) => native.store.expire(id, before_us),
+            Self::Maildir(maildirs) => maildirs.expire(id, before_us),
         }
     }
 
@@ -223,7 +234,7 @@ impl Maildrops {
     /// What the disk says, or `InvalidData` with what is wrong with the file.
     pub fn deleted(&self, id: MaildropId) -> io::Result<Vec<Deleted>> {
         match self {
-            Self::Memory(_) => Ok(Vec::new()),
+            Self::Memory(_) | Self::Maildir(_) => Ok(Vec::new()),
             Self::Native(native) => native.store.deleted(id),
         }
     }
@@ -236,7 +247,7 @@ impl Maildrops {
     /// What the disk says; nothing has come back then.
     pub fn undelete(&self, id: MaildropId, uids: &[u64]) -> io::Result<Vec<u64>> {
         match self {
-            Self::Memory(_) => Ok(Vec::new()),
+            Self::Memory(_) | Self::Maildir(_) => Ok(Vec::new()),
             Self::Native(native) => native.store.undelete(id, uids),
         }
     }
@@ -250,6 +261,7 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => Ok(memory.hidden(id)),
             Self::Native(native) => native.store.hidden(id),
+            Self::Maildir(_) => Ok(Vec::new()),
         }
     }
 
@@ -263,6 +275,7 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => Ok(memory.unhide(id, uids)),
             Self::Native(native) => native.store.unhide(id, uids),
+            Self::Maildir(_) => Ok(Vec::new()),
         }
     }
 
@@ -277,6 +290,8 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => memory.erase(id),
             Self::Native(native) => native.store.erase(id),
+            // They were there before the account, and others use them.
+            Self::Maildir(_) => Ok(()),
         }
     }
 
@@ -288,7 +303,7 @@ impl Maildrops {
     /// disk says; the maildrop is as it was then.
     pub fn compact(&self, id: MaildropId) -> io::Result<Compacted> {
         match self {
-            Self::Memory(_) => Ok(Compacted::default()),
+            Self::Memory(_) | Self::Maildir(_) => Ok(Compacted::default()),
             Self::Native(native) => native.store.compact(id),
         }
     }
@@ -301,7 +316,7 @@ impl Maildrops {
     /// What the disk says.
     pub fn rename(&self, id: MaildropId, account: &str) -> io::Result<()> {
         match self {
-            Self::Memory(_) => Ok(()),
+            Self::Memory(_) | Self::Maildir(_) => Ok(()),
             Self::Native(native) => native.store.rename(id, account),
         }
     }
@@ -313,7 +328,7 @@ impl Maildrops {
     /// What the disk says; what could be set aside is.
     pub fn refill_reserve(&self) -> io::Result<()> {
         match self {
-            Self::Memory(_) => Ok(()),
+            Self::Memory(_) | Self::Maildir(_) => Ok(()),
             Self::Native(native) => native.store.refill_reserve(),
         }
     }
@@ -326,7 +341,7 @@ impl Maildrops {
     /// What the disk says.
     pub fn spend_reserve(&self, purpose: &str) -> io::Result<bool> {
         match self {
-            Self::Memory(_) => Ok(false),
+            Self::Memory(_) | Self::Maildir(_) => Ok(false),
             Self::Native(native) => native.store.spend_reserve(purpose),
         }
     }
@@ -347,6 +362,7 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => Ok(memory.ids()),
             Self::Native(native) => native.store.ids(),
+            Self::Maildir(maildirs) => maildirs.ids(),
         }
     }
 
@@ -368,13 +384,14 @@ impl Maildrops {
                 })
             }
             Self::Native(native) => native.store.summary(id),
+            Self::Maildir(maildirs) => maildirs.summary(id),
         }
     }
 
     /// Where a maildrop's file is, or would be; none in memory.
     pub fn path(&self, id: MaildropId) -> Option<PathBuf> {
         match self {
-            Self::Memory(_) => None,
+            Self::Memory(_) | Self::Maildir(_) => None,
             Self::Native(native) => Some(native.data.join(Store::<RealDisk>::path_of(id))),
         }
     }
@@ -393,6 +410,10 @@ impl Maildrops {
                 ..Verified::default()
             }),
             Self::Native(native) => native.store.verify(id, progress),
+            Self::Maildir(maildirs) => Ok(Verified {
+                messages: maildirs.summary(id)?.messages,
+                ..Verified::default()
+            }),
         }
     }
 
@@ -410,7 +431,7 @@ impl Maildrops {
         progress: &mut dyn FnMut(u64),
     ) -> io::Result<Option<BackedUp>> {
         match self {
-            Self::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Memory(_) | Self::Maildir(_) => Err(io::ErrorKind::Unsupported.into()),
             Self::Native(native) => native.store.back_up(id, backup, progress),
         }
     }
@@ -429,7 +450,9 @@ impl Maildrops {
         run: Run,
     ) -> Result<Restored, OpenError> {
         match self {
-            Self::Memory(_) => Err(OpenError::Unavailable(io::ErrorKind::Unsupported.into())),
+            Self::Memory(_) | Self::Maildir(_) => {
+                Err(OpenError::Unavailable(io::ErrorKind::Unsupported.into()))
+            }
             Self::Native(native) => native.store.restore(id, backup, run),
         }
     }
@@ -441,6 +464,7 @@ pub struct OpenMaildrop(Opened);
 enum Opened {
     Memory(memory::Session),
     Native(native::Session<RealDisk>),
+    Maildir(maildir::Session<RealDisk>),
 }
 
 impl OpenMaildrop {
@@ -449,6 +473,7 @@ impl OpenMaildrop {
         match &self.0 {
             Opened::Memory(session) => session.listing(),
             Opened::Native(session) => session.listing(),
+            Opened::Maildir(session) => session.listing(),
         }
     }
 
@@ -461,6 +486,7 @@ impl OpenMaildrop {
         Ok(Text(match &self.0 {
             Opened::Memory(session) => Source::Memory(session.text(number, part)?),
             Opened::Native(session) => Source::Native(session.text(number, part)?),
+            Opened::Maildir(session) => Source::Maildir(session.text(number, part)?),
         }))
     }
 
@@ -474,6 +500,7 @@ impl OpenMaildrop {
         match &self.0 {
             Opened::Memory(session) => session.envelope(number),
             Opened::Native(session) => session.text(number, Part::Whole)?.envelope(),
+            Opened::Maildir(session) => session.envelope(number),
         }
     }
 
@@ -482,6 +509,7 @@ impl OpenMaildrop {
         match &self.0 {
             Opened::Memory(session) => session.is_hidden(number),
             Opened::Native(session) => session.is_hidden(number),
+            Opened::Maildir(_) => false,
         }
     }
 
@@ -495,6 +523,7 @@ impl OpenMaildrop {
         match self.0 {
             Opened::Memory(session) => Ok(session.hide(messages)),
             Opened::Native(session) => session.hide(messages),
+            Opened::Maildir(_) => Err(CommitError::Unavailable(io::ErrorKind::Unsupported.into())),
         }
     }
 
@@ -508,6 +537,7 @@ impl OpenMaildrop {
         match self.0 {
             Opened::Memory(session) => session.commit(deletions),
             Opened::Native(session) => session.commit(deletions),
+            Opened::Maildir(session) => session.commit(deletions),
         }
     }
 }
@@ -539,6 +569,7 @@ pub struct Text(Source);
 enum Source {
     Memory(memory::Text),
     Native(native::Text<native::media::RealFile>),
+    Maildir(maildir::Text<RealDisk>),
 }
 
 impl Text {
@@ -551,6 +582,7 @@ impl Text {
         match &mut self.0 {
             Source::Memory(text) => text.read(out, patience),
             Source::Native(text) => text.read(out, patience),
+            Source::Maildir(text) => text.read(out, patience),
         }
     }
 
@@ -559,13 +591,14 @@ impl Text {
         match &self.0 {
             Source::Memory(text) => text.octets(),
             Source::Native(text) => text.octets(),
+            Source::Maildir(text) => text.octets(),
         }
     }
 
     /// Whether [`Text::peek`] may ever show anything of it.
     pub fn is_peekable(&self) -> bool {
         match &self.0 {
-            Source::Memory(_) => false,
+            Source::Memory(_) | Source::Maildir(_) => false,
             Source::Native(text) => text.is_peekable(),
         }
     }
@@ -579,7 +612,7 @@ impl Text {
     /// read again when it has.
     pub fn peek(&mut self, room: &mut [u8]) -> Option<Peeked> {
         match &mut self.0 {
-            Source::Memory(_) => None,
+            Source::Memory(_) | Source::Maildir(_) => None,
             Source::Native(text) => text.peek(room),
         }
     }
@@ -587,7 +620,7 @@ impl Text {
     /// Takes so many of the octets that [`Text::peek`] has shown off the text.
     pub fn advance(&mut self, octets: usize) {
         match &mut self.0 {
-            Source::Memory(_) => {}
+            Source::Memory(_) | Source::Maildir(_) => {}
             Source::Native(text) => text.advance(octets),
         }
     }

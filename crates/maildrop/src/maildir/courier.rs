@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use pop3::UniqueId;
 
 use super::{Broken, lines, name, number};
+use crate::plain::Measured;
 
 /// What the file is called, beside `new/` and `cur/`.
 pub const FILE: &str = "courierpop3dsizelist";
@@ -26,8 +27,22 @@ pub const FILE: &str = "courierpop3dsizelist";
 /// The list, read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SizeList {
+    /// As it was read; what is written is at least 2.
+    version: u8,
+    /// What is less than any uid to come.
+    last: u64,
+    /// Of the messages to come.
+    validity: u64,
     /// By the name of the file without its flags.
-    messages: HashMap<Box<[u8]>, Uid>,
+    messages: HashMap<Box<[u8]>, Message>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Message {
+    octets: u64,
+    uid: Uid,
+    /// Whether its header is UTF-8.
+    internationalised: bool,
 }
 
 /// A message's number and that of the sequence that it belongs to; 0: it has none.
@@ -46,27 +61,91 @@ impl SizeList {
     pub fn parse(list: &[u8]) -> Result<Self, Broken> {
         let mut lines = lines(list).peekable();
         let header = lines.next_if(|(_, line)| line.starts_with(b"/"));
-        let version = match header {
-            None => 0,
-            Some((line, header)) => version(&header[1..]).ok_or(Broken {
+        let mut list = match header {
+            None => Self::default(),
+            Some((line, header)) => Self::begin(&header[1..]).ok_or(Broken {
                 line,
                 what: "a version, 1 to 3, and numbers are expected",
             })?,
         };
-        let mut messages = HashMap::new();
         for (line, text) in lines {
-            let (file, uid) = message(version, text).ok_or(Broken {
+            let (file, message) = message(list.version, text).ok_or(Broken {
                 line,
                 what: "the name of a file and its numbers are expected",
             })?;
-            messages.insert(name::base(file).into(), uid);
+            list.last = list.last.max(message.uid.uid);
+            list.messages.insert(name::base(file).into(), message);
         }
-        Ok(Self { messages })
+        Ok(list)
+    }
+
+    /// A list without messages, from what its first line says after the `/`.
+    fn begin(header: &[u8]) -> Option<Self> {
+        let mut words = header.split(|&octet| octet == b' ').map(number);
+        let (version, next) = (words.next()??, words.next()??);
+        let validity = match version {
+            1 => 0,
+            2 | 3 => words.next()??,
+            _ => return None,
+        };
+        Some(Self {
+            version: u8::try_from(version).ok()?,
+            last: next.saturating_sub(1),
+            validity,
+            messages: HashMap::new(),
+        })
+    }
+
+    /// Whether a message has a name. `base`: see [`name::base`].
+    pub(super) fn knows(&self, base: &[u8]) -> bool {
+        self.messages.contains_key(base)
+    }
+
+    /// Gives a message the next uid. `now`: seconds since 1970, for a list that has no validity yet.
+    pub(super) fn add(&mut self, base: &str, measured: Measured, now: u64) {
+        if self.validity == 0 {
+            self.validity = now;
+        }
+        self.last = self.last.saturating_add(1);
+        let message = Message {
+            octets: measured.octets,
+            uid: Uid {
+                uid: self.last,
+                validity: self.validity,
+            },
+            internationalised: measured.internationalised,
+        };
+        self.messages.insert(base.as_bytes().into(), message);
+    }
+
+    /// Forgets the messages that are not there any more.
+    pub(super) fn retain(&mut self, is_there: impl Fn(&[u8]) -> bool) {
+        self.messages.retain(|base, _| is_there(base));
+    }
+
+    /// The whole list, as Courier reads it today: in version 2, or 3 where it was that.
+    pub(super) fn print(&self) -> Vec<u8> {
+        let version = self.version.max(2);
+        let (next, validity) = (self.last.saturating_add(1), self.validity);
+        let mut out = format!("/{version} {next} {validity}\n").into_bytes();
+        let mut messages: Vec<_> = self.messages.iter().collect();
+        messages.sort_unstable_by(|(one, _), (other, _)| rank(one, other));
+        for (base, message) in messages {
+            let Uid { uid, validity } = message.uid;
+            out.extend_from_slice(base);
+            out.extend_from_slice(format!(" {} {uid}:{validity}", message.octets).as_bytes());
+            if version == 3 {
+                let flag = u8::from(message.internationalised);
+                out.extend_from_slice(format!(":{flag}").as_bytes());
+            }
+            out.push(b'\n');
+        }
+        out
     }
 
     /// What Courier calls a message; none if it has not seen it. `base`: see [`name::base`].
     pub fn unique_id(&self, base: &[u8]) -> Option<UniqueId> {
-        match *self.messages.get(base)? {
+        match self.messages.get(base)?.uid {
             Uid { uid: 0, .. } => UniqueId::new(escaped(base)),
             Uid { uid, validity: 0 } => UniqueId::new(format!("UID{uid}")),
             Uid { uid, validity } => UniqueId::new(format!("UID{uid}-{validity}")),
@@ -91,42 +170,33 @@ fn leading_number(name: &[u8]) -> u64 {
     })
 }
 
-fn version(header: &[u8]) -> Option<u8> {
-    let mut words = header.split(|&octet| octet == b' ');
-    let version = words.next().and_then(number)?;
-    let numbers = words.filter(|word| number(word).is_some()).count();
-    match (version, numbers) {
-        (1, 1..) | (2 | 3, 2..) => u8::try_from(version).ok(),
-        _ => None,
-    }
-}
-
-/// A file's name, which may have spaces in it, and its uid.
-fn message(version: u8, line: &[u8]) -> Option<(&[u8], Uid)> {
-    let none = Uid {
-        uid: 0,
-        validity: 0,
-    };
+/// A file's name, which may have spaces in it, and what the list says of it.
+fn message(version: u8, line: &[u8]) -> Option<(&[u8], Message)> {
     let (rest, last) = rsplit_once(line, b' ')?;
-    if version == 0 {
-        number(last)?;
-        return Some((rest, none)).filter(|(file, _)| !file.is_empty());
-    }
-    let (file, octets) = rsplit_once(rest, b' ').filter(|(file, _)| !file.is_empty())?;
-    number(octets)?;
-    let mut parts = last.split(|&octet| octet == b':').map(number);
+    let (file, octets, numbers) = match version {
+        0 => (rest, last, &b"0"[..]),
+        _ => {
+            let (file, octets) = rsplit_once(rest, b' ')?;
+            (file, octets, last)
+        }
+    };
+    let octets = number(octets).filter(|_| !file.is_empty())?;
+    let mut parts = numbers.split(|&octet| octet == b':').map(number);
     let uid = parts.next()??;
     let validity = match version {
-        1 => 0,
+        0 | 1 => 0,
         _ => parts.next()??,
     };
-    if version == 3 {
-        parts.next()??;
-    }
-    parts
-        .next()
-        .is_none()
-        .then_some((file, Uid { uid, validity }))
+    let internationalised = match version {
+        3 => parts.next()?? != 0,
+        _ => false,
+    };
+    let message = Message {
+        octets,
+        uid: Uid { uid, validity },
+        internationalised,
+    };
+    parts.next().is_none().then_some((file, message))
 }
 
 fn rsplit_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {

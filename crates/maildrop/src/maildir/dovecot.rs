@@ -23,7 +23,10 @@ pub const FILE: &str = "dovecot-uidlist";
 /// The list, read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UidList {
+    version: u8,
     validity: u32,
+    /// Less than any uid that is to come.
+    last: u32,
     /// By the name of the file without its flags.
     messages: HashMap<Box<[u8]>, Message>,
 }
@@ -48,14 +51,15 @@ impl UidList {
         let (_, header) = lines
             .next()
             .ok_or_else(|| broken(1, "a header is missing"))?;
-        let (version, validity) = match header.split_at_checked(2) {
-            Some((b"1 ", rest)) => (1, rest.split(|&octet| octet == b' ').next().and_then(small)),
-            Some((b"3 ", rest)) => (
-                3,
-                fields(rest)
-                    .find_map(|field| value(field, b'V'))
-                    .and_then(small),
-            ),
+        let (version, validity, next) = match header.split_at_checked(2) {
+            Some((b"1 ", rest)) => {
+                let mut numbers = fields(rest).map(small);
+                (1, numbers.next().flatten(), numbers.next().flatten())
+            }
+            Some((b"3 ", rest)) => {
+                let find = |key| fields(rest).find_map(|field| value(field, key));
+                (3, find(b'V').and_then(small), find(b'N').and_then(small))
+            }
             _ => return Err(broken(1, "versions 1 and 3 are known")),
         };
         let validity = validity
@@ -76,7 +80,76 @@ impl UidList {
             // A file that has come back has a line for each time; the last one counts.
             messages.insert(name::base(file).into(), message);
         }
-        Ok(Self { validity, messages })
+        Ok(Self {
+            version,
+            validity,
+            last: before.max(next.unwrap_or(1).saturating_sub(1)),
+            messages,
+        })
+    }
+
+    /// A list without messages, for a Maildir that has none.
+    pub(super) fn new(validity: u32) -> Self {
+        Self {
+            version: VERSION,
+            validity,
+            last: 0,
+            messages: HashMap::new(),
+        }
+    }
+
+    /// Whether lines can be added to the file; else it must be written anew.
+    pub(super) fn is_current(&self) -> bool {
+        self.version == VERSION
+    }
+
+    /// Whether a message has a uid. `base`: see [`name::base`].
+    pub(super) fn knows(&self, base: &[u8]) -> bool {
+        self.messages.contains_key(base)
+    }
+
+    /// Gives a message the next uid, and appends its line. False if there is no uid left.
+    pub(super) fn add(&mut self, base: &str, lines: &mut String) -> bool {
+        let Some(uid) = small_enough(self.last.checked_add(1)) else {
+            return false;
+        };
+        self.last = uid;
+        let message = Message {
+            uid,
+            unique_id: None,
+            order: None,
+            guid: None,
+        };
+        lines.push_str(&format!("{uid} :{base}\n"));
+        self.messages.insert(base.as_bytes().into(), message);
+        true
+    }
+
+    /// The whole list, as it is written in the newest version. `guid`: 128 bits that name the mailbox.
+    pub(super) fn print(&self, guid: u128) -> Vec<u8> {
+        let (validity, next) = (self.validity, self.last.saturating_add(1));
+        let mut out = format!("{VERSION} V{validity} N{next} G{guid:032x}\n").into_bytes();
+        let mut messages: Vec<_> = self.messages.iter().collect();
+        messages.sort_unstable_by_key(|(_, message)| message.uid);
+        for (base, message) in messages {
+            out.extend_from_slice(message.uid.to_string().as_bytes());
+            let order = message.order.map(|order| order.to_string().into_bytes());
+            let fields = [
+                (b'P', message.unique_id.as_deref()),
+                (b'O', order.as_deref()),
+                (b'G', message.guid.as_deref()),
+            ];
+            for (key, value) in fields {
+                if let Some(value) = value {
+                    out.extend_from_slice(&[b' ', key]);
+                    out.extend_from_slice(value);
+                }
+            }
+            out.extend_from_slice(b" :");
+            out.extend_from_slice(base);
+            out.push(b'\n');
+        }
+        out
     }
 
     /// What Dovecot calls a message; none if it has not seen it. `base`: see [`name::base`].
@@ -99,10 +172,16 @@ impl UidList {
     }
 }
 
+/// The version that is written.
+const VERSION: u8 = 3;
+
 /// A number as uids are: less than 2^32 - 1.
 fn small(digits: &[u8]) -> Option<u32> {
-    let number = u32::try_from(number(digits)?).ok()?;
-    (number < u32::MAX).then_some(number)
+    small_enough(u32::try_from(number(digits)?).ok())
+}
+
+fn small_enough(number: Option<u32>) -> Option<u32> {
+    number.filter(|&number| number < u32::MAX)
 }
 
 /// What is between spaces.

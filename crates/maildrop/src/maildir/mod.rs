@@ -1,5 +1,6 @@
-//! Maildirs as other programs keep them: what a file's name says, and the lists in which Dovecot and
-//! Courier remember the unique-ids of their POP3 servers.
+//! Maildirs as other programs keep them: what a file's name says, the lists in which Dovecot and
+//! Courier remember the unique-ids of their POP3 servers, and a back end that serves and delivers in
+//! place, beside those programs ([`Maildirs`]).
 //!
 //! A client that has retrieved a message knows it again by its unique-id, so whoever takes a Maildir
 //! over from another server must name each message as that server did, and number them in its order
@@ -7,13 +8,27 @@
 //! of `interop/` hold them against the servers.
 
 pub mod courier;
+mod deliver;
 pub mod dovecot;
+mod known;
 pub mod name;
+mod numbering;
+mod open;
+mod scan;
+mod session;
+mod sizes;
+mod store;
 
 use std::cmp::Ordering;
-use std::fmt;
+use std::{fmt, io};
 
 use pop3::UniqueId;
+
+use crate::native::media::{Disk, File};
+
+pub use numbering::UniqueIds;
+pub(crate) use session::{Session, Text};
+pub use store::{MaildirSettings, Maildirs};
 
 /// How messages of a Maildir are called, and in which order they come.
 #[derive(Clone, Debug)]
@@ -75,6 +90,26 @@ fn lines(list: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let lines = list[..whole].split_inclusive(|&octet| octet == b'\n');
     (1..).zip(lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line)))
 }
+
+/// All of a file that is a list.
+///
+/// # Errors
+///
+/// What the file system says; `FileTooLarge` where nobody would have made it so large.
+fn read_all<D: Disk>(disk: &D, path: &str) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let len = file.stat()?.len;
+    if len > LIST_OCTETS_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut octets = vec![0; usize::try_from(len).unwrap_or(0)];
+    let read = file.read_at(&mut octets, 0)?;
+    octets.truncate(read);
+    Ok(octets)
+}
+
+/// Two million messages.
+const LIST_OCTETS_MAX: u64 = 256 << 20;
 
 /// A decimal number, and nothing else.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {

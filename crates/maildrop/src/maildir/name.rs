@@ -9,6 +9,25 @@ pub fn base(name: &[u8]) -> &[u8] {
     &name[..end]
 }
 
+/// The same, of a name that is text.
+pub(super) fn base_str(name: &str) -> &str {
+    name.split_once(':').map_or(name, |(base, _)| base)
+}
+
+/// What a name says of the sizes: octets of the file (`S=`), and octets with CRLF (`W=`).
+pub(super) fn sizes(base: &str) -> (Option<u64>, Option<u64>) {
+    let (mut file, mut wire) = (None, None);
+    for field in base.split(',').skip(1) {
+        let value = |digits: &str| super::number(digits.as_bytes());
+        match field.split_at_checked(2) {
+            Some(("S=", digits)) => file = value(digits),
+            Some(("W=", digits)) => wire = value(digits),
+            _ => {}
+        }
+    }
+    (file, wire)
+}
+
 /// When the message arrived, in µs since 1970, if the name begins with a time.
 pub fn arrival_us(name: &[u8]) -> Option<i64> {
     let name = std::str::from_utf8(base(name)).ok()?;
@@ -53,6 +72,20 @@ mod tests {
                 "{}",
                 String::from_utf8_lossy(name)
             );
+        }
+    }
+
+    #[test]
+    fn a_name_tells_the_sizes() {
+        for (base, expected) in [
+            ("1.M2P3.h,S=40,W=44", (Some(40), Some(44))),
+            ("1.M2P3.h,W=44,S=40", (Some(40), Some(44))),
+            ("1.M2P3.h,S=40", (Some(40), None)),
+            ("1.M2P3.h,S=-4,W=x", (None, None)),
+            ("S=4", (None, None)),
+            ("1.M2P3.h,é,", (None, None)),
+        ] {
+            assert_eq!(sizes(base), expected, "{base}");
         }
     }
 

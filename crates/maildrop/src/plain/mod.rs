@@ -1,5 +1,6 @@
 //! Messages as local programs keep them, on their way out: lines that end with LF, in a file or a part of one.
 
+mod local;
 mod wire;
 
 use std::cell::RefCell;
@@ -13,6 +14,7 @@ use crate::mbox::Shown;
 use crate::native::media::File;
 use crate::{Patience, Progress};
 
+pub(crate) use local::Local;
 pub(crate) use wire::Wire;
 
 /// A part of a message, to be read chunk by chunk.
@@ -70,6 +72,9 @@ impl<F: File> Text<F> {
         out: &mut Vec<u8>,
         patience: Patience,
     ) -> Result<Progress, TextError> {
+        if self.wire.is_over() {
+            return Ok(Progress::End);
+        }
         PIECES.with_borrow_mut(|(piece, plain)| {
             piece.resize(PIECE, 0);
             let want = usize::try_from(self.end - self.at).map_or(PIECE, |left| left.min(PIECE));

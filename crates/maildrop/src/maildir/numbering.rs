@@ -1,0 +1,203 @@
+//! Giving messages that no list knows their unique-ids, in the list of whoever else serves the Maildir.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::dovecot::{UidList, UidlFormat};
+use super::{Names, courier, dovecot, read_all};
+use crate::dotlock::DotLock;
+use crate::error::OpenError;
+use crate::native::media::{Disk, File};
+use crate::native::now_us;
+use crate::plain::Measured;
+
+/// Which unique-ids the messages of a Maildir have.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum UniqueIds {
+    /// Dovecot's or Courier's where a Maildir has their list, and else those of [`UniqueIds::Files`].
+    Auto(UidlFormat),
+    /// Dovecot's. A Maildir without a list gets one.
+    Dovecot(UidlFormat),
+    /// Courier's. A Maildir without a list gets one.
+    Courier,
+    /// The names of the files, whatever lists there are.
+    Files,
+}
+
+/// A message that may have no name yet.
+pub(super) struct Unnamed<'a> {
+    /// Its file's name up to the flags.
+    pub(super) base: &'a str,
+    pub(super) measured: Measured,
+}
+
+/// After so long without a sign of life whoever has Dovecot's lock is dead: what Dovecot says.
+const STALE: Duration = Duration::from_secs(60);
+
+/// Written first, then moved to where it belongs.
+const TEMPORARY: &str = "tmp/restante-list";
+
+/// The names that there are: what a list says, as far as it goes.
+///
+/// # Errors
+///
+/// `Damaged` for a list that makes no sense: whatever clients would be told instead, they would
+/// retrieve everything again.
+pub(super) fn load<D: Disk>(disk: &D, unique_ids: &UniqueIds) -> Result<Names, OpenError> {
+    match unique_ids {
+        UniqueIds::Files => Ok(Names::Files),
+        UniqueIds::Courier => Ok(Names::Courier(courier_list(disk)?.unwrap_or_default())),
+        UniqueIds::Dovecot(format) => {
+            let list = dovecot_list(disk)?.unwrap_or_else(|| UidList::new(validity()));
+            Ok(Names::Dovecot(list, format.clone()))
+        }
+        UniqueIds::Auto(format) => {
+            if let Some(list) = dovecot_list(disk)? {
+                return Ok(Names::Dovecot(list, format.clone()));
+            }
+            Ok(courier_list(disk)?.map_or(Names::Files, Names::Courier))
+        }
+    }
+}
+
+/// Names the messages that have no name, in this order, durably.
+///
+/// # Errors
+///
+/// See [`OpenError`]; `InUse` when somebody has the list for too long.
+pub(super) fn complete<D: Disk>(
+    disk: &Arc<D>,
+    names: &mut Names,
+    messages: &[Unnamed<'_>],
+    patience: Duration,
+) -> Result<(), OpenError> {
+    match names {
+        Names::Files | Names::Unknown => Ok(()),
+        Names::Dovecot(list, _) => complete_dovecot(disk, list, messages, patience),
+        Names::Courier(list) => Ok(complete_courier(&**disk, list, messages)?),
+    }
+}
+
+fn complete_dovecot<D: Disk>(
+    disk: &Arc<D>,
+    list: &mut UidList,
+    messages: &[Unnamed<'_>],
+    patience: Duration,
+) -> Result<(), OpenError> {
+    let is_known = |list: &UidList, message: &Unnamed<'_>| list.knows(message.base.as_bytes());
+    if messages.iter().all(|message| is_known(list, message)) {
+        return Ok(());
+    }
+    let path = format!("{}.lock", dovecot::FILE);
+    let Some(_lock) = DotLock::take(disk, &path, patience, STALE)? else {
+        warn!(
+            lock = path,
+            "somebody has the list of the unique-ids for too long"
+        );
+        return Err(OpenError::InUse);
+    };
+    // While we waited, whoever had the lock may have named them.
+    let found = read_list(&**disk, dovecot::FILE)?;
+    if let Some(octets) = &found {
+        *list = parse_dovecot(octets)?;
+    }
+    let mut lines = String::new();
+    for message in messages {
+        if !is_known(list, message) && !list.add(message.base, &mut lines) {
+            return Err(OpenError::Damaged(format!(
+                "{} has no uid left",
+                dovecot::FILE
+            )));
+        }
+    }
+    match found {
+        _ if lines.is_empty() => Ok(()),
+        Some(octets) if list.is_current() => {
+            // The lock is ours, so a line without an end is of a program that has died.
+            let end = memchr::memrchr(b'\n', &octets).map_or(0, |end| end + 1);
+            let file = disk.open(dovecot::FILE)?;
+            if end < octets.len() {
+                file.truncate(end as u64)?;
+            }
+            file.write_at(&[lines.as_bytes()], end as u64)?;
+            Ok(file.sync_data()?)
+        }
+        _ => {
+            let mut guid = [0; 16];
+            getrandom::fill(&mut guid).map_err(io::Error::other)?;
+            let printed = list.print(u128::from_le_bytes(guid));
+            Ok(replace(&**disk, dovecot::FILE, &printed)?)
+        }
+    }
+}
+
+/// Courier takes no lock: whoever comes last has written the list.
+fn complete_courier<D: Disk>(
+    disk: &D,
+    list: &mut courier::SizeList,
+    messages: &[Unnamed<'_>],
+) -> io::Result<()> {
+    let now = u64::from(validity());
+    let mut is_new = false;
+    for message in messages {
+        if !list.knows(message.base.as_bytes()) {
+            list.add(message.base, message.measured, now);
+            is_new = true;
+        }
+    }
+    if !is_new {
+        return Ok(());
+    }
+    let there: std::collections::HashSet<_> =
+        messages.iter().map(|it| it.base.as_bytes()).collect();
+    list.retain(|base| there.contains(base));
+    replace(disk, courier::FILE, &list.print())
+}
+
+/// Writes a file anew, durably.
+fn replace<D: Disk>(disk: &D, path: &str, octets: &[u8]) -> io::Result<()> {
+    // Of one who has died; we have the maildrop.
+    let _ = disk.unlink(TEMPORARY);
+    let file = disk.create(TEMPORARY)?;
+    file.write_at(&[octets], 0)?;
+    file.sync_all()?;
+    disk.rename(TEMPORARY, path)?;
+    disk.sync_dir("")
+}
+
+/// Seconds since 1970, as a number that tells one list from another.
+fn validity() -> u32 {
+    u32::try_from(now_us() / 1_000_000).unwrap_or(1).max(1)
+}
+
+fn dovecot_list<D: Disk>(disk: &D) -> Result<Option<UidList>, OpenError> {
+    let octets = read_list(disk, dovecot::FILE)?;
+    octets.map(|octets| parse_dovecot(&octets)).transpose()
+}
+
+fn parse_dovecot(octets: &[u8]) -> Result<UidList, OpenError> {
+    UidList::parse(octets).map_err(|broken| damaged(dovecot::FILE, &broken))
+}
+
+fn courier_list<D: Disk>(disk: &D) -> Result<Option<courier::SizeList>, OpenError> {
+    let octets = read_list(disk, courier::FILE)?;
+    let parse = |octets: Vec<u8>| {
+        courier::SizeList::parse(&octets).map_err(|broken| damaged(courier::FILE, &broken))
+    };
+    octets.map(parse).transpose()
+}
+
+fn damaged(file: &str, broken: &super::Broken) -> OpenError {
+    OpenError::Damaged(format!("{file}, {broken}"))
+}
+
+fn read_list<D: Disk>(disk: &D, path: &str) -> io::Result<Option<Vec<u8>>> {
+    match read_all(disk, path) {
+        Ok(octets) => Ok(Some(octets)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,244 @@
+//! A session on a Maildir: messages as they were at its beginning, and their texts.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
+use tracing::warn;
+
+use super::name;
+use super::scan::PARTS;
+use crate::draft::Envelope;
+use crate::error::{CommitError, TextError};
+use crate::native::media::{Disk, File};
+use crate::{Patience, Progress, plain};
+
+/// A message, as a session knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    /// Where it lay, from the Maildir on.
+    pub(super) path: Box<str>,
+    pub(super) unique_id: UniqueId,
+    /// As LIST says.
+    pub(super) octets: u64,
+    /// Whether its header has octets ≥ 0x80, as far as that is known (RFC 6856).
+    pub(super) internationalised: bool,
+    /// µs since 1970.
+    pub(super) arrival_us: i64,
+}
+
+/// A Maildir that a session has.
+pub(crate) struct Session<D: Disk> {
+    /// None: there is no Maildir, and no message.
+    pub(super) disk: Option<Arc<D>>,
+    pub(super) messages: Arc<[Message]>,
+    pub(super) is_partial: bool,
+    /// Holds the lock; none: there is nothing to be deleted.
+    #[expect(dead_code, reason = "freed when dropped")]
+    pub(super) lock: Option<D::File>,
+}
+
+impl<D: Disk> Session<D> {
+    /// Of a Maildir that is not there.
+    pub(super) fn nothing() -> Self {
+        Self {
+            disk: None,
+            messages: Arc::new([]),
+            is_partial: false,
+            lock: None,
+        }
+    }
+
+    /// As [`crate::OpenMaildrop::listing`].
+    pub(crate) fn listing(&self) -> ScanListing {
+        let mut listing = ScanListing::with_capacity(self.messages.len());
+        if self.is_partial {
+            listing.leave_some_out();
+        }
+        for message in &*self.messages {
+            listing.push(Octets(message.octets), &message.unique_id);
+            if message.internationalised {
+                listing.internationalise_last();
+            }
+        }
+        listing
+    }
+
+    /// As [`crate::OpenMaildrop::text`].
+    pub(crate) fn text(&self, number: MessageNumber, part: Part) -> Result<Text<D>, TextError> {
+        let (disk, _) = self.message(number)?;
+        Ok(Text {
+            disk: Arc::clone(disk),
+            messages: Arc::clone(&self.messages),
+            number,
+            part,
+            opened: None,
+        })
+    }
+
+    /// As [`crate::OpenMaildrop::envelope`].
+    pub(crate) fn envelope(&self, number: MessageNumber) -> Result<Envelope, TextError> {
+        let (_, message) = self.message(number)?;
+        Ok(Envelope {
+            received_us: Some(message.arrival_us),
+            unique_id: Some(message.unique_id.clone()),
+            origin: Some(base_of(&message.path).as_bytes().to_vec()),
+            ..Envelope::default()
+        })
+    }
+
+    /// As [`crate::OpenMaildrop::commit`], but each message by itself: where a file cannot be deleted, those
+    /// before it are gone, and those after it are not.
+    pub(crate) fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {
+        let Some(disk) = &self.disk else {
+            return Ok(0);
+        };
+        let mut deleted = 0;
+        let mut touched = [false; PARTS.len()];
+        let mut moved = Vec::new();
+        for number in deletions.iter() {
+            let Some(message) = self.messages.get(number.index()) else {
+                continue;
+            };
+            match delete(&**disk, &message.path, &mut touched) {
+                Ok(()) => deleted += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => moved.push(message),
+                Err(error) => return Err(CommitError::Unavailable(error)),
+            }
+        }
+        if !moved.is_empty() {
+            // Another name up to the flags it cannot have got; what is not there was deleted by others.
+            let now = paths(&**disk).map_err(CommitError::Unavailable)?;
+            for message in moved {
+                let path = now.get(base_of(&message.path));
+                match path.map_or(Ok(()), |path| delete(&**disk, path, &mut touched)) {
+                    Ok(()) => deleted += 1,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => deleted += 1,
+                    Err(error) => return Err(CommitError::Unavailable(error)),
+                }
+            }
+        }
+        for (part, touched) in PARTS.iter().zip(touched) {
+            if touched {
+                let synced = disk.sync_dir(part);
+                synced.map_err(CommitError::Unavailable)?;
+            }
+        }
+        Ok(self.messages.len() - deleted)
+    }
+
+    fn message(&self, number: MessageNumber) -> Result<(&Arc<D>, &Message), TextError> {
+        let message = self.messages.get(number.index());
+        let found = self.disk.as_ref().zip(message);
+        found.ok_or_else(|| TextError::Damaged {
+            number,
+            what: "there is no such message".into(),
+        })
+    }
+}
+
+/// Removes a message's file, and notes in which directory.
+fn delete<D: Disk>(disk: &D, path: &str, touched: &mut [bool; PARTS.len()]) -> io::Result<()> {
+    disk.unlink(path)?;
+    for (part, touched) in PARTS.iter().zip(touched) {
+        *touched = *touched || path.starts_with(part);
+    }
+    Ok(())
+}
+
+/// A path without its directory and the flags.
+pub(super) fn base_of(path: &str) -> &str {
+    let file = path.split_once('/').map_or(path, |(_, file)| file);
+    name::base_str(file)
+}
+
+/// Where messages lie now.
+fn paths<D: Disk>(disk: &D) -> io::Result<HashMap<Box<str>, Box<str>>> {
+    Ok(super::scan::scan(disk, 0)?.paths)
+}
+
+/// A part of a message, to be read chunk by chunk. Its file is opened when the first one is.
+pub(crate) struct Text<D: Disk> {
+    disk: Arc<D>,
+    messages: Arc<[Message]>,
+    number: MessageNumber,
+    part: Part,
+    opened: Option<plain::Text<D::File>>,
+}
+
+impl<D: Disk> Text<D> {
+    /// As [`crate::Text::octets`].
+    pub(crate) fn octets(&self) -> Octets {
+        Octets(self.message().octets)
+    }
+
+    /// As [`crate::Text::read`].
+    pub(crate) fn read(
+        &mut self,
+        out: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Result<Progress, TextError> {
+        let opened = match &mut self.opened {
+            Some(opened) => opened,
+            None => match self.open(patience)? {
+                Some(opened) => self.opened.insert(opened),
+                None => return Ok(Progress::Cold),
+            },
+        };
+        let progress = opened.read(out, patience)?;
+        if progress == Progress::End
+            && let Some(octets) = opened.octets()
+            && octets != self.message().octets
+        {
+            let Message { path, octets, .. } = self.message();
+            warn!(
+                file = &**path,
+                octets, "a message has not the size that its name or the cache says"
+            );
+        }
+        Ok(progress)
+    }
+
+    fn message(&self) -> &Message {
+        // `Session::text` makes none without a message.
+        &self.messages[self.number.index()]
+    }
+
+    fn open(&self, patience: Patience) -> Result<Option<plain::Text<D::File>>, TextError> {
+        let message = self.message();
+        let found = match patience {
+            Patience::CacheOnly => match self.disk.open_cached(&message.path) {
+                Ok(found) => found,
+                // It may have another name.
+                Err(_) => None,
+            },
+            Patience::Wait => Some(self.look_for(message).map_err(TextError::Unavailable)?),
+        };
+        let Some(file) = found else {
+            return Ok(None);
+        };
+        let end = file.stat().map_err(TextError::Unavailable)?.len;
+        let file = Arc::new(file);
+        Ok(Some(plain::Text::new(
+            file,
+            (0, end),
+            None,
+            self.number,
+            self.part,
+        )))
+    }
+
+    /// The message's file, under whatever name it has now.
+    fn look_for(&self, message: &Message) -> io::Result<D::File> {
+        let first = match self.disk.open(&message.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => error,
+            other => return other,
+        };
+        let now = paths(&*self.disk)?;
+        match now.get(base_of(&message.path)) {
+            Some(path) => self.disk.open(path),
+            None => Err(first),
+        }
+    }
+}
