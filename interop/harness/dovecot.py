@@ -59,9 +59,13 @@ def proxied(port: int, options: str = "") -> str:
 
 
 class Dovecot:
-    """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name; `settings` come last."""
+    """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name; `settings` come last.
+    The mail is the `owner`'s, by his number."""
 
-    def __init__(self, directory: Path, certificate: Path, key: Path, users: dict[str, str], settings: str = ""):
+    def __init__(
+        self, directory: Path, certificate: Path, key: Path, users: dict[str, str], settings: str = "",
+        owner: int = overlay.USERS["vmail"],
+    ):
         tree = overlay.tree("dovecot", PACKAGES)
         self.port, self.tls_port = free_port(), free_port()
         self.maildir = directory / "Maildir"
@@ -70,11 +74,11 @@ class Dovecot:
         passwords.write_text("".join(f"{name}:{fields}\n" for name, fields in users.items()))
         common = COMMON.format(
             log="/dev/stderr", certificate=certificate, key=key, maildir=self.maildir, home=self.maildir,
-            users=passwords, owner=overlay.USERS["vmail"], port=self.port, tls_port=self.tls_port,
+            users=passwords, owner=owner, port=self.port, tls_port=self.tls_port,
         )
         configuration.write_text(common + "auth_debug = yes\n" + settings)
         for path in (self.maildir, *self.maildir.rglob("*")):
-            os.chown(path, overlay.USERS["vmail"], overlay.USERS["vmail"])
+            os.chown(path, owner, owner)
         self._log_file = directory / "dovecot.log"
         self._process = overlay.start(tree, ["/usr/sbin/dovecot", "-F", "-c", configuration], self._log_file)
         wait_for("Dovecot", lambda: not self._process.alive() or listens(self.port) and listens(self.tls_port))

@@ -5,6 +5,7 @@ has a certificate for `localhost` from an authority of its own, so that clients 
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -47,9 +48,9 @@ drain_timeout = "2s"
 
 
 class Program:
-    """One instance of the program with a data directory of its own."""
+    """One instance of the program with a data directory of its own. Started as root, it becomes `user`."""
 
-    def __init__(self, directory: Path, settings: str = ""):
+    def __init__(self, directory: Path, settings: str = "", user: str = "root"):
         if not paths.PROGRAM.exists():
             raise FileNotFoundError(f"{paths.PROGRAM} is missing: cargo build -p restante")
         self.directory = directory
@@ -64,10 +65,13 @@ class Program:
                 pop3s=self.pop3s_port,
                 lmtp=self.lmtp_port,
                 # Serving as root must be asked for.
-                user='user = "root"\n' if os.geteuid() == 0 else "",
+                user=f'user = "{user}"\n' if os.geteuid() == 0 else "",
                 settings=settings,
             )
         )
+        if os.geteuid() == 0 and user != "root":
+            for path in (directory, *directory.iterdir()):
+                shutil.chown(path, user)
         self.endpoint = Endpoint(self.pop3_port, self.pop3s_port, directory / "authority.pem")
         self.log_file = directory / "log"
         self.server: Process | None = None

@@ -8,6 +8,7 @@ mod date;
 mod deliver;
 mod demo;
 mod failure;
+mod homes;
 mod log;
 mod maildrop;
 mod output;

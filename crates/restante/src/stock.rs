@@ -5,12 +5,14 @@
 //! installation, or brings an old one back, works there.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use auth::{Accounts, AccountsError};
-use maildrop::Maildrops;
+use maildrop::{Maildirs, Maildrops, RealDisk};
 
-use crate::config::Config;
+use crate::config::{Config, MaildirPlaces};
 use crate::failure::{Code, Failure};
+use crate::homes::Homes;
 use crate::output;
 use crate::rights;
 
@@ -134,14 +136,23 @@ fn spend_reserve(config: &Config) -> bool {
 ///
 /// When the store cannot be used, or lies where nothing is kept.
 pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
-    Maildrops::native(&config.data, &config.store).map_err(|error| {
+    let unusable = |error: &std::io::Error| {
         let data = config.data.display();
         let text = format!(
             "the maildrops in {data} cannot be used: {}",
-            output::plain(&error)
+            output::plain(error)
         );
         Failure::from_text(Code::Unavailable, &text)
-    })
+    };
+    match &config.maildirs {
+        None => Maildrops::native(&config.data, &config.store).map_err(|error| unusable(&error)),
+        Some(MaildirPlaces { path, settings }) => {
+            let drafts = RealDisk::new(&config.data).map_err(|error| unusable(&error))?;
+            let homes = Homes::new(Accounts::open(&config.data)?, path.clone());
+            let maildirs = Maildirs::new(Arc::new(homes), Arc::new(drafts), settings.clone());
+            Ok(Maildrops::Maildir(Arc::new(maildirs)))
+        }
+    }
 }
 
 impl From<AccountsError> for Failure {

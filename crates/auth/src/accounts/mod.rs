@@ -219,6 +219,19 @@ impl Accounts {
         account::of_name(&self.lock(), &AccountName::parse(name)?)
     }
 
+    /// The name of the account whose maildrop this is; none if there is none any more.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn owner(&self, maildrop: u64) -> Result<Option<String>, AccountsError> {
+        let connection = self.lock();
+        let mut statement = connection
+            .prepare_cached("SELECT name FROM account WHERE maildrop = ?1 AND removed IS NULL")?;
+        let name = statement.query_row([maildrop.cast_signed()], |row| row.get(0));
+        Ok(name.optional()?)
+    }
+
     /// Changes whether, until when and from where an account may log in, and on which terms its mail
     /// is kept.
     ///

@@ -19,7 +19,7 @@ use crate::places::{Absent, Places};
 use crate::view::View;
 
 /// Settings of Maildirs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MaildirSettings {
     /// Which unique-ids messages have.
     pub unique_ids: UniqueIds,

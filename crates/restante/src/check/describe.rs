@@ -2,13 +2,14 @@
 
 use auth::{Disposition, Network, TokenSettings};
 use delivery::QuotaExceeded;
+use maildrop::UniqueIds;
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
 use server::{
     Access, ClientAccount, ClientCertificates, FrontEndTls, FrontEnds, PlaintextLogin, Protocol,
 };
 
-use crate::config::{Config, say_duration, say_kept};
+use crate::config::{Config, MaildirPlaces, say_duration, say_kept};
 use crate::failure::Failure;
 use crate::output::{count, octets, say};
 
@@ -256,6 +257,20 @@ fn keeping(config: &Config) -> Result<(), Failure> {
         "sweeps",
         &format!("every {}", say_duration(keeping.sweep_interval)),
     )?;
+    if let Some(MaildirPlaces { path, settings }) = &config.maildirs {
+        row("Maildirs", &path.to_string())?;
+        return row(
+            "unique-ids",
+            match settings.unique_ids {
+                UniqueIds::Auto(_) => {
+                    "those of dovecot-uidlist or courierpop3dsizelist, else the names of the files"
+                }
+                UniqueIds::Dovecot(_) => "those of dovecot-uidlist",
+                UniqueIds::Courier => "those of courierpop3dsizelist",
+                UniqueIds::Files => "the names of the files",
+            },
+        );
+    }
     row("unique-ids", &config.unique_id)?;
     row(
         "reserve",

@@ -8,12 +8,21 @@ use maildrop::{NativeSettings, Template};
 use server::Keeping;
 use toml::de::DeTable;
 
-use super::document::{Document, Section};
+use super::document::{At, Document, Section};
 use super::read::{LATER, one_of};
 use super::values;
 
+/// Which back end keeps mail.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Kind {
+    #[default]
+    Native,
+    Maildir,
+}
+
 /// What the table says.
 pub(super) struct Maildrop {
+    pub(super) kind: At<Kind>,
     pub(super) lock_wait: Duration,
     pub(super) keeping: Keeping,
     pub(super) store: NativeSettings,
@@ -23,12 +32,11 @@ pub(super) struct Maildrop {
 /// Reads the table.
 pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Maildrop {
     let mut section = Section::new("[maildrop]", table);
-    section.parsed(document, "store", |text| match text {
-        "native" => Ok(()),
-        "maildir" | "mbox" | "cluster" => {
-            Err(format!("this store {LATER}; write store = \"native\""))
-        }
-        other => Err(one_of(other, &["native"])),
+    let kind = section.parsed(document, "store", |text| match text {
+        "native" => Ok(Kind::Native),
+        "maildir" => Ok(Kind::Maildir),
+        "mbox" | "cluster" => Err(format!("this store {LATER}; write store = \"native\"")),
+        other => Err(one_of(other, &["native", "maildir"])),
     });
     let lock_wait = section
         .parsed(document, "lock_wait", |text| {
@@ -41,7 +49,12 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
     let keeping = keeping(document, &mut section);
     let (store, unique_id) = store(document, &mut section, keeping.grace);
     section.close(document);
+    let kind = kind.unwrap_or(At {
+        value: Kind::Native,
+        span: 0..0,
+    });
     Maildrop {
+        kind,
         lock_wait,
         keeping,
         store,

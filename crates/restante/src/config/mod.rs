@@ -9,6 +9,7 @@ mod document;
 mod front_ends;
 mod keeping;
 mod listeners;
+mod maildir;
 mod oauth;
 mod pop3;
 mod read;
@@ -27,6 +28,7 @@ use crate::failure::{Code, Failure};
 use crate::output::{self, note};
 
 pub(crate) use document::{Level, Problem};
+pub(crate) use maildir::{MaildirPlaces, PathTemplate};
 pub(crate) use values::{EXPIRE_DAYS_MAX, octets, quota, say_duration, say_kept};
 
 /// Where the configuration lies unless somebody says otherwise.
@@ -57,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) server: server::Config,
     /// What the store is told when it is opened.
     pub(crate) store: NativeSettings,
+    /// Where mail is kept as Maildirs; none: below the data directory.
+    pub(crate) maildirs: Option<MaildirPlaces>,
     /// The form of new unique-ids, as it was written.
     pub(crate) unique_id: String,
     /// Whether SCRAM verifiers are stored.

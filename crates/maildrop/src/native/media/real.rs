@@ -78,6 +78,15 @@ impl RealDisk {
                 }
             }
         }
+        Self::existing(path)
+    }
+
+    /// As [`RealDisk::directory`], and makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if it is not there; when it cannot be opened.
+    pub fn existing(path: &Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let root = retry(|| rustix::fs::openat(CWD, path, flags, Mode::empty()))?;
         Ok(Self { root })
