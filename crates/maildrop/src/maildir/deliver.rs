@@ -19,7 +19,7 @@ const PIECE: usize = 256 * 1024;
 
 impl<D: Disk> Maildirs<D> {
     /// As [`crate::Maildrops::deliver`].
-    pub(crate) fn deliver<T: Disk>(
+    pub fn deliver<T: Disk>(
         &self,
         to: &Addressee<'_>,
         draft: &Draft<T>,
@@ -69,7 +69,7 @@ impl<D: Disk> Maildirs<D> {
     }
 
     /// As [`crate::Maildrops::fits`].
-    pub(crate) fn fits(&self, to: &Addressee<'_>, octets: u64) -> Result<(), DeliverError> {
+    pub fn fits(&self, to: &Addressee<'_>, octets: u64) -> Result<(), DeliverError> {
         let disk = match self.places.find(to.id, Absent::Fails) {
             Ok(place) => Arc::new(place.disk),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -110,23 +110,23 @@ impl<D: Disk> Maildirs<D> {
     }
 }
 
-/// Makes the directories that are missing, durably.
+/// Makes the directories that are missing, durably. `tmp` comes last: as long as it is not there, it is not
+/// known whether the others would survive a power cut.
 fn make<D: Disk>(disk: &D) -> io::Result<()> {
-    let mut is_new = false;
-    // `tmp` first: where it is missing nothing was ever delivered.
     if disk.stat("tmp").is_ok() && disk.stat("new").is_ok() {
         return Ok(());
     }
-    for part in ["tmp", "cur", "new"] {
-        match disk.make_dir(part) {
-            Ok(()) => is_new = true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
+    for part in ["cur", "new"] {
+        make_one(disk, part)?;
     }
-    match is_new {
-        true => disk.sync_dir(""),
-        false => Ok(()),
+    disk.sync_dir("")?;
+    make_one(disk, "tmp")
+}
+
+fn make_one<D: Disk>(disk: &D, part: &str) -> io::Result<()> {
+    match disk.make_dir(part) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
     }
 }
 

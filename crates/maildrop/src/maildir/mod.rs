@@ -27,7 +27,7 @@ use pop3::UniqueId;
 use crate::native::media::{Disk, File};
 
 pub use numbering::UniqueIds;
-pub(crate) use session::{Session, Text};
+pub use session::{Session, Text};
 pub use store::{MaildirSettings, Maildirs};
 
 /// How messages of a Maildir are called, and in which order they come.

@@ -37,8 +37,8 @@ pub(super) struct Unnamed<'a> {
 /// After so long without a sign of life whoever has Dovecot's lock is dead: what Dovecot says.
 const STALE: Duration = Duration::from_secs(60);
 
-/// Written first, then moved to where it belongs.
-const TEMPORARY: &str = "tmp/restante-list";
+/// Written first, then moved to where it belongs: not in `tmp/`, which a power cut may have taken.
+const TEMPORARY: &str = "restante-list.new";
 
 /// The names that there are: what a list says, as far as it goes.
 ///

@@ -29,7 +29,7 @@ pub(super) struct Message {
 }
 
 /// A Maildir that a session has.
-pub(crate) struct Session<D: Disk> {
+pub struct Session<D: Disk> {
     /// None: there is no Maildir, and no message.
     pub(super) disk: Option<Arc<D>>,
     pub(super) messages: Arc<[Message]>,
@@ -51,7 +51,7 @@ impl<D: Disk> Session<D> {
     }
 
     /// As [`crate::OpenMaildrop::listing`].
-    pub(crate) fn listing(&self) -> ScanListing {
+    pub fn listing(&self) -> ScanListing {
         let mut listing = ScanListing::with_capacity(self.messages.len());
         if self.is_partial {
             listing.leave_some_out();
@@ -66,7 +66,7 @@ impl<D: Disk> Session<D> {
     }
 
     /// As [`crate::OpenMaildrop::text`].
-    pub(crate) fn text(&self, number: MessageNumber, part: Part) -> Result<Text<D>, TextError> {
+    pub fn text(&self, number: MessageNumber, part: Part) -> Result<Text<D>, TextError> {
         let (disk, _) = self.message(number)?;
         Ok(Text {
             disk: Arc::clone(disk),
@@ -78,7 +78,7 @@ impl<D: Disk> Session<D> {
     }
 
     /// As [`crate::OpenMaildrop::envelope`].
-    pub(crate) fn envelope(&self, number: MessageNumber) -> Result<Envelope, TextError> {
+    pub fn envelope(&self, number: MessageNumber) -> Result<Envelope, TextError> {
         let (_, message) = self.message(number)?;
         Ok(Envelope {
             received_us: Some(message.arrival_us),
@@ -90,7 +90,7 @@ impl<D: Disk> Session<D> {
 
     /// As [`crate::OpenMaildrop::commit`], but each message by itself: where a file cannot be deleted, those
     /// before it are gone, and those after it are not.
-    pub(crate) fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {
+    pub fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {
         let Some(disk) = &self.disk else {
             return Ok(0);
         };
@@ -159,7 +159,7 @@ fn paths<D: Disk>(disk: &D) -> io::Result<HashMap<Box<str>, Box<str>>> {
 }
 
 /// A part of a message, to be read chunk by chunk. Its file is opened when the first one is.
-pub(crate) struct Text<D: Disk> {
+pub struct Text<D: Disk> {
     disk: Arc<D>,
     messages: Arc<[Message]>,
     number: MessageNumber,
@@ -169,16 +169,12 @@ pub(crate) struct Text<D: Disk> {
 
 impl<D: Disk> Text<D> {
     /// As [`crate::Text::octets`].
-    pub(crate) fn octets(&self) -> Octets {
+    pub fn octets(&self) -> Octets {
         Octets(self.message().octets)
     }
 
     /// As [`crate::Text::read`].
-    pub(crate) fn read(
-        &mut self,
-        out: &mut Vec<u8>,
-        patience: Patience,
-    ) -> Result<Progress, TextError> {
+    pub fn read(&mut self, out: &mut Vec<u8>, patience: Patience) -> Result<Progress, TextError> {
         let opened = match &mut self.opened {
             Some(opened) => opened,
             None => match self.open(patience)? {

@@ -16,7 +16,7 @@ use crate::plain::Measured;
 /// What the file is called, beside `new/` and `cur/`.
 const FILE: &str = "restante-sizes";
 /// It is written here first.
-const TEMPORARY: &str = "tmp/restante-sizes";
+const TEMPORARY: &str = "restante-sizes.new";
 
 /// The flag of a message with octets ≥ 0x80 in its header.
 const INTERNATIONALISED: &str = "8";

@@ -67,17 +67,17 @@ impl<D: Disk> Maildirs<D> {
     }
 
     /// As [`crate::Maildrops::draft`].
-    pub(crate) fn draft(&self) -> Draft<D> {
+    pub fn draft(&self) -> Draft<D> {
         Draft::new(Some(Arc::clone(&self.drafts)))
     }
 
     /// As [`crate::Maildrops::ids`].
-    pub(crate) fn ids(&self) -> io::Result<Vec<MaildropId>> {
+    pub fn ids(&self) -> io::Result<Vec<MaildropId>> {
         self.places.ids()
     }
 
     /// As [`crate::Maildrops::open_view`].
-    pub(crate) fn open(&self, id: MaildropId, view: &View) -> Result<Session<D>, OpenError> {
+    pub fn open(&self, id: MaildropId, view: &View) -> Result<Session<D>, OpenError> {
         let Some(disk) = self.find(id)? else {
             return Ok(Session::nothing());
         };
@@ -97,7 +97,7 @@ impl<D: Disk> Maildirs<D> {
     }
 
     /// As [`crate::Maildrops::tidy`]: removes what failed deliveries have left.
-    pub(crate) fn tidy(&self, id: MaildropId) -> io::Result<()> {
+    pub fn tidy(&self, id: MaildropId) -> io::Result<()> {
         let Some(disk) = self.find(id)? else {
             return Ok(());
         };
@@ -118,7 +118,7 @@ impl<D: Disk> Maildirs<D> {
     }
 
     /// As [`crate::Maildrops::expire`], but each message by itself.
-    pub(crate) fn expire(&self, id: MaildropId, before_us: i64) -> io::Result<Expired> {
+    pub fn expire(&self, id: MaildropId, before_us: i64) -> io::Result<Expired> {
         let mut expired = Expired::default();
         let Some(disk) = self.find(id)? else {
             return Ok(expired);
@@ -150,7 +150,7 @@ impl<D: Disk> Maildirs<D> {
     }
 
     /// As [`crate::Maildrops::summary`].
-    pub(crate) fn summary(&self, id: MaildropId) -> io::Result<Summary> {
+    pub fn summary(&self, id: MaildropId) -> io::Result<Summary> {
         let mut summary = Summary::default();
         if let Some(disk) = self.find(id)? {
             let all = self.messages(id, &disk).map_err(unavailable)?;
