@@ -56,6 +56,10 @@ impl Places<RealDisk> for Below {
         })
     }
 
+    fn path(&self, id: MaildropId) -> Option<PathBuf> {
+        Some(self.0.join(id.to_string()))
+    }
+
     fn ids(&self) -> io::Result<Vec<MaildropId>> {
         let entries = std::fs::read_dir(&self.0)?;
         let name = |entry: io::Result<DirEntry>| Ok(entry?.file_name().into_string().unwrap());

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ impl Places<SimDisk> for Only {
             disk: self.0.clone(),
             file: String::new(),
         })
+    }
+
+    fn path(&self, _: MaildropId) -> Option<PathBuf> {
+        None
     }
 
     fn ids(&self) -> io::Result<Vec<MaildropId>> {

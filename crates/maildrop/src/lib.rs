@@ -388,10 +388,11 @@ impl Maildrops {
         }
     }
 
-    /// Where a maildrop's file is, or would be; none in memory.
+    /// Where a maildrop's file or Maildir is, or would be; none in memory.
     pub fn path(&self, id: MaildropId) -> Option<PathBuf> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => None,
+            Self::Memory(_) => None,
+            Self::Maildir(maildirs) => maildirs.path(id),
             Self::Native(native) => Some(native.data.join(Store::<RealDisk>::path_of(id))),
         }
     }

@@ -1,6 +1,7 @@
 //! Where maildrops lie that other programs keep as well.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::id::MaildropId;
 use crate::native::media::Disk;
@@ -14,6 +15,9 @@ pub trait Places<D: Disk>: Send + Sync {
     /// `NotFound` if there is no such account, or no directory and none is to be made; what the
     /// file system says.
     fn find(&self, id: MaildropId, absent: Absent) -> io::Result<Place<D>>;
+
+    /// Where that is, or would be, for people; none if nobody can say.
+    fn path(&self, id: MaildropId) -> Option<PathBuf>;
 
     /// All maildrops that there may be, ascending.
     ///

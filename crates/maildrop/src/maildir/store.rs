@@ -1,6 +1,7 @@
 //! The back end: Maildirs where they are, served and delivered into beside the programs that use them.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -74,6 +75,11 @@ impl<D: Disk> Maildirs<D> {
     /// As [`crate::Maildrops::ids`].
     pub fn ids(&self) -> io::Result<Vec<MaildropId>> {
         self.places.ids()
+    }
+
+    /// As [`crate::Maildrops::path`].
+    pub fn path(&self, id: MaildropId) -> Option<PathBuf> {
+        self.places.path(id)
     }
 
     /// As [`crate::Maildrops::open_view`].

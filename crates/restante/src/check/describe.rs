@@ -80,7 +80,11 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
         )?;
     }
     access(&server.access)?;
-    row("store", "native")?;
+    let store = match &config.maildirs {
+        Some(MaildirPlaces { path, .. }) => format!("Maildirs in place, {path}"),
+        None => "native".to_owned(),
+    };
+    row("store", &store)?;
     keeping(config)?;
     let limits = &server.limits;
     row(
@@ -257,8 +261,7 @@ fn keeping(config: &Config) -> Result<(), Failure> {
         "sweeps",
         &format!("every {}", say_duration(keeping.sweep_interval)),
     )?;
-    if let Some(MaildirPlaces { path, settings }) = &config.maildirs {
-        row("Maildirs", &path.to_string())?;
+    if let Some(MaildirPlaces { settings, .. }) = &config.maildirs {
         return row(
             "unique-ids",
             match settings.unique_ids {

@@ -42,6 +42,9 @@ use crate::stock;
 pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<(), Failure> {
     let config = config::load(named)?;
     log::warnings();
+    if config.maildirs.is_some() {
+        refuse_what_is_for_the_native_store(&command)?;
+    }
     match command {
         args::Maildrop::List {
             account: None,
@@ -129,6 +132,35 @@ pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<
             rebuild::rebuild(&config, if dry_run { Run::Dry } else { Run::Real })
         }
     }
+}
+
+/// A Maildir has no checksums, no file of its own format and nothing that waits to be brought back.
+fn refuse_what_is_for_the_native_store(command: &args::Maildrop) -> Result<(), Failure> {
+    let (what, remedy) = match command {
+        args::Maildrop::Verify { .. } => (
+            "verified",
+            "a Maildir has no checksums that could tell what has changed",
+        ),
+        args::Maildrop::Backup { .. } | args::Maildrop::Restore { .. } => (
+            "backed up and restored",
+            "copy the Maildirs with any program for files: first new/ and cur/, then the lists",
+        ),
+        args::Maildrop::Salvage { .. } | args::Maildrop::Rebuild { .. } => (
+            "salvaged or rebuilt from",
+            "each message is a file: whatever can be read of it is there",
+        ),
+        args::Maildrop::Undelete { .. } => (
+            "undeleted from",
+            "what is deleted from a Maildir is gone; bring it back from a backup",
+        ),
+        args::Maildrop::Compact { .. } => (
+            "compacted",
+            "a message that is deleted gives its space back at once",
+        ),
+        _ => return Ok(()),
+    };
+    let text = format!("Maildirs are not {what}: only the native store is");
+    Err(Failure::new(Code::Usage, text).remedy(remedy))
 }
 
 /// A maildrop and whose it is; nobody's if its account is gone.

@@ -13,6 +13,7 @@ mod delivery;
 mod demonstration;
 mod export;
 mod keeping;
+mod maildirs;
 mod maildrops;
 mod pages;
 mod removed;

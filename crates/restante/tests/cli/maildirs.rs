@@ -1,0 +1,139 @@
+//! Maildirs in place, chosen by the configuration.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use crate::run::{CONFIGURATION, Site};
+
+const MAILDIRS: &str = "store = \"maildir\"\n[maildir]\npath = \"DIR/home/{local}/Maildir\"\n";
+
+fn site() -> Site {
+    let site = Site::with(&CONFIGURATION.replace("allow_volatile = true\n", MAILDIRS));
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    site
+}
+
+fn maildir(site: &Site) -> PathBuf {
+    site.path().join("home/bob/Maildir")
+}
+
+fn listed(site: &Site) -> String {
+    let list = site.run(&["maildrop", "list", "bob"], b"").with(0).stdout;
+    let columns = list.lines().map(|line| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        format!("{} {}\n", columns[1], columns[2])
+    });
+    columns.collect()
+}
+
+#[test]
+fn mail_is_delivered_listed_and_shown_where_others_find_it() {
+    let site = site();
+    assert_eq!(listed(&site), "");
+    let path = site.run(&["maildrop", "path", "bob"], b"").with(0).stdout;
+    assert_eq!(path, "DIR/home/bob/Maildir\n");
+    site.run(&["deliver", "bob"], b"Subject: a\n\n.b\n").with(0);
+    let file = fs::read_dir(maildir(&site).join("new")).unwrap().next();
+    let file = file.unwrap().unwrap();
+    assert_eq!(fs::read(file.path()).unwrap(), b"Subject: a\n\n.b\n");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let name = file.file_name().into_string().unwrap();
+    assert!(name.ends_with(".mailgate.dobbs.org,S=15,W=18"), "{name}");
+    // Another program brings one and sets a flag.
+    fs::write(
+        maildir(&site).join("cur/1.M1P1.host:2,S"),
+        b"Subject: old\n\n",
+    )
+    .unwrap();
+    let lines = listed(&site);
+    assert!(lines.starts_with("16 1.M1P1.host\n18 "), "{lines}");
+    let shown = site.run(&["maildrop", "show", "bob", "2"], b"").with(0);
+    assert_eq!(shown.stdout, "Subject: a\r\n\r\n.b\r\n");
+    let user = site.run(&["user", "show", "bob"], b"").with(0).stdout;
+    assert!(user.contains("used      34 octets, 2 messages\n"), "{user}");
+    let quota = ["user", "set", "bob", "--quota-messages", "2"];
+    site.run(&quota, b"").with(0);
+    let full = site.run(&["deliver", "bob"], b"Subject: c\n\n").with(75);
+    assert!(full.stderr.contains("full"), "{}", full.stderr);
+}
+
+#[test]
+fn unique_ids_are_those_of_whoever_served_it_before() {
+    let site = site();
+    for part in ["new", "cur", "tmp"] {
+        fs::create_dir_all(maildir(&site).join(part)).unwrap();
+    }
+    for name in ["cur/2.a:2,S", "new/1.b", "new/3.c"] {
+        fs::write(maildir(&site).join(name), b"Subject: a\n\n").unwrap();
+    }
+    let list = maildir(&site).join("dovecot-uidlist");
+    fs::write(&list, "3 V255 N8 G00\n4 :2.a\n7 Pown :1.b\n").unwrap();
+    let expected = "14 00000004000000ff\n14 own\n14 00000008000000ff\n";
+    assert_eq!(listed(&site), expected);
+    // The new one has its line, behind those of Dovecot.
+    let lines = fs::read_to_string(&list).unwrap();
+    assert_eq!(lines, "3 V255 N8 G00\n4 :2.a\n7 Pown :1.b\n8 :3.c\n");
+    // A list that makes no sense is no reason to call messages otherwise.
+    fs::write(&list, "3 V255 N8 G00\n4 :2.a\n4 :1.b\n").unwrap();
+    let broken = site.run(&["maildrop", "list", "bob"], b"").with(65);
+    assert!(
+        broken
+            .stderr
+            .contains("dovecot-uidlist, line 3: the uids do not grow"),
+        "{}",
+        broken.stderr
+    );
+    fs::remove_file(&list).unwrap();
+    let sizes = "/2 5 77\n2.a 14 3:77\n1.b 14 0:0\n";
+    fs::write(maildir(&site).join("courierpop3dsizelist"), sizes).unwrap();
+    assert_eq!(listed(&site), "14 1.b\n14 UID3-77\n14 UID5-77\n");
+}
+
+#[test]
+fn what_only_the_native_store_can_is_refused() {
+    let site = site();
+    for (words, what) in [
+        (&["verify"][..], "verified"),
+        (&["backup", "b"], "backed up and restored"),
+        (&["undelete", "bob"], "undeleted from"),
+        (&["compact"], "compacted"),
+        (&["rebuild"], "salvaged or rebuilt from"),
+    ] {
+        let words: Vec<_> = ["maildrop"].iter().chain(words).copied().collect();
+        let ended = site.run(&words, b"").with(64);
+        let expected = format!("Maildirs are not {what}: only the native store is\n");
+        assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_configuration_of_maildirs_is_checked() {
+    for (maildrop, complaint) in [
+        (
+            "store = \"maildir\"\n",
+            "where the Maildirs are is not said",
+        ),
+        (
+            "store = \"maildir\"\n[maildir]\npath = \"/var/vmail/Maildir\"\n",
+            "`path` cannot be \"/var/vmail/Maildir\"",
+        ),
+        (
+            "store = \"maildir\"\nundelete = \"7 days\"\n[maildir]\npath = \"/v/{name}\"\n",
+            "`undelete` cannot be had with Maildirs",
+        ),
+        (
+            "[maildir]\npath = \"/v/{name}\"\n",
+            "[maildir] means nothing while mail is kept in the native store",
+        ),
+        (
+            "store = \"maildir\"\n[maildir]\npath = \"/v/{name}\"\nuidl_format = \"%08Xq\"\n",
+            "`uidl_format` cannot be \"%08Xq\"",
+        ),
+    ] {
+        let site = Site::with(&CONFIGURATION.replace("allow_volatile = true\n", maildrop));
+        let ended = site.run(&["check"], b"").with(78);
+        assert!(ended.stderr.contains(complaint), "{}", ended.stderr);
+    }
+}
