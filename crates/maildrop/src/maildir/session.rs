@@ -204,11 +204,8 @@ impl<D: Disk> Text<D> {
     fn open(&self, patience: Patience) -> Result<Option<plain::Text<D::File>>, TextError> {
         let message = self.message();
         let found = match patience {
-            Patience::CacheOnly => match self.disk.open_cached(&message.path) {
-                Ok(found) => found,
-                // It may have another name.
-                Err(_) => None,
-            },
+            // Where it is not there, it may have another name.
+            Patience::CacheOnly => self.disk.open_cached(&message.path).unwrap_or_default(),
             Patience::Wait => Some(self.look_for(message).map_err(TextError::Unavailable)?),
         };
         let Some(file) = found else {
