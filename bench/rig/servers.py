@@ -27,23 +27,28 @@ class Restante(Built):
     program: Path
 
     def _prepare(self) -> list:
+        self._command = words = self._configured("")
+        for user in self._mail.users:
+            place = self._mail.maildir(user)
+            run([*words, "maildrop", "import", "--no-quota", "--unique-ids", "new", user, place], patience=600, check=True)
+        self._imported = set((self._directory / "data").rglob("*.rsx"))
+        return [*words, "serve"]
+
+    def _configured(self, store: str) -> list:
+        """Its configuration, with what it says of the store, and its accounts; how it is called then."""
         self.version = run([self.program, "--version"]).stdout.decode().split()[-1]
         config = self._directory / "restante.toml"
         config.write_text(
             f'hostname = "localhost"\ndata = "{self._directory}/data"\nuser = "root"\n'
             f'[[listener]]\nprotocol = "pop3"\naddress = "127.0.0.1:{self.port}"\nplaintext_login = "loopback"\n'
             f'[[listener]]\nprotocol = "pop3s"\naddress = "127.0.0.1:{self.tls_port}"\n'
-            f'[tls]\ncertificate = "{self._certificate}"\nkey = "{self._key}"\n'
+            f'[tls]\ncertificate = "{self._certificate}"\nkey = "{self._key}"\n{store}'
             "[limits]\nsessions_per_address_max = 0\n[auth]\nscram = false\n"
         )
-        self._command = words = [self.program, "-c", config]
+        words = [self.program, "-c", config]
         accounts = "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self._mail.users)
         run([*words, "user", "import", "-"], input=accounts.encode(), check=True)
-        for user in self._mail.users:
-            place = self._mail.maildir(user)
-            run([*words, "maildrop", "import", "--no-quota", "--unique-ids", "new", user, place], patience=600, check=True)
-        self._imported = set((self._directory / "data").rglob("*.rsx"))
-        return [*words, "serve"]
+        return words
 
     def _files(self, user: str) -> list[Path]:
         file = self._file(user)
@@ -60,6 +65,20 @@ class Restante(Built):
 
     def _make_empty(self, user: str) -> None:
         pass
+
+
+class OnMaildirs(Restante):
+    """The program, with the Maildirs that the tuned Dovecot has, where they are."""
+
+    label = "restante-maildir"
+
+    def _prepare(self) -> list:
+        home = self._directory / "home"
+        self._mail.give(home, sizes_in_names=True)
+        store = f'[maildrop]\nstore = "maildir"\n[maildir]\npath = "{home}/{{name}}/Maildir"\nunique_ids = "dovecot"\n'
+        return [*self._configured(store), "serve"]
+
+    _files, _forget, _make_empty = Server._files, Server._forget, Server._make_empty
 
 
 #: Room for as many sessions at once as are measured.
@@ -194,7 +213,7 @@ class Bare(Built):
         return [paths.TARGET / "release/examples/bare", self.port, f"+OK {messages} 1"]
 
 
-ALL = [TunedDovecot, Restante, Bare, Dovecot, Courier, Popa3d]
+ALL = [TunedDovecot, Restante, OnMaildirs, Bare, Dovecot, Courier, Popa3d]
 
 
 def _cheaply_hashed() -> str:

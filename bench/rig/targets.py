@@ -11,7 +11,7 @@ from . import table
 from .limits import Limits
 from .table import BASELINE, Row, digits
 
-OURS = "restante"
+OURS, ON_MAILDIRS = "restante", "restante-maildir"
 
 #: By so much a figure of a limit may be too large by chance.
 _NOISE = 0.9
@@ -28,6 +28,8 @@ class Target:
     against: str | None = None
     #: Which server it is compared with.
     server: str = BASELINE
+    #: Which of ours is.
+    ours: str = OURS
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ TARGETS = [
     Target("drain", "CPU", 4),
     Target("drain-pipe", "CPU", 10, against="drain"),
     Target("drain-pipe", "CPU"),
+    # On the same files.
+    Target("list-huge", "first login and STAT", 3, ours=ON_MAILDIRS),
+    Target("list-huge", "CPU", 10, ours=ON_MAILDIRS),
+    Target("retr-typical", "CPU for a GB", 4, ours=ON_MAILDIRS),
+    Target("drain", "CPU", ours=ON_MAILDIRS),
 ]
 
 
@@ -100,14 +107,15 @@ def markdown(outcomes: list[dict], limits: Limits | None) -> str:
 def _of_target(target: Target, rows: dict[tuple[str, str], Row]) -> str | None:
     ours = rows.get((target.case, target.figure))
     theirs = rows.get((target.against or target.case, target.figure))
-    if ours is None or theirs is None or OURS not in ours.values or target.server not in theirs.values:
+    if ours is None or theirs is None or target.ours not in ours.values or target.server not in theirs.values:
         return None
-    mine, base = median(ours.values[OURS]), median(theirs.values[target.server])
+    mine, base = median(ours.values[target.ours]), median(theirs.values[target.server])
     if not mine or not base:
         return None
     ratio = mine / base if ours.higher else base / mine
     is_usual = target.server == BASELINE and not target.against
     case = target.case if is_usual else f"{target.case} ({target.server}: {target.against or target.case})"
+    case = case if target.ours == OURS else f"{case}, on Maildirs"
     aim = "–" if target.at_least is None else f"{target.at_least}×"
     figure = f"{ours.name}, {ours.unit}"
     return _line(case, figure, digits(base), digits(mine), f"{digits(ratio)}×", aim, ratio, target.at_least)
