@@ -39,8 +39,9 @@ mod token;
 
 pub use accounts::{
     Account, Accounts, AccountsError, Apop, Change, Disposition, Erasing, Expire, Expiries,
-    ImportError, ImportLine, ImportProblem, ImportReport, Kept, Look, Missing, Password, Quota,
-    REMOVED_KEPT, Recipient, Removed, SCRAM_ITERATIONS, State, Terms, parse_import,
+    FieldProblem, ImportError, ImportFile, ImportLine, ImportProblem, ImportReport, Kept, Look,
+    Missing, Password, Quota, REMOVED_KEPT, Recipient, Removed, SCRAM_ITERATIONS, State, Terms,
+    parse_import,
 };
 pub use authenticator::{Authenticator, Denied, Limits, Settings};
 pub use cache::CREDENTIAL_AGE_MAX;
