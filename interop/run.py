@@ -9,8 +9,8 @@ import sys
 import time
 
 from checks import (
-    answers, certificates, channels, clock, counting, deleting, delivering, demo, frontends, mechanisms, moving, names, polling,
-    retrieving, sharing,
+    answers, certificates, channels, clock, counting, deleting, delivering, demo, frontends, mechanisms, moving, names, passwords,
+    polling, retrieving, sharing,
 )
 from harness import paths
 from harness.program import Program
@@ -45,6 +45,7 @@ def main() -> int:
     names.all_checks(report)
     moving.all_checks(report)
     sharing.all_checks(report)
+    passwords.all_checks(report)
     clock.all_checks(report)
     counting.all_checks(report)
     report.check("SIGTERM ends the server", lambda: _ends(program))

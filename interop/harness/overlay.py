@@ -58,10 +58,16 @@ def tree(name: str, packages: list[str]) -> Path:
 def start(over: Path, words: list, log: Path) -> Process:
     """Starts a command among the files of a tree; what it says goes to a file."""
     with log.open("ab") as output:
-        return Process(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER, "sh", over, *words],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )
+        return Process(_among(over, words), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+
+def ask(over: Path, words: list) -> bytes:
+    """Runs a command among the files of a tree to its end; what it says."""
+    return run(_among(over, words), stdin=subprocess.DEVNULL, check=True).stdout
+
+
+def _among(over: Path, words: list) -> list:
+    return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER, "sh", over, *words]
 
 
 def crypted(password: str) -> str:

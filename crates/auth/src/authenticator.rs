@@ -64,7 +64,7 @@ pub struct Settings {
 /// What bounds the authenticator's work and memory. `Default` is for a server of usual size.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Hashes that are computed at once; each takes 19 MiB (64 at most, for imported ones) meanwhile.
+    /// Hashes that are computed at once; each takes 19 MiB (65 at most, for imported ones) meanwhile.
     /// Default: the number of cores.
     pub hash_threads: NonZeroUsize,
     /// Logins that wait for a hash; one address holds a quarter of them at most. A quarter more may

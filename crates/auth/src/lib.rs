@@ -39,14 +39,16 @@ mod token;
 
 pub use accounts::{
     Account, Accounts, AccountsError, Apop, Change, Disposition, Erasing, Expire, Expiries,
-    ImportError, ImportLine, ImportProblem, ImportReport, Kept, Look, Missing, Password, Quota,
-    REMOVED_KEPT, Recipient, Removed, SCRAM_ITERATIONS, State, Terms, parse_import,
+    FieldProblem, ImportError, ImportFile, ImportLine, ImportProblem, ImportReport, Kept, Look,
+    Missing, Password, Quota, REMOVED_KEPT, Recipient, Removed, SCRAM_ITERATIONS, State, Terms,
+    parse_import,
 };
 pub use authenticator::{Authenticator, Denied, Limits, Settings};
 pub use cache::CREDENTIAL_AGE_MAX;
 pub use hash::{
     ARGON2_KIB, ARGON2_KIB_MAX, ARGON2_KIB_PASSES_MAX, ARGON2_PASSES, BCRYPT_COST_MAX, HashError,
-    PASSWORD_OCTETS_MAX, PasswordHash, SHA512_ROUNDS_MAX, Scheme,
+    PASSWORD_OCTETS_MAX, PBKDF2_ROUNDS_MAX, PasswordHash, SCRYPT_BLOCKS_MAX, SCRYPT_LANES_MAX,
+    SCRYPT_WORK_MAX, SHA_CRYPT_ROUNDS_MAX, Scheme,
 };
 pub use identity::Identity;
 pub use login_delay::{LoginDelay, TooSoon};

@@ -192,11 +192,12 @@ pub(crate) enum User {
         #[arg(long, value_name = "ID")]
         maildrop: Option<String>,
     },
-    /// Make accounts from lines `name:{SCHEME}secret`
+    /// Make accounts from a passwd-file of Dovecot, a shadow file, or lines `name:{SCHEME}secret`
     ///
-    /// Schemes: PLAIN, ARGON2ID, SHA512-CRYPT, BLF-CRYPT. Fields after the secret (as in Dovecot's
-    /// passwd-file) are ignored. Nothing is imported while a line is wrong; accounts that exist
-    /// already stay as they are.
+    /// Schemes: PLAIN, CRYPT, ARGON2ID, ARGON2I, YESCRYPT, SCRYPT, BLF-CRYPT, SHA512-CRYPT, SHA256-CRYPT,
+    /// PBKDF2, MD5-CRYPT; hashes that begin like `$6$` need none. Who is locked is disabled, or left out
+    /// if there is no hash. Networks, quotas and ends are taken over; what else is left out is told. Nothing
+    /// is imported while a line is wrong; accounts that exist already stay as they are.
     Import {
         /// The file; `-` is standard input.
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]

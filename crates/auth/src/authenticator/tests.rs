@@ -1,5 +1,7 @@
 //! Logins on paused time: what is right, what is refused, and when.
 
+mod legacy;
+
 use std::future::poll_fn;
 use std::process::Command;
 use std::task::Poll;

@@ -1,10 +1,12 @@
-//! `restante user import`: accounts from lines `name:{SCHEME}secret`.
+//! `restante user import`: accounts from a passwd-file of Dovecot, from a shadow file, or from lines
+//! `name:{SCHEME}secret`.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use auth::Apop;
+use auth::{Apop, ImportFile, ImportReport, State};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use zeroize::Zeroizing;
 
@@ -25,7 +27,7 @@ const FILE_OCTETS_MAX: u64 = 2 << 30;
 pub(super) fn import(config: &Config, file: &Path, apop: bool) -> Result<(), Failure> {
     // Before root's rights are given up: the file may be root's.
     let text = read(file)?;
-    let lines = auth::parse_import(&text).map_err(|errors| {
+    let read = auth::parse_import(&text).map_err(|errors| {
         for error in &errors {
             note!("{}: {error}", file.display());
         }
@@ -36,7 +38,10 @@ pub(super) fn import(config: &Config, file: &Path, apop: bool) -> Result<(), Fai
                 count(errors.len() as u64, "line is wrong", "lines are wrong")
             ),
         )
-        .remedy("correct them, or take them out, and try again")
+        .remedy(
+            "correct them, or take them out, and try again; \
+             `restante user add` makes an account with a new password",
+        )
     })?;
     let keep = match apop {
         true => Apop::Keep,
@@ -44,15 +49,11 @@ pub(super) fn import(config: &Config, file: &Path, apop: bool) -> Result<(), Fai
     };
     let accounts = stock::new_accounts(config)?;
     // Hidden by itself when standard error is no terminal.
-    let bar = ProgressBar::with_draw_target(Some(lines.len() as u64), ProgressDrawTarget::stderr());
-    let report = accounts.import(&lines, keep, |done| bar.set_position(done as u64))?;
+    let bar =
+        ProgressBar::with_draw_target(Some(read.lines.len() as u64), ProgressDrawTarget::stderr());
+    let report = accounts.import(&read.lines, keep, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    for (line, name) in &report.existing {
-        note!(
-            "{}: line {line}: {name} exists already and stays as it is",
-            file.display()
-        );
-    }
+    tell(file, &read, &report);
     if report.with_apop > 0 {
         note!(
             "warning: {} can be read back by whoever has the data directory",
@@ -66,10 +67,40 @@ pub(super) fn import(config: &Config, file: &Path, apop: bool) -> Result<(), Fai
     )
 }
 
+/// Says which accounts are not as in the file.
+fn tell(file: &Path, read: &ImportFile, report: &ImportReport) {
+    let file = file.display();
+    let existing: HashSet<usize> = report.existing.iter().map(|(line, _)| *line).collect();
+    for (line, name) in &report.existing {
+        note!("{file}: line {line}: {name} exists already and stays as it is");
+    }
+    for line in &read.lines {
+        let disabled = line.change.state == Some(State::Disabled);
+        if disabled && !existing.contains(&line.line) {
+            let (line, name) = (line.line, &line.name);
+            note!("{file}: line {line}: {name} is locked there, so it is disabled here");
+        }
+    }
+    for (line, name) in &read.locked {
+        note!("{file}: line {line}: {name} is locked and has no password, so it is left out");
+    }
+    if !read.left_out.is_empty() {
+        let fields: Vec<_> = read
+            .left_out
+            .iter()
+            .map(|(field, &lines)| format!("{field} ({})", count(lines as u64, "line", "lines")))
+            .collect();
+        note!(
+            "{file}: left out, since accounts here have no such thing: {}",
+            fields.join(", ")
+        );
+    }
+}
+
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failure = |error: io::Error| {
         Failure::new(Code::NoInput, output::unreadable(file, &error))
-            .remedy("name a file of lines `name:{SCHEME}secret`, or - for standard input")
+            .remedy("name a passwd-file, a shadow file or one of lines `name:{SCHEME}secret`, or - for standard input")
     };
     let mut text = Zeroizing::new(Vec::new());
     let read = match file.as_os_str() == "-" {

@@ -247,12 +247,12 @@ fn accounts_are_imported_or_every_wrong_line_is_named() {
     let ended = site.run(&["user", "import", "-"], wrong).with(65);
     assert_eq!(
         ended.stderr,
-        "-: line 2: a line looks like name:{SCHEME}secret
--: line 3: the scheme {ROT13} is not supported; supported are PLAIN, ARGON2ID, SHA512-CRYPT and \
-BLF-CRYPT
+        "-: line 2: a line looks like name:{SCHEME}secret or, with a hash of crypt(3), name:$6$…
+-: line 3 (adam): the scheme {ROT13} is not supported; supported are PLAIN, CRYPT, ARGON2ID, ARGON2I, \
+YESCRYPT, SCRYPT, BLF-CRYPT, SHA512-CRYPT, SHA256-CRYPT, PBKDF2, MD5-CRYPT
 -: line 4: eve is on line 1 already
 restante: 3 lines are wrong; nothing was imported
-  correct them, or take them out, and try again
+  correct them, or take them out, and try again; `restante user add` makes an account with a new password
 "
     );
     assert_eq!(site.run(&["user", "list"], b"").with(0).stdout, "bob\n");
@@ -269,6 +269,7 @@ restante: 3 lines are wrong; nothing was imported
     assert_eq!(
         ended.stderr,
         "DIR/passwd: line 4: bob exists already and stays as it is
+DIR/passwd: left out, since accounts here have no such thing: gid (1 line), home (1 line), uid (1 line)
 warning: 1 APOP secret can be read back by whoever has the data directory
 "
     );
@@ -281,6 +282,40 @@ warning: 1 APOP secret can be read back by whoever has the data directory
         ended
             .stderr
             .contains("/nonexistent cannot be read: no such file or directory")
+    );
+}
+
+#[test]
+fn accounts_of_a_shadow_file_come_as_they_are_there() {
+    let site = with_bob();
+    let file = site.path().join("shadow");
+    let yescrypt = "$y$j9T$saltsaltsaltsalt$eBwVRVnzyKVSxADzqpnPErqLvf1cnxbpgQe4Y9.uUmA";
+    let lines = format!(
+        "daemon:*:19000:0:99999:7:::\nbob:!{yescrypt}:19000:0:99999:7:::\n\
+         eve:!{yescrypt}:19000:0:99999:7:::\nadam:{yescrypt}:19000:0:99999:7::20000:\n"
+    );
+    fs::write(&file, lines).unwrap();
+    let ended = site
+        .run(&["user", "import", file.to_str().unwrap()], b"")
+        .with(0);
+    assert_eq!(ended.stdout, "2 accounts imported, 1 there already.\n");
+    assert_eq!(
+        ended.stderr,
+        "DIR/shadow: line 2: bob exists already and stays as it is
+DIR/shadow: line 3: eve is locked there, so it is disabled here
+DIR/shadow: line 1: daemon is locked and has no password, so it is left out
+DIR/shadow: left out, since accounts here have no such thing: age of the password (3 lines)
+"
+    );
+    let shown = |name: &str| site.run(&["user", "show", name], b"").with(0).stdout;
+    let (eve, adam) = (shown("eve"), shown("adam"));
+    assert!(
+        eve.contains("disabled") && eve.contains("YESCRYPT"),
+        "{eve}"
+    );
+    assert!(
+        adam.contains("2024-10-04") && adam.contains("YESCRYPT"),
+        "{adam}"
     );
 }
 
