@@ -46,8 +46,10 @@ pub async fn connect(account: &Account, patience: Patience) -> Result<Maildrop, 
 }
 
 async fn open(account: &Account, patience: Patience) -> Result<Maildrop, ClientError> {
-    let socket = TcpStream::connect((account.host.as_str(), account.port))
+    let connecting = TcpStream::connect((account.host.as_str(), account.port));
+    let socket = timeout(patience.connect, connecting)
         .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .and_then(|socket| {
             socket.set_nodelay(true)?;
             Ok(socket)

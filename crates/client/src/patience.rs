@@ -6,6 +6,8 @@ use std::time::Duration;
 /// that sends an octet now and then is not silent.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
+    /// For the first packet to be answered.
+    pub connect: Duration,
     /// From the first packet to the login, in all. Refused logins are answered late by many servers,
     /// and a maildrop that was not opened for long is read first.
     pub login: Duration,
@@ -20,6 +22,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
+            connect: Duration::from_secs(30),
             login: Duration::from_secs(120),
             listing: Duration::from_secs(600),
             silence: Duration::from_secs(120),

@@ -13,6 +13,7 @@ use crate::{Account, ClientError, Maildrop, Patience, Transport, connect};
 
 /// Shorter than any test's patience, and long enough for a machine that is busy.
 const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
     login: Duration::from_secs(10),
     listing: Duration::from_secs(10),
     silence: Duration::from_secs(10),

@@ -14,6 +14,7 @@ mod demonstration;
 mod export;
 mod keeping;
 mod maildrops;
+mod moving;
 mod pages;
 mod removed;
 mod run;
