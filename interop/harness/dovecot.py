@@ -59,9 +59,15 @@ def proxied(port: int, options: str = "") -> str:
 
 
 class Dovecot:
-    """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name; `settings` come last."""
+    """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name; `settings` come last.
 
-    def __init__(self, directory: Path, certificate: Path, key: Path, users: dict[str, str], settings: str = ""):
+    `fill` is a command of doveadm's that is run before, for the first of the users.
+    """
+
+    def __init__(
+        self, directory: Path, certificate: Path, key: Path, users: dict[str, str], settings: str = "",
+        fill: list | None = None,
+    ):
         tree = overlay.tree("dovecot", PACKAGES)
         self.port, self.tls_port = free_port(), free_port()
         self.maildir = directory / "Maildir"
@@ -76,6 +82,12 @@ class Dovecot:
         for path in (self.maildir, *self.maildir.rglob("*")):
             os.chown(path, overlay.USERS["vmail"], overlay.USERS["vmail"])
         self._log_file = directory / "dovecot.log"
+        if fill is not None:
+            owner = overlay.USERS["vmail"]
+            whose = ["env", f"HOME={directory}", f"USER={next(iter(users))}", "doveadm", "-o", f"mail_uid={owner}", "-o", f"mail_gid={owner}"]
+            filled = overlay.start(tree, [*whose, "-c", configuration, *fill], self._log_file).child.wait()
+            if filled != 0:
+                raise RuntimeError(f"Dovecot was not filled:\n{self.log()[-2000:]}")
         self._process = overlay.start(tree, ["/usr/sbin/dovecot", "-F", "-c", configuration], self._log_file)
         wait_for("Dovecot", lambda: not self._process.alive() or listens(self.port) and listens(self.tls_port))
         if not self._process.alive():
