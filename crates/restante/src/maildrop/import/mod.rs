@@ -8,6 +8,7 @@ mod address;
 mod compare;
 mod dated;
 mod files;
+mod incoming;
 mod names;
 mod present;
 mod remote;

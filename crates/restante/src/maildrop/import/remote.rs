@@ -6,21 +6,18 @@
 //! What is there already is known by its unique-id and not retrieved. DELE is never sent.
 
 use std::collections::{HashMap, HashSet};
-use std::time::SystemTime;
 
 use client::{Arrival, ClientError, Listing, Patience};
-use delivery::normalise::Dotted;
-use maildrop::{Addressee, DeliverError, Draft, Envelope, Measure};
-use pop3::{MessageNumber, UniqueId};
-use sha2::{Digest as _, Sha256};
+use maildrop::{Addressee, DeliverError, Envelope, Quota};
+use pop3::{MessageNumber, Octets, UniqueId};
 
-use super::dated::Head;
+use super::incoming::{Incoming, Whole};
 use super::present::{self, Print, take};
 use super::{Site, stopped};
 use crate::args::UniqueIds;
 use crate::failure::{Code, Failure};
 use crate::maildrop::{Owned, bar};
-use crate::output::{count, note, say};
+use crate::output::{self, count, note, say};
 
 /// Brings in what a server has.
 ///
@@ -38,7 +35,7 @@ pub(super) fn bring(
         site,
         name: owned.name(),
         quota: site.quota(account)?,
-        present: Present::None,
+        present: None,
         owned,
         told: Told::default(),
     };
@@ -53,10 +50,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| {
-            let what = format!(
-                "the network cannot be used: {}",
-                crate::output::plain(&error)
-            );
+            let what = format!("the network cannot be used: {}", output::plain(&error));
             Failure::new(Code::System, what)
         })
 }
@@ -66,17 +60,10 @@ struct Import<'a> {
     site: &'a Site<'a>,
     owned: Owned,
     name: String,
-    quota: maildrop::Quota,
-    present: Present,
+    quota: Quota,
+    /// The unique-ids under which the maildrop holds each message; none if messages are known by their unique-ids.
+    present: Option<HashMap<Print, Vec<UniqueId>>>,
     told: Told,
-}
-
-/// What the maildrop holds already.
-enum Present {
-    /// Nothing that would have to be recognised by its octets.
-    None,
-    /// The unique-ids under which it holds each message.
-    ByPrint(HashMap<Print, Vec<UniqueId>>),
 }
 
 /// What is told at the end.
@@ -135,11 +122,11 @@ impl Import<'_> {
         &mut self,
         listing: &Listing,
         ids: Option<&[UniqueId]>,
-    ) -> Result<Vec<(MessageNumber, pop3::Octets)>, Failure> {
+    ) -> Result<Vec<(MessageNumber, Octets)>, Failure> {
         let maildrops = &self.site.maildrops;
         let mut wanted = listing.numbered();
         let Some(ids) = ids else {
-            self.present = Present::ByPrint(present::by_print(maildrops, &self.owned)?);
+            self.present = Some(present::by_print(maildrops, &self.owned)?);
             return Ok(wanted);
         };
         let present = present::unique_ids(maildrops, &self.owned)?;
@@ -167,7 +154,7 @@ impl Import<'_> {
             print,
             received_us,
         } = text.finish().map_err(|error| stopped(&error))?;
-        if let Present::ByPrint(present) = &mut self.present
+        if let Some(present) = &mut self.present
             && present
                 .get_mut(&print)
                 .and_then(|ids| take(ids, None))
@@ -220,7 +207,7 @@ impl Import<'_> {
             self.name,
             told.skipped
         )?;
-        if let Present::None = self.present {
+        if self.present.is_none() {
             let kept = count(told.kept, "unique-id is", "unique-ids are");
             say!(
                 "{kept} from {}, {} new.",
@@ -319,60 +306,5 @@ fn failed_with(error: &ClientError, what: &str) -> Failure {
         ClientError::Impostor(_) => "make sure that it is the server that you mean",
         _ => "that server must be mended, or its mail imported from its files",
     };
-    Failure::new(code, crate::output::without_numbers(what)).remedy(remedy)
-}
-
-/// A text that is coming in.
-struct Incoming {
-    draft: Draft,
-    text: Dotted,
-    hash: Sha256,
-    head: Head,
-    stored: Vec<u8>,
-    /// Why the store could not take it.
-    failed: Option<DeliverError>,
-}
-
-/// A text that has come in.
-struct Whole {
-    draft: Draft,
-    measure: Measure,
-    print: Print,
-    received_us: Option<i64>,
-}
-
-impl Incoming {
-    fn new(draft: Draft) -> Self {
-        Self {
-            draft,
-            text: Dotted::default(),
-            hash: Sha256::new(),
-            head: Head::default(),
-            stored: Vec::new(),
-            failed: None,
-        }
-    }
-
-    /// Takes octets as they travel. After a failure nothing is kept any more.
-    fn take(&mut self, wire: &[u8]) {
-        self.stored.clear();
-        self.text.take(wire, &mut self.stored);
-        self.hash.update(&self.stored);
-        self.head.take(&self.stored);
-        if self.failed.is_none() {
-            self.failed = self.draft.append(&self.stored).err();
-        }
-    }
-
-    fn finish(self) -> Result<Whole, DeliverError> {
-        match self.failed {
-            Some(error) => Err(error),
-            None => Ok(Whole {
-                measure: self.text.gauge().measure(),
-                print: self.hash.finalize().into(),
-                received_us: self.head.received_us(SystemTime::now()),
-                draft: self.draft,
-            }),
-        }
-    }
+    Failure::new(code, output::without_numbers(what)).remedy(remedy)
 }

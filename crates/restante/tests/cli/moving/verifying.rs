@@ -6,6 +6,9 @@ use super::old::{Old, State};
 use super::{MESSAGES, import};
 use crate::accounts::with_bob;
 
+/// What is changed at the old server, and what must be told of it.
+type Plant = (fn(&mut State), &'static [&'static str]);
+
 #[test]
 fn every_planted_difference_is_found() {
     let (site, old) = (with_bob(), Old::with(&MESSAGES));
@@ -18,7 +21,7 @@ fn every_planted_difference_is_found() {
     );
     let heard = old.heard();
     assert!(heard.contains(&"UIDL".to_owned()), "{heard:?}");
-    let plants: [(fn(&mut State), &[&str]); 6] = [
+    let plants: [Plant; 6] = [
         (
             |old| old.messages.push(("new".into(), "x\r\n".into())),
             &[
