@@ -9,8 +9,8 @@ import sys
 import time
 
 from checks import (
-    answers, certificates, channels, clock, counting, deleting, delivering, demo, frontends, mechanisms, moving, names, passwords,
-    polling, retrieving, sharing,
+    answers, certificates, channels, clock, counting, deleting, delivering, demo, frontends, mechanisms, moving, moving_live, names,
+    passwords, polling, retrieving, sharing,
 )
 from harness import paths
 from harness.program import Program
@@ -44,6 +44,7 @@ def main() -> int:
     demo.all_checks(report)
     names.all_checks(report)
     moving.all_checks(report)
+    moving_live.all_checks(report)
     sharing.all_checks(report)
     passwords.all_checks(report)
     clock.all_checks(report)

@@ -14,11 +14,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("auth", &["sasl"]),
     ("delivery", &["maildrop", "pop3"]),
     ("server", &["delivery", "maildrop", "auth", "pop3", "sasl"]),
+    ("client", &["pop3", "sasl"]),
     ("bench", &["pop3", "sasl"]),
     (
         "restante",
         &[
-            "server", "bench", "delivery", "maildrop", "auth", "pop3", "sasl",
+            "server", "client", "bench", "delivery", "maildrop", "auth", "pop3", "sasl",
         ],
     ),
 ];

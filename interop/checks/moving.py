@@ -41,8 +41,8 @@ def all_checks(report: Report) -> None:
 def _from_dovecot(format_: str | None) -> str:
     directory = _place("dovecot")
     settings = f"pop3_uidl_format = {format_}\n" if format_ else ""
-    answers = _live_with(directory, lambda program: _dovecot(directory, program, settings))
-    return _moved(directory, answers, ["--uidl-format", format_] if format_ else [])
+    told = _live_with(directory, lambda program: _dovecot(directory, program, settings))
+    return _moved(directory, told, ["--uidl-format", format_] if format_ else [])
 
 
 def _from_courier() -> str:
@@ -57,10 +57,10 @@ def _from_both() -> str:
     os.utime(directory / "Maildir/courierpop3dsizelist", (1_700_000_000, 1_700_000_000))
     server = _dovecot(directory, Program(_fresh(directory / "other")), "")
     try:
-        answers = _answers(server.port)
+        told = answers(server.port)
     finally:
         server.stop()
-    return _moved(directory, answers, [])
+    return _moved(directory, told, [])
 
 
 def _dovecot(directory: Path, program: Program, settings: str) -> Dovecot:
@@ -97,7 +97,7 @@ def _live_with(directory: Path, start: Callable[[Program], Dovecot | Courier]) -
         _bring(directory, _LATER)
         # Whoever numbers messages does so when they are seen first.
         _login(server.port).quit()
-        return _answers(server.port)
+        return answers(server.port)
     finally:
         server.stop()
 
@@ -118,7 +118,7 @@ def _login(port: int) -> poplib.POP3:
     return client
 
 
-def _answers(port: int) -> list:
+def answers(port: int) -> list:
     """What a client can know: sizes, unique-ids and texts, in their order."""
     client = _login(port)
     try:
@@ -140,7 +140,7 @@ def _moved(directory: Path, expected: list, options: list[str]) -> str:
         raise AssertionError(done.stderr.decode(errors="replace"))
     program.start()
     try:
-        found = _answers(program.pop3_port)
+        found = answers(program.pop3_port)
     finally:
         program.stop()
     for number, (one, other) in enumerate(zip(found, expected, strict=True), 1):

@@ -60,11 +60,13 @@ def proxied(port: int, options: str = "") -> str:
 
 class Dovecot:
     """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name; `settings` come last.
-    The mail is the `owner`'s, by his number."""
+
+    The mail is the `owner`'s, by his number. `fill` is a command of doveadm's that is run before, for the first of the users.
+    """
 
     def __init__(
         self, directory: Path, certificate: Path, key: Path, users: dict[str, str], settings: str = "",
-        owner: int = overlay.USERS["vmail"],
+        owner: int = overlay.USERS["vmail"], fill: list | None = None,
     ):
         tree = overlay.tree("dovecot", PACKAGES)
         self.port, self.tls_port = free_port(), free_port()
@@ -80,6 +82,11 @@ class Dovecot:
         for path in (self.maildir, *self.maildir.rglob("*")):
             os.chown(path, owner, owner)
         self._log_file = directory / "dovecot.log"
+        if fill is not None:
+            whose = ["env", f"HOME={directory}", f"USER={next(iter(users))}", "doveadm", "-o", f"mail_uid={owner}", "-o", f"mail_gid={owner}"]
+            filled = overlay.start(tree, [*whose, "-c", configuration, *fill], self._log_file).child.wait()
+            if filled != 0:
+                raise RuntimeError(f"Dovecot was not filled:\n{self.log()[-2000:]}")
         self._process = overlay.start(tree, ["/usr/sbin/dovecot", "-F", "-c", configuration], self._log_file)
         wait_for("Dovecot", lambda: not self._process.alive() or listens(self.port) and listens(self.tls_port))
         if not self._process.alive():

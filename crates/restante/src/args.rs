@@ -1,12 +1,12 @@
 //! The command line. Help, man pages and completions all come from this one definition.
 
 mod bench;
+mod import;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueHint};
-use maildrop::maildir::dovecot::UidlFormat;
 
 use crate::failure::{Code, Failure};
 
@@ -14,6 +14,7 @@ pub(crate) use bench::{
     Accounts, Bench, Corpus, Deliver as BenchDeliver, Format as CorpusFormat, Measured, Server,
     Sizes,
 };
+pub(crate) use import::{Import, Mbox, Reading, Remote, UniqueIds};
 
 /// The post office that keeps your mail until you call for it: a POP3 mail drop.
 #[derive(Debug, Parser)]
@@ -290,32 +291,15 @@ pub(crate) enum Maildrop {
         /// The account's name.
         account: String,
     },
-    /// Bring in a Maildir, an mbox file, or a directory of .eml files
+    /// Bring in a Maildir, an mbox file, a directory of .eml files, or what another POP3 server has
     ///
-    /// Messages that are in the maildrop already are recognised by their octets and skipped, so an
-    /// interrupted import can be started again.
+    /// An interrupted import can be started again: messages that are in the maildrop already are recognised and skipped, those of a
+    /// POP3 server by their unique-ids, others by their octets.
     ///
-    /// Clients know messages by their unique-ids, and retrieve everything again if those change. Those of a Maildir that
-    /// Dovecot or Courier has served stay what they were, and so does the order of the messages.
-    Import {
-        /// The account that gets the messages.
-        account: String,
-        /// The Maildir (with new/ and cur/), the mbox file, or the directory of .eml files.
-        #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
-        from: PathBuf,
-        /// How an mbox file tells a line of a message from the beginning of the next one
-        #[arg(long, value_name = "DIALECT", default_value = "mboxrd")]
-        mbox: Mbox,
-        /// Bring in everything, even if it is more than the account may hold
-        #[arg(long)]
-        no_quota: bool,
-        /// Where unique-ids and order come from
-        #[arg(long, value_name = "SOURCE", default_value = "auto")]
-        unique_ids: UniqueIds,
-        /// Dovecot's setting pop3_uidl_format, if it is not the usual one (see `doveconf pop3_uidl_format`)
-        #[arg(long, value_name = "FORMAT", default_value = "%08Xu%08Xv")]
-        uidl_format: UidlFormat,
-    },
+    /// Clients know messages by their unique-ids, and retrieve everything again if those change. Those of a POP3 server stay what
+    /// they were, as do those of a Maildir that Dovecot or Courier has served, and so does the order of the messages. Nothing is
+    /// changed or deleted where they come from.
+    Import(Box<Import>),
     /// Write all messages into a file or directory that other mail programs read
     ///
     /// Hidden messages are among them. The maildrop stays as it is. Lines end with LF, as local programs expect; the date is that
@@ -427,36 +411,6 @@ pub(crate) enum Maildrop {
         #[arg(long)]
         dry_run: bool,
     },
-}
-
-/// The dialect of an mbox file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub(crate) enum Mbox {
-    /// Lines that begin with `From `, or with that behind some `>`, have one `>` too many
-    Mboxrd,
-    /// Lines that begin with `From ` have a `>` before it, which stays (Debian's /var/mail)
-    Mboxo,
-    /// Like mboxo, and Content-Length counts
-    Mboxcl,
-    /// Content-Length counts, and no line is changed
-    Mboxcl2,
-    /// Each message is between two lines of four octets 1
-    Mmdf,
-}
-
-/// Where an import has unique-ids from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub(crate) enum UniqueIds {
-    /// From the list of Dovecot or Courier that was written last; from a Maildir's names if there is none
-    Auto,
-    /// From dovecot-uidlist
-    Dovecot,
-    /// From courierpop3dsizelist
-    Courier,
-    /// From the names of the files, as qmail-pop3d has them
-    Files,
-    /// From nowhere: all are new
-    New,
 }
 
 /// What `restante maildrop export` makes.

@@ -41,6 +41,14 @@ fn split(time: SystemTime) -> (i64, i64) {
     )
 }
 
+/// The first second of a day since 1970; none if there is no such day.
+pub(crate) fn midnight(year: i64, month: i64, day: i64) -> Option<i64> {
+    let days = (1..=12).contains(&month).then(|| days(year, month, day))?;
+    // The 30th of February would be another day of March.
+    let exists = civil(days) == (year, month, day);
+    exists.then_some(days * DAY.cast_signed())
+}
+
 /// The first moment of a day written `2026-11-23`, from 1970 to 9999.
 pub(crate) fn day(text: &str) -> Option<SystemTime> {
     let mut parts = text.splitn(3, '-');
@@ -50,14 +58,8 @@ pub(crate) fn day(text: &str) -> Option<SystemTime> {
         whole.then(|| part.parse::<i64>().ok()).flatten()
     };
     let (year, month, day) = (part(4)?, part(2)?, part(2)?);
-    if year < 1970 || !(1..=12).contains(&month) {
-        return None;
-    }
-    let days = days(year, month, day);
-    // The 30th of February would be another day of March.
-    let exists = civil(days) == (year, month, day);
-    let seconds = u64::try_from(days).ok()? * DAY;
-    exists.then(|| UNIX_EPOCH + Duration::from_secs(seconds))
+    let seconds = u64::try_from(midnight(year, month, day)?).ok()?;
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// Days since 1970-01-01 of a day, counting from a year that begins in March, so that the leap

@@ -85,6 +85,17 @@ impl Failure {
         self
     }
 
+    /// The same, with the place where it happened before it.
+    pub(crate) fn within(self, place: &str) -> Self {
+        let what = self.what.map(|what| format!("{place}: {what}"));
+        Self { what, ..self }
+    }
+
+    /// What happened; none if everything has been said already.
+    pub(crate) fn what(&self) -> Option<&str> {
+        self.what.as_deref()
+    }
+
     /// The same, with another exit code.
     pub(crate) fn with_code(self, code: Code) -> Self {
         Self { code, ..self }

@@ -5,12 +5,10 @@ mod compact;
 mod export;
 mod import;
 mod list;
-mod names;
 mod rebuild;
 mod restore;
 mod salvage;
 mod show;
-mod source;
 mod undelete;
 mod verify;
 
@@ -59,24 +57,7 @@ pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<
             verify::verify(&config, account.as_deref(), json)
         }
         args::Maildrop::Path { account } => path(&config, &account),
-        args::Maildrop::Import {
-            account,
-            from,
-            mbox,
-            no_quota,
-            unique_ids,
-            uidl_format,
-        } => {
-            let asked = import::Asked {
-                account: &account,
-                from: &from,
-                mbox,
-                no_quota,
-                unique_ids,
-                uidl_format,
-            };
-            import::import(&config, &asked)
-        }
+        args::Maildrop::Import(asked) => import::import(&config, &asked),
         args::Maildrop::Export {
             account,
             destination,

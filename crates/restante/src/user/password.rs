@@ -48,6 +48,15 @@ pub(super) fn or_asked_for(given: Option<Secret>, account: &str) -> Result<Secre
     }
 }
 
+/// A password that is there already, and that the terminal is asked for once.
+///
+/// # Errors
+///
+/// When there is no terminal, or when what was typed is no password.
+pub(crate) fn asked_for_once(whose: &str) -> Result<Secret, Failure> {
+    usable(terminal()?.ask(&format!("Password of {whose}: "))?)
+}
+
 fn first_line(source: impl Read) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // All of it at once: a growing buffer would leave copies of its beginning behind.
     let mut line = Zeroizing::new(Vec::with_capacity(OCTETS_MAX + 3));
@@ -69,24 +78,10 @@ fn first_line(source: impl Read) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 fn prompt(account: &str) -> Result<Secret, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(
-            Failure::new(Code::Usage, "there is no terminal to ask for the password")
-                .remedy("give it by --stdin or --password-file FILE"),
-        );
-    }
-    let quiet = Quiet::new().map_err(|error| unasked(&error))?;
-    let ask = |prompt: &str| {
-        rpassword::prompt_password(prompt)
-            .map(|text| Zeroizing::new(text.into_bytes()))
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::Interrupted => quiet.given_up(),
-                _ => unasked(&error),
-            })
-    };
+    let terminal = terminal()?;
     // Before it is typed a second time in vain.
-    let once = usable(ask(&format!("Password for {account}: "))?)?;
-    let again = ask("Once more: ")?;
+    let once = usable(terminal.ask(&format!("Password for {account}: "))?)?;
+    let again = terminal.ask("Once more: ")?;
     if once.expose() != again.as_slice() {
         return Err(
             Failure::new(Code::Data, "the two passwords differ; nothing was changed")
@@ -94,6 +89,16 @@ fn prompt(account: &str) -> Result<Secret, Failure> {
         );
     }
     Ok(once)
+}
+
+fn terminal() -> Result<Quiet, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(
+            Failure::new(Code::Usage, "there is no terminal to ask for the password")
+                .remedy("give it by --stdin or --password-file FILE"),
+        );
+    }
+    Quiet::new().map_err(|error| unasked(&error))
 }
 
 fn unasked(error: &io::Error) -> Failure {
@@ -113,6 +118,15 @@ impl Quiet {
         quiet.local_modes.remove(LocalModes::ECHO);
         termios::tcsetattr(io::stdin(), OptionalActions::Now, &quiet)?;
         Ok(Self(before))
+    }
+
+    fn ask(&self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        rpassword::prompt_password(prompt)
+            .map(|text| Zeroizing::new(text.into_bytes()))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::Interrupted => self.given_up(),
+                _ => unasked(&error),
+            })
     }
 
     /// Control-C, which `rpassword` reads as a letter: it does what it does everywhere.

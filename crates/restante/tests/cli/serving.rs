@@ -99,7 +99,15 @@ impl Server {
             .read_to_string(&mut stdout)
             .unwrap();
         assert_eq!(stdout, "");
-        self.said
+        std::mem::take(&mut self.said)
+    }
+}
+
+impl Drop for Server {
+    /// A test that fails leaves no server behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,60 +1,44 @@
-//! `restante maildrop import`: a Maildir, an mbox file or a directory of .eml files becomes messages of a maildrop.
+//! Files become messages of a maildrop: a Maildir's, an mbox file's, or .eml files.
 //!
 //! Every message is durable before the next is read, so an interrupted import has lost nothing.
 //! What an earlier run has brought in is recognised by its octets (SHA-256 of the stored form)
 //! and skipped, as many times as the maildrop holds it: running it twice duplicates nothing, and
 //! two messages that are alike stay two. Their unique-ids are those that clients know ([`names`]).
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
 use delivery::normalise::{FromLine, Plain};
 use maildrop::maildir::Names;
-use maildrop::maildir::dovecot::UidlFormat;
 use maildrop::mbox::{ReadAt, Shown, Variant};
-use maildrop::{Addressee, DeliverError, Draft, Envelope, Maildrops, Measure, Quota};
-use pop3::{MessageNumber, UniqueId};
+use maildrop::{Addressee, DeliverError, Draft, Envelope, Measure};
 use sha2::{Digest as _, Sha256};
 
 use super::names;
-use super::source::{self, Found};
-use super::{Owned, bar, named, open, read, stock_of};
-use crate::args::{Mbox, UniqueIds};
-use crate::config::Config;
+use super::present::{Print, by_print, take};
+use super::source::{self, Found, Scan};
+use super::{Site, stopped};
+use crate::args::{Mbox, Reading};
 use crate::failure::{Code, Failure};
+use crate::maildrop::bar;
 use crate::output::{self, count, note, say};
 
 /// So much of a file is read at once.
 const PIECE_OCTETS: usize = 64 * 1024;
 
-/// What tells a message from every other: its stored form.
-type Print = [u8; 32];
-
-/// What to bring in, and how.
-pub(super) struct Asked<'a> {
-    /// The account that gets it.
-    pub(super) account: &'a str,
-    /// The directory, or the mbox file.
-    pub(super) from: &'a Path,
-    /// The dialect of a file.
-    pub(super) mbox: Mbox,
-    /// Whether the account may hold more than it may.
-    pub(super) no_quota: bool,
-    /// Where unique-ids come from.
-    pub(super) unique_ids: UniqueIds,
-    /// How Dovecot made them.
-    pub(super) uidl_format: UidlFormat,
+/// What there is to bring in.
+pub(super) struct Place {
+    pub(super) names: Names,
+    pub(super) variant: Variant,
+    pub(super) scan: Scan,
 }
 
-/// Imports a directory or a file.
+/// Looks through a directory or a file. What is no message in it has been named.
 ///
 /// # Errors
 ///
-/// When the account is unknown, the directory cannot be read, or the maildrop does not take a
-/// message, for want of space or because its account may not hold more; also when files had to be left out: each has been named then.
-pub(super) fn import(config: &Config, asked: &Asked<'_>) -> Result<(), Failure> {
-    let Asked { account, from, .. } = *asked;
+/// When it cannot be read, or a list of unique-ids in it makes no sense.
+pub(super) fn look_through(from: &Path, reading: &Reading) -> Result<Place, Failure> {
     let unreadable = |error: io::Error| {
         Failure::new(Code::NoInput, output::unreadable(from, &error)).remedy(match error.kind() {
             io::ErrorKind::PermissionDenied => {
@@ -64,12 +48,9 @@ pub(super) fn import(config: &Config, asked: &Asked<'_>) -> Result<(), Failure> 
             _ => "name a Maildir (with new/ and cur/), an mbox file, or a directory of .eml files",
         })
     };
-    let (accounts, maildrops) = stock_of(config)?;
-    let owned = named(&accounts, &[account])?.remove(0);
-    let quota = config.server.keeping.quota(accounts.show(account)?.terms);
     let from = &std::fs::canonicalize(from).map_err(unreadable)?;
-    let names = names::of(from, asked.unique_ids, &asked.uidl_format)?;
-    let variant = variant(asked.mbox);
+    let names = names::of(from, reading.unique_ids, &reading.uidl_format)?;
+    let variant = variant(reading.mbox);
     let scan = match from.is_dir() {
         true => source::scan(from, &names),
         false => source::scan_mbox(from, variant),
@@ -78,15 +59,34 @@ pub(super) fn import(config: &Config, asked: &Asked<'_>) -> Result<(), Failure> 
     for bad in &scan.bad {
         note!("{}: {}; left out", bad.path.display(), bad.why);
     }
-    let mut present = present(&maildrops, &owned)?;
+    Ok(Place {
+        names,
+        variant,
+        scan,
+    })
+}
+
+/// Imports a directory or a file.
+///
+/// # Errors
+///
+/// When the account is unknown, the directory cannot be read, or the maildrop does not take a
+/// message, for want of space or because its account may not hold more; also when files had to be left out: each has been named then.
+pub(super) fn bring(site: &Site<'_>, account: &str, from: &Path) -> Result<(), Failure> {
+    let maildrops = &site.maildrops;
+    let owned = site.owned(account)?;
+    let quota = site.quota(account)?;
+    let Place {
+        names,
+        variant,
+        scan,
+    } = look_through(from, site.reading)?;
+    let mut present = by_print(maildrops, &owned)?;
     let name = owned.name();
     let to = Addressee {
         id: owned.id,
         account: &name,
-        quota: match asked.no_quota {
-            true => Quota::default(),
-            false => quota,
-        },
+        quota,
     };
     let bar = bar(
         scan.messages.len() as u64,
@@ -142,13 +142,7 @@ pub(super) fn import(config: &Config, asked: &Asked<'_>) -> Result<(), Failure> 
         }
     }
     bar.finish_and_clear();
-    // So that the first login finds the index of a large maildrop, and need not make it.
-    if let Err(error) = maildrops.tidy(owned.id) {
-        note!(
-            "no index was written, the first login will: {}",
-            output::plain(&error)
-        );
-    }
+    site.tidy(&owned);
     say!(
         "{} imported into the maildrop of {}, {skipped} there already.",
         count(imported, "message", "messages"),
@@ -181,48 +175,20 @@ pub(super) fn import(config: &Config, asked: &Asked<'_>) -> Result<(), Failure> 
     }
 }
 
-/// Takes one of these unique-ids, the wanted one if it is among them.
-fn take(ids: &mut Vec<UniqueId>, wanted: Option<&UniqueId>) -> Option<UniqueId> {
-    let place = wanted.and_then(|wanted| ids.iter().position(|id| id == wanted));
-    match place {
-        Some(place) => Some(ids.swap_remove(place)),
-        None => ids.pop(),
-    }
-}
-
-/// The unique-ids under which the maildrop holds each message. A maildrop that has none is not opened, so that an
-/// import into a fresh account disturbs nobody.
-fn present(maildrops: &Maildrops, owned: &Owned) -> Result<HashMap<Print, Vec<UniqueId>>, Failure> {
-    let mut present: HashMap<Print, Vec<UniqueId>> = HashMap::new();
-    let open = open(maildrops, owned)?;
-    let listing = open.listing();
-    let bar = bar(
-        listing.len() as u64,
-        "{bar:30} {pos}/{len} messages that are there already",
-    );
-    for number in (0..listing.len()).filter_map(MessageNumber::from_index) {
-        let mut hash = Sha256::new();
-        read(&open, number, |stored| {
-            hash.update(stored);
-            Ok(())
-        })?;
-        let ids = present.entry(hash.finalize().into()).or_default();
-        ids.extend(listing.unique_id(number));
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(present)
-}
-
 /// Why there is no text to deliver.
-enum Unread {
+pub(super) enum Unread {
     /// The file cannot be read; the next can perhaps.
     File(io::Error),
     /// The store cannot take it; nor will it take the next.
     Draft(DeliverError),
 }
 
-fn text(found: &Found, variant: Variant, draft: &mut Draft) -> Result<(Measure, Print), Unread> {
+/// Reads a message into a draft.
+pub(super) fn text(
+    found: &Found,
+    variant: Variant,
+    draft: &mut Draft,
+) -> Result<(Measure, Print), Unread> {
     let mut text = Plain::new(FromLine::Keep);
     let mut stored = Vec::with_capacity(PIECE_OCTETS + PIECE_OCTETS / 8);
     let mut hash = Sha256::new();
@@ -301,33 +267,4 @@ fn variant(asked: Mbox) -> Variant {
         Mbox::Mboxcl2 => Variant::Mboxcl2,
         Mbox::Mmdf => Variant::Mmdf,
     }
-}
-
-fn stopped(error: &DeliverError, imported: u64) -> Failure {
-    if let DeliverError::OverQuota = error {
-        return Failure::new(
-            Code::CannotCreate,
-            format!(
-                "the import stopped after {}: the next is more than the account may hold",
-                count(imported, "message", "messages")
-            ),
-        )
-        .remedy(
-            "add --no-quota, or give the account more (restante user set ACCOUNT --quota SIZE), and \
-             run this again: what is there already is skipped",
-        );
-    }
-    let why = match error {
-        DeliverError::NoSpace(_) => "no space is left".to_owned(),
-        DeliverError::Unavailable(error) => output::plain(error),
-        damaged => damaged.to_string(),
-    };
-    Failure::new(
-        Code::Temporary,
-        format!(
-            "the import stopped after {}: {why}",
-            count(imported, "message", "messages")
-        ),
-    )
-    .remedy("mend that and run this again: what is there already is skipped")
 }

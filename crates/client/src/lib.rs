@@ -1,0 +1,53 @@
+//! Retrieval from other servers: connect, log in, list, retrieve. Nothing is ever deleted.
+//!
+//! The session without I/O is [`pop3::client`]; here are the socket, TLS and the waits. Every wait has an
+//! end ([`Patience`]), and whatever a server says, no more of it is kept than [`Listing`] and one
+//! buffer hold: a text is handed on in pieces as it comes.
+//!
+//! ```no_run
+//! use client::{Account, Arrival, Patience, Transport, Trusted, connect};
+//! use sasl::Secret;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let account = Account {
+//!     host: "pop.example.org".into(),
+//!     port: 995,
+//!     transport: Transport::Tls(Trusted::system()?),
+//!     user: "mrose".into(),
+//!     secret: Secret::new("redqueen"),
+//! };
+//! let mut maildrop = connect(&account, Patience::default()).await?;
+//! let listing = maildrop.listing().await?;
+//! let mut retrieval = maildrop.retrieve(listing.numbered());
+//! let mut text = Vec::new();
+//! while let Some(retrieved) = retrieval.next(|piece| text.extend_from_slice(piece)).await? {
+//!     if retrieved.arrival != Arrival::OutOfStep {
+//!         println!("message {} is there", retrieved.number);
+//!     }
+//!     text.clear();
+//! }
+//! maildrop.quit().await;
+//! # Ok(()) }
+//! ```
+
+mod account;
+mod connect;
+mod conversation;
+mod error;
+mod listing;
+mod login;
+mod patience;
+mod retrieve;
+mod stream;
+mod trust;
+
+pub use account::{Account, Transport};
+pub use connect::{Maildrop, connect};
+pub use error::ClientError;
+pub use listing::{Listing, UniqueIds};
+pub use patience::Patience;
+pub use retrieve::{Arrival, Retrieval, Retrieved};
+pub use trust::{NotAPin, Pin, TrustError, Trusted};
+
+#[cfg(test)]
+mod tests;

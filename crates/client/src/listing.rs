@@ -1,0 +1,166 @@
+//! What a maildrop holds, as the server says: STAT, LIST and UIDL, held against each other.
+//!
+//! All three go out at once where the server allows it. A listing must number the messages from 1 without
+//! a gap (nothing was deleted in this session), and all three must speak of as many.
+
+use pop3::client::{Event, ForeignId, Status};
+use pop3::{Command, Keyword, MessageNumber, Octets};
+use tokio::time::timeout;
+
+use crate::connect::Maildrop;
+use crate::error::ClientError;
+
+/// Most octets of all unique-ids together: those of a million messages that keep the rules.
+const UNIQUE_IDS_OCTETS_MAX: usize = 70 << 20;
+
+/// What a maildrop holds.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listing {
+    /// The sum of the sizes, as STAT says.
+    pub total: Octets,
+    /// The size of each message, as LIST says, in the order of the message-numbers.
+    pub sizes: Vec<Octets>,
+    /// What UIDL says.
+    pub unique_ids: UniqueIds,
+}
+
+/// What a server says of unique-ids.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum UniqueIds {
+    /// That of each message, in the order of the message-numbers.
+    Told(Vec<ForeignId>),
+    /// It does not know UIDL, or refuses it.
+    Refused(Status),
+}
+
+impl Listing {
+    /// The messages, each with its size.
+    pub fn numbered(&self) -> Vec<(MessageNumber, Octets)> {
+        let numbers = (0..).map_while(MessageNumber::from_index);
+        numbers.zip(self.sizes.iter().copied()).collect()
+    }
+}
+
+impl Maildrop {
+    /// Asks for everything that the maildrop holds.
+    ///
+    /// # Errors
+    ///
+    /// When the connection fails, the server refuses STAT or LIST, or says what cannot be.
+    pub async fn listing(&mut self) -> Result<Listing, ClientError> {
+        let awaited = "the listing of the messages";
+        let patience = self.patience.listing;
+        timeout(patience, self.ask_for_listing(awaited))
+            .await
+            .map_err(|_| ClientError::TooSlow { awaited })?
+    }
+
+    async fn ask_for_listing(&mut self, awaited: &'static str) -> Result<Listing, ClientError> {
+        let commands = [Command::Stat, Command::List(None), Command::Uidl(None)];
+        let at_once = self.pipelines();
+        if at_once {
+            for command in &commands {
+                self.conversation.send(command)?;
+            }
+        }
+        let mut heard = Heard::default();
+        for command in &commands {
+            if !at_once {
+                self.conversation.send(command)?;
+            }
+            while !heard.take(self.conversation.next(awaited).await?)? {}
+        }
+        heard.listing()
+    }
+}
+
+/// What has been said so far.
+#[derive(Default)]
+struct Heard {
+    totals: Option<(u64, Octets)>,
+    sizes: Vec<Octets>,
+    unique_ids: Vec<ForeignId>,
+    /// Octets of the unique-ids.
+    octets: usize,
+    refused: Option<Status>,
+}
+
+impl Heard {
+    /// Takes what was said; whether a reply is complete with it.
+    fn take(&mut self, event: Event) -> Result<bool, ClientError> {
+        match event {
+            Event::Totals { messages, octets } => {
+                self.totals = Some((messages, octets));
+                Ok(true)
+            }
+            Event::Size { number, octets } => {
+                in_turn(Keyword::List, number, self.sizes.len())?;
+                self.sizes.push(octets);
+                Ok(false)
+            }
+            Event::UniqueId { number, id } => {
+                in_turn(Keyword::Uidl, number, self.unique_ids.len())?;
+                self.octets += id.as_bytes().len();
+                if self.octets > UNIQUE_IDS_OCTETS_MAX {
+                    return Err(pop3::client::Broken::TooMuch.into());
+                }
+                self.unique_ids.push(id);
+                Ok(false)
+            }
+            Event::Accepted { .. } => Ok(false),
+            Event::ListingEnds { .. } => Ok(true),
+            Event::Refused {
+                to: Keyword::Uidl,
+                status,
+                ..
+            } => {
+                self.refused = Some(status);
+                Ok(true)
+            }
+            Event::Refused { to, status, .. } => Err(ClientError::Refused {
+                command: to.name(),
+                status,
+            }),
+            Event::Unreadable { to, text } => Err(ClientError::Wrong(format!(
+                "{} was answered with {text:?}",
+                to.name()
+            ))),
+            _ => Err(pop3::client::Broken::OutOfStep.into()),
+        }
+    }
+
+    fn listing(self) -> Result<Listing, ClientError> {
+        let (messages, total) = self.totals.unwrap_or_default();
+        let as_many = |command: &str, number: usize| match number as u64 == messages {
+            true => Ok(()),
+            false => Err(ClientError::Wrong(format!(
+                "STAT says {messages} messages, {command} says {number}"
+            ))),
+        };
+        as_many("LIST", self.sizes.len())?;
+        let unique_ids = match self.refused {
+            Some(status) => UniqueIds::Refused(status),
+            None => {
+                as_many("UIDL", self.unique_ids.len())?;
+                UniqueIds::Told(self.unique_ids)
+            }
+        };
+        Ok(Listing {
+            total,
+            sizes: self.sizes,
+            unique_ids,
+        })
+    }
+}
+
+/// Messages are listed from 1 on, one after the other.
+fn in_turn(keyword: Keyword, number: MessageNumber, before: usize) -> Result<(), ClientError> {
+    match number.index() == before {
+        true => Ok(()),
+        false => Err(ClientError::Wrong(format!(
+            "{} lists message {number} where message {} is due",
+            keyword.name(),
+            before + 1
+        ))),
+    }
+}

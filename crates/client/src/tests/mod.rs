@@ -1,0 +1,56 @@
+//! The client against servers that follow a script, right ones and wrong ones, on loopback.
+
+mod listings;
+mod logins;
+mod server;
+mod texts;
+
+use std::time::Duration;
+
+use sasl::Secret;
+
+use crate::{Account, ClientError, Maildrop, Patience, Transport, connect};
+
+/// Shorter than any test's patience, and long enough for a machine that is busy.
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
+    login: Duration::from_secs(10),
+    listing: Duration::from_secs(10),
+    silence: Duration::from_secs(10),
+    octets_per_second_min: 100,
+};
+
+fn account(port: u16, transport: Transport) -> Account {
+    Account {
+        host: "localhost".into(),
+        port,
+        transport,
+        user: "mrose".into(),
+        secret: Secret::new("redqueen"),
+    }
+}
+
+/// Runs to its end what a test does with a connection.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// The maildrop of a server that logs in by USER and PASS in clear.
+async fn open(port: u16, patience: Patience) -> Result<Maildrop, ClientError> {
+    connect(&account(port, Transport::InClear), patience).await
+}
+
+/// A login in clear at a server with these capabilities.
+fn login(capabilities: &str) -> String {
+    format!(
+        "S: +OK\nC: CAPA\nS: +OK\n{}S: .\nC: USER mrose\nS: +OK\nC: PASS redqueen\nS: +OK\n",
+        capabilities
+            .split_terminator('\n')
+            .map(|line| format!("S: {line}\n"))
+            .collect::<String>()
+    )
+}

@@ -1,0 +1,111 @@
+//! A server that follows a script.
+
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{JoinHandle, spawn};
+use std::time::Duration;
+
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use sha2::{Digest as _, Sha256};
+
+use crate::Pin;
+
+/// One connection, by these lines: `S:` is said, `C:` must come, `RAW` is said without a line end added,
+/// `REPEAT` said until nobody listens, `TLS` begins TLS, `WAIT` says nothing until the client goes. The
+/// end of the script ends the connection.
+pub(super) struct Server {
+    pub(super) port: u16,
+    thread: JoinHandle<()>,
+    certificate: Vec<u8>,
+    directory: tempfile::TempDir,
+}
+
+impl Server {
+    pub(super) fn start(script: impl Into<String>) -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("authority.pem"), made.cert.pem()).unwrap();
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("localhost:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = script.into();
+        let thread = spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            socket
+                .set_read_timeout(Some(Duration::from_secs(20)))
+                .unwrap();
+            follow(&script, socket, Arc::new(config));
+        });
+        Self {
+            port,
+            thread,
+            certificate: made.cert.der().to_vec(),
+            directory,
+        }
+    }
+
+    /// The script has been followed to its end.
+    pub(super) fn done(self) {
+        self.thread.join().unwrap();
+    }
+
+    pub(super) fn pin(&self) -> Pin {
+        let sum = Sha256::digest(&self.certificate);
+        let digits: String = sum.iter().map(|octet| format!("{octet:02x}")).collect();
+        digits.parse().unwrap()
+    }
+
+    pub(super) fn authority(&self) -> PathBuf {
+        self.directory.path().join("authority.pem")
+    }
+}
+
+trait Both: Read + Write {}
+impl<T: Read + Write> Both for T {}
+
+fn follow(script: &str, socket: TcpStream, config: Arc<ServerConfig>) {
+    let mut socket = Some(socket);
+    let mut stream: BufReader<Box<dyn Both>> =
+        BufReader::new(Box::new(socket.as_ref().unwrap().try_clone().unwrap()));
+    for line in script.lines() {
+        let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match kind {
+            "S:" => say(&mut stream, format!("{rest}\r\n").as_bytes()).unwrap(),
+            "RAW" => say(&mut stream, rest.replace("\\n", "\r\n").as_bytes()).unwrap(),
+            "REPEAT" => {
+                let piece = rest.replace("\\n", "\r\n").repeat(10_000);
+                while say(&mut stream, piece.as_bytes()).is_ok() {}
+                return;
+            }
+            "C:" => {
+                let mut came = String::new();
+                stream.read_line(&mut came).unwrap();
+                assert_eq!(came, format!("{rest}\r\n"), "where {line:?} was due");
+            }
+            "TLS" => {
+                let connection = ServerConnection::new(config.clone()).unwrap();
+                let inside = StreamOwned::new(connection, socket.take().unwrap());
+                stream = BufReader::new(Box::new(inside));
+            }
+            "WAIT" => {
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+            _ => panic!("{line:?} is no line of a script"),
+        }
+    }
+}
+
+fn say(stream: &mut BufReader<Box<dyn Both>>, octets: &[u8]) -> io::Result<()> {
+    stream.get_mut().write_all(octets)?;
+    stream.get_mut().flush()
+}

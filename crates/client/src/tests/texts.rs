@@ -1,0 +1,145 @@
+//! RETR, ahead and one at a time.
+
+use std::time::Duration;
+
+use pop3::{MessageNumber, Octets};
+
+use super::server::Server;
+use super::{PATIENCE, block_on, login, open};
+use crate::{Arrival, ClientError, Patience};
+
+/// The messages of these sizes: how each arrived, and its text.
+fn retrieve(
+    script: String,
+    sizes: &[u64],
+    patience: Patience,
+) -> Result<Vec<(u32, Arrival, String)>, ClientError> {
+    let server = Server::start(script);
+    let wanted = (1..)
+        .map_while(MessageNumber::new)
+        .zip(sizes.iter().copied().map(Octets))
+        .collect();
+    let arrived = block_on(async {
+        let mut maildrop = open(server.port, patience).await?;
+        let mut retrieval = maildrop.retrieve(wanted);
+        let (mut arrived, mut text) = (Vec::new(), Vec::new());
+        while let Some(retrieved) = retrieval
+            .next(|piece| text.extend_from_slice(piece))
+            .await?
+        {
+            let text = String::from_utf8(std::mem::take(&mut text)).unwrap();
+            arrived.push((retrieved.number.get(), retrieved.arrival, text));
+        }
+        maildrop.quit().await;
+        Ok(arrived)
+    });
+    if arrived.is_ok() {
+        server.done();
+    }
+    arrived
+}
+
+#[test]
+fn texts_come_as_they_travel_and_in_order() {
+    let replies = "S: +OK\nS: one\nS: .\nS: +OK\nS: ..two\nS: .\nS: +OK\nS: .\n";
+    let ahead =
+        login("PIPELINING") + "C: RETR 1\nC: RETR 2\nC: RETR 3\n" + replies + "C: QUIT\nS: +OK\n";
+    let one_by_one = login("")
+        + "C: RETR 1\nS: +OK\nS: one\nS: .\nC: RETR 2\nS: +OK\nS: ..two\nS: .\nC: RETR 3\nS: +OK\nS: .\nC: QUIT\nS: +OK\n";
+    for script in [ahead, one_by_one] {
+        let arrived = retrieve(script, &[5, 6, 0], PATIENCE).unwrap();
+        let texts = [(1, "one\r\n"), (2, "..two\r\n"), (3, "")];
+        let expected = texts.map(|(number, text)| (number, Arrival::AsListed, text.to_owned()));
+        assert_eq!(arrived, expected);
+    }
+}
+
+#[test]
+fn a_server_that_answers_out_of_order_is_asked_one_at_a_time() {
+    let script = login("PIPELINING")
+        + "C: RETR 1\nC: RETR 2\nS: +OK\nS: second\nS: .\nS: +OK\nS: one\nS: .\n\
+           C: RETR 1\nS: +OK\nS: one\nS: .\nC: RETR 2\nS: +OK\nS: second\nS: .\nC: QUIT\nS: +OK\n";
+    let arrived = retrieve(script, &[5, 8], PATIENCE).unwrap();
+    assert_eq!(arrived[0].1, Arrival::OutOfStep);
+    let texts: Vec<_> = arrived[1..]
+        .iter()
+        .map(|it| (it.0, &it.1, it.2.as_str()))
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            (1, &Arrival::AsListed, "one\r\n"),
+            (2, &Arrival::AsListed, "second\r\n")
+        ]
+    );
+}
+
+#[test]
+fn a_server_that_counts_otherwise_is_believed_when_it_says_so_twice() {
+    let script = login("PIPELINING")
+        + "C: RETR 1\nS: +OK\nS: one\nS: .\nC: RETR 1\nS: +OK\nS: one\nS: .\nC: QUIT\nS: +OK\n";
+    let arrived = retrieve(script, &[4], PATIENCE).unwrap();
+    assert_eq!(arrived[0].1, Arrival::OutOfStep);
+    let (listed, octets) = (Octets(4), Octets(5));
+    assert_eq!(arrived[1].1, Arrival::CountedOtherwise { listed, octets });
+}
+
+#[test]
+fn a_message_that_is_refused_leaves_the_others() {
+    let script = login("PIPELINING")
+        + "C: RETR 1\nC: RETR 2\nS: -ERR damaged\nS: +OK\nS: two\nS: .\nC: QUIT\nS: +OK\n";
+    let arrived = retrieve(script, &[5, 5], PATIENCE).unwrap();
+    assert!(matches!(&arrived[0].1, Arrival::Refused(status) if status.text == "damaged"));
+    assert_eq!(arrived[1].1, Arrival::AsListed);
+}
+
+#[test]
+fn a_server_that_deletes_what_is_retrieved_is_not_brought_to_it() {
+    let script = login("EXPIRE 0") + "C: RETR 1\nS: +OK\nS: one\nS: .\nWAIT\n";
+    assert_eq!(retrieve(script, &[5], PATIENCE).unwrap().len(), 1);
+}
+
+#[test]
+fn a_text_that_does_not_end_ends_soon() {
+    let script = login("") + "C: RETR 1\nS: +OK\nREPEAT more\\n\n";
+    let error = retrieve(script, &[10], PATIENCE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the server contradicts itself: message 1 has 10 octets by LIST, and does not end after 65556"
+    );
+}
+
+#[test]
+fn a_text_that_does_not_come_is_not_waited_for() {
+    let patience = Patience {
+        silence: Duration::from_millis(200),
+        ..PATIENCE
+    };
+    for reply in ["WAIT\n", "S: +OK\nRAW one\nWAIT\n"] {
+        let error = retrieve(login("") + "C: RETR 1\n" + reply, &[5], patience).unwrap_err();
+        assert!(matches!(error, ClientError::TooSlow { .. }), "{error}");
+    }
+    let error = retrieve(login("") + "C: RETR 1\nS: +OK\nS: half\n", &[9], PATIENCE).unwrap_err();
+    assert!(matches!(error, ClientError::Lost { .. }), "{error}");
+    assert!(error.may_pass());
+}
+
+#[test]
+fn long_texts_do_not_fit_beside_each_other_and_come_all_the_same() {
+    // The window is smaller than both: the second is asked for while the first comes.
+    let size = 3 << 20;
+    let line = "x".repeat(1022);
+    let text: String = format!("S: {line}\n").repeat(size / 1024);
+    let script = login("PIPELINING")
+        + "C: RETR 1\n"
+        + &format!("S: +OK\n{text}S: .\n")
+        + "C: RETR 2\n"
+        + &format!("S: +OK\n{text}S: .\n")
+        + "C: QUIT\nS: +OK\n";
+    let arrived = retrieve(script, &[size as u64; 2], PATIENCE).unwrap();
+    assert!(
+        arrived
+            .iter()
+            .all(|it| it.1 == Arrival::AsListed && it.2.len() == size)
+    );
+}

@@ -1,0 +1,62 @@
+//! What a maildrop holds already, so that an import that is run again goes on where it stopped.
+
+use std::collections::{HashMap, HashSet};
+
+use maildrop::Maildrops;
+use pop3::{MessageNumber, UniqueId};
+use sha2::{Digest as _, Sha256};
+
+use crate::failure::Failure;
+use crate::maildrop::{Owned, bar, open, read};
+
+/// What tells a message from every other: the SHA-256 of its stored form.
+pub(super) type Print = [u8; 32];
+
+/// The unique-ids that the maildrop holds, those of hidden messages too.
+pub(super) fn unique_ids(
+    maildrops: &Maildrops,
+    owned: &Owned,
+) -> Result<HashSet<UniqueId>, Failure> {
+    let open = open(maildrops, owned)?;
+    let listing = open.listing();
+    let numbers = (0..listing.len()).filter_map(MessageNumber::from_index);
+    Ok(numbers
+        .filter_map(|number| listing.unique_id(number))
+        .collect())
+}
+
+/// Takes one of these unique-ids, the wanted one if it is among them.
+pub(super) fn take(ids: &mut Vec<UniqueId>, wanted: Option<&UniqueId>) -> Option<UniqueId> {
+    let place = wanted.and_then(|wanted| ids.iter().position(|id| id == wanted));
+    match place {
+        Some(place) => Some(ids.swap_remove(place)),
+        None => ids.pop(),
+    }
+}
+
+/// The unique-ids under which the maildrop holds each message. A maildrop that has none is not opened, so that an
+/// import into a fresh account disturbs nobody.
+pub(super) fn by_print(
+    maildrops: &Maildrops,
+    owned: &Owned,
+) -> Result<HashMap<Print, Vec<UniqueId>>, Failure> {
+    let mut present: HashMap<Print, Vec<UniqueId>> = HashMap::new();
+    let open = open(maildrops, owned)?;
+    let listing = open.listing();
+    let bar = bar(
+        listing.len() as u64,
+        "{bar:30} {pos}/{len} messages that are there already",
+    );
+    for number in (0..listing.len()).filter_map(MessageNumber::from_index) {
+        let mut hash = Sha256::new();
+        read(&open, number, |stored| {
+            hash.update(stored);
+            Ok(())
+        })?;
+        let ids = present.entry(hash.finalize().into()).or_default();
+        ids.extend(listing.unique_id(number));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(present)
+}
