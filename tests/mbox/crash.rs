@@ -24,7 +24,8 @@ fn body(name: &str, octets: usize) -> Vec<u8> {
     let mut text =
         format!("Subject: {name}\r\n\r\nFrom here\r\n>From there\r\n\r\n..\r\n").into_bytes();
     while text.len() < octets {
-        text.extend_from_slice(format!("{name} {}\r\n", text.len()).as_bytes());
+        let left = "x".repeat((octets - text.len()).min(990));
+        text.extend_from_slice(format!("{name} {} {left}\r\n", text.len()).as_bytes());
     }
     text
 }
@@ -41,7 +42,7 @@ enum Step {
 const SCRIPT: &[Step] = &[
     Step::Deliver("first", 100),
     Step::Deliver("second", 900),
-    Step::Deliver("pieces", 200_000),
+    Step::Deliver("pieces", 140_000),
     Step::Deliver("fourth", 3000),
     Step::Foreign("from elsewhere"),
     // Something moves by less than it is long, and by more.
@@ -161,8 +162,13 @@ fn is_promised(found: &[Message], model: &Model, later: &[Vec<u8>], what: &str) 
         expected.retain(|(id, _)| !model.maybe_deleted.contains(id));
     }
     let mut found = found.iter();
-    for (id, text) in &expected {
+    let is_torn = model.maybe_delivered.is_some() && !later.is_empty();
+    for (place, (id, text)) in expected.iter().enumerate() {
         let (found_id, found_text) = found.next().unwrap_or_else(|| panic!("{what}: lost"));
+        if is_torn && place + 1 == expected.len() && found_text.starts_with(text) {
+            // Not even the postmark of what came after it is whole.
+            continue;
+        }
         assert!(found_text == text, "{what}: not the text");
         assert!(id.is_empty() || id == found_id, "{what}: not the unique-id");
     }
@@ -224,7 +230,12 @@ fn kill_at_every_call_and_at_every_call_of_the_recovery() {
         run(&disk, &mut model, false);
         disk.kill();
         judge(&disk.copy(), &model, &format!("kill {n}"));
-        // Every call of a recovery is too many where there is hardly anything to do.
+        if disk
+            .octets(".mrose.restante")
+            .is_none_or(|octets| octets.len() <= 8)
+        {
+            continue;
+        }
         for m in 0.. {
             let again = disk.copy();
             again.plan(Plan::Crash(m));

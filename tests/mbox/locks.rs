@@ -99,10 +99,13 @@ fn who_has_lost_the_lock_does_not_remove_that_of_another() {
     let ours = site(&disk);
     deliver(&ours, TEXT).unwrap();
     // While this one works, somebody takes its dotlock for a forgotten one and makes his own.
-    let other = disk.clone();
+    let (other, another) = (disk.clone(), disk.clone());
     disk.meanwhile(move || {
-        let _ = other.unlink("mrose.lock");
-        drop(other.create("mrose.lock").unwrap());
+        // The journal is opened first, then the dotlock is made, then the mbox is opened.
+        other.meanwhile(move || {
+            another.unlink("mrose.lock").unwrap();
+            drop(another.create("mrose.lock").unwrap());
+        });
     });
     deliver(&ours, TEXT).unwrap();
     assert!(disk.octets("mrose.lock").is_some());

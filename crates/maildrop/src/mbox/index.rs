@@ -223,7 +223,11 @@ pub(super) fn is_open_mmdf<S: ReadAt + ?Sized>(file: &S) -> io::Result<bool> {
     let mut lines = Lines::new(file);
     let mut is_open = false;
     while let Some(line) = lines.next()? {
-        is_open ^= line.head == MARK;
+        is_open = match line.head == MARK {
+            true => !is_open,
+            // Behind the end of a message: it was none.
+            false => is_open || !line.is_empty(),
+        };
     }
     Ok(is_open)
 }

@@ -211,7 +211,11 @@ impl<F: File> Text<F> {
         let before = out.len();
         let read = self.plain.read(out, patience).and_then(|progress| {
             self.verify()?;
-            Ok(progress)
+            let octets = self.plain.octets().filter(|_| progress == Progress::End);
+            match octets.is_none_or(|octets| octets == self.surveyed.measured.octets) {
+                true => Ok(progress),
+                false => Err(self.changed()),
+            }
         });
         if read.is_err() {
             out.truncate(before);
@@ -237,12 +241,16 @@ impl<F: File> Text<F> {
             Err(error) => return Err(TextError::Unavailable(error)),
         };
         if !is_same {
-            return Err(TextError::Damaged {
-                number: self.number,
-                what: "another program has changed the mbox meanwhile".into(),
-            });
+            return Err(self.changed());
         }
         self.verified_ns = Some(stat.changed_ns);
         Ok(())
+    }
+
+    fn changed(&self) -> TextError {
+        TextError::Damaged {
+            number: self.number,
+            what: "another program has changed the mbox meanwhile".into(),
+        }
     }
 }

@@ -102,7 +102,7 @@ impl Stored {
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) {
+    fn finish(self, out: &mut Vec<u8>) {
         if self.has_cr {
             out.push(b'\r');
         }
