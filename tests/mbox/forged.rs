@@ -162,7 +162,9 @@ proptest! {
             let texts = texts(&site);
             let has_lengths = matches!(variant, Variant::Mboxcl | Variant::Mboxcl2);
             if !has_lengths {
-                prop_assert_eq!(texts.len(), found + 1, "{:?}", variant);
+                // A mark of MMDF whose line had no end becomes one when it gets that: an empty message.
+                let most = found + 1 + usize::from(variant == Variant::Mmdf);
+                prop_assert!((found + 1..=most).contains(&texts.len()), "{:?}", variant);
                 prop_assert_eq!(texts.last().unwrap(), last, "{:?}", variant);
             }
             prop_assert!(disk.octets("mrose").unwrap().starts_with(&before));
