@@ -24,6 +24,8 @@ use pop3::{Deletions, MessageNumber, Part};
 
 const DROP: MaildropId = MaildropId(7);
 const DIRECTORY: &str = "RESTANTE_TEST_MBOX";
+/// Longer than any of them lives.
+const PROGRAM_ENDS: Duration = Duration::from_secs(120);
 
 struct OnePlace(PathBuf);
 
@@ -89,7 +91,9 @@ fn program_that_delivers() {
     let Some(directory) = directory() else { return };
     let ours = mboxes(&directory);
     let to = Addressee::unlimited(DROP, "mrose");
-    for n in 0.. {
+    // Not for ever, should the one that started it fail.
+    let begun = Instant::now();
+    for n in (0..).take_while(|_| begun.elapsed() < PROGRAM_ENDS) {
         let name = format!("ours-{}-{n}", std::process::id());
         let text = message(&name);
         let mut draft: Draft = maildrop::Maildrops::memory().draft();
@@ -110,7 +114,8 @@ fn program_that_delivers() {
 fn program_that_deletes() {
     let Some(directory) = directory() else { return };
     let ours = mboxes(&directory);
-    for n in 0_usize.. {
+    let begun = Instant::now();
+    for n in (0_usize..).take_while(|_| begun.elapsed() < PROGRAM_ENDS) {
         let Ok(session) = ours.open(DROP, &View::default()) else {
             continue;
         };
