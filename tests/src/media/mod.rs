@@ -142,6 +142,15 @@ impl SimDisk {
         state.octets(key).rot(change);
     }
 
+    /// As [`SimDisk::rot`], as another program does it: the file system's clock shows that it did.
+    pub fn rewrite(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        self.rot(path, change);
+        let mut state = self.state();
+        if let Ok(key) = state.names.file(path) {
+            state.octets(key).version += 1;
+        }
+    }
+
     /// As [`SimDisk::rot`], with every file that has no name.
     pub fn rot_unnamed(&self, change: impl Fn(&mut Vec<u8>)) {
         self.state().rot_unnamed(change);

@@ -9,6 +9,9 @@ use super::{Postmark, Variant};
 /// A message in the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Message {
+    /// Where what belongs to it begins: the line before its text, or the mark of MMDF. It ends where that of the
+    /// next one begins, or the file ends.
+    pub start: u64,
     /// Where its text is, without the postmark before it and the empty line behind it.
     pub text: Range<u64>,
     /// What the line before it says. Only MMDF does without.
@@ -64,10 +67,11 @@ struct Found {
 }
 
 impl Found {
-    fn begins(start: u64, postmark: Option<Postmark>) -> Self {
+    fn begins(line: &Line, postmark: Option<Postmark>) -> Self {
         Self {
             message: Message {
-                text: start..start,
+                start: line.start,
+                text: line.end..line.end,
                 postmark,
             },
             is_about_notes: false,
@@ -101,7 +105,7 @@ impl Found {
 }
 
 /// The value of a header field of this name.
-fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (found, rest) = line.split_at_checked(name.len())?;
     let value = rest.strip_prefix(b":")?;
     found.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
@@ -119,7 +123,7 @@ fn behind_postmarks<S: ReadAt + ?Sized>(
     while let Some(line) = lines.next()? {
         if let (Some(end), Some(postmark)) = (before, Postmark::parse(&line.head)) {
             close(&mut all, end);
-            all.push(Found::begins(line.end, Some(postmark)));
+            all.push(Found::begins(&line, Some(postmark)));
             before = Some(line.end);
             continue;
         }
@@ -183,7 +187,7 @@ fn between_marks<S: ReadAt + ?Sized>(lines: &mut Lines<'_, S>) -> Result<Vec<Fou
     let mut is_open = false;
     while let Some(line) = lines.next()? {
         match (is_open, line.head == MARK) {
-            (false, true) => all.push(Found::begins(line.end, None)),
+            (false, true) => all.push(Found::begins(&line, None)),
             (true, true) => close(&mut all, line.start),
             (false, false) if line.is_empty() => continue,
             (false, false) if all.is_empty() => return Err(IndexError::NoMbox(line.start)),
@@ -210,8 +214,34 @@ fn between_marks<S: ReadAt + ?Sized>(lines: &mut Lines<'_, S>) -> Result<Vec<Fou
     Ok(all)
 }
 
+/// Whether the last message of an MMDF file has no end, as soon as its last line has one.
+///
+/// # Errors
+///
+/// What the system says.
+pub(super) fn is_open_mmdf<S: ReadAt + ?Sized>(file: &S) -> io::Result<bool> {
+    let mut lines = Lines::new(file);
+    let mut is_open = false;
+    while let Some(line) = lines.next()? {
+        // The last line gets an end before anything comes behind it, and a CR is part of that then.
+        let is_last = line.end - line.start == line.head.len() as u64;
+        let is_mark = line.head == MARK
+            || (is_last
+                && line
+                    .head
+                    .strip_suffix(b"\r")
+                    .is_some_and(|head| head == MARK));
+        is_open = match is_mark {
+            true => !is_open,
+            // Behind the end of a message: it was none.
+            false => is_open || !line.is_empty(),
+        };
+    }
+    Ok(is_open)
+}
+
 /// Before and behind each message of MMDF.
-const MARK: &[u8] = &[1; 4];
+pub(super) const MARK: &[u8] = &[1; 4];
 
 /// What the first message of a file is about, if it is a note of programs for themselves.
 const NOTE: &[u8] = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA";

@@ -3,17 +3,31 @@
 //! There are several dialects, which a file does not name ([`Variant`]): they differ in how a line of a
 //! message that looks like a postmark is told from one. [`index()`] finds the messages of a file, and
 //! [`Shown`] makes of each what a client shall see of it: without the quoting, and without the header
-//! fields in which programs keep notes of their own.
+//! fields in which programs keep notes of their own. [`Mboxes`] serves such files and delivers to them,
+//! beside those programs.
 
+mod commit;
+mod deliver;
 mod index;
+mod journal;
 mod lines;
+mod locks;
 mod postmark;
+mod recover;
+mod session;
 mod shown;
+mod store;
+mod survey;
+mod written;
 
 pub use index::{IndexError, Message, index};
 pub use lines::ReadAt;
+pub use locks::Locking;
 pub use postmark::Postmark;
+pub use session::{Session, Text};
 pub use shown::Shown;
+pub use store::{Mboxes, Settings};
+pub use survey::Names;
 
 /// A dialect of mbox.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -30,6 +30,68 @@ impl Postmark {
     }
 }
 
+impl Postmark {
+    /// The line, with its end, as `asctime` has it since ever, in UTC. What would not be one word of a sender's
+    /// name is.
+    pub(super) fn line(&self) -> Vec<u8> {
+        let seconds = self.received_us.div_euclid(1_000_000).clamp(0, SECONDS_MAX);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        let weekday = name(WEEKDAYS, (days + 4) % 7);
+        let (year, month, day) = date_of(days);
+        let month = name(MONTHS, month - 1);
+        let (hours, minutes, second) = (second / 3600, second / 60 % 60, second % 60);
+        let date =
+            format!("{weekday} {month} {day:2} {hours:02}:{minutes:02}:{second:02} {year:04}");
+        let sender = match &*self.sender {
+            [] => NOBODY,
+            long => &long[..long.len().min(SENDER_OCTETS_MAX)],
+        };
+        let is_apart = |octet: &u8| octet.is_ascii_whitespace() || octet.is_ascii_control();
+        let word = sender
+            .iter()
+            .map(|octet| if is_apart(octet) { b'_' } else { *octet });
+        let mut line = b"From ".to_vec();
+        line.extend(word);
+        line.push(b' ');
+        line.extend_from_slice(date.as_bytes());
+        line.push(b'\n');
+        line
+    }
+
+    /// Who has sent the message: nobody, if it is one that machines write.
+    pub(super) fn sender(&self) -> &[u8] {
+        match self.sender == NOBODY {
+            true => b"",
+            false => &self.sender,
+        }
+    }
+}
+
+/// Whom an mbox names where there is no sender.
+const NOBODY: &[u8] = b"MAILER-DAEMON";
+/// As long as any path that SMTP has (RFC 5321 §4.5.3.1.3), twice.
+const SENDER_OCTETS_MAX: usize = 512;
+/// The end of the year 9999.
+const SECONDS_MAX: i64 = 253_402_300_799;
+
+fn name(names: &[u8], place: i64) -> &str {
+    let from = usize::try_from(place).unwrap_or(0) * 3;
+    let name = names.get(from..from + 3).unwrap_or_default();
+    std::str::from_utf8(name).unwrap_or_default()
+}
+
+/// Year, month and day of a day since 1970, which is not before.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    // No year is longer than 366 days, and few are shorter by more than one.
+    let mut year = 1970 + days / 366;
+    while days_since_1970(year + 1, 1, 1) <= days {
+        year += 1;
+    }
+    let is_begun = |month: &i64| days_since_1970(year, *month, 1) <= days;
+    let month = (1..=12).take_while(is_begun).last().unwrap_or(1);
+    (year, month, days - days_since_1970(year, month, 1) + 1)
+}
+
 /// Words and where they begin.
 fn words(line: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
@@ -155,6 +217,37 @@ mod tests {
         }
         let mark = Postmark::parse(b"From a b c Mon Nov 23 08:24:39 2026").unwrap();
         assert_eq!(mark.sender, b"a b c");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for (seconds, date) in [
+            (0, "Thu Jan  1 00:00:00 1970"),
+            (951_825_600, "Tue Feb 29 12:00:00 2000"),
+            (946_684_799, "Fri Dec 31 23:59:59 1999"),
+            (1_795_422_279, "Mon Nov 23 08:24:39 2026"),
+            (SECONDS_MAX, "Fri Dec 31 23:59:59 9999"),
+        ] {
+            let mark = Postmark {
+                sender: b"a b\n@c".to_vec(),
+                received_us: seconds * 1_000_000,
+            };
+            let line = mark.line();
+            assert_eq!(line, format!("From a_b_@c {date}\n").as_bytes());
+            let read = Postmark::parse(&line).unwrap();
+            assert_eq!(read.received_us, mark.received_us);
+        }
+        let nobody = Postmark {
+            sender: Vec::new(),
+            received_us: 0,
+        };
+        assert_eq!(Postmark::parse(&nobody.line()).unwrap().sender(), b"");
+        let endless = Postmark {
+            sender: vec![b'x'; 5000],
+            received_us: i64::MAX,
+        };
+        assert!(endless.line().len() < 600);
+        assert!(Postmark::parse(&endless.line()).is_some());
     }
 
     #[test]

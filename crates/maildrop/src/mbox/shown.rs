@@ -62,8 +62,13 @@ impl Shown {
 
     /// Looks at the beginning of a line; `is_all`: there is no more of it.
     fn judge(&mut self, is_all: bool, out: &mut Vec<u8>) {
-        let known = match self.is_in_body {
-            true => self.judge_text(is_all, out),
+        // No field begins with a `>`: it is quoted there as in the body.
+        let is_text = self.is_in_body || (self.unquotes && self.head.first() == Some(&b'>'));
+        let known = match is_text {
+            true => {
+                self.is_hidden = false;
+                self.judge_text(is_all, out)
+            }
             false => self.judge_field(is_all),
         };
         let Some(Verdict { goes_out, from }) = known else {
@@ -137,10 +142,10 @@ struct Verdict {
 }
 
 /// What is quoted.
-const FROM: &[u8] = b"From ";
+pub(super) const FROM: &[u8] = b"From ";
 
 /// Notes of mail programs about a message, which are theirs and not the sender's.
-const HIDDEN: &[&[u8]] = &[
+pub(super) const HIDDEN: &[&[u8]] = &[
     b"Status",
     b"X-Status",
     b"X-Keywords",
@@ -151,7 +156,7 @@ const HIDDEN: &[&[u8]] = &[
 ];
 
 /// Longer than the name of any hidden field.
-const HEAD_OCTETS_MAX: usize = 64;
+pub(super) const HEAD_OCTETS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -34,7 +34,7 @@ pub struct Stat {
     pub changed_ns: i128,
 }
 
-/// The locks of a maildrop's file, held between processes: one octet each, from 0 on.
+/// The locks of a maildrop's file, held between processes: one octet each, from 0 on, or all of them.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Lock {
     /// Byte 0: a session reads and deletes.
@@ -45,6 +45,9 @@ pub enum Lock {
     Tidying,
     /// Byte 3: a session waits for housekeeping to give way.
     Waiting,
+    /// Every octet that there is or will be: who locks any part of a file as POSIX has it, as programs do
+    /// that share an mbox, waits for this one, and it for them. No file has this lock and others.
+    Whole,
 }
 
 /// A directory tree. A path is `""` (the root) or names joined by `/`.

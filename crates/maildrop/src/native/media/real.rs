@@ -417,16 +417,19 @@ impl File for RealFile {
 }
 
 fn set_lock(fd: &OwnedFd, lock: Lock, kind: libc::c_int) -> nix::Result<()> {
+    // No length: up to the end, wherever that will be.
+    let (l_start, l_len) = match lock {
+        Lock::Session => (0, 1),
+        Lock::Append => (1, 1),
+        Lock::Tidying => (2, 1),
+        Lock::Waiting => (3, 1),
+        Lock::Whole => (0, 0),
+    };
     let range = libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: match lock {
-            Lock::Session => 0,
-            Lock::Append => 1,
-            Lock::Tidying => 2,
-            Lock::Waiting => 3,
-        },
-        l_len: 1,
+        l_start,
+        l_len,
         l_pid: 0,
     };
     loop {
