@@ -1,6 +1,7 @@
 //! An mbox on a simulated disk, and those who use it.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ impl Places<SimDisk> for OnePlace {
             }),
             false => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    fn path(&self, _: MaildropId) -> Option<PathBuf> {
+        None
     }
 
     fn ids(&self) -> io::Result<Vec<MaildropId>> {

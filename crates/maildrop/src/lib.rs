@@ -48,6 +48,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mbox::Mboxes;
 use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing};
 
 pub use draft::{Delivered, Draft, Envelope, Measure, flags};
@@ -75,6 +76,8 @@ pub enum Maildrops {
     Native(Native),
     /// Maildirs where they are, beside the programs that use them.
     Maildir(Arc<Maildirs<RealDisk>>),
+    /// Mboxes where they are, likewise. Texts that are too large for memory wait on the disk.
+    Mbox(Arc<Mboxes<RealDisk>>, Arc<RealDisk>),
 }
 
 /// The native store on the real disk.
@@ -120,6 +123,7 @@ impl Maildrops {
             Self::Memory(_) => Draft::new(None),
             Self::Native(native) => native.store.draft(),
             Self::Maildir(maildirs) => maildirs.draft(),
+            Self::Mbox(_, drafts) => Draft::new(Some(Arc::clone(drafts))),
         }
     }
 
@@ -144,6 +148,7 @@ impl Maildrops {
             Self::Memory(memory) => memory.deliver(to, draft, measure, envelope),
             Self::Native(native) => native.store.deliver(to, draft, measure, envelope),
             Self::Maildir(maildirs) => maildirs.deliver(to, draft, measure, envelope),
+            Self::Mbox(mboxes, _) => mboxes.deliver(to, draft, measure, envelope),
         }
     }
 
@@ -158,6 +163,7 @@ impl Maildrops {
             Self::Memory(memory) => memory.fits(to, octets),
             Self::Native(native) => native.store.fits(to, octets),
             Self::Maildir(maildirs) => maildirs.fits(to, octets),
+            Self::Mbox(mboxes, _) => mboxes.fits(to, octets),
         }
     }
 
@@ -181,6 +187,7 @@ impl Maildrops {
             Self::Memory(memory) => Opened::Memory(memory.open(id, view)?),
             Self::Native(native) => Opened::Native(native.store.open_view(id, view)?),
             Self::Maildir(maildirs) => Opened::Maildir(maildirs.open(id, view)?),
+            Self::Mbox(mboxes, _) => Opened::Mbox(mboxes.open(id, view)?),
         }))
     }
 
@@ -194,7 +201,7 @@ impl Maildrops {
         let opened = match self {
             Self::Memory(memory) => memory.open(id, view).map(Opened::Memory),
             Self::Native(native) => native.store.open_at_hand(id, view)?.map(Opened::Native),
-            Self::Maildir(_) => return None,
+            Self::Maildir(_) | Self::Mbox(..) => return None,
         };
         Some(opened.map(OpenMaildrop))
     }
@@ -210,6 +217,7 @@ impl Maildrops {
             Self::Memory(_) => Ok(()),
             Self::Native(native) => native.store.tidy(id),
             Self::Maildir(maildirs) => maildirs.tidy(id),
+            Self::Mbox(..) => Ok(()),
         }
     }
 
@@ -224,6 +232,7 @@ impl Maildrops {
             Self::Memory(memory) => Ok(memory.expire(id, before_us)),
             Self::Native(native) => native.store.expire(id, before_us),
             Self::Maildir(maildirs) => maildirs.expire(id, before_us),
+            Self::Mbox(mboxes, _) => mboxes.expire(id, before_us),
         }
     }
 
@@ -234,7 +243,7 @@ impl Maildrops {
     /// What the disk says, or `InvalidData` with what is wrong with the file.
     pub fn deleted(&self, id: MaildropId) -> io::Result<Vec<Deleted>> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => Ok(Vec::new()),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Ok(Vec::new()),
             Self::Native(native) => native.store.deleted(id),
         }
     }
@@ -247,7 +256,7 @@ impl Maildrops {
     /// What the disk says; nothing has come back then.
     pub fn undelete(&self, id: MaildropId, uids: &[u64]) -> io::Result<Vec<u64>> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => Ok(Vec::new()),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Ok(Vec::new()),
             Self::Native(native) => native.store.undelete(id, uids),
         }
     }
@@ -261,7 +270,7 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => Ok(memory.hidden(id)),
             Self::Native(native) => native.store.hidden(id),
-            Self::Maildir(_) => Ok(Vec::new()),
+            Self::Maildir(_) | Self::Mbox(..) => Ok(Vec::new()),
         }
     }
 
@@ -275,7 +284,7 @@ impl Maildrops {
         match self {
             Self::Memory(memory) => Ok(memory.unhide(id, uids)),
             Self::Native(native) => native.store.unhide(id, uids),
-            Self::Maildir(_) => Ok(Vec::new()),
+            Self::Maildir(_) | Self::Mbox(..) => Ok(Vec::new()),
         }
     }
 
@@ -291,7 +300,7 @@ impl Maildrops {
             Self::Memory(memory) => memory.erase(id),
             Self::Native(native) => native.store.erase(id),
             // They were there before the account, and others use them.
-            Self::Maildir(_) => Ok(()),
+            Self::Maildir(_) | Self::Mbox(..) => Ok(()),
         }
     }
 
@@ -303,7 +312,7 @@ impl Maildrops {
     /// disk says; the maildrop is as it was then.
     pub fn compact(&self, id: MaildropId) -> io::Result<Compacted> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => Ok(Compacted::default()),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Ok(Compacted::default()),
             Self::Native(native) => native.store.compact(id),
         }
     }
@@ -316,7 +325,7 @@ impl Maildrops {
     /// What the disk says.
     pub fn rename(&self, id: MaildropId, account: &str) -> io::Result<()> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => Ok(()),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Ok(()),
             Self::Native(native) => native.store.rename(id, account),
         }
     }
@@ -328,7 +337,7 @@ impl Maildrops {
     /// What the disk says; what could be set aside is.
     pub fn refill_reserve(&self) -> io::Result<()> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => Ok(()),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Ok(()),
             Self::Native(native) => native.store.refill_reserve(),
         }
     }
@@ -341,7 +350,7 @@ impl Maildrops {
     /// What the disk says.
     pub fn spend_reserve(&self, purpose: &str) -> io::Result<bool> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => Ok(false),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Ok(false),
             Self::Native(native) => native.store.spend_reserve(purpose),
         }
     }
@@ -363,6 +372,7 @@ impl Maildrops {
             Self::Memory(memory) => Ok(memory.ids()),
             Self::Native(native) => native.store.ids(),
             Self::Maildir(maildirs) => maildirs.ids(),
+            Self::Mbox(mboxes, _) => mboxes.ids(),
         }
     }
 
@@ -385,6 +395,7 @@ impl Maildrops {
             }
             Self::Native(native) => native.store.summary(id),
             Self::Maildir(maildirs) => maildirs.summary(id),
+            Self::Mbox(mboxes, _) => mboxes.summary(id),
         }
     }
 
@@ -393,6 +404,7 @@ impl Maildrops {
         match self {
             Self::Memory(_) => None,
             Self::Maildir(maildirs) => maildirs.path(id),
+            Self::Mbox(mboxes, _) => mboxes.path(id),
             Self::Native(native) => Some(native.data.join(Store::<RealDisk>::path_of(id))),
         }
     }
@@ -415,6 +427,10 @@ impl Maildrops {
                 messages: maildirs.summary(id)?.messages,
                 ..Verified::default()
             }),
+            Self::Mbox(mboxes, _) => Ok(Verified {
+                messages: mboxes.summary(id)?.messages,
+                ..Verified::default()
+            }),
         }
     }
 
@@ -432,7 +448,7 @@ impl Maildrops {
         progress: &mut dyn FnMut(u64),
     ) -> io::Result<Option<BackedUp>> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Err(io::ErrorKind::Unsupported.into()),
             Self::Native(native) => native.store.back_up(id, backup, progress),
         }
     }
@@ -451,7 +467,7 @@ impl Maildrops {
         run: Run,
     ) -> Result<Restored, OpenError> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) => {
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => {
                 Err(OpenError::Unavailable(io::ErrorKind::Unsupported.into()))
             }
             Self::Native(native) => native.store.restore(id, backup, run),
@@ -466,6 +482,7 @@ enum Opened {
     Memory(memory::Session),
     Native(native::Session<RealDisk>),
     Maildir(maildir::Session<RealDisk>),
+    Mbox(mbox::Session<RealDisk>),
 }
 
 impl OpenMaildrop {
@@ -475,6 +492,7 @@ impl OpenMaildrop {
             Opened::Memory(session) => session.listing(),
             Opened::Native(session) => session.listing(),
             Opened::Maildir(session) => session.listing(),
+            Opened::Mbox(session) => session.listing(),
         }
     }
 
@@ -488,6 +506,7 @@ impl OpenMaildrop {
             Opened::Memory(session) => Source::Memory(session.text(number, part)?),
             Opened::Native(session) => Source::Native(session.text(number, part)?),
             Opened::Maildir(session) => Source::Maildir(session.text(number, part)?),
+            Opened::Mbox(session) => Source::Mbox(session.text(number, part)?),
         }))
     }
 
@@ -502,6 +521,7 @@ impl OpenMaildrop {
             Opened::Memory(session) => session.envelope(number),
             Opened::Native(session) => session.text(number, Part::Whole)?.envelope(),
             Opened::Maildir(session) => session.envelope(number),
+            Opened::Mbox(session) => session.envelope(number),
         }
     }
 
@@ -510,7 +530,7 @@ impl OpenMaildrop {
         match &self.0 {
             Opened::Memory(session) => session.is_hidden(number),
             Opened::Native(session) => session.is_hidden(number),
-            Opened::Maildir(_) => false,
+            Opened::Maildir(_) | Opened::Mbox(_) => false,
         }
     }
 
@@ -525,6 +545,7 @@ impl OpenMaildrop {
             Opened::Memory(session) => Ok(session.hide(messages)),
             Opened::Native(session) => session.hide(messages),
             Opened::Maildir(_) => Err(CommitError::Unavailable(io::ErrorKind::Unsupported.into())),
+            Opened::Mbox(session) => session.hide(messages),
         }
     }
 
@@ -539,6 +560,7 @@ impl OpenMaildrop {
             Opened::Memory(session) => session.commit(deletions),
             Opened::Native(session) => session.commit(deletions),
             Opened::Maildir(session) => session.commit(deletions),
+            Opened::Mbox(session) => session.commit(deletions),
         }
     }
 }
@@ -571,6 +593,7 @@ enum Source {
     Memory(memory::Text),
     Native(native::Text<native::media::RealFile>),
     Maildir(maildir::Text<RealDisk>),
+    Mbox(mbox::Text<native::media::RealFile>),
 }
 
 impl Text {
@@ -584,6 +607,7 @@ impl Text {
             Source::Memory(text) => text.read(out, patience),
             Source::Native(text) => text.read(out, patience),
             Source::Maildir(text) => text.read(out, patience),
+            Source::Mbox(text) => text.read(out, patience),
         }
     }
 
@@ -593,13 +617,14 @@ impl Text {
             Source::Memory(text) => text.octets(),
             Source::Native(text) => text.octets(),
             Source::Maildir(text) => text.octets(),
+            Source::Mbox(text) => text.octets(),
         }
     }
 
     /// Whether [`Text::peek`] may ever show anything of it.
     pub fn is_peekable(&self) -> bool {
         match &self.0 {
-            Source::Memory(_) | Source::Maildir(_) => false,
+            Source::Memory(_) | Source::Maildir(_) | Source::Mbox(_) => false,
             Source::Native(text) => text.is_peekable(),
         }
     }
@@ -613,7 +638,7 @@ impl Text {
     /// read again when it has.
     pub fn peek(&mut self, room: &mut [u8]) -> Option<Peeked> {
         match &mut self.0 {
-            Source::Memory(_) | Source::Maildir(_) => None,
+            Source::Memory(_) | Source::Maildir(_) | Source::Mbox(_) => None,
             Source::Native(text) => text.peek(room),
         }
     }
@@ -621,7 +646,7 @@ impl Text {
     /// Takes so many of the octets that [`Text::peek`] has shown off the text.
     pub fn advance(&mut self, octets: usize) {
         match &mut self.0 {
-            Source::Memory(_) | Source::Maildir(_) => {}
+            Source::Memory(_) | Source::Maildir(_) | Source::Mbox(_) => {}
             Source::Native(text) => text.advance(octets),
         }
     }

@@ -1,4 +1,4 @@
-//! Where the Maildirs of accounts are: a path of the configuration with the account's name in it.
+//! Where the Maildirs or mboxes of accounts are: a path of the configuration with the account's name in it.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,15 +8,39 @@ use maildrop::{Absent, MaildropId, Place, Places, RealDisk};
 
 use crate::config::PathTemplate;
 
-/// Finds a Maildir by the account that owns it.
+/// Finds a maildrop by the account that owns it.
 pub(crate) struct Homes {
     accounts: Accounts,
     path: PathTemplate,
+    kind: Kind,
+}
+
+/// What the path leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Directory,
+    File,
 }
 
 impl Homes {
-    pub(crate) fn new(accounts: Accounts, path: PathTemplate) -> Self {
-        Self { accounts, path }
+    /// Where each maildrop is a directory.
+    pub(crate) fn of_directories(accounts: Accounts, path: PathTemplate) -> Self {
+        let kind = Kind::Directory;
+        Self {
+            accounts,
+            path,
+            kind,
+        }
+    }
+
+    /// Where each maildrop is a file, in a directory that may be everybody's.
+    pub(crate) fn of_files(accounts: Accounts, path: PathTemplate) -> Self {
+        let kind = Kind::File;
+        Self {
+            accounts,
+            path,
+            kind,
+        }
     }
 
     fn look_up(&self, id: MaildropId) -> io::Result<PathBuf> {
@@ -24,7 +48,7 @@ impl Homes {
         let account = account.ok_or(io::ErrorKind::NotFound)?;
         // An account's name is no path: it has no `/`, and neither is nor begins with a dot.
         self.path.path(&account).ok_or_else(|| {
-            let what = format!("{account} has no domain, which the path of [maildir] asks for");
+            let what = format!("{account} has no domain, which the path of its maildrop asks for");
             io::Error::new(io::ErrorKind::InvalidInput, what)
         })
     }
@@ -33,14 +57,18 @@ impl Homes {
 impl Places<RealDisk> for Homes {
     fn find(&self, id: MaildropId, absent: Absent) -> io::Result<Place<RealDisk>> {
         let path = self.look_up(id)?;
-        let disk = match absent {
-            Absent::IsMade => RealDisk::directory(&path)?,
-            Absent::Fails => RealDisk::existing(&path)?,
+        let (directory, file) = match self.kind {
+            Kind::Directory => (Some(&*path), None),
+            Kind::File => (path.parent(), path.file_name()),
         };
-        Ok(Place {
-            disk,
-            file: String::new(),
-        })
+        let directory = directory.ok_or(io::ErrorKind::InvalidInput)?;
+        let disk = match absent {
+            Absent::IsMade => RealDisk::directory(directory)?,
+            Absent::Fails => RealDisk::existing(directory)?,
+        };
+        // The path is made of text.
+        let file = file.unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Place { disk, file })
     }
 
     fn path(&self, id: MaildropId) -> Option<PathBuf> {

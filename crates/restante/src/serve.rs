@@ -204,7 +204,7 @@ fn restart_needed(old: &Config, new: &Config) -> impl Iterator<Item = &'static s
             store.allow_volatile != opened.allow_volatile,
         ),
         ("maildrop.unique_id", store.unique_id != opened.unique_id),
-        ("maildir", new.maildirs != old.maildirs),
+        ("maildrop.store", new.in_place != old.in_place),
     ]
     .into_iter()
     .filter_map(|(key, changed)| changed.then_some(key))

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use auth::{Accounts, AccountsError};
+use maildrop::mbox::Mboxes;
 use maildrop::{Maildirs, Maildrops, RealDisk};
 
-use crate::config::{Config, MaildirPlaces};
+use crate::config::{Config, Form, InPlace};
 use crate::failure::{Code, Failure};
 use crate::homes::Homes;
 use crate::output;
@@ -144,15 +145,23 @@ pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
         );
         Failure::from_text(Code::Unavailable, &text)
     };
-    match &config.maildirs {
-        None => Maildrops::native(&config.data, &config.store).map_err(|error| unusable(&error)),
-        Some(MaildirPlaces { path, settings }) => {
-            let drafts = RealDisk::new(&config.data).map_err(|error| unusable(&error))?;
-            let homes = Homes::new(Accounts::open(&config.data)?, path.clone());
-            let maildirs = Maildirs::new(Arc::new(homes), Arc::new(drafts), settings.clone());
-            Ok(Maildrops::Maildir(Arc::new(maildirs)))
+    let Some(InPlace { path, form }) = &config.in_place else {
+        return Maildrops::native(&config.data, &config.store).map_err(|error| unusable(&error));
+    };
+    let drafts = Arc::new(RealDisk::new(&config.data).map_err(|error| unusable(&error))?);
+    let accounts = Accounts::open(&config.data)?;
+    Ok(match form {
+        Form::Maildirs(settings) => {
+            let homes = Arc::new(Homes::of_directories(accounts, path.clone()));
+            let maildirs = Maildirs::new(homes, drafts, settings.clone());
+            Maildrops::Maildir(Arc::new(maildirs))
         }
-    }
+        Form::Mboxes(settings) => {
+            let homes = Arc::new(Homes::of_files(accounts, path.clone()));
+            let mboxes = Mboxes::new(homes, settings.clone());
+            Maildrops::Mbox(Arc::new(mboxes), drafts)
+        }
+    })
 }
 
 impl From<AccountsError> for Failure {

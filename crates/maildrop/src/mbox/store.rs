@@ -3,6 +3,7 @@
 //! What is promised of them, and what the format cannot keep, is in docs/mbox.md.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::quota::{Addressee, Quota};
 use crate::view::View;
 
 /// What the programs of a site have agreed upon, and how long to wait for them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// The dialect.
     pub variant: Variant,
@@ -173,16 +174,9 @@ impl<D: Disk> Mboxes<D> {
         self.places.ids()
     }
 
-    /// Refuses: the file is not ours alone, and whoever removes a user removes it.
-    ///
-    /// # Errors
-    ///
-    /// Always `Unsupported`.
-    pub fn erase(&self, id: MaildropId) -> io::Result<()> {
-        let what = format!(
-            "the mbox of maildrop {id} is shared with other programs; remove the file itself if it shall go"
-        );
-        Err(io::Error::new(io::ErrorKind::Unsupported, what))
+    /// As [`crate::Maildrops::path`].
+    pub fn path(&self, id: MaildropId) -> Option<PathBuf> {
+        self.places.path(id)
     }
 
     pub(super) fn waiting(&self) -> Waiting {

@@ -2,14 +2,14 @@
 
 use auth::{Disposition, Network, TokenSettings};
 use delivery::QuotaExceeded;
-use maildrop::UniqueIds;
+use maildrop::{UniqueIds, mbox};
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
 use server::{
     Access, ClientAccount, ClientCertificates, FrontEndTls, FrontEnds, PlaintextLogin, Protocol,
 };
 
-use crate::config::{Config, MaildirPlaces, say_duration, say_kept};
+use crate::config::{Config, Form, InPlace, say_duration, say_kept};
 use crate::failure::Failure;
 use crate::output::{count, octets, say};
 
@@ -80,9 +80,12 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
         )?;
     }
     access(&server.access)?;
-    let store = match &config.maildirs {
-        Some(MaildirPlaces { path, .. }) => format!("Maildirs in place, {path}"),
+    let store = match &config.in_place {
         None => "native".to_owned(),
+        Some(InPlace { path, form }) => match form {
+            Form::Maildirs(_) => format!("Maildirs in place, {path}"),
+            Form::Mboxes(_) => format!("mboxes in place, {path}"),
+        },
     };
     row("store", &store)?;
     keeping(config)?;
@@ -261,18 +264,8 @@ fn keeping(config: &Config) -> Result<(), Failure> {
         "sweeps",
         &format!("every {}", say_duration(keeping.sweep_interval)),
     )?;
-    if let Some(MaildirPlaces { settings, .. }) = &config.maildirs {
-        return row(
-            "unique-ids",
-            match settings.unique_ids {
-                UniqueIds::Auto(_) => {
-                    "those of dovecot-uidlist or courierpop3dsizelist, else the names of the files"
-                }
-                UniqueIds::Dovecot(_) => "those of dovecot-uidlist",
-                UniqueIds::Courier => "those of courierpop3dsizelist",
-                UniqueIds::Files => "the names of the files",
-            },
-        );
+    if let Some(InPlace { form, .. }) = &config.in_place {
+        return row("unique-ids", said_by(form));
     }
     row("unique-ids", &config.unique_id)?;
     row(
@@ -285,4 +278,27 @@ fn keeping(config: &Config) -> Result<(), Failure> {
             ),
         },
     )
+}
+
+/// Who says what messages are called that other programs see as well.
+fn said_by(form: &Form) -> &'static str {
+    match form {
+        Form::Maildirs(settings) => match settings.unique_ids {
+            UniqueIds::Auto(_) => {
+                "those of dovecot-uidlist or courierpop3dsizelist, else the names of the files"
+            }
+            UniqueIds::Dovecot(_) => "those of dovecot-uidlist",
+            UniqueIds::Courier => "those of courierpop3dsizelist",
+            UniqueIds::Files => "the names of the files",
+        },
+        Form::Mboxes(settings) => match settings.names {
+            mbox::Names::Own => "hashes of the messages",
+            mbox::Names::XUidl => {
+                "those of X-UIDL, which whoever writes into the files is trusted for"
+            }
+            mbox::Names::XUid => {
+                "those of X-UID, which whoever writes into the files is trusted for"
+            }
+        },
+    }
 }

@@ -18,6 +18,7 @@ pub(super) enum Kind {
     #[default]
     Native,
     Maildir,
+    Mbox,
 }
 
 /// What the table says.
@@ -35,8 +36,9 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
     let kind = section.parsed(document, "store", |text| match text {
         "native" => Ok(Kind::Native),
         "maildir" => Ok(Kind::Maildir),
-        "mbox" | "cluster" => Err(format!("this store {LATER}; write store = \"native\"")),
-        other => Err(one_of(other, &["native", "maildir"])),
+        "mbox" => Ok(Kind::Mbox),
+        "cluster" => Err(format!("this store {LATER}; write store = \"native\"")),
+        other => Err(one_of(other, &["native", "maildir", "mbox"])),
     });
     let lock_wait = section
         .parsed(document, "lock_wait", |text| {

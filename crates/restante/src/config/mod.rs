@@ -7,12 +7,13 @@ mod auth;
 mod client_certificates;
 mod document;
 mod front_ends;
+mod in_place;
 mod keeping;
 mod listeners;
-mod maildir;
 mod oauth;
 mod pop3;
 mod read;
+mod template;
 mod values;
 
 use std::fs;
@@ -28,7 +29,8 @@ use crate::failure::{Code, Failure};
 use crate::output::{self, note};
 
 pub(crate) use document::{Level, Problem};
-pub(crate) use maildir::{MaildirPlaces, PathTemplate};
+pub(crate) use in_place::{Form, InPlace};
+pub(crate) use template::PathTemplate;
 pub(crate) use values::{EXPIRE_DAYS_MAX, octets, quota, say_duration, say_kept};
 
 /// Where the configuration lies unless somebody says otherwise.
@@ -59,8 +61,8 @@ pub(crate) struct Config {
     pub(crate) server: server::Config,
     /// What the store is told when it is opened.
     pub(crate) store: NativeSettings,
-    /// Where mail is kept as Maildirs; none: below the data directory.
-    pub(crate) maildirs: Option<MaildirPlaces>,
+    /// Where mail is kept that other programs use as well; none: below the data directory.
+    pub(crate) in_place: Option<InPlace>,
     /// The form of new unique-ids, as it was written.
     pub(crate) unique_id: String,
     /// Whether SCRAM verifiers are stored.

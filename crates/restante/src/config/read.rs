@@ -8,7 +8,7 @@ use server::{Limits, Tls};
 use toml::de::{DeTable, DeValue};
 
 use super::document::{At, Document, Section, TOP, nearest};
-use super::{Config, Level, LogFormat, Problem, auth, keeping, listeners, maildir, pop3, values};
+use super::{Config, Level, LogFormat, Problem, auth, in_place, keeping, listeners, pop3, values};
 
 /// What every key that is not built yet is told.
 pub(super) const LATER: &str = "is not available in this version";
@@ -51,11 +51,12 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     let tls_table = top.table(document, "tls");
     let maildrop_table = top.table(document, "maildrop");
     let maildir_table = top.table(document, "maildir");
+    let mbox_table = top.table(document, "mbox");
     let pop3_table = top.table(document, "pop3");
     let limits_table = top.table(document, "limits");
     let auth_table = top.table(document, "auth");
     let log_table = top.table(document, "log");
-    for key in ["cluster", "mbox", "metrics", "passdb", "fetch"] {
+    for key in ["cluster", "metrics", "passdb", "fetch"] {
         refuse(document, &mut top, key, "remove the table");
     }
     top.close(document);
@@ -81,7 +82,8 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
         );
     }
     let maildrop = keeping::read(document, maildrop_table);
-    let maildirs = maildir::read(document, maildir_table, &maildrop, &hostname);
+    let tables = (maildir_table, mbox_table);
+    let in_place = in_place::read(document, tables, &maildrop, &hostname);
     let pop3 = pop3::read(document, pop3_table, &maildrop.keeping);
     let limits = limits(document, limits_table);
     let certificates = listeners.iter().any(|l| l.client_certificates.is_some());
@@ -108,7 +110,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             mechanisms: auth.mechanisms,
         },
         store: maildrop.store,
-        maildirs,
+        in_place,
         unique_id: maildrop.unique_id,
         scram: auth.scram,
         scram_iterations: auth.scram_iterations,

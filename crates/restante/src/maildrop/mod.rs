@@ -40,7 +40,7 @@ use crate::stock;
 pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<(), Failure> {
     let config = config::load(named)?;
     log::warnings();
-    if config.maildirs.is_some() {
+    if config.in_place.is_some() {
         refuse_what_is_for_the_native_store(&command)?;
     }
     match command {
@@ -115,32 +115,32 @@ pub(crate) fn maildrop(named: Option<&Path>, command: args::Maildrop) -> Result<
     }
 }
 
-/// A Maildir has no checksums, no file of its own format and nothing that waits to be brought back.
+/// What other programs use as well has no checksums, no format of ours and nothing that waits to be
+/// brought back.
 fn refuse_what_is_for_the_native_store(command: &args::Maildrop) -> Result<(), Failure> {
     let (what, remedy) = match command {
         args::Maildrop::Verify { .. } => (
             "verified",
-            "a Maildir has no checksums that could tell what has changed",
+            "Maildirs and mboxes have no checksums that could tell what has changed",
         ),
         args::Maildrop::Backup { .. } | args::Maildrop::Restore { .. } => (
             "backed up and restored",
-            "copy the Maildirs with any program for files: first new/ and cur/, then the lists",
+            "copy them with any program for files: of a Maildir first new/ and cur/, then the lists",
         ),
         args::Maildrop::Salvage { .. } | args::Maildrop::Rebuild { .. } => (
             "salvaged or rebuilt from",
-            "each message is a file: whatever can be read of it is there",
+            "whatever can be read of them is there",
         ),
         args::Maildrop::Undelete { .. } => (
             "undeleted from",
-            "what is deleted from a Maildir is gone; bring it back from a backup",
+            "what is deleted there is gone; bring it back from a backup",
         ),
-        args::Maildrop::Compact { .. } => (
-            "compacted",
-            "a message that is deleted gives its space back at once",
-        ),
+        args::Maildrop::Compact { .. } => {
+            ("compacted", "what is deleted gives its space back at once")
+        }
         _ => return Ok(()),
     };
-    let text = format!("Maildirs are not {what}: only the native store is");
+    let text = format!("Maildirs and mboxes are not {what}: only the native store is");
     Err(Failure::new(Code::Usage, text).remedy(remedy))
 }
 

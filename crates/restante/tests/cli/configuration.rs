@@ -329,8 +329,8 @@ fn unknown_keys_are_told_with_place_and_nearest_key() {
 DIR/restante.toml:2:1: unknown key `quota`
   `quota` belongs in [maildrop]
 DIR/restante.toml:3:1: unknown key `banana`
-  remove it; known here: hostname, name, data, user, domains, listener, tls, maildrop, maildir, pop3, limits, auth, \
-log, cluster, mbox, metrics, passdb, fetch
+  remove it; known here: hostname, name, data, user, domains, listener, tls, maildrop, maildir, mbox, pop3, limits, auth, \
+log, cluster, metrics, passdb, fetch
 DIR/restante.toml:7:1: unknown key `adress` in [[listener]]
   did you mean `address`?
 DIR/restante.toml:9:1: unknown key `session_max` in [limits]
@@ -348,7 +348,7 @@ fn what_is_not_built_yet_is_refused() {
 protocol = \"admin\"
 address = \"systemd:pop3\"
 [maildrop]
-store = \"mbox\"
+store = \"cluster\"
 [cluster]
 "
     );
@@ -358,7 +358,7 @@ store = \"mbox\"
   the admin listener is not available in this version; remove this [[listener]]
 DIR/restante.toml:7:11: `address` cannot be \"systemd:pop3\"
   sockets from systemd are not available in this version; give host:port or \"unix:PATH\"
-DIR/restante.toml:9:9: `store` cannot be \"mbox\"
+DIR/restante.toml:9:9: `store` cannot be \"cluster\"
   this store is not available in this version; write store = \"native\"
 DIR/restante.toml:10:2: `cluster` is not available in this version
   remove the table

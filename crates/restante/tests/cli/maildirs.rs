@@ -103,7 +103,7 @@ fn what_only_the_native_store_can_is_refused() {
     ] {
         let words: Vec<_> = ["maildrop"].iter().chain(words).copied().collect();
         let ended = site.run(&words, b"").with(64);
-        let expected = format!("Maildirs are not {what}: only the native store is\n");
+        let expected = format!("Maildirs and mboxes are not {what}: only the native store is\n");
         assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     }
 }
@@ -113,7 +113,7 @@ fn a_configuration_of_maildirs_is_checked() {
     for (maildrop, complaint) in [
         (
             "store = \"maildir\"\n",
-            "where the Maildirs are is not said",
+            "where the maildrops are is not said",
         ),
         (
             "store = \"maildir\"\n[maildir]\npath = \"/var/vmail/Maildir\"\n",
@@ -121,11 +121,11 @@ fn a_configuration_of_maildirs_is_checked() {
         ),
         (
             "store = \"maildir\"\nundelete = \"7 days\"\n[maildir]\npath = \"/v/{name}\"\n",
-            "`undelete` cannot be had with Maildirs",
+            "`undelete` cannot be had with this store",
         ),
         (
             "[maildir]\npath = \"/v/{name}\"\n",
-            "[maildir] means nothing while mail is kept in the native store",
+            "[maildir] means nothing while `store` is another",
         ),
         (
             "store = \"maildir\"\n[maildir]\npath = \"/v/{name}\"\nuidl_format = \"%08Xq\"\n",

@@ -1,24 +1,10 @@
-//! `[maildir]`: Maildirs that are served and delivered into where they are.
+//! A path with an account's name in it.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use maildrop::maildir::dovecot::UidlFormat;
-use maildrop::{MaildirSettings, UniqueIds};
-use server::Keeping;
-use toml::de::DeTable;
-
-use super::document::{At, Document, Section};
-use super::keeping::{Kind, Maildrop};
 use super::read::one_of;
-
-/// Where Maildirs are, and what is done with them.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct MaildirPlaces {
-    pub(crate) path: PathTemplate,
-    pub(crate) settings: MaildirSettings,
-}
 
 /// A path that has an account's name in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,78 +91,6 @@ impl fmt::Display for PathTemplate {
             }
         }
         Ok(())
-    }
-}
-
-/// Reads the table, which there must be if Maildirs are what keeps mail, and only then.
-pub(super) fn read(
-    document: &mut Document<'_>,
-    table: Option<&DeTable<'_>>,
-    maildrop: &Maildrop,
-    hostname: &str,
-) -> Option<MaildirPlaces> {
-    let mut section = Section::new("[maildir]", table);
-    let path = section.parsed(document, "path", str::parse::<PathTemplate>);
-    let format = section.parsed(document, "uidl_format", |text| {
-        text.parse::<UidlFormat>()
-            .map_err(|error| error.to_string())
-    });
-    let format = format.map(|format| format.value).unwrap_or_default();
-    let unique_ids = section.parsed(document, "unique_ids", |text| match text {
-        "auto" => Ok(UniqueIds::Auto(format.clone())),
-        "dovecot" => Ok(UniqueIds::Dovecot(format.clone())),
-        "courier" => Ok(UniqueIds::Courier),
-        "files" => Ok(UniqueIds::Files),
-        other => Err(one_of(other, &["auto", "dovecot", "courier", "files"])),
-    });
-    let place = section.span("path");
-    section.close(document);
-    let At { value: kind, span } = &maildrop.kind;
-    match (kind, table) {
-        (Kind::Native, None) => return None,
-        (Kind::Native, Some(_)) => {
-            document.error(
-                place,
-                "[maildir] means nothing while mail is kept in the native store",
-                "add store = \"maildir\" to [maildrop], or remove the table",
-            );
-            return None;
-        }
-        (Kind::Maildir, _) => {}
-    }
-    refuse_what_maildirs_cannot(document, &maildrop.keeping, span);
-    let Some(path) = path else {
-        if place.is_none() {
-            document.error(
-                Some(span.clone()),
-                "where the Maildirs are is not said",
-                "add [maildir], path = \"/var/vmail/{domain}/{local}/Maildir\"",
-            );
-        }
-        return None;
-    };
-    Some(MaildirPlaces {
-        path: path.value,
-        settings: MaildirSettings {
-            unique_ids: unique_ids.map_or(UniqueIds::Auto(format), |ids| ids.value),
-            lock_wait: maildrop.lock_wait,
-            host: hostname.to_owned(),
-            index_octets_max: maildrop.store.index_octets_max,
-        },
-    })
-}
-
-fn refuse_what_maildirs_cannot(
-    document: &mut Document<'_>,
-    keeping: &Keeping,
-    span: &std::ops::Range<usize>,
-) {
-    if !keeping.grace.is_zero() {
-        document.error(
-            Some(span.clone()),
-            "`undelete` cannot be had with Maildirs: what is deleted there is gone",
-            "remove undelete, or write store = \"native\"",
-        );
     }
 }
 

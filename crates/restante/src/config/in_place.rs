@@ -1,0 +1,190 @@
+//! `[maildir]` and `[mbox]`: maildrops that are served and delivered into where they are.
+
+use std::ops::Range;
+
+use maildrop::maildir::dovecot::UidlFormat;
+use maildrop::mbox::{self, Locking, Variant};
+use maildrop::{MaildirSettings, UniqueIds};
+use toml::de::DeTable;
+
+use super::document::{At, Document, Section};
+use super::keeping::{Kind, Maildrop};
+use super::read::one_of;
+use super::template::PathTemplate;
+
+/// Where maildrops are that other programs use as well.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct InPlace {
+    pub(crate) path: PathTemplate,
+    pub(crate) form: Form,
+}
+
+/// What they are, and what is done with them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Form {
+    Maildirs(MaildirSettings),
+    Mboxes(mbox::Settings),
+}
+
+/// Reads the tables. There must be the one whose form keeps mail, and no other.
+pub(super) fn read(
+    document: &mut Document<'_>,
+    (maildir, mbox): (Option<&DeTable<'_>>, Option<&DeTable<'_>>),
+    maildrop: &Maildrop,
+    hostname: &str,
+) -> Option<InPlace> {
+    let At { value: kind, span } = &maildrop.kind;
+    let maildirs = table(document, "[maildir]", maildir, |document, section| {
+        Form::Maildirs(maildirs(document, section, maildrop, hostname))
+    });
+    let mboxes = table(document, "[mbox]", mbox, |document, section| {
+        Form::Mboxes(mboxes(document, section, maildrop))
+    });
+    let tables = [
+        (
+            Kind::Maildir,
+            "maildir",
+            maildir,
+            maildirs,
+            "/var/vmail/{domain}/{local}/Maildir",
+        ),
+        (Kind::Mbox, "mbox", mbox, mboxes, "/var/mail/{local}"),
+    ];
+    let mut found = None;
+    for (form, name, table, (read, place), example) in tables {
+        if form != *kind {
+            if table.is_some() {
+                document.error(
+                    place,
+                    format!("[{name}] means nothing while `store` is another"),
+                    format!("add store = \"{name}\" to [maildrop], or remove the table"),
+                );
+            }
+            continue;
+        }
+        refuse_what_they_cannot(document, maildrop, span);
+        if place.is_none() {
+            document.error(
+                Some(span.clone()),
+                "where the maildrops are is not said",
+                format!("add [{name}], path = \"{example}\""),
+            );
+        }
+        found = read;
+    }
+    found
+}
+
+/// Reads a table: what it says, if it says where, and where it says that.
+fn table(
+    document: &mut Document<'_>,
+    name: &'static str,
+    table: Option<&DeTable<'_>>,
+    form: impl FnOnce(&mut Document<'_>, &mut Section<'_, '_>) -> Form,
+) -> (Option<InPlace>, Option<Range<usize>>) {
+    let mut section = Section::new(name, table);
+    let path = section.parsed(document, "path", str::parse::<PathTemplate>);
+    let place = section.span("path");
+    let form = form(document, &mut section);
+    section.close(document);
+    let path = path.map(|path| path.value);
+    (path.map(|path| InPlace { path, form }), place)
+}
+
+fn maildirs(
+    document: &mut Document<'_>,
+    section: &mut Section<'_, '_>,
+    maildrop: &Maildrop,
+    hostname: &str,
+) -> MaildirSettings {
+    let format = section.parsed(document, "uidl_format", |text| {
+        text.parse::<UidlFormat>()
+            .map_err(|error| error.to_string())
+    });
+    let format = format.map(|format| format.value).unwrap_or_default();
+    let unique_ids = section.parsed(document, "unique_ids", |text| match text {
+        "auto" => Ok(UniqueIds::Auto(format.clone())),
+        "dovecot" => Ok(UniqueIds::Dovecot(format.clone())),
+        "courier" => Ok(UniqueIds::Courier),
+        "files" => Ok(UniqueIds::Files),
+        other => Err(one_of(other, &["auto", "dovecot", "courier", "files"])),
+    });
+    MaildirSettings {
+        unique_ids: unique_ids.map_or(UniqueIds::Auto(format), |ids| ids.value),
+        lock_wait: maildrop.lock_wait,
+        host: hostname.to_owned(),
+        index_octets_max: maildrop.store.index_octets_max,
+    }
+}
+
+fn mboxes(
+    document: &mut Document<'_>,
+    section: &mut Section<'_, '_>,
+    maildrop: &Maildrop,
+) -> mbox::Settings {
+    let mut settings = mbox::Settings {
+        lock_wait: maildrop.lock_wait,
+        ..mbox::Settings::default()
+    };
+    let variant = section.parsed(document, "variant", |text| match text {
+        "mboxrd" => Ok(Variant::Mboxrd),
+        "mboxo" => Ok(Variant::Mboxo),
+        "mboxcl" => Ok(Variant::Mboxcl),
+        "mboxcl2" => Ok(Variant::Mboxcl2),
+        "mmdf" => Ok(Variant::Mmdf),
+        other => Err(one_of(
+            other,
+            &["mboxrd", "mboxo", "mboxcl", "mboxcl2", "mmdf"],
+        )),
+    });
+    if let Some(variant) = variant {
+        settings.variant = variant.value;
+    }
+    for (key, locks) in [
+        ("write_locks", &mut settings.write_locks),
+        ("read_locks", &mut settings.read_locks),
+    ] {
+        let Some(named) = section.texts(document, key) else {
+            continue;
+        };
+        locks.clear();
+        for At { value, span } in named {
+            match &*value {
+                "dotlock" => locks.push(Locking::Dotlock),
+                "fcntl" => locks.push(Locking::Fcntl),
+                other => document.error(
+                    Some(span),
+                    format!("{other:?} is no lock of mboxes"),
+                    one_of(other, &["dotlock", "fcntl"]),
+                ),
+            }
+        }
+        if locks.is_empty() {
+            document.error(
+                section.span(key),
+                format!("`{key}` names no lock"),
+                "name those that all programs of this machine take, in their order: [\"dotlock\", \"fcntl\"]",
+            );
+        }
+    }
+    let names = section.parsed(document, "unique_ids", |text| match text {
+        "own" => Ok(mbox::Names::Own),
+        "x-uidl" => Ok(mbox::Names::XUidl),
+        "x-uid" => Ok(mbox::Names::XUid),
+        other => Err(one_of(other, &["own", "x-uidl", "x-uid"])),
+    });
+    if let Some(names) = names {
+        settings.names = names.value;
+    }
+    settings
+}
+
+fn refuse_what_they_cannot(document: &mut Document<'_>, maildrop: &Maildrop, span: &Range<usize>) {
+    if !maildrop.keeping.grace.is_zero() {
+        document.error(
+            Some(span.clone()),
+            "`undelete` cannot be had with this store: what is deleted there is gone",
+            "remove undelete, or write store = \"native\"",
+        );
+    }
+}
