@@ -214,7 +214,7 @@ fn between_marks<S: ReadAt + ?Sized>(lines: &mut Lines<'_, S>) -> Result<Vec<Fou
     Ok(all)
 }
 
-/// Whether the last message of an MMDF file has no end.
+/// Whether the last message of an MMDF file has no end, as soon as its last line has one.
 ///
 /// # Errors
 ///
@@ -223,10 +223,14 @@ pub(super) fn is_open_mmdf<S: ReadAt + ?Sized>(file: &S) -> io::Result<bool> {
     let mut lines = Lines::new(file);
     let mut is_open = false;
     while let Some(line) = lines.next()? {
-        is_open = match line.head == MARK {
+        // The last line gets an end before anything comes behind it, and a CR is part of that then.
+        let is_last = line.end - line.start == line.head.len() as u64;
+        let text = line.head.strip_suffix(b"\r").filter(|_| is_last);
+        let text = text.unwrap_or(&line.head);
+        is_open = match text == MARK {
             true => !is_open,
             // Behind the end of a message: it was none.
-            false => is_open || !line.is_empty(),
+            false => is_open || !text.is_empty(),
         };
     }
     Ok(is_open)
