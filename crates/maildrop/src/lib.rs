@@ -448,7 +448,9 @@ impl Maildrops {
         progress: &mut dyn FnMut(u64),
     ) -> io::Result<Option<BackedUp>> {
         match self {
-            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
             Self::Native(native) => native.store.back_up(id, backup, progress),
         }
     }

@@ -225,16 +225,12 @@ pub(super) fn is_open_mmdf<S: ReadAt + ?Sized>(file: &S) -> io::Result<bool> {
     while let Some(line) = lines.next()? {
         // The last line gets an end before anything comes behind it, and a CR is part of that then.
         let is_last = line.end - line.start == line.head.len() as u64;
-        let is_mark = line.head == MARK
-            || (is_last
-                && line
-                    .head
-                    .strip_suffix(b"\r")
-                    .is_some_and(|head| head == MARK));
-        is_open = match is_mark {
+        let text = line.head.strip_suffix(b"\r").filter(|_| is_last);
+        let text = text.unwrap_or(&line.head);
+        is_open = match text == MARK {
             true => !is_open,
             // Behind the end of a message: it was none.
-            false => is_open || !line.is_empty(),
+            false => is_open || !text.is_empty(),
         };
     }
     Ok(is_open)
