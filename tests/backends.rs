@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use maildrop::mbox::{self, Mboxes};
 use maildrop::{
     Absent, Addressee, Delivered, Envelope, Hidden, MaildirSettings, Maildirs, MaildropId,
     Maildrops, Measure, NativeSettings, OpenError, OpenMaildrop, Patience, Peeked, Place, Places,
@@ -26,6 +27,13 @@ fn every(check: impl Fn(&Maildrops)) {
     check(&maildirs(dir.path(), UniqueIds::Files));
 }
 
+/// Runs a check on mboxes, too: where each message is another one, and no line ends with CR CR LF.
+fn every_and_mboxes(check: impl Fn(&Maildrops)) {
+    every(&check);
+    let dir = tempfile::tempdir().unwrap();
+    check(&mboxes(dir.path()));
+}
+
 /// Runs a check on the back ends that are our own, and say themselves what a message is called.
 fn own(check: impl Fn(&Maildrops)) {
     check(&Maildrops::memory());
@@ -39,6 +47,34 @@ fn native(dir: &Path) -> Maildrops {
         ..NativeSettings::default()
     };
     Maildrops::native(&dir.join("data"), &settings).unwrap()
+}
+
+fn mboxes(dir: &Path) -> Maildrops {
+    let path = dir.join("mboxes");
+    std::fs::create_dir_all(&path).unwrap();
+    let drafts = RealDisk::directory(&dir.join("drafts")).unwrap();
+    let mboxes = Mboxes::new(Arc::new(Inside(path)), mbox::Settings::default());
+    Maildrops::Mbox(Arc::new(mboxes), Arc::new(drafts))
+}
+
+/// Mboxes, all in one directory.
+struct Inside(PathBuf);
+
+impl Places<RealDisk> for Inside {
+    fn find(&self, id: MaildropId, _: Absent) -> io::Result<Place<RealDisk>> {
+        Ok(Place {
+            disk: RealDisk::existing(&self.0)?,
+            file: id.to_string(),
+        })
+    }
+
+    fn path(&self, id: MaildropId) -> Option<PathBuf> {
+        Some(self.0.join(id.to_string()))
+    }
+
+    fn ids(&self) -> io::Result<Vec<MaildropId>> {
+        Ok((1..4).map(MaildropId).collect())
+    }
 }
 
 /// Maildirs, each of them below a directory.
@@ -259,7 +295,7 @@ fn what_was_delivered_is_retrieved() {
 
 #[test]
 fn top_is_the_header_and_so_many_lines() {
-    every(|maildrops| {
+    every_and_mboxes(|maildrops| {
         deliver(
             maildrops,
             DROP,
@@ -301,7 +337,7 @@ fn top_is_the_header_and_so_many_lines() {
 
 #[test]
 fn prefix_and_sizes_add_up() {
-    every(|maildrops| {
+    every_and_mboxes(|maildrops| {
         let envelope = Envelope {
             prefix: b"Return-Path: <a@b>\r\n".to_vec(),
             sender: Some(b"a@b".to_vec()),
@@ -324,7 +360,7 @@ fn prefix_and_sizes_add_up() {
 
 #[test]
 fn one_draft_for_many_maildrops() {
-    every(|maildrops| {
+    every_and_mboxes(|maildrops| {
         let stored = long(500_000);
         let mut draft = maildrops.draft();
         draft.append(&stored).unwrap();
@@ -356,7 +392,7 @@ fn one_draft_for_many_maildrops() {
 
 #[test]
 fn one_session_a_maildrop() {
-    every(|maildrops| {
+    every_and_mboxes(|maildrops| {
         // Without messages nothing can be removed, so nothing is held.
         let empty = open(maildrops, DROP).unwrap();
         assert!(empty.listing().is_empty());
@@ -385,7 +421,7 @@ fn one_session_a_maildrop() {
 
 #[test]
 fn a_snapshot_does_not_move() {
-    every(|maildrops| {
+    every_and_mboxes(|maildrops| {
         deliver(maildrops, DROP, b"A: 1\r\n\r\n");
         let session = open(maildrops, DROP).unwrap();
         deliver(maildrops, DROP, b"A: 2\r\n\r\n");
@@ -402,7 +438,7 @@ fn a_snapshot_does_not_move() {
 
 #[test]
 fn deletions_are_all_or_nothing_and_only_by_commit() {
-    every(|maildrops| {
+    every_and_mboxes(|maildrops| {
         for n in 0..5 {
             deliver(maildrops, DROP, format!("N: {n}\r\n\r\n").as_bytes());
         }
@@ -478,7 +514,7 @@ fn unique_ids_from_elsewhere_are_kept_once() {
 
 #[test]
 fn many_deliver_while_sessions_come_and_go() {
-    every(|maildrops| {
+    every_and_mboxes(|maildrops| {
         let deliverers: Vec<_> = (0..4)
             .map(|who| {
                 let maildrops = maildrops.clone();
@@ -609,7 +645,7 @@ fn internationalised(maildrops: &Maildrops) -> Vec<u32> {
 
 #[test]
 fn a_header_that_is_not_ascii_is_known_without_reading_it() {
-    every(|maildrops| {
+    every_and_mboxes(|maildrops| {
         deliver(maildrops, DROP, b"Subject: a\r\n\r\n\xff\r\n");
         deliver(maildrops, DROP, b"Subject: \xc3\xa9\r\n\r\nb\r\n");
         let envelope = Envelope {

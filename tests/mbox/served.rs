@@ -1,7 +1,5 @@
 //! What else a maildrop can do, done with an mbox.
 
-use std::io;
-
 use maildrop::mbox::Variant;
 use maildrop::{Addressee, DeliverError, Quota, View};
 use pop3::{MessageNumber, Part};
@@ -94,10 +92,6 @@ fn quota_view_expiry_and_sums() {
     let expired = ours.expire(DROP, between).unwrap();
     assert_eq!((expired.messages, expired.octets), (1, 18));
     assert_eq!(texts(&ours), [b"Subject: later\r\n\r\n"]);
-    assert_eq!(
-        ours.erase(DROP).unwrap_err().kind(),
-        io::ErrorKind::Unsupported
-    );
     let session = ours.open(DROP, &View::default()).unwrap();
     assert!(session.hide(&marks(&[0])).is_err());
     assert_eq!(texts(&ours).len(), 1);

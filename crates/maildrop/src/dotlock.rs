@@ -1,17 +1,20 @@
 //! A lock that is a file: whoever made it has the lock, as mail programs have done since there are any.
+//!
+//! Whoever dies leaves it behind. It is taken away when it is old and nobody has touched it while we looked.
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::native::media::{Disk, File};
+use tracing::warn;
+
+use crate::native::media::{Disk, File, Stat};
 use crate::native::now_us;
 
-/// A lock that we have. It is freed when dropped.
-pub(crate) struct DotLock<D: Disk> {
-    disk: Arc<D>,
-    path: String,
-    /// As long as it is open nobody else's file can look like it.
+/// A lock of ours, until this is dropped.
+pub(crate) struct DotLock<'d, D: Disk> {
+    disk: &'d D,
+    name: String,
+    /// Open, so that no other file gets its number.
     file: D::File,
 }
 
@@ -19,42 +22,44 @@ pub(crate) struct DotLock<D: Disk> {
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
-impl<D: Disk> DotLock<D> {
-    /// Takes the lock. One that nobody has touched for `stale` is of a program that has died.
-    /// None if somebody else still has it after `patience`.
+impl<'d, D: Disk> DotLock<'d, D> {
+    /// Takes the lock of this name. One that nobody has touched for `stale_after` is of a program that has died.
     ///
     /// # Errors
     ///
-    /// What the file system says.
+    /// `TimedOut` if somebody else still has it at the deadline; what the file system says.
     pub(crate) fn take(
-        disk: &Arc<D>,
-        path: &str,
-        patience: Duration,
-        stale: Duration,
-    ) -> io::Result<Option<Self>> {
-        let deadline = Instant::now() + patience;
+        disk: &'d D,
+        name: String,
+        stale_after: Duration,
+        deadline: Instant,
+    ) -> io::Result<Self> {
+        let mut suspect: Option<Suspect<D>> = None;
         let mut pause = PAUSE_MIN;
         loop {
-            match disk.create(path) {
+            match disk.create(&name) {
                 Ok(file) => {
-                    let lock = Self {
-                        disk: Arc::clone(disk),
-                        path: path.to_owned(),
-                        file,
-                    };
-                    // For people, and for programs that ask whether the process still lives.
-                    let process = std::process::id().to_string();
-                    lock.file.write_at(&[process.as_bytes()], 0)?;
-                    return Ok(Some(lock));
+                    // It says who has it, as that of other programs does; to those it is enough that it is there.
+                    let _ = file.write_at(&[owner().as_bytes()], 0);
+                    return Ok(Self { disk, name, file });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let what = format!("cannot make the dotlock {name}: {error}");
+                    return Err(io::Error::new(error.kind(), what));
+                }
             }
-            if break_stale(&**disk, path, stale)? {
-                continue;
+            let found = Suspect::look(disk, &name, stale_after);
+            match (suspect.take(), found) {
+                (Some(before), Some(now)) if before.stat == now.stat => {
+                    if now.take_away(disk, &name)? {
+                        continue;
+                    }
+                }
+                (_, found) => suspect = found,
             }
-            if Instant::now() >= deadline {
-                return Ok(None);
+            if suspect.is_none() && Instant::now() >= deadline {
+                return Err(timed_out(&name));
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_MAX);
@@ -62,48 +67,78 @@ impl<D: Disk> DotLock<D> {
     }
 }
 
-impl<D: Disk> Drop for DotLock<D> {
+impl<D: Disk> Drop for DotLock<'_, D> {
     fn drop(&mut self) {
-        // If it took too long, somebody may have thought us dead, and the lock be his.
-        let id = self.file.stat().map(|stat| stat.id);
-        if id.is_ok_and(|id| matches!(self.disk.is_named(&self.path, id), Ok(true))) {
-            let _ = self.disk.unlink(&self.path);
+        // Somebody may have taken ours for one that was forgotten.
+        let is_ours = self
+            .file
+            .stat()
+            .and_then(|stat| self.disk.is_named(&self.name, stat.id));
+        if is_ours.unwrap_or(false)
+            && let Err(error) = self.disk.unlink(&self.name)
+        {
+            let dotlock = &self.name;
+            warn!(dotlock, %error, "a dotlock stays behind; mail waits until it is old");
         }
     }
 }
 
-/// Takes a lock away whose owner has died; whether it is worth trying again at once.
-fn break_stale<D: Disk>(disk: &D, path: &str, stale: Duration) -> io::Result<bool> {
-    let gone = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(true),
-        _ => Err(error),
-    };
-    // It stays open, so that no new lock can be the same file.
-    let file = match disk.open(path) {
-        Ok(file) => file,
-        Err(error) => return gone(error),
-    };
-    let judged = file.stat()?;
-    let age_ns = i128::from(now_us()) * 1000 - judged.changed_ns;
-    if age_ns <= i128::try_from(stale.as_nanos()).unwrap_or(i128::MAX) {
-        return Ok(false);
+/// What is told of a lock that was waited for in vain.
+pub(crate) fn timed_out(what: &str) -> io::Error {
+    let what = format!("another program has held a lock ({what}) for too long");
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+/// Who makes a dotlock.
+fn owner() -> String {
+    let uname = rustix::system::uname();
+    format!(
+        "{}:{}",
+        std::process::id(),
+        uname.nodename().to_string_lossy()
+    )
+}
+
+/// A dotlock that is old.
+struct Suspect<D: Disk> {
+    /// Open, so that no other file gets its number.
+    file: D::File,
+    stat: Stat,
+}
+
+impl<D: Disk> Suspect<D> {
+    /// The dotlock that is there, if it is old. One that we may not open is not ours to judge.
+    fn look(disk: &D, name: &str, stale_after: Duration) -> Option<Self> {
+        let file = disk.open(name).ok()?;
+        let stat = file.stat().ok()?;
+        let age_ns = i128::from(now_us()) * 1000 - stat.changed_ns;
+        let is_old = age_ns > i128::try_from(stale_after.as_nanos()).unwrap_or(i128::MAX);
+        is_old.then_some(Self { file, stat })
     }
-    // Two who judge at once must not take the new lock of one another away: only whoever gets the very
-    // file that was judged has taken it.
-    let aside = format!("{path}.{}", std::process::id());
-    if let Err(error) = disk.rename(path, &aside) {
-        return gone(error);
-    }
-    if !disk.is_named(&aside, judged.id)? {
-        // Somebody's who lives; as good as no other has come meanwhile.
-        match disk.stat(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => disk.rename(&aside, path)?,
-            _ => disk.unlink(&aside)?,
+
+    /// Takes it away; false if it was another one's by then, who has it back.
+    ///
+    /// It is moved to a name of our own first: from there nobody else moves it, so there is time to see which
+    /// one it is. To remove it by its name could remove the lock that another one has made after he had
+    /// removed this one.
+    fn take_away(self, disk: &D, name: &str) -> io::Result<bool> {
+        let aside = format!("{name}.{}.{}", std::process::id(), now_us());
+        match disk.rename(name, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            other => other?,
         }
-        return Ok(false);
+        let is_same = disk.is_named(&aside, self.file.stat()?.id)?;
+        if is_same {
+            warn!(dotlock = name, "an old dotlock was taken away");
+        } else {
+            // Whoever has made a new one meanwhile keeps it: two believe that they have the lock then, which is
+            // all that a dotlock can promise.
+            let moved = disk.open(&aside)?;
+            let _ = disk.link(&moved, name);
+        }
+        disk.unlink(&aside)?;
+        Ok(is_same)
     }
-    disk.unlink(&aside)?;
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -116,10 +151,12 @@ mod tests {
     #[test]
     fn one_has_it_at_a_time_and_the_dead_give_it_up() {
         let directory = tempfile::tempdir().unwrap();
-        let disk = Arc::new(RealDisk::directory(directory.path()).unwrap());
-        let take = |patience, stale| DotLock::take(&disk, "a.lock", patience, stale).unwrap();
+        let disk = RealDisk::directory(directory.path()).unwrap();
+        let take = |patience, stale| {
+            DotLock::take(&disk, "a.lock".into(), stale, Instant::now() + patience)
+        };
         let lock = take(Duration::ZERO, HOUR).unwrap();
-        assert!(take(Duration::from_millis(20), HOUR).is_none());
+        assert!(take(Duration::from_millis(20), HOUR).is_err());
         drop(lock);
         let forgotten = take(Duration::ZERO, HOUR).unwrap();
         std::thread::sleep(Duration::from_millis(20));
@@ -134,13 +171,15 @@ mod tests {
     #[test]
     fn many_take_turns() {
         let directory = tempfile::tempdir().unwrap();
-        let disk = Arc::new(RealDisk::directory(directory.path()).unwrap());
+        let disk = RealDisk::directory(directory.path()).unwrap();
         let inside = std::sync::atomic::AtomicU32::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        let lock = DotLock::take(&disk, "a.lock", HOUR, HOUR).unwrap().unwrap();
+                        let lock =
+                            DotLock::take(&disk, "a.lock".into(), HOUR, Instant::now() + HOUR);
+                        let lock = lock.unwrap();
                         let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                         assert_eq!(others, 0);
                         inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
@@ -92,12 +92,12 @@ fn complete_dovecot<D: Disk>(
         return Ok(());
     }
     let path = format!("{}.lock", dovecot::FILE);
-    let Some(_lock) = DotLock::take(disk, &path, patience, STALE)? else {
-        warn!(
-            lock = path,
-            "somebody has the list of the unique-ids for too long"
-        );
-        return Err(OpenError::InUse);
+    let _lock = match DotLock::take(&**disk, path, STALE, Instant::now() + patience) {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            warn!(%error, "messages cannot be named");
+            return Err(OpenError::InUse);
+        }
+        other => other?,
     };
     // While we waited, whoever had the lock may have named them.
     let found = read_list(&**disk, dovecot::FILE)?;

@@ -8,10 +8,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use tracing::warn;
-
+use crate::dotlock::{DotLock, timed_out};
 use crate::native::media::{Disk, File, Lock, Stat};
-use crate::native::now_us;
 use crate::places::{Absent, Place};
 
 /// A kind of lock.
@@ -34,7 +32,7 @@ pub(super) struct Waiting {
 pub(super) struct Locked<'p, D: Disk> {
     pub(super) file: D::File,
     pub(super) stat: Stat,
-    _dotlock: Option<Dotlock<'p, D>>,
+    _dotlock: Option<DotLock<'p, D>>,
 }
 
 /// How often to start again because the file was replaced meanwhile.
@@ -59,7 +57,9 @@ impl<'p, D: Disk> Locked<'p, D> {
             for locking in order {
                 match locking {
                     Locking::Dotlock if dotlock.is_none() => {
-                        dotlock = Some(Dotlock::take(place, waiting.stale_after, deadline)?);
+                        let name = format!("{}.lock", place.file);
+                        let taken = DotLock::take(&place.disk, name, waiting.stale_after, deadline);
+                        dotlock = Some(taken?);
                     }
                     Locking::Fcntl if file.is_none() => {
                         let opened = open(place, absent)?;
@@ -110,122 +110,4 @@ fn open<D: Disk>(place: &Place<D>, absent: Absent) -> io::Result<D::File> {
         }
     }
     Err(io::ErrorKind::ResourceBusy.into())
-}
-
-fn timed_out(what: &str) -> io::Error {
-    let what = format!("another program has held the lock of the mbox ({what}) for too long");
-    io::Error::new(io::ErrorKind::TimedOut, what)
-}
-
-/// A dotlock of ours, until this is dropped.
-struct Dotlock<'p, D: Disk> {
-    place: &'p Place<D>,
-    /// Open, so that no other file gets its number.
-    file: D::File,
-}
-
-impl<D: Disk> Drop for Dotlock<'_, D> {
-    fn drop(&mut self) {
-        let name = name_of(&self.place.file);
-        // Somebody may have taken ours for one that was forgotten.
-        let is_ours = self
-            .file
-            .stat()
-            .and_then(|stat| self.place.disk.is_named(&name, stat.id));
-        if is_ours.unwrap_or(false)
-            && let Err(error) = self.place.disk.unlink(&name)
-        {
-            warn!(dotlock = name, %error, "a dotlock stays behind; mail waits until it is old");
-        }
-    }
-}
-
-fn name_of(mbox: &str) -> String {
-    format!("{mbox}.lock")
-}
-
-impl<'p, D: Disk> Dotlock<'p, D> {
-    fn take(place: &'p Place<D>, stale_after: Duration, deadline: Instant) -> io::Result<Self> {
-        let name = name_of(&place.file);
-        let mut suspect: Option<Suspect<D>> = None;
-        loop {
-            match place.disk.create(&name) {
-                Ok(file) => {
-                    // It says who has it, as that of other programs does; to those it is enough that it is there.
-                    let _ = file.write_at(&[owner().as_bytes()], 0);
-                    return Ok(Self { place, file });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    let what = format!("cannot make the dotlock {name}: {error}");
-                    return Err(io::Error::new(error.kind(), what));
-                }
-            }
-            let found = Suspect::look(place, &name, stale_after);
-            match (suspect.take(), found) {
-                (Some(before), Some(now)) if before.stat == now.stat => {
-                    if now.take_away(place, &name)? {
-                        continue;
-                    }
-                }
-                (_, found) => suspect = found,
-            }
-            if suspect.is_none() && Instant::now() >= deadline {
-                return Err(timed_out(&name));
-            }
-            place.disk.pause();
-        }
-    }
-}
-
-/// Who makes a dotlock.
-fn owner() -> String {
-    let uname = rustix::system::uname();
-    format!(
-        "{}:{}",
-        std::process::id(),
-        uname.nodename().to_string_lossy()
-    )
-}
-
-/// A dotlock that is old.
-struct Suspect<D: Disk> {
-    /// Open, so that no other file gets its number.
-    file: D::File,
-    stat: Stat,
-}
-
-impl<D: Disk> Suspect<D> {
-    /// The dotlock that is there, if it is old. One that we may not open is not ours to judge.
-    fn look(place: &Place<D>, name: &str, stale_after: Duration) -> Option<Self> {
-        let file = place.disk.open(name).ok()?;
-        let stat = file.stat().ok()?;
-        let age_ns = i128::from(now_us()) * 1000 - stat.changed_ns;
-        let is_old = age_ns > i128::try_from(stale_after.as_nanos()).unwrap_or(i128::MAX);
-        is_old.then_some(Self { file, stat })
-    }
-
-    /// Takes it away; false if it was another one's by then, who has it back.
-    ///
-    /// It is moved to a name of our own first: from there nobody else moves it, so there is time to see which
-    /// one it is. To remove it by its name could remove the lock that another one has made after he had
-    /// removed this one.
-    fn take_away(self, place: &Place<D>, name: &str) -> io::Result<bool> {
-        let aside = format!("{name}.{}.{}", std::process::id(), now_us());
-        match place.disk.rename(name, &aside) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-            other => other?,
-        }
-        let is_same = place.disk.is_named(&aside, self.file.stat()?.id)?;
-        if is_same {
-            warn!(dotlock = name, "an old dotlock was taken away");
-        } else {
-            // Whoever has made a new one meanwhile keeps it: two believe that they have the lock then, which is
-            // all that a dotlock can promise.
-            let moved = place.disk.open(&aside)?;
-            let _ = place.disk.link(&moved, name);
-        }
-        place.disk.unlink(&aside)?;
-        Ok(is_same)
-    }
 }

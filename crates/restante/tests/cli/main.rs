@@ -15,6 +15,7 @@ mod export;
 mod keeping;
 mod maildirs;
 mod maildrops;
+mod mboxes;
 mod moving;
 mod pages;
 mod removed;
