@@ -38,7 +38,7 @@ fn mail_is_delivered_listed_and_shown_where_others_find_it() {
         "{message}"
     );
     // Another program appends one, and notes something.
-    let other = "From alice Fri Nov 27 10:00:00 2026\nSubject: b\nStatus: RO\n\n";
+    let other = "From alice Fri Nov 27 10:00:00 2026\nSubject: b\nStatus: RO\n\n\n";
     fs::write(&file, format!("{text}{other}")).unwrap();
     let octets = listed(&site);
     assert_eq!((octets.len(), &*octets[1]), (2, "14"), "{octets:?}");
