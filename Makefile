@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop peers bench bench-peers bench-scale day hostile timing long rot orders clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop share peers bench bench-peers bench-scale day hostile timing long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -17,6 +17,7 @@ help:
 	@echo "make inject    an error and a kill at every call that touches the disk, every kind at every call"
 	@echo "make fill      a disk with k KiB free; POINTS=1000 SEED=…"
 	@echo "make powercut  power cuts under ext4 and XFS, as root; IMAGES=100 SEED=…"
+	@echo "make share     a Maildir that Dovecot serves as well, our server killed again and again; SHARED_SECONDS=600"
 	@echo "make rot       rot and forgeries in a maildrop's file; FLIPS=1500000 FORGED=10000000 THREADS=2 SEED=1"
 	@echo "make orders    three threads on one maildrop in every order; CHANGES=2 DICE=2000"
 	@echo "make sim       the store's simulated lives; SEEDS=1000000 SEED=… (one, step by step)"
@@ -95,6 +96,10 @@ mutants:
 interop: needs build
 	@$(PYTHON) interop/run.py
 
+SHARED_SECONDS ?= 600
+share: needs build
+	@$(PYTHON) interop/share.py --seconds $(SHARED_SECONDS)
+
 peers: needs build
 	@$(PYTHON) interop/peers.py
 
@@ -139,6 +144,7 @@ long: needs build
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory rot
 	@$(MAKE) --no-print-directory orders
+	@$(MAKE) --no-print-directory share
 	@$(MAKE) --no-print-directory timing
 	$(CARGO) test --workspace --locked -- --ignored --skip many_lives --skip refused_logins_take_the_same
 

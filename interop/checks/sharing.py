@@ -1,14 +1,15 @@
 """A Maildir that Dovecot and the program serve at the same time, into which everybody delivers.
 
 Mail comes by our LMTP and as any delivery agent brings it; clients of both servers retrieve and delete at random; somebody sets
-flags, as an IMAP client would. A message has one unique-id, whoever is asked. At the end nothing is lost and nothing
-doubled, and both servers say the same.
+flags, as an IMAP client would; and our server is killed again and again. A message has one unique-id, whoever is asked.
+At the end nothing is lost and nothing doubled, and both servers say the same.
 """
 
 import os
 import poplib
 import pwd
 import random
+import smtplib
 import threading
 import time
 from collections.abc import Callable
@@ -51,6 +52,7 @@ class _Life:
         self.deleted: set[str] = set()
         #: Of which nobody has said whether they are deleted.
         self.doubtful: set[str] = set()
+        self.kills = 0
         self.names: dict[str, str] = {}
         self.sessions = {"Dovecot": 0, "Restante": 0}
         self.faults: list[str] = []
@@ -118,6 +120,7 @@ def _shared(seconds: float) -> str:
             life.during(lambda: _session(life, server.port, "Dovecot")),
             life.during(lambda: _session(life, program.pop3_port, "Restante")),
         ]
+        _kill_again_and_again(life, program)
         for thread in threads:
             thread.join()
         return _judge(life, server.port, program.pop3_port)
@@ -126,10 +129,30 @@ def _shared(seconds: float) -> str:
         program.stop()
 
 
+#: What a client sees of a server that dies, or is not there.
+_GONE = (OSError, EOFError, smtplib.SMTPException)
+
+
+def _kill_again_and_again(life: _Life, program: Program) -> None:
+    """Not in a thread of its own: the server would end with that."""
+    while time.monotonic() < life.end - 1:
+        time.sleep(random.uniform(0.2, 1.5))
+        program.server.kill()
+        life.kills += 1
+        program.start()
+
+
 def _deliver(life: _Life, program: Program) -> None:
     mark, text = life.text()
-    with delivery.lmtp(program.lmtp_port) as client:
-        client.deliver("alice@example.org", [f"{_USER}@dobbs.org"], text)
+    try:
+        with delivery.lmtp(program.lmtp_port) as client:
+            ((code, reply),) = client.deliver("alice@example.org", [f"{_USER}@dobbs.org"], text)
+    except _GONE:
+        # Whether it is delivered nobody has said.
+        time.sleep(0.01)
+        return
+    if code != 250:
+        raise AssertionError(f"not delivered: {code} {reply}")
     life.note(lambda: life.delivered.add(mark))
     time.sleep(random.uniform(0, 0.02))
 
@@ -163,10 +186,20 @@ def _flag(maildir: Path) -> None:
 
 def _session(life: _Life, port: int, who: str) -> None:
     try:
+        _visit(life, port, who)
+    except (poplib.error_proto, *_GONE) as gone:
+        is_refusal = isinstance(gone, poplib.error_proto) and b"EOF" not in gone.args[0]
+        if who != "Restante" or is_refusal:
+            raise
+        time.sleep(0.01)
+
+
+def _visit(life: _Life, port: int, who: str) -> None:
+    try:
         client = _login(port)
     except poplib.error_proto as refused:
         # Dovecot gives up on a Maildir in which "messages keep getting expunged"; ours waits for nobody in a session.
-        if who == "Restante" and b"IN-USE" not in refused.args[0]:
+        if who == "Restante" and not any(word in str(refused).encode() for word in (b"IN-USE", b"EOF")):
             raise
         time.sleep(0.01)
         return
@@ -177,9 +210,10 @@ def _session(life: _Life, port: int, who: str) -> None:
         try:
             client.dele(number)
             gone.add(marked[number])
-        except poplib.error_proto:
+        except poplib.error_proto as refused:
+            if "EOF" in str(refused):
+                raise
             # The other server's client was first.
-            continue
     life.note(lambda: life.doubtful.update(gone))
     try:
         client.quit()
@@ -202,7 +236,9 @@ def _look(life: _Life, client: poplib.POP3, who: str) -> dict[int, str]:
     for number, unique_id in unique_ids.items():
         try:
             lines = client.retr(int(number))[1]
-        except poplib.error_proto:
+        except poplib.error_proto as refused:
+            if "EOF" in str(refused):
+                raise
             continue
         octets = sum(len(line) + 2 for line in lines)
         mark = next(line for line in lines if line.startswith(b"Subject: ")).decode().split()[1]
@@ -240,6 +276,6 @@ def _judge(life: _Life, *ports: int) -> str:
     if min(life.sessions.values()) < 2:
         raise AssertionError(f"somebody was never served: {life.sessions}")
     return (
-        f"{len(life.delivered)} delivered, {len(life.deleted)} deleted, {len(there)} left; sessions: "
+        f"{len(life.delivered)} delivered, {len(life.deleted)} deleted, {len(there)} left, {life.kills} kills; sessions: "
         + ", ".join(f"{who} {count}" for who, count in life.sessions.items())
     )

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use maildrop::{
@@ -78,7 +78,7 @@ fn nothing_from_elsewhere_is_read_and_nothing_holds_us() {
     fs::create_dir(&other).unwrap();
     fs::write(other.join("2.M1P1.host"), SECRET).unwrap();
     let is_over = AtomicBool::new(false);
-    let (mut rounds, mut seen) = (0_u32, 0_u32);
+    let (mut rounds, mut seen, swaps) = (0_u32, 0_u32, AtomicU32::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             // A name that says its size, and one that must be measured.
@@ -97,6 +97,7 @@ fn nothing_from_elsewhere_is_read_and_nothing_holds_us() {
                     let _ = fs::remove_file(file);
                     let _ = fs::create_dir(file);
                 }
+                swaps.fetch_add(9, Ordering::Relaxed);
                 let cur = path.join("cur");
                 let _ = fs::rename(&cur, path.join("was"));
                 let _ = symlink(&other, &cur);
@@ -104,7 +105,9 @@ fn nothing_from_elsewhere_is_read_and_nothing_holds_us() {
                 let _ = fs::rename(path.join("was"), &cur);
             }
         });
-        let end = Instant::now() + Duration::from_secs(3);
+        // A million take some minutes: RACE_SECONDS=200.
+        let seconds = std::env::var("RACE_SECONDS").map_or(3, |text| text.parse().unwrap());
+        let end = Instant::now() + Duration::from_secs(seconds);
         while Instant::now() < end {
             let out = read_all(&maildirs);
             rounds += 1;
@@ -116,7 +119,8 @@ fn nothing_from_elsewhere_is_read_and_nothing_holds_us() {
         }
         is_over.store(true, Ordering::Relaxed);
     });
-    println!("{rounds} sessions, {seen} of them read something");
+    let swaps = swaps.into_inner();
+    println!("{rounds} sessions, {seen} of them read something, {swaps} things planted");
     assert!(
         rounds > 100 && seen > 0,
         "{rounds} sessions, {seen} with a text"

@@ -48,7 +48,10 @@ impl Homes {
         let account = account.ok_or(io::ErrorKind::NotFound)?;
         // An account's name is no path: it has no `/`, and neither is nor begins with a dot.
         self.path.path(&account).ok_or_else(|| {
-            let what = format!("{account} has no domain, which the path of its maildrop asks for");
+            let what = format!(
+                "the `path` of the maildrops does not say where that of {account} is: one with {{local}} alone is \
+                 for accounts without a domain, one with {{domain}} for those that have one"
+            );
             io::Error::new(io::ErrorKind::InvalidInput, what)
         })
     }

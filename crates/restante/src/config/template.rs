@@ -28,12 +28,17 @@ const VARIABLES: [(&str, Piece); 3] = [
 ];
 
 impl PathTemplate {
-    /// The path for an account; none if the path wants a domain and the name has none.
+    /// The path for an account, which no other account has. None if the path wants a domain and the name has
+    /// none, or leaves out the one that it has: another domain may have an account of the same local part.
     pub(crate) fn path(&self, account: &str) -> Option<PathBuf> {
         let (local, domain) = match account.split_once('@') {
             Some((local, domain)) => (local, Some(domain)),
             None => (account, None),
         };
+        let says_domain = self.0.contains(&Piece::Name) || self.0.contains(&Piece::Domain);
+        if domain.is_some() && !says_domain {
+            return None;
+        }
         let mut path = String::new();
         for piece in &self.0 {
             path.push_str(match piece {
@@ -64,6 +69,10 @@ impl FromStr for PathTemplate {
             let known = VARIABLES.into_iter().find(|(name, _)| *name == variable);
             let (_, piece) =
                 known.ok_or_else(|| one_of(variable, &VARIABLES.map(|(name, _)| name)))?;
+            // What parts of a name can hold would not keep them apart.
+            if !pieces.is_empty() && !before.contains(['/', '@']) {
+                return Err("put a `/` between the parts of a name".to_owned());
+            }
             pieces.push(Piece::Text(before.to_owned()));
             pieces.push(piece);
             rest = after;
@@ -96,6 +105,10 @@ impl fmt::Display for PathTemplate {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Component;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -107,11 +120,9 @@ mod tests {
                 Some("/v/example.org/bob/Maildir"),
             ),
             ("/v/{domain}/{local}/Maildir", "bob", None),
-            (
-                "/home/{local}/Maildir",
-                "bob@example.org",
-                Some("/home/bob/Maildir"),
-            ),
+            ("/home/{local}/Maildir", "bob", Some("/home/bob/Maildir")),
+            ("/home/{local}/Maildir", "bob@example.org", None),
+            ("/v/{local}@{domain}", "bob@example.org", Some("/v/bob@example.org")),
             ("/v/{name}", "bob@example.org", Some("/v/bob@example.org")),
             ("/v/{name}/{name}", "bob", Some("/v/bob/bob")),
         ] {
@@ -133,8 +144,27 @@ mod tests {
             "/v/{name",
             "~/{name}",
             "/v/{name}\0",
+            "/v/{local}{domain}",
+            "/v/{local}-{domain}",
         ] {
             assert!(template.parse::<PathTemplate>().is_err(), "{template}");
+        }
+    }
+
+    proptest! {
+        /// Whatever may be an account's name, its path lies where the configuration says, and as deep.
+        #[test]
+        fn a_name_leads_nowhere_else(text in any::<String>(), tricky in "[./\\\\~%:$@a-z\\x00\\n é-]{0,40}") {
+            let template: PathTemplate = "/v/{name}/{local}/Maildir".parse().unwrap();
+            for name in [&text, &tricky] {
+                // The program makes accounts of such names only.
+                let Ok(name) = auth::AccountName::parse(name) else { continue };
+                let path = template.path(name.as_str()).unwrap();
+                let parts: Vec<_> = path.components().collect();
+                prop_assert_eq!(parts.len(), 5, "{}", path.display());
+                prop_assert!(parts[1..].iter().all(|part| matches!(part, Component::Normal(_))));
+                prop_assert!(path.starts_with("/v") && path.ends_with("Maildir"));
+            }
         }
     }
 }
