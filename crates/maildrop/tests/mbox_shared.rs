@@ -37,6 +37,10 @@ impl Places<RealDisk> for OnePlace {
         })
     }
 
+    fn path(&self, _: MaildropId) -> Option<PathBuf> {
+        None
+    }
+
     fn ids(&self) -> io::Result<Vec<MaildropId>> {
         Ok(vec![DROP])
     }

@@ -18,8 +18,8 @@ pub(crate) struct Import {
     /// The account that gets the messages.
     #[arg(required_unless_present = "accounts", requires = "source")]
     pub(crate) account: Option<String>,
-    /// The Maildir (with new/ and cur/), the mbox file, the directory of .eml files; or pop3s://USER@HOST[:PORT] (TLS), or
-    /// pop3://USER@HOST[:PORT] (STLS).
+    /// The Maildir (with new/ and cur/), the mbox file, the directory of .eml files; or pop3s://USER@HOST (TLS), or
+    /// pop3://USER@HOST (STLS), each with :PORT if it is not the usual one.
     #[arg(value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
     /// Bring in the mail of many accounts: each line of the file has an account, its source, and for a POP3 server the file with the

@@ -122,7 +122,11 @@ mod tests {
             ("/v/{domain}/{local}/Maildir", "bob", None),
             ("/home/{local}/Maildir", "bob", Some("/home/bob/Maildir")),
             ("/home/{local}/Maildir", "bob@example.org", None),
-            ("/v/{local}@{domain}", "bob@example.org", Some("/v/bob@example.org")),
+            (
+                "/v/{local}@{domain}",
+                "bob@example.org",
+                Some("/v/bob@example.org"),
+            ),
             ("/v/{name}", "bob@example.org", Some("/v/bob@example.org")),
             ("/v/{name}/{name}", "bob", Some("/v/bob/bob")),
         ] {

@@ -135,6 +135,16 @@ fn refuse_what_is_for_the_native_store(command: &args::Maildrop) -> Result<(), F
             "undeleted from",
             "what is deleted there is gone; bring it back from a backup",
         ),
+        // What was imported before is known by its unique-id, or by nothing.
+        args::Maildrop::Import(asked)
+            if !asked.verify && asked.reading.unique_ids != args::UniqueIds::New =>
+        {
+            (
+                "imported into with unique-ids from elsewhere",
+                "put the files in their place, lists beside them; or import with --unique-ids new, and every client \
+                 retrieves everything once more",
+            )
+        }
         args::Maildrop::Compact { .. } => {
             ("compacted", "what is deleted gives its space back at once")
         }

@@ -100,6 +100,10 @@ fn what_only_the_native_store_can_is_refused() {
         (&["undelete", "bob"], "undeleted from"),
         (&["compact"], "compacted"),
         (&["rebuild"], "salvaged or rebuilt from"),
+        (
+            &["import", "bob", "somewhere"],
+            "imported into with unique-ids from elsewhere",
+        ),
     ] {
         let words: Vec<_> = ["maildrop"].iter().chain(words).copied().collect();
         let ended = site.run(&words, b"").with(64);
