@@ -18,6 +18,9 @@ pub(crate) struct DotLock<'d, D: Disk> {
     file: D::File,
 }
 
+/// A lock holds a number and a name, or nothing.
+const LOCK_OCTETS_MAX: u64 = 1024;
+
 /// A pause before the next try.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
@@ -109,9 +112,13 @@ struct Suspect<D: Disk> {
 impl<D: Disk> Suspect<D> {
     /// The dotlock that is there, if it is old. One that we may not open is not ours to judge.
     fn look(disk: &D, name: &str, stale_after: Duration) -> Option<Self> {
-        let file = disk.open(name).ok()?;
+        let file = disk.open_to_read(name).ok()?;
         let stat = file.stat().ok()?;
         let age_ns = i128::from(now_us()) * 1000 - stat.changed_ns;
+        // What is longer than any lock is something else, whatever it is called.
+        if stat.len > LOCK_OCTETS_MAX {
+            return None;
+        }
         let is_old = age_ns > i128::try_from(stale_after.as_nanos()).unwrap_or(i128::MAX);
         is_old.then_some(Self { file, stat })
     }

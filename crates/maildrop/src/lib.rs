@@ -117,6 +117,12 @@ impl Maildrops {
         }))
     }
 
+    /// Whether maildrops are files that other programs use as well: where they are follows from the account's
+    /// name, and they outlive the account.
+    pub fn is_in_place(&self) -> bool {
+        matches!(self, Self::Maildir(_) | Self::Mbox(..))
+    }
+
     /// A draft in this back end's file system.
     pub fn draft(&self) -> Draft {
         match self {

@@ -65,6 +65,14 @@ impl Places<RealDisk> for Homes {
             Kind::File => (path.parent(), path.file_name()),
         };
         let directory = directory.ok_or(io::ErrorKind::InvalidInput)?;
+        if file.is_some_and(|file| file.as_encoded_bytes().ends_with(b".lock")) {
+            // It would be the lock of somebody else's file, and be taken away as such.
+            let what = format!(
+                "{} cannot be an mbox: that is what locks are called",
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
         let disk = match absent {
             Absent::IsMade => RealDisk::directory(directory)?,
             Absent::Fails => RealDisk::existing(directory)?,

@@ -218,11 +218,11 @@ impl Pass {
         }
         match self.server.auth.accounts().purge(erasing) {
             Ok(()) => {
-                info!(
-                    account = kept.account,
-                    maildrop = %id,
-                    "the account was removed: its maildrop is deleted"
-                );
+                let what = match self.server.maildrops.is_in_place() {
+                    true => "the account was removed: its mail stays where it is",
+                    false => "the account was removed: its maildrop is deleted",
+                };
+                info!(account = kept.account, maildrop = %id, "{what}");
                 self.done.purged += 1;
             }
             Err(why) => self.not_forgotten(kept, &why),

@@ -9,7 +9,7 @@
 //! All other messages are called as `pop3_uidl_format` says ([`UidlFormat`]).
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,6 +29,8 @@ pub struct UidList {
     last: u32,
     /// By the name of the file without its flags.
     messages: HashMap<Box<[u8]>, Message>,
+    /// Unique-ids that two messages have: whoever knows one would never retrieve the other.
+    ambiguous: HashSet<Box<[u8]>>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,6 +68,7 @@ impl UidList {
             .filter(|&validity| validity > 0)
             .ok_or_else(|| broken(1, "a uid validity is missing"))?;
         let mut messages = HashMap::new();
+        let (mut ids, mut ambiguous) = (HashSet::new(), HashSet::new());
         let mut before = 0;
         for (line, text) in lines {
             let (file, message) = match version {
@@ -77,6 +80,11 @@ impl UidList {
                 return Err(broken(line, "the uids do not grow"));
             }
             before = message.uid;
+            if let Some(id) = message.unique_id.as_ref().filter(|id| !id.is_empty())
+                && !ids.insert(id.clone())
+            {
+                ambiguous.insert(id.clone());
+            }
             // A file that has come back has a line for each time; the last one counts.
             messages.insert(name::base(file).into(), message);
         }
@@ -85,6 +93,7 @@ impl UidList {
             validity,
             last: before.max(next.unwrap_or(1).saturating_sub(1)),
             messages,
+            ambiguous,
         })
     }
 
@@ -95,6 +104,7 @@ impl UidList {
             validity,
             last: 0,
             messages: HashMap::new(),
+            ambiguous: HashSet::new(),
         }
     }
 
@@ -157,6 +167,7 @@ impl UidList {
         let message = self.messages.get(base)?;
         match &message.unique_id {
             Some(id) if id.is_empty() => UniqueId::new(base),
+            Some(id) if self.ambiguous.contains(id) => None,
             Some(id) => UniqueId::new(id),
             None => UniqueId::new(format.print(self.validity, message, base)),
         }
@@ -319,6 +330,13 @@ impl FromStr for UidlFormat {
 }
 
 impl UidlFormat {
+    /// Whether it calls no two messages alike.
+    pub fn is_unique(&self) -> bool {
+        let tells =
+            |part: &Part| matches!(part, Part::Number(Which::Uid, _) | Part::File | Part::Guid);
+        self.0.iter().any(tells)
+    }
+
     fn print(&self, validity: u32, message: &Message, base: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
         for part in &self.0 {

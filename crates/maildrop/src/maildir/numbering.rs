@@ -1,5 +1,6 @@
 //! Giving messages that no list knows their unique-ids, in the list of whoever else serves the Maildir.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ pub(super) struct Unnamed<'a> {
 }
 
 /// After so long without a sign of life whoever has Dovecot's lock is dead: what Dovecot says.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_secs(120);
 
 /// Written first, then moved to where it belongs: not in `tmp/`, which a power cut may have taken.
 const TEMPORARY: &str = "restante-list.new";
@@ -55,15 +56,35 @@ pub(super) fn load<D: Disk>(disk: &D, unique_ids: &UniqueIds) -> Result<Names, O
             Ok(Names::Dovecot(list, format.clone()))
         }
         UniqueIds::Auto(format) => {
+            if is_noted(disk)? {
+                return Ok(Names::Files);
+            }
             if let Some(list) = dovecot_list(disk)? {
                 return Ok(Names::Dovecot(list, format.clone()));
             }
-            Ok(courier_list(disk)?.map_or(Names::Files, Names::Courier))
+            if let Some(list) = courier_list(disk)? {
+                return Ok(Names::Courier(list));
+            }
+            note(disk)?;
+            Ok(Names::Files)
         }
     }
 }
 
-/// Names the messages that have no name, in this order, durably.
+/// Whether clients know the messages of this Maildir by the names of their files.
+fn is_noted<D: Disk>(disk: &D) -> io::Result<bool> {
+    Ok(read_list(disk, NOTE)?.is_some())
+}
+
+/// Notes that. A server that comes later makes a list, which says something else; it must not count.
+fn note<D: Disk>(disk: &D) -> io::Result<()> {
+    replace(disk, NOTE, b"files\n")
+}
+
+/// Made where no list was. Who removes it says that the lists count from now on.
+const NOTE: &str = "restante-unique-ids";
+
+/// Names the messages that have no name, in this order, durably. `there`: what is in the Maildir, if all of it was seen.
 ///
 /// # Errors
 ///
@@ -72,13 +93,24 @@ pub(super) fn complete<D: Disk>(
     disk: &Arc<D>,
     names: &mut Names,
     messages: &[Unnamed<'_>],
+    there: Option<&HashMap<Box<str>, Box<str>>>,
     patience: Duration,
 ) -> Result<(), OpenError> {
     match names {
         Names::Files | Names::Unknown => Ok(()),
         Names::Dovecot(list, _) => complete_dovecot(disk, list, messages, patience),
-        Names::Courier(list) => Ok(complete_courier(&**disk, list, messages)?),
+        Names::Courier(list) => Ok(complete_courier(&**disk, list, messages, there)?),
     }
+}
+
+/// What a list says is shown to clients next. Whoever wrote it may have died, or failed, before it was durable.
+fn settle<D: Disk>(disk: &D, path: &str) -> io::Result<()> {
+    match disk.open(path) {
+        Ok(file) => file.sync_data()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    disk.sync_dir("")
 }
 
 fn complete_dovecot<D: Disk>(
@@ -89,7 +121,7 @@ fn complete_dovecot<D: Disk>(
 ) -> Result<(), OpenError> {
     let is_known = |list: &UidList, message: &Unnamed<'_>| list.knows(message.base.as_bytes());
     if messages.iter().all(|message| is_known(list, message)) {
-        return Ok(());
+        return Ok(settle(&**disk, dovecot::FILE)?);
     }
     let path = format!("{}.lock", dovecot::FILE);
     let _lock = match DotLock::take(&**disk, path, STALE, Instant::now() + patience) {
@@ -114,7 +146,7 @@ fn complete_dovecot<D: Disk>(
         }
     }
     match found {
-        _ if lines.is_empty() => Ok(()),
+        _ if lines.is_empty() => Ok(settle(&**disk, dovecot::FILE)?),
         Some(octets) if list.is_current() => {
             // The lock is ours, so a line without an end is of a program that has died.
             let end = memchr::memrchr(b'\n', &octets).map_or(0, |end| end + 1);
@@ -123,7 +155,8 @@ fn complete_dovecot<D: Disk>(
                 file.truncate(end as u64)?;
             }
             file.write_at(&[lines.as_bytes()], end as u64)?;
-            Ok(file.sync_data()?)
+            file.sync_data()?;
+            Ok(disk.sync_dir("")?)
         }
         _ => {
             let mut guid = [0; 16];
@@ -139,6 +172,7 @@ fn complete_courier<D: Disk>(
     disk: &D,
     list: &mut courier::SizeList,
     messages: &[Unnamed<'_>],
+    there: Option<&HashMap<Box<str>, Box<str>>>,
 ) -> io::Result<()> {
     let now = u64::from(validity());
     let mut is_new = false;
@@ -149,11 +183,11 @@ fn complete_courier<D: Disk>(
         }
     }
     if !is_new {
-        return Ok(());
+        return settle(disk, courier::FILE);
     }
-    let there: std::collections::HashSet<_> =
-        messages.iter().map(|it| it.base.as_bytes()).collect();
-    list.retain(|base| there.contains(base));
+    if let Some(there) = there {
+        list.retain(|base| std::str::from_utf8(base).is_ok_and(|base| there.contains_key(base)));
+    }
     replace(disk, courier::FILE, &list.print())
 }
 

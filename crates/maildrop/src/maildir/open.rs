@@ -51,7 +51,8 @@ pub(super) fn look<D: Disk>(
             measured: found.measured,
         })
         .collect();
-    numbering::complete(disk, &mut names, &unnamed, settings.lock_wait)?;
+    let seen = scan.is_whole.then_some(&scan.paths);
+    numbering::complete(disk, &mut names, &unnamed, seen, settings.lock_wait)?;
     // Those that have a name now may have another place.
     sort(&mut found, &names);
     // Who has changed a list meanwhile, we or another, has changed more than we can tell.
@@ -128,7 +129,7 @@ fn measure<D: Disk>(
     path: &str,
     cache: &mut SizeCache,
 ) -> io::Result<Option<Measured>> {
-    let file = match disk.open(path) {
+    let file = match disk.open_to_read(path) {
         Ok(file) => file,
         Err(error) => {
             return match error.kind() {

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::io;
 
+use tracing::warn;
+
 use super::name;
 use crate::native::media::{Disk, Stat};
 
@@ -29,6 +31,8 @@ pub(super) struct Stamps([Option<Stat>; 2]);
 pub(super) struct Scan {
     /// The path of each message from the Maildir on, by its name up to the flags.
     pub(super) paths: HashMap<Box<str>, Box<str>>,
+    /// Whether nothing changed while it was listed, so that what is not here is not there.
+    pub(super) is_whole: bool,
     /// When that was so; none: a change that came right after could not be told.
     pub(super) stamps: Option<Stamps>,
 }
@@ -74,6 +78,7 @@ pub(super) fn scan<D: Disk>(disk: &D, now_us: i64) -> io::Result<Scan> {
         if Stamps::now(disk)? == before {
             return Ok(Scan {
                 paths,
+                is_whole: true,
                 stamps: Some(before).filter(|stamps| stamps.are_old(now_us)),
             });
         }
@@ -81,6 +86,7 @@ pub(super) fn scan<D: Disk>(disk: &D, now_us: i64) -> io::Result<Scan> {
     // Whatever was seen once is there, or it is gone, which shows as soon as somebody wants it.
     Ok(Scan {
         paths,
+        is_whole: false,
         stamps: None,
     })
 }
@@ -93,10 +99,16 @@ fn list<D: Disk>(disk: &D, part: &str, paths: &mut HashMap<Box<str>, Box<str>>) 
     };
     for file in names {
         // Names that begin with a dot are never messages (Maildir++ keeps its folders there).
-        if !file.starts_with('.') {
-            let base = name::base_str(&file).into();
-            paths.insert(base, format!("{part}/{file}").into());
+        if file.starts_with('.') {
+            continue;
         }
+        let base = name::base_str(&file);
+        // In a list it would be a line that makes no sense, or several.
+        if base.is_empty() || file.chars().any(char::is_control) {
+            warn!(part, ?file, "a file of such a name is no message");
+            continue;
+        }
+        paths.insert(base.into(), format!("{part}/{file}").into());
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
 use tracing::warn;
@@ -28,12 +28,16 @@ pub(super) struct Message {
     pub(super) arrival_us: i64,
 }
 
+/// Where messages lay when one was not where it had been, by their names up to the flags.
+pub(super) type Moved = Arc<Mutex<HashMap<Box<str>, Box<str>>>>;
+
 /// A Maildir that a session has.
 pub struct Session<D: Disk> {
     /// None: there is no Maildir, and no message.
     pub(super) disk: Option<Arc<D>>,
     pub(super) messages: Arc<[Message]>,
     pub(super) is_partial: bool,
+    pub(super) moved: Moved,
     /// Holds the lock; none: there is nothing to be deleted.
     #[expect(dead_code, reason = "freed when dropped")]
     pub(super) lock: Option<D::File>,
@@ -46,6 +50,7 @@ impl<D: Disk> Session<D> {
             disk: None,
             messages: Arc::new([]),
             is_partial: false,
+            moved: Moved::default(),
             lock: None,
         }
     }
@@ -71,6 +76,7 @@ impl<D: Disk> Session<D> {
         Ok(Text {
             disk: Arc::clone(disk),
             messages: Arc::clone(&self.messages),
+            moved: Arc::clone(&self.moved),
             number,
             part,
             opened: None,
@@ -162,6 +168,7 @@ fn paths<D: Disk>(disk: &D) -> io::Result<HashMap<Box<str>, Box<str>>> {
 pub struct Text<D: Disk> {
     disk: Arc<D>,
     messages: Arc<[Message]>,
+    moved: Moved,
     number: MessageNumber,
     part: Part,
     opened: Option<plain::Text<D::File>>,
@@ -212,6 +219,10 @@ impl<D: Disk> Text<D> {
             return Ok(None);
         };
         let end = file.stat().map_err(TextError::Unavailable)?.len;
+        if end == 0 && patience == Patience::CacheOnly {
+            // It may be no file at all: whoever waits for it looks.
+            return Ok(None);
+        }
         let file = Arc::new(file);
         Ok(Some(plain::Text::new(
             file,
@@ -224,13 +235,21 @@ impl<D: Disk> Text<D> {
 
     /// The message's file, under whatever name it has now.
     fn look_for(&self, message: &Message) -> io::Result<D::File> {
-        let first = match self.disk.open(&message.path) {
+        let first = match self.disk.open_to_read(&message.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => error,
             other => return other,
         };
-        let now = paths(&*self.disk)?;
-        match now.get(base_of(&message.path)) {
-            Some(path) => self.disk.open(path),
+        let base = base_of(&message.path);
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a thousand messages that somebody has marked as seen only the first one is looked for.
+        if let Some(path) = moved.get(base)
+            && let Ok(file) = self.disk.open_to_read(path)
+        {
+            return Ok(file);
+        }
+        *moved = paths(&*self.disk)?;
+        match moved.get(base) {
+            Some(path) => self.disk.open_to_read(path),
             None => Err(first),
         }
     }

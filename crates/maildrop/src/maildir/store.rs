@@ -10,7 +10,7 @@ use super::known::Known;
 use super::numbering::UniqueIds;
 use super::open::{look, state};
 use super::scan::PARTS;
-use super::session::{Message, Session};
+use super::session::{Message, Moved, Session};
 use crate::draft::Draft;
 use crate::error::OpenError;
 use crate::id::MaildropId;
@@ -96,6 +96,7 @@ impl<D: Disk> Maildirs<D> {
         let messages = seen(&all, view);
         Ok(Session {
             is_partial: messages.len() < all.len(),
+            moved: Moved::default(),
             disk: Some(disk),
             lock: (!messages.is_empty()).then_some(lock),
             messages,

@@ -20,6 +20,7 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
+use super::locks::own;
 use crate::native::media::{Disk, File, Lock};
 use crate::places::Place;
 
@@ -64,7 +65,7 @@ pub(super) fn open_locked<D: Disk>(
 ) -> io::Result<D::File> {
     let name = format!(".{}.restante", place.file);
     for _ in 0..RACES_MAX {
-        let file = match place.disk.open(&name) {
+        let file = match place.disk.open(&name).and_then(own) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match place.disk.create(&name) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,

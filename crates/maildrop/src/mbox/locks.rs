@@ -98,9 +98,21 @@ impl<D: Disk> Locked<'_, D> {
     }
 }
 
+/// The file, if nobody else has put it there: into a directory that is everybody's he could, and read what is
+/// delivered, or have another file of ours written into.
+pub(super) fn own<F: File>(file: F) -> io::Result<F> {
+    match file.is_own()? {
+        true => Ok(file),
+        false => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the mbox, or the journal beside it, belongs to another user or has a second name (hard link)",
+        )),
+    }
+}
+
 fn open<D: Disk>(place: &Place<D>, absent: Absent) -> io::Result<D::File> {
     for _ in 0..REPLACED_MAX {
-        match place.disk.open(&place.file) {
+        match place.disk.open(&place.file).and_then(own) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && absent == Absent::IsMade => {}
             other => return other,
         }

@@ -248,9 +248,11 @@ impl<F: File> Text<F> {
     }
 
     fn changed(&self) -> TextError {
-        TextError::Damaged {
-            number: self.number,
-            what: "another program has changed the mbox meanwhile".into(),
-        }
+        // The next session sees it as it is then.
+        let what = format!(
+            "another program has changed the mbox meanwhile, and message {} with it",
+            self.number
+        );
+        TextError::Unavailable(io::Error::other(what))
     }
 }

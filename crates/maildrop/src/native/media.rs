@@ -62,6 +62,15 @@ pub trait Disk: Send + Sync + 'static {
     /// `NotFound` if there is none.
     fn open(&self, path: &str) -> io::Result<Self::File>;
 
+    /// As [`Disk::open`], for reading only.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Disk::open`].
+    fn open_to_read(&self, path: &str) -> io::Result<Self::File> {
+        self.open(path)
+    }
+
     /// As [`Disk::open`], if that needs no waiting for the disk; none: it may. What is opened may be
     /// anything: the caller knows by its [`FileId`] which file it wants.
     ///
@@ -157,6 +166,15 @@ pub trait Disk: Send + Sync + 'static {
 
 /// An open file. Interrupted calls are repeated inside, short writes finished.
 pub trait File: Send + Sync + 'static {
+    /// Whether the file is this process's own, and has no other name: nobody else has put it there.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    fn is_own(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Which file this is and how long.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use maildrop::maildir::dovecot::UidlFormat;
+use maildrop::maildir::dovecot::{UidlFormat, UnknownFormat};
 use maildrop::mbox::{self, Locking, Variant};
 use maildrop::{MaildirSettings, UniqueIds};
 use toml::de::DeTable;
@@ -98,8 +98,13 @@ fn maildirs(
     hostname: &str,
 ) -> MaildirSettings {
     let format = section.parsed(document, "uidl_format", |text| {
-        text.parse::<UidlFormat>()
-            .map_err(|error| error.to_string())
+        let format: UidlFormat = text
+            .parse()
+            .map_err(|error: UnknownFormat| error.to_string())?;
+        match format.is_unique() {
+            true => Ok(format),
+            false => Err("it calls all messages alike; it needs %u, %f or %g".to_owned()),
+        }
     });
     let format = format.map(|format| format.value).unwrap_or_default();
     let unique_ids = section.parsed(document, "unique_ids", |text| match text {
@@ -170,8 +175,7 @@ fn mboxes(
     let names = section.parsed(document, "unique_ids", |text| match text {
         "own" => Ok(mbox::Names::Own),
         "x-uidl" => Ok(mbox::Names::XUidl),
-        "x-uid" => Ok(mbox::Names::XUid),
-        other => Err(one_of(other, &["own", "x-uidl", "x-uid"])),
+        other => Err(one_of(other, &["own", "x-uidl"])),
     });
     if let Some(names) = names {
         settings.names = names.value;

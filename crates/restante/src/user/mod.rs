@@ -67,6 +67,13 @@ pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Fai
         }
         args::User::Import { file, apop } => import::import(&config, &file, apop),
         args::User::Rename { account, new_name } => {
+            if config.in_place.is_some() {
+                return Err(Failure::new(
+                    Code::Usage,
+                    "where an account's mail is follows from its name, so it cannot have another name",
+                )
+                .remedy("add an account of the new name, move the mail to its place, and remove the old one"));
+            }
             let account = stock::accounts(&config)?.rename(&account, &new_name)?;
             note_name(&stock::maildrops(&config)?, &account);
             say!(
@@ -114,7 +121,27 @@ fn add(
         accounts.set_apop(name, &secret)?;
         apop_warning();
     }
-    say!("Account {} is made.", account.name)
+    say!("Account {} is made.", account.name)?;
+    tell_of_mail_that_is_there(config, &account);
+    Ok(())
+}
+
+/// In a place that follows from the name there may be mail: of a user of another program, or of somebody who
+/// had the name before.
+fn tell_of_mail_that_is_there(config: &Config, account: &Account) {
+    if config.in_place.is_none() {
+        return;
+    }
+    let path = stock::maildrops(config).map(|all| all.path(MaildropId(account.maildrop)));
+    if let Ok(Some(path)) = path
+        && path.exists()
+    {
+        note!(
+            "note: {} is there already: its mail is now that of {}",
+            path.display(),
+            account.name
+        );
+    }
 }
 
 fn passwd(

@@ -30,6 +30,9 @@ pub(super) fn remove(
     yes: bool,
 ) -> Result<(), Failure> {
     let accounts = stock::accounts(config)?;
+    if config.in_place.is_some() {
+        return remove_in_place(config, &accounts, name, delete_mail);
+    }
     if !delete_mail {
         let removed = accounts.remove(name)?;
         return say!(
@@ -83,6 +86,34 @@ pub(super) fn remove(
         accounts.purge(erasing)?;
     }
     say!("Account {name} and its mail ({messages}) are deleted.")
+}
+
+/// The same, where mail is in files that other programs use as well: they stay where they are, and whoever has
+/// the account's name next has them.
+fn remove_in_place(
+    config: &Config,
+    accounts: &Accounts,
+    name: &str,
+    delete_mail: bool,
+) -> Result<(), Failure> {
+    let account = accounts.show(name)?;
+    let path = stock::maildrops(config)?.path(MaildropId(account.maildrop));
+    let path = path.map_or_else(|| "its place".to_owned(), |path| path.display().to_string());
+    if delete_mail {
+        return Err(Failure::new(
+            Code::Usage,
+            format!(
+                "the mail of {} is in {path}, which is not ours alone",
+                account.name
+            ),
+        )
+        .remedy("remove the account without --delete-mail, and what is there by hand"));
+    }
+    let removed = accounts.remove(name)?;
+    say!(
+        "Account {} is removed; its mail stays in {path}, and is that of the next account of this name.",
+        removed.name
+    )
 }
 
 /// Brings a removed account back as it was, with its mail.

@@ -141,3 +141,82 @@ fn a_configuration_of_maildirs_is_checked() {
         assert!(ended.stderr.contains(complaint), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn names_of_files_count_for_good_where_no_list_was() {
+    let site = site();
+    site.run(&["deliver", "bob"], b"Subject: a\n\n").with(0);
+    let before = listed(&site);
+    // Another server comes and makes a list.
+    let name = before.split_whitespace().nth(1).unwrap().to_owned();
+    let list = format!("3 V255 N8 G00\n7 :{name}\n");
+    fs::write(maildir(&site).join("dovecot-uidlist"), list).unwrap();
+    assert_eq!(listed(&site), before);
+    fs::remove_file(maildir(&site).join("restante-unique-ids")).unwrap();
+    assert!(listed(&site).ends_with(" 00000007000000ff\n"));
+}
+
+#[test]
+fn what_would_spoil_a_list_is_no_message() {
+    let site = site();
+    for part in ["new", "cur", "tmp"] {
+        fs::create_dir_all(maildir(&site).join(part)).unwrap();
+    }
+    for name in [
+        "new/:2,S",
+        "new/1.a\n9 :2.b",
+        "new/1.c",
+        "new/2.d",
+        "new/3.e",
+    ] {
+        fs::write(maildir(&site).join(name), b"Subject: a\n\n").unwrap();
+    }
+    // Two messages of one name are both called otherwise.
+    let list = maildir(&site).join("dovecot-uidlist");
+    fs::write(&list, "3 V255 N8 G00\n4 Px :1.c\n5 Px :2.d\n").unwrap();
+    let found = listed(&site);
+    let names: Vec<_> = found.lines().map(|line| &line[3..]).collect();
+    assert_eq!(names.len(), 3, "{found}");
+    assert!(
+        names[0].starts_with('h') && names[1].starts_with('h'),
+        "{found}"
+    );
+    assert_eq!(names[2], "00000008000000ff");
+    fs::remove_file(maildir(&site).join("new/1.c")).unwrap();
+    assert!(listed(&site).starts_with(&format!("14 {}\n", names[1])));
+}
+
+#[test]
+fn an_account_and_the_place_of_its_mail_stay_together() {
+    let site = site();
+    site.run(&["deliver", "bob"], b"Subject: a\n\n").with(0);
+    let refused = site.run(&["user", "rename", "bob", "rob"], b"").with(64);
+    assert!(
+        refused.stderr.contains("follows from its name"),
+        "{}",
+        refused.stderr
+    );
+    let remove = ["user", "remove", "bob", "--delete-mail", "--yes"];
+    let refused = site.run(&remove, b"").with(64);
+    assert!(
+        refused.stderr.contains("DIR/home/bob/Maildir"),
+        "{}",
+        refused.stderr
+    );
+    let removed = site.run(&["user", "remove", "bob"], b"").with(0);
+    assert!(
+        removed.stdout.contains("stays in DIR/home/bob/Maildir"),
+        "{}",
+        removed.stdout
+    );
+    let again = site
+        .run(&["user", "add", "bob", "--stdin"], b"blackking\n")
+        .with(0);
+    assert!(
+        again
+            .stderr
+            .contains("DIR/home/bob/Maildir is there already: its mail is now that of bob"),
+        "{}",
+        again.stderr
+    );
+}

@@ -91,3 +91,20 @@ fn a_configuration_of_mboxes_is_checked() {
         "{told}"
     );
 }
+
+#[test]
+fn nobody_is_called_like_the_lock_of_another_and_no_foreign_file_is_touched() {
+    let site = site_with(MBOXES);
+    site.run(&["user", "add", "bob.lock", "--stdin"], b"redqueen\n")
+        .with(0);
+    site.run(&["deliver", "bob.lock"], b"Subject: a\n\n")
+        .with(75);
+    assert!(!site.path().join("mail/bob.lock").exists());
+    // A second name of a file that somebody wants to have written.
+    let other = site.path().join("other");
+    fs::write(&other, "").unwrap();
+    fs::hard_link(&other, site.path().join("mail/bob")).unwrap();
+    let refused = site.run(&["deliver", "bob"], b"Subject: a\n\n").with(75);
+    assert!(refused.stderr.contains("hard link"), "{}", refused.stderr);
+    assert_eq!(fs::read(&other).unwrap(), b"");
+}

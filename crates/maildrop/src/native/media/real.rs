@@ -160,14 +160,12 @@ impl Disk for RealDisk {
             }
             other => other?,
         };
-        let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
-        match kind {
-            rustix::fs::FileType::RegularFile => Ok(RealFile { fd }),
-            _ => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{path} is not a regular file"),
-            )),
-        }
+        regular(fd, path)
+    }
+
+    fn open_to_read(&self, path: &str) -> io::Result<RealFile> {
+        let fd = self.open_with(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())?;
+        regular(fd, path)
     }
 
     fn open_cached(&self, path: &str) -> io::Result<Option<RealFile>> {
@@ -265,6 +263,17 @@ impl Disk for RealDisk {
     }
 }
 
+fn regular(fd: OwnedFd, path: &str) -> io::Result<RealFile> {
+    let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
+    match kind {
+        rustix::fs::FileType::RegularFile => Ok(RealFile { fd }),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{path} is not a regular file"),
+        )),
+    }
+}
+
 fn id_of(stat: &rustix::fs::Stat) -> FileId {
     FileId {
         device: stat.st_dev,
@@ -299,6 +308,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PARTS_MAX: usize = 8;
 
 impl File for RealFile {
+    fn is_own(&self) -> io::Result<bool> {
+        let stat = rustix::fs::fstat(&self.fd)?;
+        Ok(stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_nlink <= 1)
+    }
+
     fn stat(&self) -> io::Result<Stat> {
         stat(&self.fd)
     }
