@@ -2,8 +2,12 @@
 //! account here can have it.
 //!
 //! Dovecot: `uid:gid:gecos:home:shell:extra fields`, of which the last are words with spaces between
-//! and may hold colons. Shadow: seven numbers, of which the sixth is the day from which on the account
+//! and may hold colons. A field that refuses logins counts whatever its value (`nologin=no` is
+//! `nologin`). Shadow: seven numbers, of which the sixth is the day from which on the account
 //! has expired (shadow(5)), as days since 1970.
+//!
+//! What refuses a login there or leads it elsewhere disables the account here, ends it or is a
+//! [`FieldProblem`]; only what does neither is left out.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, UNIX_EPOCH};
@@ -28,9 +32,27 @@ pub enum FieldProblem {
          the account could log in from everywhere"
     )]
     Networks,
+    /// Dovecot asks for both lists; an account has one.
+    #[error(
+        "allow_nets is there twice, and only where both allow it may the account log in; write what both have in one"
+    )]
+    NetworksTwice,
+    /// A condition that an account here cannot have, or fields that we do not read and that may be one.
+    #[error(
+        "{0} can refuse logins there and could not here; take it out if the account may be open without it"
+    )]
+    Condition(String),
+    /// Who logs in is another user there, or at another server.
+    #[error(
+        "{0} leads the login to another server or account; take it out if the mail is to be here"
+    )]
+    Elsewhere(String),
     /// Any password is right.
     #[error("nopassword lets anybody log in")]
     NoPassword,
+    /// The password of the line is not the one that is asked for.
+    #[error("noauthenticate leaves the password to another database; import that one")]
+    NotChecked,
 }
 
 impl Fields {
@@ -73,14 +95,38 @@ impl Fields {
             }
         }
         for word in fields.next().unwrap_or_default().split_ascii_whitespace() {
-            let (name, value) = word.split_once('=').unwrap_or((word, ""));
-            match name {
-                "nologin" => self.change.state = Some(State::Disabled),
-                "nopassword" => return Err(FieldProblem::NoPassword),
-                "allow_nets" => self.change.networks = Some(networks(value)?),
-                "userdb_quota_rule" if self.take_quota(value).is_some() => {}
-                _ => self.left_out.push(shown(name)),
+            self.take_extra(word)?;
+        }
+        Ok(())
+    }
+
+    fn take_extra(&mut self, word: &str) -> Result<(), FieldProblem> {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        // What counts only where nothing has set it before counts here, too.
+        let name = name.strip_suffix(":protected").unwrap_or(name);
+        let name = name.strip_suffix(":default").unwrap_or(name);
+        match name {
+            "nologin" | "fail" | "userdb_tempfail" => self.change.state = Some(State::Disabled),
+            "nopassword" => return Err(FieldProblem::NoPassword),
+            "noauthenticate" => return Err(FieldProblem::NotChecked),
+            "allow_nets" if self.change.networks.is_some() => {
+                return Err(FieldProblem::NetworksTwice);
             }
+            "allow_nets" => self.change.networks = Some(networks(value)?),
+            "allow_real_nets"
+            | "delay_until"
+            | "check_client_fp"
+            | "check_client_cert_fp"
+            | "check_client_pubkey_fp"
+            | "passdb_import"
+            | "userdb_userdb_import" => return Err(FieldProblem::Condition(name.to_owned())),
+            // `proxy_maybe` without a `host` is a login at this server.
+            "proxy" | "proxy_always" | "host" | "user" | "username" | "domain" | "login_user"
+            | "userdb_user" | "userdb_username" | "userdb_domain" => {
+                return Err(FieldProblem::Elsewhere(name.to_owned()));
+            }
+            "userdb_quota_rule" if self.take_quota(value).is_some() => {}
+            _ => self.left_out.push(shown(name)),
         }
         Ok(())
     }
