@@ -449,6 +449,40 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_would_be_too_old_there_ends_the_account_here() {
+        let day = |number: u64| UNIX_EPOCH + Duration::from_secs(number * 86_400);
+        for (ages, expires, due) in [
+            // The last change, at most so old, taken so much longer: the sum or the end, the earlier one.
+            ("19000:0:90:7:30::", Some(19_120), None),
+            ("19000:0:90:7:30:19100:", Some(19_100), None),
+            ("19000:0:90:7:30:20000:", Some(19_120), None),
+            ("19000:0:90:7:0::", Some(19_090), None),
+            // Only a new password is asked for.
+            ("19000:0:90:7:::", None, Some(19_090)),
+            ("19000:0:90:7:-1:20000:", Some(20_000), Some(19_090)),
+            ("0:0:99999:7:::", None, Some(0)),
+            ("0:0:90:7:30::", None, Some(0)),
+            // No age at all.
+            (":0:90:7:30::", None, None),
+            ("-1:0:90:7:30::", None, None),
+            ("19000:0::7:30::", None, None),
+            ("19000:0:-1:7:30::", None, None),
+            ("19000:0:99999999999:7:30::", None, None),
+            (
+                "4294967295:0:4294967295:7:4294967295::",
+                Some(3 * u64::from(u32::MAX)),
+                None,
+            ),
+        ] {
+            let file = parse_import(format!("bob:{BCRYPT}:{ages}\n").as_bytes()).unwrap();
+            let line = &file.lines[0];
+            assert_eq!(line.change.expires, expires.map(|n| Some(day(n))), "{ages}");
+            assert_eq!(line.change_due, due.map(day), "{ages}");
+            assert_eq!(line.change.state, None, "{ages}");
+        }
+    }
+
+    #[test]
     fn every_bad_line_is_told_with_its_number_and_nothing_is_imported() {
         let text = b"bob:{PLAIN}secret1\n\
             no colon here\n\

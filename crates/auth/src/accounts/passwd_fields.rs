@@ -3,14 +3,15 @@
 //!
 //! Dovecot: `uid:gid:gecos:home:shell:extra fields`, of which the last are words with spaces between
 //! and may hold colons. A field that refuses logins counts whatever its value (`nologin=no` is
-//! `nologin`). Shadow: seven numbers, of which the sixth is the day from which on the account
-//! has expired (shadow(5)), as days since 1970.
+//! `nologin`). Shadow: seven numbers (shadow(5)): the day of the password's last change, how many days
+//! later it may and must be changed, how many before that there are warnings, how many after it the old
+//! one is still taken, and the day from which on the account has expired; days count from 1970.
 //!
 //! What refuses a login there or leads it elsewhere disables the account here, ends it or is a
 //! [`FieldProblem`]; only what does neither is left out.
 
 use std::num::NonZeroU64;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::passwd_line::shown;
 use super::{Change, Quota, State};
@@ -20,6 +21,8 @@ use crate::place::Network;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
     pub(super) change: Change,
+    /// See [`ImportLine::change_due`](super::ImportLine::change_due).
+    pub(super) change_due: Option<SystemTime>,
     pub(super) left_out: Vec<String>,
 }
 
@@ -77,9 +80,20 @@ impl Fields {
 
     fn take_shadow(&mut self, [changed, least, most, warned, inactive, end, _]: [&str; 7]) {
         // An account that has not expired there yet does not expire here because of a bad number.
-        if let Ok(days) = end.parse::<u32>() {
-            let end = UNIX_EPOCH + Duration::from_secs(u64::from(days) * 24 * 60 * 60);
-            self.change.expires = Some(Some(end));
+        let number = |field: &str| field.parse::<u32>().ok().map(u64::from);
+        let mut last = number(end);
+        match (number(changed), number(most), number(inactive)) {
+            // A new password is asked for at the next login, however old this one is.
+            (Some(0), _, _) => self.change_due = Some(day(0)),
+            (Some(changed), Some(most), Some(inactive)) => {
+                let too_old = changed + most + inactive;
+                last = Some(last.map_or(too_old, |end| end.min(too_old)));
+            }
+            (Some(changed), Some(most), None) => self.change_due = Some(day(changed + most)),
+            _ => {}
+        }
+        if let Some(number) = last {
+            self.change.expires = Some(Some(day(number)));
         }
         let ages = [changed, least, most, warned, inactive];
         if ages.iter().any(|number| !number.is_empty()) {
@@ -148,6 +162,11 @@ impl Fields {
         self.change.messages = messages.or(self.change.messages);
         Some(())
     }
+}
+
+/// The beginning of a day that is counted from 1970.
+fn day(number: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(number * 24 * 60 * 60)
 }
 
 /// The seven fields of a shadow file, if they are that many numbers.
