@@ -37,7 +37,8 @@ pub enum FieldProblem {
     Networks,
     /// Dovecot asks for both lists; an account has one.
     #[error(
-        "allow_nets is there twice, and only where both allow it may the account log in; write what both have in one"
+        "allow_nets is there twice, and only where both allow it may the account log in; write what both \
+         have in one"
     )]
     NetworksTwice,
     /// A condition that an account here cannot have, or fields that we do not read and that may be one.
