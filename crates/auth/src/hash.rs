@@ -35,6 +35,8 @@ pub const ARGON2_KIB_MAX: u32 = 64 * 1024;
 pub const ARGON2_KIB_PASSES_MAX: u64 = 12 * 64 * 1024;
 /// Highest cost of an imported bcrypt hash (about a second).
 pub const BCRYPT_COST_MAX: u32 = 14;
+/// So many octets of a password count for bcrypt.
+const BCRYPT_OCTETS: usize = 72;
 /// Most rounds of an imported SHA-crypt hash (less than a second for usual passwords).
 pub const SHA_CRYPT_ROUNDS_MAX: u32 = 500_000;
 /// Most blocks of 128 octets that an imported scrypt or yescrypt hash may ask for, N × r: 64 MiB, as
@@ -169,6 +171,14 @@ impl PasswordHash {
             Scheme::Pbkdf2 => Pbkdf2::parse(text).is_ok_and(|hash| hash.matches(password)),
             Scheme::Md5Crypt => Md5Crypt::parse(text).is_ok_and(|hash| hash.matches(password)),
         }
+    }
+
+    /// Whether [`Self::verify`] looks at all of a password. bcrypt looks at 72 octets: a longer text that
+    /// it takes may end in anything, and one of just so many may be the beginning of the password.
+    pub(crate) fn sees_all_of(&self, password: &Secret) -> bool {
+        let is_short = |form: &Secret| form.expose().len() < BCRYPT_OCTETS;
+        self.scheme != Scheme::BlfCrypt
+            || is_short(password) && other_form(password).as_ref().is_none_or(is_short)
     }
 
     /// How the password is hashed.

@@ -299,6 +299,109 @@ mod tests {
         assert_eq!(frank.password, Some(Scheme::Md5Crypt));
     }
 
+    /// Whoever is refused there, or led elsewhere, does not come in here.
+    #[test]
+    fn a_field_that_refuses_logins_disables_the_account_or_makes_the_line_wrong() {
+        let of = |fields: &str| parse_import(format!("bob:{BCRYPT}::::::{fields}\n").as_bytes());
+        for disabled in [
+            "nologin",
+            "nologin=no",
+            "nologin:protected=",
+            "reason=gone fail=y",
+            "fail:default",
+            "userdb_tempfail=yes",
+        ] {
+            let file = of(disabled).unwrap();
+            let state = file.lines[0].change.state;
+            assert_eq!(state, Some(State::Disabled), "{disabled}");
+        }
+        for (wrong, told) in [
+            (
+                "allow_real_nets=192.0.2.0/24",
+                "allow_real_nets can refuse logins there",
+            ),
+            (
+                "delay_until=1795000000+60",
+                "delay_until can refuse logins there",
+            ),
+            (
+                "nologin check_client_fp=aa",
+                "check_client_fp can refuse logins there",
+            ),
+            (
+                "check_client_cert_fp=aa",
+                "check_client_cert_fp can refuse logins there",
+            ),
+            (
+                "check_client_pubkey_fp=aa",
+                "check_client_pubkey_fp can refuse logins there",
+            ),
+            (
+                "passdb_import=nologin",
+                "passdb_import can refuse logins there",
+            ),
+            (
+                "userdb_userdb_import=tempfail",
+                "userdb_userdb_import can refuse logins there",
+            ),
+            (
+                "allow_nets=192.0.2.0/24 allow_nets=192.0.2.7",
+                "allow_nets is there twice",
+            ),
+            (
+                "allow_nets=::1 allow_nets:protected=::1",
+                "allow_nets is there twice",
+            ),
+            (
+                "allow_nets:protected=local",
+                "allow_nets names what is not a network",
+            ),
+            ("allow_nets=", "allow_nets names what is not a network"),
+            (
+                "noauthenticate",
+                "noauthenticate leaves the password to another database",
+            ),
+            (
+                "proxy=y host=192.0.2.9 pass=secret1",
+                "proxy leads the login to another server",
+            ),
+            (
+                "proxy_maybe=y host=192.0.2.9",
+                "host leads the login to another server",
+            ),
+            (
+                "proxy_maybe proxy_always",
+                "proxy_always leads the login to another server",
+            ),
+            (
+                "user=alice",
+                "user leads the login to another server or account",
+            ),
+            ("username=alice", "username leads the login"),
+            ("domain=example.org", "domain leads the login"),
+            ("login_user=alice", "login_user leads the login"),
+            ("userdb_user=alice", "userdb_user leads the login"),
+            ("userdb_username=alice", "userdb_username leads the login"),
+            ("userdb_domain=example.org", "userdb_domain leads the login"),
+        ] {
+            let errors = of(wrong).unwrap_err();
+            let [error] = &errors[..] else {
+                panic!("{wrong}: {errors:?}");
+            };
+            let error = error.to_string();
+            assert!(
+                error.starts_with(&format!("line 1 (bob): {told}")),
+                "{error}"
+            );
+            assert!(!error.contains("secret1"), "{error}");
+        }
+        let harmless =
+            "nodelay k5principals=bob@EXAMPLE.ORG master=x reason=x event_a=b forward_a=b";
+        let file = of(harmless).unwrap();
+        assert_eq!(file.lines[0].change, Change::default());
+        assert_eq!(file.left_out.len(), 6);
+    }
+
     #[test]
     fn a_shadow_file_is_imported_and_who_is_locked_stays_so() {
         let yescrypt = "$y$j9T$saltsaltsaltsalt$eBwVRVnzyKVSxADzqpnPErqLvf1cnxbpgQe4Y9.uUmA";
@@ -343,6 +446,40 @@ mod tests {
             seen,
             expected.map(|(name, a, b, c)| (name.to_owned(), a, b, c))
         );
+    }
+
+    #[test]
+    fn a_password_that_would_be_too_old_there_ends_the_account_here() {
+        let day = |number: u64| UNIX_EPOCH + Duration::from_secs(number * 86_400);
+        for (ages, expires, due) in [
+            // The last change, at most so old, taken so much longer: the sum or the end, the earlier one.
+            ("19000:0:90:7:30::", Some(19_120), None),
+            ("19000:0:90:7:30:19100:", Some(19_100), None),
+            ("19000:0:90:7:30:20000:", Some(19_120), None),
+            ("19000:0:90:7:0::", Some(19_090), None),
+            // Only a new password is asked for.
+            ("19000:0:90:7:::", None, Some(19_090)),
+            ("19000:0:90:7:-1:20000:", Some(20_000), Some(19_090)),
+            ("0:0:99999:7:::", None, Some(0)),
+            ("0:0:90:7:30::", None, Some(0)),
+            // No age at all.
+            (":0:90:7:30::", None, None),
+            ("-1:0:90:7:30::", None, None),
+            ("19000:0::7:30::", None, None),
+            ("19000:0:-1:7:30::", None, None),
+            ("19000:0:99999999999:7:30::", None, None),
+            (
+                "4294967295:0:4294967295:7:4294967295::",
+                Some(3 * u64::from(u32::MAX)),
+                None,
+            ),
+        ] {
+            let file = parse_import(format!("bob:{BCRYPT}:{ages}\n").as_bytes()).unwrap();
+            let line = &file.lines[0];
+            assert_eq!(line.change.expires, expires.map(|n| Some(day(n))), "{ages}");
+            assert_eq!(line.change_due, due.map(day), "{ages}");
+            assert_eq!(line.change.state, None, "{ages}");
+        }
     }
 
     #[test]

@@ -2,11 +2,16 @@
 //! account here can have it.
 //!
 //! Dovecot: `uid:gid:gecos:home:shell:extra fields`, of which the last are words with spaces between
-//! and may hold colons. Shadow: seven numbers, of which the sixth is the day from which on the account
-//! has expired (shadow(5)), as days since 1970.
+//! and may hold colons. A field that refuses logins counts whatever its value (`nologin=no` is
+//! `nologin`). Shadow: seven numbers (shadow(5)): the day of the password's last change, how many days
+//! later it may and must be changed, how many before that there are warnings, how many after it the old
+//! one is still taken, and the day from which on the account has expired; days count from 1970.
+//!
+//! What refuses a login there or leads it elsewhere disables the account here, ends it or is a
+//! [`FieldProblem`]; only what does neither is left out.
 
 use std::num::NonZeroU64;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::passwd_line::shown;
 use super::{Change, Quota, State};
@@ -16,6 +21,8 @@ use crate::place::Network;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
     pub(super) change: Change,
+    /// See [`ImportLine::change_due`](super::ImportLine::change_due).
+    pub(super) change_due: Option<SystemTime>,
     pub(super) left_out: Vec<String>,
 }
 
@@ -28,9 +35,28 @@ pub enum FieldProblem {
          the account could log in from everywhere"
     )]
     Networks,
+    /// Dovecot asks for both lists; an account has one.
+    #[error(
+        "allow_nets is there twice, and only where both allow it may the account log in; write what both \
+         have in one"
+    )]
+    NetworksTwice,
+    /// A condition that an account here cannot have, or fields that we do not read and that may be one.
+    #[error(
+        "{0} can refuse logins there and could not here; take it out if the account may be open without it"
+    )]
+    Condition(String),
+    /// Who logs in is another user there, or at another server.
+    #[error(
+        "{0} leads the login to another server or account; take it out if the mail is to be here"
+    )]
+    Elsewhere(String),
     /// Any password is right.
     #[error("nopassword lets anybody log in")]
     NoPassword,
+    /// The password of the line is not the one that is asked for.
+    #[error("noauthenticate leaves the password to another database; import that one")]
+    NotChecked,
 }
 
 impl Fields {
@@ -55,9 +81,20 @@ impl Fields {
 
     fn take_shadow(&mut self, [changed, least, most, warned, inactive, end, _]: [&str; 7]) {
         // An account that has not expired there yet does not expire here because of a bad number.
-        if let Ok(days) = end.parse::<u32>() {
-            let end = UNIX_EPOCH + Duration::from_secs(u64::from(days) * 24 * 60 * 60);
-            self.change.expires = Some(Some(end));
+        let number = |field: &str| field.parse::<u32>().ok().map(u64::from);
+        let mut last = number(end);
+        match (number(changed), number(most), number(inactive)) {
+            // A new password is asked for at the next login, however old this one is.
+            (Some(0), _, _) => self.change_due = Some(day(0)),
+            (Some(changed), Some(most), Some(inactive)) => {
+                let too_old = changed + most + inactive;
+                last = Some(last.map_or(too_old, |end| end.min(too_old)));
+            }
+            (Some(changed), Some(most), None) => self.change_due = Some(day(changed + most)),
+            _ => {}
+        }
+        if let Some(number) = last {
+            self.change.expires = Some(Some(day(number)));
         }
         let ages = [changed, least, most, warned, inactive];
         if ages.iter().any(|number| !number.is_empty()) {
@@ -73,14 +110,38 @@ impl Fields {
             }
         }
         for word in fields.next().unwrap_or_default().split_ascii_whitespace() {
-            let (name, value) = word.split_once('=').unwrap_or((word, ""));
-            match name {
-                "nologin" => self.change.state = Some(State::Disabled),
-                "nopassword" => return Err(FieldProblem::NoPassword),
-                "allow_nets" => self.change.networks = Some(networks(value)?),
-                "userdb_quota_rule" if self.take_quota(value).is_some() => {}
-                _ => self.left_out.push(shown(name)),
+            self.take_extra(word)?;
+        }
+        Ok(())
+    }
+
+    fn take_extra(&mut self, word: &str) -> Result<(), FieldProblem> {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        // What counts only where nothing has set it before counts here, too.
+        let name = name.strip_suffix(":protected").unwrap_or(name);
+        let name = name.strip_suffix(":default").unwrap_or(name);
+        match name {
+            "nologin" | "fail" | "userdb_tempfail" => self.change.state = Some(State::Disabled),
+            "nopassword" => return Err(FieldProblem::NoPassword),
+            "noauthenticate" => return Err(FieldProblem::NotChecked),
+            "allow_nets" if self.change.networks.is_some() => {
+                return Err(FieldProblem::NetworksTwice);
             }
+            "allow_nets" => self.change.networks = Some(networks(value)?),
+            "allow_real_nets"
+            | "delay_until"
+            | "check_client_fp"
+            | "check_client_cert_fp"
+            | "check_client_pubkey_fp"
+            | "passdb_import"
+            | "userdb_userdb_import" => return Err(FieldProblem::Condition(name.to_owned())),
+            // `proxy_maybe` without a `host` is a login at this server.
+            "proxy" | "proxy_always" | "host" | "user" | "username" | "domain" | "login_user"
+            | "userdb_user" | "userdb_username" | "userdb_domain" => {
+                return Err(FieldProblem::Elsewhere(name.to_owned()));
+            }
+            "userdb_quota_rule" if self.take_quota(value).is_some() => {}
+            _ => self.left_out.push(shown(name)),
         }
         Ok(())
     }
@@ -102,6 +163,11 @@ impl Fields {
         self.change.messages = messages.or(self.change.messages);
         Some(())
     }
+}
+
+/// The beginning of a day that is counted from 1970.
+fn day(number: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(number * 24 * 60 * 60)
 }
 
 /// The seven fields of a shadow file, if they are that many numbers.

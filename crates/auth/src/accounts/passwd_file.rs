@@ -7,6 +7,7 @@
 //! in is taken or refused, never dropped.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
 
 use super::passwd_fields::{FieldProblem, Fields};
 use super::passwd_line::{self, Line};
@@ -36,6 +37,9 @@ pub struct ImportLine {
     pub password: Password,
     /// What else the line says of it.
     pub change: Change,
+    /// From when on the old system asks for a new password, without refusing the old one at any time.
+    /// POP3 has no way to change it, so here it goes on to be right.
+    pub change_due: Option<SystemTime>,
 }
 
 /// What is wrong with a line.
@@ -158,7 +162,11 @@ impl ImportFile {
         match parsed {
             Line::Locked => self.locked.push((line, name)),
             Line::Account { password, fields } => {
-                let Fields { change, left_out } = fields;
+                let Fields {
+                    change,
+                    change_due,
+                    left_out,
+                } = fields;
                 for field in left_out {
                     *self.left_out.entry(field).or_default() += 1;
                 }
@@ -167,6 +175,7 @@ impl ImportFile {
                     name,
                     password,
                     change,
+                    change_due,
                 });
             }
         }

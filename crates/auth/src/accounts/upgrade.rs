@@ -30,12 +30,17 @@ pub(crate) struct Upgrade {
 impl Accounts {
     /// Stores what an account lacks, now that a password has proved right: a better hash if its own
     /// is a legacy one, a SCRAM verifier if it has none. Changes nothing if the row is not the one
-    /// that was checked.
+    /// that was checked, or if only a part of the password was: a typing error in the rest would become
+    /// the password.
     pub(crate) fn upgrade(
         &self,
         row: &Row,
         password: &Secret,
     ) -> Result<Option<Upgrade>, AccountsError> {
+        let is_checked = |hash: &PasswordHash| hash.sees_all_of(password);
+        if !row.password.as_ref().is_none_or(is_checked) {
+            return Ok(None);
+        }
         let hash = match row.password.as_ref().is_some_and(PasswordHash::is_legacy) {
             true => Some(PasswordHash::new(password).map_err(AccountsError::io(&self.data))?),
             false => None,

@@ -591,6 +591,36 @@ proptest::proptest! {
     }
 }
 
+/// Neither as it is typed nor as SASLprep writes it may a password reach what bcrypt cuts off.
+#[test]
+fn bcrypt_does_not_see_all_of_a_long_password() {
+    let of = |password: &Secret| {
+        let hash = bcrypt::hash(password.expose(), 4).unwrap();
+        let hash = PasswordHash::stored(&hash).unwrap();
+        assert!(hash.verify(password));
+        hash.sees_all_of(password)
+    };
+    // U+FB03 has 3 octets and becomes `ffi`; U+FDFA has 3 and becomes 33.
+    for (text, all) in [
+        ("x".repeat(71), true),
+        ("x".repeat(72), false),
+        ("x".repeat(73), false),
+        ("\u{fb03}".repeat(23), true),
+        ("\u{fb03}".repeat(24), false),
+        ("\u{fdfa}".repeat(2), true),
+        ("\u{fdfa}".repeat(3), false),
+        ("\u{ad}".repeat(40) + "x", false),
+    ] {
+        assert_eq!(of(&Secret::new(&*text)), all, "{text}");
+    }
+    let long = Secret::new("x".repeat(100));
+    for text in ONE_OF_EACH {
+        let hash = PasswordHash::stored(text).unwrap();
+        let is_bcrypt = hash.scheme() == Scheme::BlfCrypt;
+        assert_eq!(hash.sees_all_of(&long), !is_bcrypt, "{text}");
+    }
+}
+
 #[test]
 fn a_password_is_right_as_it_was_hashed_and_in_every_form_of_ours() {
     // Hashed elsewhere, of what a German keyboard types; SASLprep makes a 2 of the ².

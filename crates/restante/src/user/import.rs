@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::SystemTime;
 
 use auth::{Apop, ImportFile, ImportReport, State};
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -74,11 +75,20 @@ fn tell(file: &Path, read: &ImportFile, report: &ImportReport) {
     for (line, name) in &report.existing {
         note!("{file}: line {line}: {name} exists already and stays as it is");
     }
+    let now = SystemTime::now();
     for line in &read.lines {
-        let disabled = line.change.state == Some(State::Disabled);
-        if disabled && !existing.contains(&line.line) {
-            let (line, name) = (line.line, &line.name);
-            note!("{file}: line {line}: {name} is locked there, so it is disabled here");
+        if existing.contains(&line.line) {
+            continue;
+        }
+        let (number, name) = (line.line, &line.name);
+        if line.change.state == Some(State::Disabled) {
+            note!("{file}: line {number}: {name} is locked there, so it is disabled here");
+        }
+        if line.change_due.is_some_and(|due| due <= now) {
+            note!(
+                "{file}: line {number}: {name} is to have a new password there, which POP3 cannot ask for; \
+                 here the old one stays"
+            );
         }
     }
     for (line, name) in &read.locked {

@@ -292,19 +292,21 @@ fn accounts_of_a_shadow_file_come_as_they_are_there() {
     let yescrypt = "$y$j9T$saltsaltsaltsalt$eBwVRVnzyKVSxADzqpnPErqLvf1cnxbpgQe4Y9.uUmA";
     let lines = format!(
         "daemon:*:19000:0:99999:7:::\nbob:!{yescrypt}:19000:0:99999:7:::\n\
-         eve:!{yescrypt}:19000:0:99999:7:::\nadam:{yescrypt}:19000:0:99999:7::20000:\n"
+         eve:!{yescrypt}:19000:0:99999:7:::\nadam:{yescrypt}:19000:0:90:7:30:20000:\n\
+         alice:{yescrypt}:19000:0:90:7:::\n"
     );
     fs::write(&file, lines).unwrap();
     let ended = site
         .run(&["user", "import", file.to_str().unwrap()], b"")
         .with(0);
-    assert_eq!(ended.stdout, "2 accounts imported, 1 there already.\n");
+    assert_eq!(ended.stdout, "3 accounts imported, 1 there already.\n");
     assert_eq!(
         ended.stderr,
         "DIR/shadow: line 2: bob exists already and stays as it is
 DIR/shadow: line 3: eve is locked there, so it is disabled here
+DIR/shadow: line 5: alice is to have a new password there, which POP3 cannot ask for; here the old one stays
 DIR/shadow: line 1: daemon is locked and has no password, so it is left out
-DIR/shadow: left out, since accounts here have no such thing: age of the password (3 lines)
+DIR/shadow: left out, since accounts here have no such thing: age of the password (4 lines)
 "
     );
     let shown = |name: &str| site.run(&["user", "show", name], b"").with(0).stdout;
@@ -314,7 +316,7 @@ DIR/shadow: left out, since accounts here have no such thing: age of the passwor
         "{eve}"
     );
     assert!(
-        adam.contains("2024-10-04") && adam.contains("YESCRYPT"),
+        adam.contains("2022-05-08") && adam.contains("YESCRYPT"),
         "{adam}"
     );
 }

@@ -47,3 +47,37 @@ async fn every_legacy_hash_is_refused_alike_and_replaced_at_the_first_login() {
         assert_eq!(auth.accounts().show(name).unwrap(), account, "{text}");
     }
 }
+
+/// bcrypt looks at 72 octets: what is typed behind them, or left out, was never checked.
+#[tokio::test(start_paused = true)]
+async fn a_password_that_bcrypt_cuts_off_is_not_hashed_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let auth = Authenticator::open(settings(&dir, true)).unwrap();
+    let long = "x".repeat(75);
+    for (n, (octets, upgraded)) in (0..).zip([(75, false), (72, false), (71, true)]) {
+        let name = &format!("long{n}");
+        let right = &long[..octets];
+        let hash = PasswordHash::stored(&bcrypt::hash(right, 4).unwrap()).unwrap();
+        let added = auth.accounts().add(name, &Password::Hash(hash)).unwrap();
+        if !upgraded {
+            for typed in [&format!("{long}y"), &long[..72]] {
+                let answer = timed(&auth, password(name, typed), peer(n)).await;
+                assert_eq!(answer, AT_ONCE, "{octets}: {typed}");
+            }
+        }
+        let answer = timed(&auth, password(name, right), peer(n)).await;
+        assert_eq!(answer, AT_ONCE, "{octets}");
+        // An upgrade that is to come has begun before the answer.
+        while !auth.shared.upgrading.lock().unwrap().is_empty() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let account = auth.accounts().show(name).unwrap();
+        match upgraded {
+            true => assert_eq!(
+                (account.password, account.scram),
+                (Some(Scheme::Argon2id), true)
+            ),
+            false => assert_eq!(account, added, "{octets}"),
+        }
+    }
+}
