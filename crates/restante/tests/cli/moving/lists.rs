@@ -139,6 +139,11 @@ fn a_wrong_line_stops_everything_before_it_begins() {
             64,
         ),
         (
+            "eve pop3s://bob:redqueen@old".to_owned(),
+            "pop3s://old: a password belongs into a file",
+            64,
+        ),
+        (
             format!("eve /var/mail/eve {right}"),
             "/var/mail/eve is no POP3 server",
             65,
@@ -155,6 +160,7 @@ fn a_wrong_line_stops_everything_before_it_begins() {
             ended.stderr
         );
         assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("redqueen"), "{}", ended.stderr);
     }
     assert!(
         list(&site, "# nobody\n", &[])
