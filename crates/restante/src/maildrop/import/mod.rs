@@ -25,7 +25,7 @@ use super::{Owned, named, stock_of};
 use crate::args;
 use crate::config::Config;
 use crate::failure::{Code, Failure};
-use crate::output::{self, count};
+use crate::output::{self, count, note};
 use crate::user::password;
 
 use address::{Address, Scheme};
@@ -86,6 +86,15 @@ pub(super) fn import(config: &Config, asked: &args::Import) -> Result<(), Failur
 
 fn one(site: &Site<'_>, task: &Task, asked: &args::Import) -> Result<(), Failure> {
     let Task { account, source } = task;
+    if let Source::Pop3(there) = source
+        && matches!(there.transport, Transport::InClear)
+    {
+        note!(
+            "{account}: the password of {} and the mail come from {} in clear; whoever is between reads them",
+            there.user,
+            there.host
+        );
+    }
     match (source, asked.verify) {
         (Source::Files(from), false) => files::bring(site, account, from),
         (Source::Files(from), true) => compare::with_files(site, account, from),
@@ -122,7 +131,7 @@ impl<'a> Site<'a> {
     /// So that the first login finds the index of a large maildrop, and need not make it.
     fn tidy(&self, owned: &Owned) {
         if let Err(error) = self.maildrops.tidy(owned.id) {
-            output::note!(
+            note!(
                 "no index was written, the first login will: {}",
                 output::plain(&error)
             );
@@ -158,6 +167,14 @@ impl<'a> Logins<'a> {
     }
 
     fn with(&mut self, address: Address, secret: Secret) -> Result<Source, Failure> {
+        let is_trust_asked = self.asked.trust.is_some() || self.asked.pin.is_some();
+        if address.scheme == Scheme::Pop3 && self.asked.insecure && is_trust_asked {
+            let what = format!(
+                "--insecure leaves no certificate of {} to look at, and --trust or --pin wants one",
+                address.host
+            );
+            return Err(Failure::new(Code::Usage, what).remedy("leave out one of them"));
+        }
         let transport = match (address.scheme, self.asked.insecure) {
             (Scheme::Pop3s, _) => Transport::Tls(self.trusted()?),
             (Scheme::Pop3, false) => Transport::Stls(self.trusted()?),

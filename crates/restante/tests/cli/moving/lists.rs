@@ -47,7 +47,7 @@ fn an_account_that_fails_does_not_keep_the_others_from_theirs() {
          nobody: there is no account nobody\n"
     );
     assert!(
-        ended.stderr.starts_with("eve (1 of 4) failed: "),
+        ended.stderr.contains("\neve (1 of 4) failed: "),
         "{}",
         ended.stderr
     );
