@@ -102,20 +102,30 @@ fn task(line: &str, logins: &mut Logins<'_>) -> Result<Task, Failure> {
 
 /// The password in a file that nobody else reads.
 fn secret(file: &Path) -> Result<sasl::Secret, Failure> {
-    let mode = fs::metadata(file).map_or(0, |metadata| metadata.mode());
-    if mode & 0o077 != 0 {
-        return Err(Failure::new(
-            Code::NoPermission,
-            format!("{} can be read by others", file.display()),
-        )
-        .remedy(format!("chmod 600 {}", file.display())));
-    }
+    check_nobody_else_reads(file)?;
     let source = PasswordSource {
         stdin: false,
         password_file: Some(file.to_owned()),
     };
     let given = password::given(&source)?;
     given.ok_or_else(|| Failure::new(Code::Data, "the password is empty"))
+}
+
+/// A file with a password, which is perhaps that of all maildrops.
+///
+/// # Errors
+///
+/// When others than its owner can read it. One that is not there is left to whoever opens it.
+pub(super) fn check_nobody_else_reads(file: &Path) -> Result<(), Failure> {
+    let mode = fs::metadata(file).map_or(0, |metadata| metadata.mode());
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(Failure::new(
+            Code::NoPermission,
+            format!("{} can be read by others", file.display()),
+        )
+        .remedy(format!("chmod 600 {}", file.display()))),
+    }
 }
 
 /// Does the same for each account, and says at the end for which it failed.

@@ -150,6 +150,9 @@ struct Logins<'a> {
 
 impl<'a> Logins<'a> {
     fn new(asked: &'a args::Remote) -> Result<Self, Failure> {
+        if let Some(file) = &asked.password.password_file {
+            accounts::check_nobody_else_reads(file)?;
+        }
         Ok(Self {
             asked,
             shared: password::given(&asked.password)?,

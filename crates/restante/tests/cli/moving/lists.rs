@@ -176,6 +176,14 @@ fn a_wrong_line_stops_everything_before_it_begins() {
         "{}",
         ended.stderr
     );
+    // The password of all is no less one than that of one.
+    let lines = format!("bob {address}\n");
+    let ended = list(&site, &lines, &["--password-file", &open]).with(77);
+    assert!(
+        ended.stderr.contains("open can be read by others\n"),
+        "{}",
+        ended.stderr
+    );
     assert!(old.heard().is_empty() && ids(&site).is_empty());
     // One or many, and never half of one.
     for words in [&["bob"][..], &[], &["bob", "/x", "--accounts", "/y"]] {
