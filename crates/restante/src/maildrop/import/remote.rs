@@ -106,7 +106,7 @@ impl Import<'_> {
                     continue;
                 }
                 Arrival::CountedOtherwise { .. } => self.told.otherwise += 1,
-                Arrival::AsListed => {}
+                Arrival::AsListed | Arrival::Unwanted => {}
             }
             let id = ids.as_ref().map(|ids| ids[number.index()].clone());
             self.deliver(text, id)?;
