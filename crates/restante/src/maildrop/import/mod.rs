@@ -13,6 +13,7 @@ mod names;
 mod present;
 mod remote;
 mod source;
+mod wanted;
 
 use std::path::PathBuf;
 

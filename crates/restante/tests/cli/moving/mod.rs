@@ -1,5 +1,7 @@
 //! `restante maildrop import` from a live POP3 server, of lists of accounts, and `--verify`.
 
+mod again;
+mod hostile;
 mod lists;
 mod old;
 mod verifying;
