@@ -5,6 +5,7 @@
 
 mod accounts;
 mod address;
+mod alone;
 mod compare;
 mod dated;
 mod files;
@@ -30,6 +31,7 @@ use crate::output::{self, count, note};
 use crate::user::password;
 
 use address::{Address, Scheme};
+use alone::Alone;
 
 /// Whose mail comes from where.
 struct Task {
@@ -96,11 +98,16 @@ fn one(site: &Site<'_>, task: &Task, asked: &args::Import) -> Result<(), Failure
             there.host
         );
     }
-    match (source, asked.verify) {
-        (Source::Files(from), false) => files::bring(site, account, from),
-        (Source::Files(from), true) => compare::with_files(site, account, from),
-        (Source::Pop3(there), false) => remote::bring(site, account, there),
-        (Source::Pop3(there), true) => compare::with_server(site, account, there),
+    if asked.verify {
+        return match source {
+            Source::Files(from) => compare::with_files(site, account, from),
+            Source::Pop3(there) => compare::with_server(site, account, there),
+        };
+    }
+    let _alone = Alone::with(&site.config.data, &site.owned(account)?)?;
+    match source {
+        Source::Files(from) => files::bring(site, account, from),
+        Source::Pop3(there) => remote::bring(site, account, there),
     }
 }
 

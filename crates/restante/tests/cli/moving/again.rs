@@ -1,8 +1,12 @@
-//! Imports that are run again: nothing comes twice, and nothing comes back.
+//! Imports that are run again, or beside each other: nothing comes twice, and nothing comes back.
+
+use std::net::TcpListener;
+use std::process::Stdio;
 
 use super::old::Old;
-use super::{MESSAGES, ids, import};
+use super::{MESSAGES, ids, import, private};
 use crate::accounts::with_bob;
+use crate::run::program;
 use crate::serving::{Client, Server, servable};
 
 #[test]
@@ -70,4 +74,46 @@ fn what_came_in_under_other_unique_ids_is_known_by_its_octets() {
     assert_eq!(second[4..], ["later"]);
     import(&site, &address, &[]).with(0);
     assert_eq!(ids(&site), second);
+}
+
+#[test]
+fn two_imports_into_one_maildrop_do_not_go_on_at_once() {
+    let (site, old) = (with_bob(), Old::with(&MESSAGES));
+    let password = private(&site, "password", "redqueen\n");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("pop3://mrose@{}", silent.local_addr().unwrap());
+    let mut first = program()
+        .args(["maildrop", "import", "bob", &address, "--insecure", "-c"])
+        .arg(site.config())
+        .args(["--password-file", &password])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (waits, _) = silent.accept().unwrap();
+    let ended = import(&site, &old.address("mrose"), &[]).with(75);
+    assert!(
+        ended
+            .stderr
+            .contains("restante: another import into the maildrop of bob goes on\n"),
+        "{}",
+        ended.stderr
+    );
+    assert!(old.heard().is_empty());
+    // Another maildrop is another matter.
+    site.run(&["user", "add", "eve", "--stdin"], b"whiteknight\n")
+        .with(0);
+    let words = [
+        "maildrop",
+        "import",
+        "eve",
+        &old.address("mrose"),
+        "--insecure",
+    ];
+    let words = [&words[..], &["--password-file", &password]].concat();
+    site.run(&words, b"").with(0);
+    drop(waits);
+    assert_eq!(first.wait().unwrap().code(), Some(75));
+    import(&site, &old.address("mrose"), &[]).with(0);
+    assert_eq!(ids(&site), ["z", "a", "m!~"]);
 }
