@@ -10,6 +10,7 @@
 //! The whole list is read before the first account's mail, and every password with it; a line that is
 //! wrong stops everything. After that an account that fails is told, and the next one comes.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -128,7 +129,7 @@ pub(super) fn check_nobody_else_reads(file: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Does the same for each account, and says at the end for which it failed.
+/// Does the same for each account, and says at the end for which it failed, and what is to be done then.
 ///
 /// # Errors
 ///
@@ -137,8 +138,11 @@ pub(super) fn each(
     tasks: &[Task],
     site: &Site<'_>,
     one: impl Fn(&Site<'_>, &Task) -> Result<(), Failure>,
+    then: &str,
 ) -> Result<(), Failure> {
     let mut failures = Vec::new();
+    // What is to be done is the same for many, and is said to the first of them.
+    let mut advised = HashSet::new();
     for (number, task) in (1..).zip(tasks) {
         let Err(failure) = one(site, task) else {
             continue;
@@ -152,6 +156,11 @@ pub(super) fn each(
             task.account,
             tasks.len()
         );
+        if let Some(advice) = failure.advice()
+            && advised.insert(advice.to_owned())
+        {
+            note!("  {advice}");
+        }
         failures.push((task, failure));
     }
     let done = tasks.len() - failures.len();
@@ -181,5 +190,5 @@ pub(super) fn each(
             count(failures.len() as u64, "account", "accounts")
         ),
     )
-    .remedy("mend that and run this again: what is there already is skipped"))
+    .remedy(then))
 }

@@ -66,9 +66,12 @@ pub(super) fn import(config: &Config, asked: &args::Import) -> Result<(), Failur
     match (&asked.accounts, &asked.account, &asked.source) {
         (Some(file), ..) => {
             let tasks = accounts::read(file, &mut logins)?;
-            accounts::each(&tasks, &Site::open(config, asked)?, |site, task| {
-                one(site, task, asked)
-            })
+            let then = match asked.verify {
+                true => "nobody is to be sent here whose maildrop is not what the source has",
+                false => "mend that and run this again: what is there already is skipped",
+            };
+            let site = Site::open(config, asked)?;
+            accounts::each(&tasks, &site, |site, task| one(site, task, asked), then)
         }
         (None, Some(account), Some(source)) => {
             let source = match Address::parse(source)? {

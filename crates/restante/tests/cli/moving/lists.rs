@@ -51,6 +51,8 @@ fn an_account_that_fails_does_not_keep_the_others_from_theirs() {
         "{}",
         ended.stderr
     );
+    let advice = "\n  check user name and password at that server\n";
+    assert!(ended.stderr.contains(advice), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("restante: 2 accounts failed\n"),
         "{}",
@@ -88,6 +90,12 @@ fn an_account_that_fails_does_not_keep_the_others_from_theirs() {
         "{}",
         ended.stdout
     );
+    for told in [
+        "\n  this is not done: ",
+        "\n  nobody is to be sent here whose maildrop is not what the source has\n",
+    ] {
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -102,6 +110,9 @@ fn what_may_pass_by_itself_has_a_code_of_its_own() {
         "{}",
         ended.stdout
     );
+    // What to do about both is said once.
+    let advice = "\n  run this again: what is there already is skipped\n";
+    assert_eq!(ended.stderr.matches(advice).count(), 1, "{}", ended.stderr);
 }
 
 #[test]

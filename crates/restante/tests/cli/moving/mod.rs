@@ -29,8 +29,7 @@ fn import(site: &Site, source: &str, options: &[&str]) -> Ended {
 }
 
 /// What is told before a login in clear.
-const IN_CLEAR: &str =
-    "bob: the password of mrose and the mail come from 127.0.0.1 in clear; whoever is between reads them\n";
+const IN_CLEAR: &str = "bob: the password of mrose and the mail come from 127.0.0.1 in clear; whoever is between reads them\n";
 
 /// The messages of bob: unique-id and octets.
 fn messages(site: &Site) -> Vec<(String, u64)> {
@@ -143,6 +142,15 @@ fn a_message_that_comes_late_is_told_to_be_out_of_order() {
         "{}",
         ended.stderr
     );
+    // It says what mends that, and that does.
+    let told =
+        "another import mends no order. Empty the maildrop first (restante user remove bob, ";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    site.run(&["user", "remove", "bob"], b"").with(0);
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    import(&site, &old.address("mrose"), &[]).with(0);
+    import(&site, &old.address("mrose"), &["--verify"]).with(0);
 }
 
 #[test]
