@@ -32,7 +32,7 @@ enum Way {
 enum Outcome {
     LoggedIn,
     Refused(Status),
-    /// It cannot be gone to its end with this server, which knows that; another one can perhaps.
+    /// It cannot be gone, or not to its end, which the server knows; another one can perhaps.
     GivenUp(Failed),
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn log_in(
                 match mechanics {
                     Ok(mechanics) => auth(conversation, mechanics).await?,
                     // Such a password can only be sent.
-                    Err(Failed::Unpreparable) => continue,
+                    Err(why @ Failed::Unpreparable) => Outcome::GivenUp(why),
                     Err(failed) => return Err(failed.into()),
                 }
             }
@@ -74,6 +74,9 @@ pub(crate) async fn log_in(
     }
     Err(match (refused, given_up) {
         (Some(status), _) => ClientError::LoginRefused(status),
+        (None, Some(why @ Failed::Unpreparable)) => {
+            ClientError::NoMechanism(format!("{}; {why}", offered(capabilities)))
+        }
         (None, Some(why)) => why.into(),
         (None, None) => ClientError::NoMechanism(offered(capabilities)),
     })

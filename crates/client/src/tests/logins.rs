@@ -198,6 +198,16 @@ fn a_password_that_scram_cannot_have_is_sent() {
     let secret = "\u{200e}red";
     let plain = "C: AUTH PLAIN AG1yb3NlAOKAjnJlZA==\n";
     scram_login(secret, &format!("{plain}{AFTER}")).unwrap();
+
+    let server = Server::start("S: +OK\nC: CAPA\nS: +OK\nS: SASL SCRAM-SHA-256\nS: .\nWAIT\n");
+    let account = Account {
+        secret: Secret::new(secret),
+        ..account(server.port, Transport::InClear)
+    };
+    let error = block_on(connect(&account, PATIENCE)).unwrap_err();
+    let told = "(it offers SCRAM-SHA-256; the password holds characters that SCRAM cannot use)";
+    assert!(error.to_string().ends_with(told), "{error}");
+    server.done();
 }
 
 #[test]
