@@ -29,7 +29,10 @@ const MESSAGES_MAX: u32 = 1_000_000;
 #[derive(Debug)]
 pub struct Maildrop {
     pub(crate) conversation: Conversation,
-    pub(crate) capabilities: Capabilities,
+    /// What the server said before the login that it can do.
+    before: Capabilities,
+    /// What it says now, which may be something else (RFC 2449 §5); none if it does not.
+    now: Option<Capabilities>,
     pub(crate) patience: Patience,
 }
 
@@ -80,11 +83,18 @@ async fn open(account: &Account, patience: Patience) -> Result<Maildrop, ClientE
             greeted(Conversation::new(Stream::Plain(socket), session)).await?
         }
     };
-    let capabilities = capabilities(&mut conversation).await?;
-    login::log_in(&mut conversation, &capabilities, account).await?;
+    let known = capabilities(&mut conversation).await?;
+    let knows_capa = known.is_some();
+    let before = known.unwrap_or_default();
+    login::log_in(&mut conversation, &before, account).await?;
+    let now = match knows_capa {
+        true => capabilities(&mut conversation).await?,
+        false => None,
+    };
     Ok(Maildrop {
         conversation,
-        capabilities,
+        before,
+        now,
         patience,
     })
 }
@@ -148,13 +158,15 @@ async fn shake_hands(
     Ok(Stream::Tls(Box::new(stream)))
 }
 
-/// What the server says that it can do; a server that does not know CAPA says nothing.
-async fn capabilities(conversation: &mut Conversation) -> Result<Capabilities, ClientError> {
+/// What the server says that it can do; none if it does not know CAPA, or not here.
+async fn capabilities(
+    conversation: &mut Conversation,
+) -> Result<Option<Capabilities>, ClientError> {
     let awaited = "the reply to CAPA";
     match conversation.ask(&Command::Capa, awaited).await? {
-        Event::Refused { .. } => Ok(Capabilities::default()),
+        Event::Refused { .. } => Ok(None),
         _ => match conversation.next(awaited).await? {
-            Event::Capabilities(capabilities) => Ok(capabilities),
+            Event::Capabilities(capabilities) => Ok(Some(capabilities)),
             _ => Err(pop3::client::Broken::OutOfStep.into()),
         },
     }
@@ -163,13 +175,15 @@ async fn capabilities(conversation: &mut Conversation) -> Result<Capabilities, C
 impl Maildrop {
     /// Whether commands may be sent ahead (RFC 2449 §6.6).
     pub fn pipelines(&self) -> bool {
-        self.capabilities.offers(&Capability::Pipelining)
+        let now = self.now.as_ref().unwrap_or(&self.before);
+        now.offers(&Capability::Pipelining)
     }
 
-    /// Whether the server deletes what was retrieved, without being asked to (RFC 2449 §6.7).
+    /// Whether the server deletes what was retrieved, without being asked to (RFC 2449 §6.7). It may say so only
+    /// to whom it concerns; what it said to everybody counts too.
     fn deletes_what_is_retrieved(&self) -> bool {
         let deletes = |it: &Capability| matches!(it, Capability::Expire(Expire::Retrieved, _));
-        self.capabilities.iter().any(deletes)
+        self.before.iter().any(deletes) || self.now.iter().flat_map(Capabilities::iter).any(deletes)
     }
 
     /// Ends the session in good order; nothing was marked as deleted.

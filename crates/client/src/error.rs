@@ -90,11 +90,17 @@ impl ClientError {
 
     /// A refused login: wrong, or only not now.
     pub(crate) fn login(status: Status) -> Self {
-        match status.code {
-            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp) => {
-                Self::NotNow(status)
-            }
-            _ => Self::LoginRefused(status),
+        match Self::passes(&status) {
+            true => Self::NotNow(status),
+            false => Self::LoginRefused(status),
         }
+    }
+
+    /// Whether a refusal says that it passes by itself (RFC 2449 §8.1, RFC 3206 §4).
+    pub(crate) fn passes(status: &Status) -> bool {
+        matches!(
+            status.code,
+            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp)
+        )
     }
 }

@@ -5,6 +5,8 @@
 //! buffer hold: a text is handed on in pieces as it comes.
 //!
 //! ```no_run
+//! use std::ops::ControlFlow;
+//!
 //! use client::{Account, Arrival, Patience, Transport, Trusted, connect};
 //! use sasl::Secret;
 //!
@@ -20,7 +22,13 @@
 //! let listing = maildrop.listing().await?;
 //! let mut retrieval = maildrop.retrieve(listing.numbered());
 //! let mut text = Vec::new();
-//! while let Some(retrieved) = retrieval.next(|piece| text.extend_from_slice(piece)).await? {
+//! while let Some(retrieved) = retrieval
+//!     .next(|piece| {
+//!         text.extend_from_slice(piece);
+//!         ControlFlow::Continue(())
+//!     })
+//!     .await?
+//! {
 //!     if retrieved.arrival != Arrival::OutOfStep {
 //!         println!("message {} is there", retrieved.number);
 //!     }
@@ -46,7 +54,7 @@ pub use connect::{Maildrop, connect};
 pub use error::ClientError;
 pub use listing::{Listing, UniqueIds};
 pub use patience::Patience;
-pub use retrieve::{Arrival, Retrieval, Retrieved};
+pub use retrieve::{Arrival, Retrieval, Retrieved, TEXT_OCTETS_MAX};
 pub use trust::{NotAPin, Pin, TrustError, Trusted};
 
 #[cfg(test)]

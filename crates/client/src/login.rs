@@ -2,8 +2,9 @@
 //!
 //! Inside TLS a server whose certificate is believed may see the password, but one that can prove that it
 //! knows it is asked to (SCRAM). A server that announces SCRAM may still have no verifier for this user,
-//! so a refusal there is followed by the plain way once. In clear that second attempt is what whoever
-//! sits between may bring about; in clear he could have anything anyway, and it was asked for.
+//! or one of too few
+//! iterations, so a refusal there is followed by the plain way once. In clear that second attempt is what
+//! whoever sits between may bring about; in clear he could have anything anyway, and it was asked for.
 
 use pop3::Command;
 use pop3::client::{Answer, Capabilities, Capability, Channel, Event, Exchange, Status};
@@ -27,6 +28,14 @@ enum Way {
     Auth(Mechanism),
 }
 
+/// What comes of a way.
+enum Outcome {
+    LoggedIn,
+    Refused(Status),
+    /// It cannot be gone, or not to its end, which the server knows; another one can perhaps.
+    GivenUp(Failed),
+}
+
 /// Logs in.
 pub(crate) async fn log_in(
     conversation: &mut Conversation,
@@ -39,9 +48,9 @@ pub(crate) async fn log_in(
         Transport::Tls(_) | Transport::Stls(_) => Channel::Tls,
     };
     let ways = ways(capabilities, channel, exporter.is_some());
-    let mut refused = None;
+    let (mut refused, mut given_up) = (None, None);
     for way in ways {
-        let status = match way {
+        let outcome = match way {
             Way::Pass => pass(conversation, account).await?,
             Way::Auth(mechanism) => {
                 let exporter = exporter.as_deref();
@@ -49,22 +58,27 @@ pub(crate) async fn log_in(
                 match mechanics {
                     Ok(mechanics) => auth(conversation, mechanics).await?,
                     // Such a password can only be sent.
-                    Err(Failed::Unpreparable) => continue,
+                    Err(why @ Failed::Unpreparable) => Outcome::GivenUp(why),
                     Err(failed) => return Err(failed.into()),
                 }
             }
         };
-        match status {
-            None => return Ok(()),
-            Some(status) => match ClientError::login(status) {
+        match outcome {
+            Outcome::LoggedIn => return Ok(()),
+            Outcome::Refused(status) => match ClientError::login(status) {
                 ClientError::LoginRefused(status) => refused = Some(status),
                 not_now => return Err(not_now),
             },
+            Outcome::GivenUp(why) => given_up = Some(why),
         }
     }
-    Err(match refused {
-        Some(status) => ClientError::LoginRefused(status),
-        None => ClientError::NoMechanism(offered(capabilities)),
+    Err(match (refused, given_up) {
+        (Some(status), _) => ClientError::LoginRefused(status),
+        (None, Some(why @ Failed::Unpreparable)) => {
+            ClientError::NoMechanism(format!("{}; {why}", offered(capabilities)))
+        }
+        (None, Some(why)) => why.into(),
+        (None, None) => ClientError::NoMechanism(offered(capabilities)),
     })
 }
 
@@ -146,28 +160,25 @@ fn nonce() -> String {
     Nonces::new(seed).next()
 }
 
-/// USER and PASS; the refusal, if it is one.
-async fn pass(
-    conversation: &mut Conversation,
-    account: &Account,
-) -> Result<Option<Status>, ClientError> {
+/// USER and PASS.
+async fn pass(conversation: &mut Conversation, account: &Account) -> Result<Outcome, ClientError> {
     let user = Command::User(account.user.clone());
     if let Event::Refused { status, .. } = conversation.ask(&user, AWAITED).await? {
-        return Ok(Some(status));
+        return Ok(Outcome::Refused(status));
     }
     let pass = Command::Pass(account.secret.clone());
     match conversation.ask(&pass, AWAITED).await? {
-        Event::LoggedIn(_) => Ok(None),
-        Event::Refused { status, .. } => Ok(Some(status)),
+        Event::LoggedIn(_) => Ok(Outcome::LoggedIn),
+        Event::Refused { status, .. } => Ok(Outcome::Refused(status)),
         _ => Err(pop3::client::Broken::OutOfStep.into()),
     }
 }
 
-/// AUTH; the refusal, if it is one.
+/// AUTH.
 async fn auth(
     conversation: &mut Conversation,
     mut mechanics: Mechanics,
-) -> Result<Option<Status>, ClientError> {
+) -> Result<Outcome, ClientError> {
     let name = mechanics.mechanism().name();
     let first = mechanics.initial_response();
     let mut failed = None;
@@ -197,11 +208,13 @@ async fn auth(
     };
     drop(exchange);
     match (failed, status) {
+        (None | Some(Failed::Refused), Some(status)) => Ok(Outcome::Refused(status)),
+        // A server that keeps old verifiers is none that knows no password.
+        (Some(why @ Failed::Iterations(_)), Some(_)) => Ok(Outcome::GivenUp(why)),
         (Some(why), _) => Err(why.into()),
-        (None, Some(status)) => Ok(Some(status)),
         (None, None) => {
             mechanics.finish()?;
-            Ok(None)
+            Ok(Outcome::LoggedIn)
         }
     }
 }

@@ -5,6 +5,7 @@
 //! narrow for good, what is on its way is thrown away, and that message is asked for again, alone. If
 //! it has that size again, the server counts otherwise, and the text is the right one.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use pop3::client::{Arrived, Event, Status, Window};
@@ -23,6 +24,9 @@ const WINDOW_COMMANDS: usize = 256;
 /// octet says half of it at the least; one whose text does not end would fill the disk.
 const EXCESS_OCTETS: u64 = 64 << 10;
 
+/// Octets of a text, whatever LIST says: a server that lists more than there can be would fill the disk too.
+pub const TEXT_OCTETS_MAX: Octets = Octets(u32::MAX as u64);
+
 const AWAITED: &str = "a message";
 
 /// Messages that are being retrieved. Its `next` hands out one after the other.
@@ -32,6 +36,8 @@ pub struct Retrieval<'a> {
     wanted: Vec<(MessageNumber, Octets)>,
     /// How many of them were handed out, or refused.
     done: usize,
+    /// How many of them were asked for, some perhaps in vain.
+    asked: usize,
     window: Window,
     pace: Pace,
 }
@@ -61,6 +67,8 @@ pub enum Arrival {
     OutOfStep,
     /// The server does not give it.
     Refused(Status),
+    /// Its text was not to be handed on any further. No other message comes then.
+    Unwanted,
 }
 
 /// Whether commands are sent ahead.
@@ -81,6 +89,7 @@ impl Maildrop {
             maildrop: self,
             wanted,
             done: 0,
+            asked: 0,
             window,
             pace,
         }
@@ -89,14 +98,14 @@ impl Maildrop {
 
 impl Retrieval<'_> {
     /// The next message. Its text is handed on in pieces, as it travels: with CRLF, and dot-stuffed
-    /// ([`pop3::wire`]), without the terminator line.
+    /// ([`pop3::wire`]), without the terminator line. If `take` breaks off, nothing more is read.
     ///
     /// # Errors
     ///
     /// When the connection fails, the server falls silent, or sends what cannot be.
     pub async fn next(
         &mut self,
-        mut take: impl FnMut(&[u8]),
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<Option<Retrieved>, ClientError> {
         let Some(&(number, listed)) = self.wanted.get(self.done) else {
             return Ok(None);
@@ -105,6 +114,7 @@ impl Retrieval<'_> {
         let arrival = self.text(number, listed, &mut take).await?;
         match arrival {
             Arrival::OutOfStep => self.fall_back().await?,
+            Arrival::Unwanted => self.done = self.wanted.len(),
             _ => self.done += 1,
         }
         Ok(Some(Retrieved { number, arrival }))
@@ -115,6 +125,9 @@ impl Retrieval<'_> {
         let asked = self.done + self.window.outstanding();
         let rest = &self.wanted[asked..];
         let room = self.window.room(rest.iter().map(|(_, octets)| *octets));
+        if room > 0 {
+            self.asked = asked + room;
+        }
         for &(number, octets) in &rest[..room] {
             self.maildrop.conversation.send(&Command::Retr(number))?;
             self.window.sent(number, octets);
@@ -127,7 +140,7 @@ impl Retrieval<'_> {
         &mut self,
         number: MessageNumber,
         listed: Octets,
-        take: &mut impl FnMut(&[u8]),
+        take: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<Arrival, ClientError> {
         let mut deadline = Deadline::new(self.maildrop);
         let mut come = 0_u64;
@@ -136,16 +149,18 @@ impl Retrieval<'_> {
                 Event::TextBegins { .. } => {}
                 Event::Text(octets) => {
                     come += octets.0;
-                    check_length(number, come, listed)?;
-                    take(&self.maildrop.conversation.text);
+                    if self.hand_on(number, come, listed, take)?.is_break() {
+                        return Ok(Arrival::Unwanted);
+                    }
                     self.window.received(octets);
                     deadline.extend(octets);
                     self.ask_ahead()?;
                 }
                 Event::TextEnds { octets, .. } => {
-                    check_length(number, octets.0, listed)?;
                     // Its last octets may have come with its end.
-                    take(&self.maildrop.conversation.text);
+                    if self.hand_on(number, octets.0, listed, take)?.is_break() {
+                        return Ok(Arrival::Unwanted);
+                    }
                     return Ok(match (self.window.arrived(octets), self.pace) {
                         (Some(Arrived::AsListed), _) => Arrival::AsListed,
                         (_, Pace::Ahead) => Arrival::OutOfStep,
@@ -154,10 +169,38 @@ impl Retrieval<'_> {
                 }
                 Event::Refused { status, .. } => {
                     self.window.refused();
-                    return Ok(Arrival::Refused(status));
+                    return match ClientError::passes(&status) {
+                        // Without it the others would come before it.
+                        true => Err(ClientError::NotNow(status)),
+                        false => Ok(Arrival::Refused(status)),
+                    };
                 }
                 _ => return Err(pop3::client::Broken::OutOfStep.into()),
             }
+        }
+    }
+
+    /// Hands on what has come of a text. What is longer than this message can be is thrown away while it may be
+    /// another one that was asked for, too: it will be seen to be out of step when it ends.
+    fn hand_on(
+        &self,
+        number: MessageNumber,
+        come: u64,
+        listed: Octets,
+        take: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ClientError> {
+        if come <= most(listed) {
+            return Ok(take(&self.maildrop.conversation.text));
+        }
+        let asked = &self.wanted[self.done..self.asked];
+        let largest = asked.iter().map(|(_, octets)| *octets).max();
+        match largest.is_some_and(|largest| come <= most(largest)) {
+            true => Ok(ControlFlow::Continue(())),
+            false => Err(ClientError::Wrong(format!(
+                "message {number} has {} octets by LIST, and does not end after {}",
+                listed.0,
+                most(largest.unwrap_or(listed))
+            ))),
         }
     }
 
@@ -168,21 +211,17 @@ impl Retrieval<'_> {
         let behind = self.done + 1;
         for place in behind..behind + self.window.outstanding() {
             let (number, listed) = self.wanted[place];
-            self.text(number, listed, &mut |_| {}).await?;
+            self.text(number, listed, &mut |_| ControlFlow::Continue(()))
+                .await?;
         }
         Ok(())
     }
 }
 
-fn check_length(number: MessageNumber, come: u64, listed: Octets) -> Result<(), ClientError> {
-    let max = listed.0.saturating_mul(2).saturating_add(EXCESS_OCTETS);
-    match come <= max {
-        true => Ok(()),
-        false => Err(ClientError::Wrong(format!(
-            "message {number} has {} octets by LIST, and does not end after {max}",
-            listed.0
-        ))),
-    }
+/// Most octets of a text of which LIST says so many.
+fn most(listed: Octets) -> u64 {
+    let most = listed.0.saturating_mul(2).saturating_add(EXCESS_OCTETS);
+    most.min(TEXT_OCTETS_MAX.0)
 }
 
 /// When a text must be here. Each octet moves it, so that a long text may take its time, and one that

@@ -44,12 +44,13 @@ mod template;
 mod unique_id;
 mod view;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mbox::Mboxes;
-use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing};
+use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
 
 pub use draft::{Delivered, Draft, Envelope, Measure, flags};
 pub use error::{CommitError, DeliverError, OpenError, StoreError, TextError};
@@ -277,6 +278,19 @@ impl Maildrops {
             Self::Memory(memory) => Ok(memory.hidden(id)),
             Self::Native(native) => native.store.hidden(id),
             Self::Maildir(_) | Self::Mbox(..) => Ok(Vec::new()),
+        }
+    }
+
+    /// Those of these unique-ids that a message has or had, however long ago, and that no other one gets.
+    /// Only the native store remembers that; for the others there are none.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says, or `InvalidData` with what is wrong with the file.
+    pub fn spent(&self, id: MaildropId, unique_ids: &[UniqueId]) -> io::Result<HashSet<UniqueId>> {
+        match self {
+            Self::Native(native) => native.store.spent(id, unique_ids),
+            Self::Memory(_) | Self::Maildir(_) | Self::Mbox(..) => Ok(HashSet::new()),
         }
     }
 

@@ -96,6 +96,11 @@ impl Failure {
         self.what.as_deref()
     }
 
+    /// What to do about it, if that is known.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+
     /// The same, with another exit code.
     pub(crate) fn with_code(self, code: Code) -> Self {
         Self { code, ..self }

@@ -45,6 +45,8 @@ pub enum Failed {
     ServerUnproved,
     /// The server has refused the token and said why.
     TokenRefused,
+    /// The server says that something is wrong (`e=`, RFC 5802 §7): the proof, for one. Its refusal follows.
+    Refused,
 }
 
 impl fmt::Display for Failed {
@@ -61,6 +63,7 @@ impl fmt::Display for Failed {
             Self::Unpreparable => "the password holds characters that SCRAM cannot use",
             Self::ServerUnproved => "the server did not prove that it knows the password",
             Self::TokenRefused => "the server refuses the token",
+            Self::Refused => "the server refuses the proof",
         })
     }
 }
@@ -149,7 +152,7 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Failed::Unpreparable`] if the user name or the nonce cannot be sent.
+    /// [`Failed::Unpreparable`] if the user name or the nonce cannot be sent, or the password not be used.
     pub fn scram(
         hash: Hash,
         binding: ChannelBinding<'_>,

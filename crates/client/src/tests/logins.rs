@@ -2,7 +2,8 @@
 
 use super::server::Server;
 use super::{PATIENCE, account, block_on, login, open};
-use crate::{ClientError, Patience, Pin, Transport, Trusted, connect};
+use crate::{Account, ClientError, Patience, Pin, Transport, Trusted, connect};
+use sasl::Secret;
 use std::time::Duration;
 
 /// What comes of a login, as a person reads it.
@@ -32,7 +33,7 @@ fn a_server_that_knows_no_capa_is_logged_into() {
 #[test]
 fn stls_is_used_and_what_was_said_in_clear_is_forgotten() {
     let script = "S: +OK <1.2@old>\nC: STLS\nS: +OK\nTLS\nC: CAPA\nS: +OK\nS: SASL PLAIN\nS: .\n\
-                  C: AUTH PLAIN AG1yb3NlAHJlZHF1ZWVu\nS: +OK\n";
+                  C: AUTH PLAIN AG1yb3NlAHJlZHF1ZWVu\nS: +OK\nC: CAPA\nS: +OK\nS: .\n";
     let server = Server::start(script);
     let trusted = Trusted::authorities(&server.authority()).unwrap();
     assert_eq!(told(server.port, Transport::Stls(trusted)), "logged in");
@@ -101,10 +102,9 @@ fn refusals_say_whether_to_try_again() {
         ("-ERR [IN-USE] another session", true),
         ("-ERR [SYS/TEMP] the disk", true),
     ] {
-        let script = login("USER").replace(
-            "PASS redqueen\nS: +OK",
-            &format!("PASS redqueen\nS: {reply}"),
-        );
+        let script = login("USER");
+        let (before, _) = script.split_once("PASS redqueen\n").unwrap();
+        let script = format!("{before}PASS redqueen\nS: {reply}\n");
         let server = Server::start(script);
         let error = block_on(open(server.port, PATIENCE)).unwrap_err();
         assert_eq!(error.may_pass(), may_pass, "{reply}");
@@ -174,4 +174,57 @@ fn what_does_not_end_is_not_kept() {
         assert_eq!(error.to_string(), why);
         server.done();
     }
+}
+
+/// A login by AUTH where the server has SCRAM and PLAIN, with a password of one's choice.
+fn scram_login(secret: &str, script: &str) -> Result<(), ClientError> {
+    let capa = "C: CAPA\nS: +OK\nS: SASL SCRAM-SHA-256 PLAIN\nS: .\n";
+    let server = Server::start(format!("S: +OK\n{capa}{script}"));
+    let account = Account {
+        secret: Secret::new(secret),
+        ..account(server.port, Transport::InClear)
+    };
+    let outcome = block_on(connect(&account, PATIENCE)).map(drop);
+    server.done();
+    outcome
+}
+
+/// What follows a login by PLAIN.
+const AFTER: &str = "S: +OK\nC: CAPA\nS: +OK\nS: .\n";
+
+#[test]
+fn a_password_that_scram_cannot_have_is_sent() {
+    // A mark that changes how text is shown (RFC 3454 §C.8) is prohibited.
+    let secret = "\u{200e}red";
+    let plain = "C: AUTH PLAIN AG1yb3NlAOKAjnJlZA==\n";
+    scram_login(secret, &format!("{plain}{AFTER}")).unwrap();
+
+    let server = Server::start("S: +OK\nC: CAPA\nS: +OK\nS: SASL SCRAM-SHA-256\nS: .\nWAIT\n");
+    let account = Account {
+        secret: Secret::new(secret),
+        ..account(server.port, Transport::InClear)
+    };
+    let error = block_on(connect(&account, PATIENCE)).unwrap_err();
+    let told = "(it offers SCRAM-SHA-256; the password holds characters that SCRAM cannot use)";
+    assert!(error.to_string().ends_with(told), "{error}");
+    server.done();
+}
+
+#[test]
+fn a_server_that_says_what_is_wrong_has_refused_the_login() {
+    // `e=invalid-proof` where the server's signature is due.
+    let refusal =
+        "SCRAM s=c2FsdHNhbHQ=,i=4096\nPROOF\nS: + ZT1pbnZhbGlkLXByb29m\nC: *\nS: -ERR [AUTH] no\n";
+    let plain = "C: AUTH PLAIN AG1yb3NlAHJlZHF1ZWVu\n";
+    let error =
+        scram_login("redqueen", &format!("{refusal}{plain}S: -ERR [AUTH] no\n")).unwrap_err();
+    assert!(matches!(error, ClientError::LoginRefused(_)), "{error}");
+    scram_login("redqueen", &format!("{refusal}{plain}{AFTER}")).unwrap();
+}
+
+#[test]
+fn a_server_that_wants_too_few_iterations_is_logged_into_the_next_way() {
+    let few = "SCRAM s=c2FsdHNhbHQ=,i=1000\nC: *\nS: -ERR cancelled\n";
+    let plain = "C: AUTH PLAIN AG1yb3NlAHJlZHF1ZWVu\n";
+    scram_login("redqueen", &format!("{few}{plain}{AFTER}")).unwrap();
 }

@@ -46,11 +46,19 @@ async fn open(port: u16, patience: Patience) -> Result<Maildrop, ClientError> {
 
 /// A login in clear at a server with these capabilities.
 fn login(capabilities: &str) -> String {
+    login_with(capabilities, capabilities)
+}
+
+/// The same, at a server that says something else after it.
+fn login_with(before: &str, after: &str) -> String {
+    let told = |capabilities: &str| -> String {
+        let lines = capabilities.split_terminator('\n');
+        let lines = lines.map(|line| format!("S: {line}\n"));
+        format!("C: CAPA\nS: +OK\n{}S: .\n", lines.collect::<String>())
+    };
     format!(
-        "S: +OK\nC: CAPA\nS: +OK\n{}S: .\nC: USER mrose\nS: +OK\nC: PASS redqueen\nS: +OK\n",
-        capabilities
-            .split_terminator('\n')
-            .map(|line| format!("S: {line}\n"))
-            .collect::<String>()
+        "S: +OK\n{}C: USER mrose\nS: +OK\nC: PASS redqueen\nS: +OK\n{}",
+        told(before),
+        told(after)
     )
 }

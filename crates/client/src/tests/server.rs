@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use sasl::base64;
 use sha2::{Digest as _, Sha256};
 
 use crate::Pin;
 
 /// One connection, by these lines: `S:` is said, `C:` must come, `RAW` is said without a line end added,
-/// `REPEAT` said until nobody listens, `TLS` begins TLS, `WAIT` says nothing until the client goes. The
-/// end of the script ends the connection.
+/// `REPEAT` said until nobody listens, `TLS` begins TLS, `WAIT` says nothing until the client goes. `SCRAM`
+/// takes the beginning of a SCRAM-SHA-256 exchange and answers with the client's nonce, one of its own, and what
+/// follows; `PROOF` takes any answer to it. The end of the script ends the connection.
 pub(super) struct Server {
     pub(super) port: u16,
     thread: JoinHandle<()>,
@@ -91,6 +93,20 @@ fn follow(script: &str, socket: TcpStream, config: Arc<ServerConfig>) {
                 let mut came = String::new();
                 stream.read_line(&mut came).unwrap();
                 assert_eq!(came, format!("{rest}\r\n"), "where {line:?} was due");
+            }
+            "SCRAM" => {
+                let mut came = String::new();
+                stream.read_line(&mut came).unwrap();
+                let first = came.trim_end().strip_prefix("AUTH SCRAM-SHA-256 ").unwrap();
+                let first = String::from_utf8(base64::decode(first.as_bytes()).unwrap()).unwrap();
+                let (_, nonce) = first.split_once(",r=").unwrap();
+                let answer = base64::encode(format!("r={nonce}ours,{rest}").as_bytes());
+                say(&mut stream, format!("+ {answer}\r\n").as_bytes()).unwrap();
+            }
+            "PROOF" => {
+                let mut came = String::new();
+                stream.read_line(&mut came).unwrap();
+                assert_ne!(came, "*\r\n");
             }
             "TLS" => {
                 let connection = ServerConnection::new(config.clone()).unwrap();

@@ -1,11 +1,12 @@
 //! RETR, ahead and one at a time.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use pop3::{MessageNumber, Octets};
 
 use super::server::Server;
-use super::{PATIENCE, block_on, login, open};
+use super::{PATIENCE, block_on, login, login_with, open};
 use crate::{Arrival, ClientError, Patience};
 
 /// The messages of these sizes: how each arrived, and its text.
@@ -24,7 +25,10 @@ fn retrieve(
         let mut retrieval = maildrop.retrieve(wanted);
         let (mut arrived, mut text) = (Vec::new(), Vec::new());
         while let Some(retrieved) = retrieval
-            .next(|piece| text.extend_from_slice(piece))
+            .next(|piece| {
+                text.extend_from_slice(piece);
+                ControlFlow::Continue(())
+            })
             .await?
         {
             let text = String::from_utf8(std::mem::take(&mut text)).unwrap();
@@ -95,8 +99,30 @@ fn a_message_that_is_refused_leaves_the_others() {
 
 #[test]
 fn a_server_that_deletes_what_is_retrieved_is_not_brought_to_it() {
-    let script = login("EXPIRE 0") + "C: RETR 1\nS: +OK\nS: one\nS: .\nWAIT\n";
-    assert_eq!(retrieve(script, &[5], PATIENCE).unwrap().len(), 1);
+    for (before, after) in [
+        ("EXPIRE 0", "EXPIRE 0"),
+        ("EXPIRE 31 USER", "EXPIRE 0"),
+        ("EXPIRE 0", ""),
+    ] {
+        let script = login_with(before, after) + "C: RETR 1\nS: +OK\nS: one\nS: .\nWAIT\n";
+        assert_eq!(retrieve(script, &[5], PATIENCE).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn commands_go_ahead_if_the_server_still_says_so_after_the_login() {
+    let one_by_one = "C: RETR 1\nS: +OK\nS: one\nS: .\nC: RETR 2\nS: +OK\nS: two\nS: .\n";
+    let ahead = "C: RETR 1\nC: RETR 2\nS: +OK\nS: one\nS: .\nS: +OK\nS: two\nS: .\n";
+    let refused = login("PIPELINING");
+    let (known, _) = refused.rsplit_once("C: CAPA").unwrap();
+    for script in [
+        login_with("PIPELINING", "") + one_by_one,
+        login_with("", "PIPELINING") + ahead,
+        format!("{known}C: CAPA\nS: -ERR not now\n{ahead}"),
+    ] {
+        let arrived = retrieve(script + "C: QUIT\nS: +OK\n", &[5, 5], PATIENCE).unwrap();
+        assert_eq!(arrived.len(), 2);
+    }
 }
 
 #[test]
@@ -142,4 +168,54 @@ fn long_texts_do_not_fit_beside_each_other_and_come_all_the_same() {
             .iter()
             .all(|it| it.1 == Arrival::AsListed && it.2.len() == size)
     );
+}
+
+#[test]
+fn a_text_that_is_not_wanted_any_further_is_not_read() {
+    let server = Server::start(login("") + "C: RETR 1\nS: +OK\nREPEAT more\\n\n");
+    block_on(async {
+        let mut maildrop = open(server.port, PATIENCE).await.unwrap();
+        let endless = Octets(u64::MAX);
+        let wanted = (1..3).filter_map(MessageNumber::new);
+        let mut retrieval = maildrop.retrieve(wanted.map(|number| (number, endless)).collect());
+        let mut pieces = 0;
+        let retrieved = retrieval.next(|_| {
+            pieces += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!(retrieved.await.unwrap().unwrap().arrival, Arrival::Unwanted);
+        assert_eq!(pieces, 1);
+        let rest = retrieval.next(|_| panic!("it was not asked for"));
+        assert_eq!(rest.await.unwrap(), None);
+    });
+    server.done();
+}
+
+#[test]
+fn a_much_longer_text_out_of_order_is_no_text_without_end() {
+    // The second is no text that the first could be, and comes in its place, whole and then behind it.
+    let long = format!("S: {}\n", "x".repeat(998)).repeat(200);
+    let script = login("PIPELINING")
+        + &format!("C: RETR 1\nC: RETR 2\nS: +OK\n{long}S: .\nS: +OK\n{long}S: .\n")
+        + &format!("C: RETR 1\nS: +OK\nS: one\nS: .\nC: RETR 2\nS: +OK\n{long}S: .\n")
+        + "C: QUIT\nS: +OK\n";
+    let arrived = retrieve(script, &[5, 200_000], PATIENCE).unwrap();
+    assert_eq!(arrived[0].1, Arrival::OutOfStep);
+    assert!(arrived[0].2.len() <= 10 + (64 << 10));
+    assert_eq!((arrived[1].0, arrived[1].2.as_str()), (1, "one\r\n"));
+    assert_eq!((arrived[2].0, &arrived[2].1), (2, &Arrival::AsListed));
+    // Nor is the first without end because the second is long.
+    let script = login("PIPELINING") + "C: RETR 1\nC: RETR 2\nS: +OK\nREPEAT more\\n\n";
+    let error = retrieve(script, &[5, 200_000], PATIENCE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the server contradicts itself: message 1 has 5 octets by LIST, and does not end after 465536"
+    );
+}
+
+#[test]
+fn a_refusal_that_passes_ends_the_retrieval() {
+    let script = login("PIPELINING") + "C: RETR 1\nC: RETR 2\nS: -ERR [SYS/TEMP] the disk\nWAIT\n";
+    let error = retrieve(script, &[5, 5], PATIENCE).unwrap_err();
+    assert!(matches!(error, ClientError::NotNow(_)), "{error}");
 }

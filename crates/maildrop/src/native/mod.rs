@@ -54,6 +54,7 @@ mod session;
 mod sidecar;
 mod source;
 mod space;
+mod spent;
 mod table;
 mod tear;
 mod text;

@@ -69,7 +69,7 @@ pub(crate) struct Remote {
     /// Believe the POP3 server if its certificate has this SHA-256
     #[arg(long, value_name = "SHA256", conflicts_with = "trust")]
     pub(crate) pin: Option<Pin>,
-    /// Log into pop3:// in clear, without STLS: whoever is between reads passwords and mail
+    /// Log into pop3:// in clear, without STLS and hence without --trust and --pin: whoever is between reads passwords and mail
     #[arg(long)]
     pub(crate) insecure: bool,
 }

@@ -50,6 +50,8 @@ impl Scram {
         let mut binding = header.clone().into_bytes();
         binding.extend_from_slice(octets);
         let bare = ClientFirst::print(&prepare::query(user).ok()?, nonce);
+        // Before the server has begun: then there are other ways.
+        prepare::stored_secret(password).ok()?;
         // What the server could not read is not sent.
         ClientFirst::read(&bare).ok()?;
         Some(Self {
@@ -69,11 +71,14 @@ impl Scram {
 
     pub(crate) fn step(&mut self, challenge: &[u8]) -> Result<Secret, Failed> {
         let text = str::from_utf8(challenge).map_err(|_| Failed::Malformed)?;
+        // What went wrong does not matter here, only that something did.
+        if text.starts_with("e=") {
+            return Err(Failed::Refused);
+        }
         match &self.state {
             State::First => self.prove(text),
             State::Last(signature) => {
-                // `e=` says what went wrong; that something did is all that matters here. What may
-                // follow the signature are extensions.
+                // What may follow the signature are extensions.
                 let mut attributes = text.split(',');
                 let told = attributes.next().and_then(|first| first.strip_prefix("v="));
                 let told = told.and_then(|told| base64::decode(told.as_bytes()).ok());

@@ -10,6 +10,7 @@
 //! The whole list is read before the first account's mail, and every password with it; a line that is
 //! wrong stops everything. After that an account that fails is told, and the next one comes.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -102,14 +103,7 @@ fn task(line: &str, logins: &mut Logins<'_>) -> Result<Task, Failure> {
 
 /// The password in a file that nobody else reads.
 fn secret(file: &Path) -> Result<sasl::Secret, Failure> {
-    let mode = fs::metadata(file).map_or(0, |metadata| metadata.mode());
-    if mode & 0o077 != 0 {
-        return Err(Failure::new(
-            Code::NoPermission,
-            format!("{} can be read by others", file.display()),
-        )
-        .remedy(format!("chmod 600 {}", file.display())));
-    }
+    check_nobody_else_reads(file)?;
     let source = PasswordSource {
         stdin: false,
         password_file: Some(file.to_owned()),
@@ -118,7 +112,24 @@ fn secret(file: &Path) -> Result<sasl::Secret, Failure> {
     given.ok_or_else(|| Failure::new(Code::Data, "the password is empty"))
 }
 
-/// Does the same for each account, and says at the end for which it failed.
+/// A file with a password, which is perhaps that of all maildrops.
+///
+/// # Errors
+///
+/// When others than its owner can read it. One that is not there is left to whoever opens it.
+pub(super) fn check_nobody_else_reads(file: &Path) -> Result<(), Failure> {
+    let mode = fs::metadata(file).map_or(0, |metadata| metadata.mode());
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(Failure::new(
+            Code::NoPermission,
+            format!("{} can be read by others", file.display()),
+        )
+        .remedy(format!("chmod 600 {}", file.display()))),
+    }
+}
+
+/// Does the same for each account, and says at the end for which it failed, and what is to be done then.
 ///
 /// # Errors
 ///
@@ -127,8 +138,11 @@ pub(super) fn each(
     tasks: &[Task],
     site: &Site<'_>,
     one: impl Fn(&Site<'_>, &Task) -> Result<(), Failure>,
+    then: &str,
 ) -> Result<(), Failure> {
     let mut failures = Vec::new();
+    // What is to be done is the same for many, and is said to the first of them.
+    let mut advised = HashSet::new();
     for (number, task) in (1..).zip(tasks) {
         let Err(failure) = one(site, task) else {
             continue;
@@ -142,6 +156,11 @@ pub(super) fn each(
             task.account,
             tasks.len()
         );
+        if let Some(advice) = failure.advice()
+            && advised.insert(advice.to_owned())
+        {
+            note!("  {advice}");
+        }
         failures.push((task, failure));
     }
     let done = tasks.len() - failures.len();
@@ -171,5 +190,5 @@ pub(super) fn each(
             count(failures.len() as u64, "account", "accounts")
         ),
     )
-    .remedy("mend that and run this again: what is there already is skipped"))
+    .remedy(then))
 }

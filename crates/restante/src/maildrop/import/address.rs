@@ -33,25 +33,27 @@ impl Address {
         let Some((scheme, rest)) = source.to_str().and_then(|text| text.split_once("://")) else {
             return Ok(None);
         };
+        let wrong = |what: &str| {
+            Failure::new(Code::Usage, format!("{}: {what}", shown(scheme, rest)))
+                .remedy("write pop3s://USER@HOST[:PORT], or pop3:// for STLS; %40 in USER stands for @, %3A for :")
+        };
+        // User names often have an @ themselves.
+        let (user, place) = match rest.rsplit_once('@') {
+            Some((user, place)) => (Some(user), place),
+            None => (None, rest),
+        };
+        if user.is_some_and(|user| user.contains(':')) {
+            // Everybody on the machine can read the command line. Nor is it a path that could be named.
+            return Err(wrong(
+                "a password belongs into a file (--password-file), not here",
+            ));
+        }
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "pop3s" => Scheme::Pop3s,
             "pop3" => Scheme::Pop3,
             _ => return Ok(None),
         };
-        let wrong = |what: &str| {
-            Failure::new(Code::Usage, format!("{}: {what}", source.display()))
-                .remedy("write pop3s://USER@HOST[:PORT], or pop3:// for STLS; %40 in USER stands for @, %3A for :")
-        };
-        // User names often have an @ themselves.
-        let (user, place) = rest
-            .rsplit_once('@')
-            .ok_or_else(|| wrong("it names no user"))?;
-        if user.contains(':') {
-            // Everybody on the machine can read the command line.
-            return Err(wrong(
-                "a password belongs into a file (--password-file), not here",
-            ));
-        }
+        let user = user.ok_or_else(|| wrong("it names no user"))?;
         let user = decoded(user).ok_or_else(|| wrong("its user name is none"))?;
         let (host, port) = place_of(place.strip_suffix('/').unwrap_or(place))
             .ok_or_else(|| wrong("its host or port is none"))?;
@@ -65,6 +67,17 @@ impl Address {
             }),
         }))
     }
+}
+
+/// An address for people: what stands behind a `:` and may be a password is left out, and with it its user.
+fn shown(scheme: &str, rest: &str) -> String {
+    let shown = match rest.rsplit_once('@') {
+        Some((user, place)) if user.contains(':') => place,
+        Some(_) => rest,
+        // A port, or the password of who has forgotten the host.
+        None => rest.split_once(':').map_or(rest, |(before, _)| before),
+    };
+    format!("{scheme}://{shown}")
 }
 
 /// `HOST`, `HOST:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`.
@@ -158,6 +171,9 @@ mod tests {
             "pop3s://host",
             "pop3s://@host",
             "pop3s://bob:redqueen@host",
+            "pop3s://bob:red@queen@host",
+            "pop3s://bob:redqueen",
+            "imap://bob:redqueen@host",
             "pop3s://bob@",
             "pop3s://bob@host:",
             "pop3s://bob@host:0",
@@ -171,6 +187,8 @@ mod tests {
         ] {
             let failure = Address::parse(Path::new(wrong)).unwrap_err();
             assert_eq!(failure.code(), Code::Usage, "{wrong}");
+            let told = failure.to_string();
+            assert!(!told.contains("red") && !told.contains("queen"), "{told}");
         }
     }
 }

@@ -3,12 +3,12 @@
 //! What the old server answers to STAT, LIST and UIDL is held against what a session here would be
 //! answered; of files, against what an import would bring, texts included.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use client::Patience;
 use maildrop::{MaildropId, OpenError, OpenMaildrop, View};
-use pop3::{MessageNumber, Octets};
+use pop3::{MessageNumber, Octets, UniqueId};
 use sha2::{Digest as _, Sha256};
 
 use super::files::{self, Unread};
@@ -121,6 +121,7 @@ fn tell(
     let owner = owned.name();
     let open = open(site, &owner, owned.id)?;
     differences.extend(differ(source, &open)?);
+    let order = order(source, &open);
     if differences.is_empty() {
         return say!(
             "The maildrop of {owner} is what {name} has: {}, {}.",
@@ -139,7 +140,19 @@ fn tell(
         Code::Data,
         format!("the maildrop of {owner} is not what {name} has: {number}"),
     )
-    .remedy("this is not done: import again, and verify again, before clients are sent here"))
+    .remedy(match order {
+        Order::AsThere => {
+            "this is not done: import again, and verify again, before clients are sent here".to_owned()
+        }
+        Order::Other => format!(
+            "this is not done: another import mends no order. Empty the maildrop first ({}), import again, and verify \
+             again",
+            match site.config.in_place {
+                None => format!("restante user remove {owner}, and make the account again"),
+                Some(_) => "take the messages out of it".to_owned(),
+            }
+        ),
+    }))
 }
 
 /// The maildrop as a session of its account sees it.
@@ -235,6 +248,32 @@ fn missing(there: &There, here: &OpenMaildrop) -> Vec<String> {
         .filter(|id| all_have_one && !theirs.contains(id.as_bytes()))
         .map(|id| format!("unique-id {id} is here and not there"));
     only_there.chain(only_here).collect()
+}
+
+/// Whether an import can still bring what is missing.
+enum Order {
+    /// What is missing comes last there: it goes behind what is here.
+    AsThere,
+    /// Something is, or would come, behind others that it is before there.
+    Other,
+}
+
+fn order(there: &There, here: &OpenMaildrop) -> Order {
+    let listing = here.listing();
+    let ours: HashMap<_, _> = (0..listing.len())
+        .filter_map(MessageNumber::from_index)
+        .filter_map(|number| Some((listing.unique_id(number)?, number.index())))
+        .collect();
+    let places: Vec<_> = (there.messages.iter())
+        .filter_map(|message| UniqueId::new(message.unique_id.as_deref()?))
+        .map(|id| ours.get(&id))
+        .collect();
+    let here_first = places.iter().take_while(|place| place.is_some()).count();
+    let (first, rest) = places.split_at(here_first);
+    match first.is_sorted() && rest.iter().all(Option::is_none) {
+        true => Order::AsThere,
+        false => Order::Other,
+    }
 }
 
 fn print_of(here: &OpenMaildrop, number: MessageNumber) -> Result<Print, Failure> {

@@ -81,7 +81,7 @@ pub(super) fn bring(site: &Site<'_>, account: &str, from: &Path) -> Result<(), F
         variant,
         scan,
     } = look_through(from, site.reading)?;
-    let mut present = by_print(maildrops, &owned)?;
+    let mut present = by_print(maildrops, &owned, |_| true)?;
     let name = owned.name();
     let to = Addressee {
         id: owned.id,

@@ -1,5 +1,6 @@
 //! A text on its way from another server: normalised, measured, and looked at for its date.
 
+use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 use delivery::normalise::Dotted;
@@ -40,14 +41,16 @@ impl Incoming {
         }
     }
 
-    /// Takes octets as they travel. After a failure nothing is kept any more.
-    pub(super) fn take(&mut self, wire: &[u8]) {
+    /// Takes octets as they travel. Breaks off when the store cannot take them: it will take no more.
+    pub(super) fn take(&mut self, wire: &[u8]) -> ControlFlow<()> {
         self.stored.clear();
         self.text.take(wire, &mut self.stored);
         self.hash.update(&self.stored);
         self.head.take(&self.stored);
-        if self.failed.is_none() {
-            self.failed = self.draft.append(&self.stored).err();
+        self.failed = self.draft.append(&self.stored).err();
+        match self.failed {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
         }
     }
 

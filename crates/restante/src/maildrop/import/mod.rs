@@ -5,6 +5,7 @@
 
 mod accounts;
 mod address;
+mod alone;
 mod compare;
 mod dated;
 mod files;
@@ -13,6 +14,7 @@ mod names;
 mod present;
 mod remote;
 mod source;
+mod wanted;
 
 use std::path::PathBuf;
 
@@ -25,10 +27,11 @@ use super::{Owned, named, stock_of};
 use crate::args;
 use crate::config::Config;
 use crate::failure::{Code, Failure};
-use crate::output::{self, count};
+use crate::output::{self, count, note};
 use crate::user::password;
 
 use address::{Address, Scheme};
+use alone::Alone;
 
 /// Whose mail comes from where.
 struct Task {
@@ -63,9 +66,12 @@ pub(super) fn import(config: &Config, asked: &args::Import) -> Result<(), Failur
     match (&asked.accounts, &asked.account, &asked.source) {
         (Some(file), ..) => {
             let tasks = accounts::read(file, &mut logins)?;
-            accounts::each(&tasks, &Site::open(config, asked)?, |site, task| {
-                one(site, task, asked)
-            })
+            let then = match asked.verify {
+                true => "nobody is to be sent here whose maildrop is not what the source has",
+                false => "mend that and run this again: what is there already is skipped",
+            };
+            let site = Site::open(config, asked)?;
+            accounts::each(&tasks, &site, |site, task| one(site, task, asked), then)
         }
         (None, Some(account), Some(source)) => {
             let source = match Address::parse(source)? {
@@ -86,11 +92,25 @@ pub(super) fn import(config: &Config, asked: &args::Import) -> Result<(), Failur
 
 fn one(site: &Site<'_>, task: &Task, asked: &args::Import) -> Result<(), Failure> {
     let Task { account, source } = task;
-    match (source, asked.verify) {
-        (Source::Files(from), false) => files::bring(site, account, from),
-        (Source::Files(from), true) => compare::with_files(site, account, from),
-        (Source::Pop3(there), false) => remote::bring(site, account, there),
-        (Source::Pop3(there), true) => compare::with_server(site, account, there),
+    if let Source::Pop3(there) = source
+        && matches!(there.transport, Transport::InClear)
+    {
+        note!(
+            "{account}: the password of {} and the mail come from {} in clear; whoever is between reads them",
+            there.user,
+            there.host
+        );
+    }
+    if asked.verify {
+        return match source {
+            Source::Files(from) => compare::with_files(site, account, from),
+            Source::Pop3(there) => compare::with_server(site, account, there),
+        };
+    }
+    let _alone = Alone::with(&site.config.data, &site.owned(account)?)?;
+    match source {
+        Source::Files(from) => files::bring(site, account, from),
+        Source::Pop3(there) => remote::bring(site, account, there),
     }
 }
 
@@ -122,7 +142,7 @@ impl<'a> Site<'a> {
     /// So that the first login finds the index of a large maildrop, and need not make it.
     fn tidy(&self, owned: &Owned) {
         if let Err(error) = self.maildrops.tidy(owned.id) {
-            output::note!(
+            note!(
                 "no index was written, the first login will: {}",
                 output::plain(&error)
             );
@@ -141,6 +161,9 @@ struct Logins<'a> {
 
 impl<'a> Logins<'a> {
     fn new(asked: &'a args::Remote) -> Result<Self, Failure> {
+        if let Some(file) = &asked.password.password_file {
+            accounts::check_nobody_else_reads(file)?;
+        }
         Ok(Self {
             asked,
             shared: password::given(&asked.password)?,
@@ -158,6 +181,14 @@ impl<'a> Logins<'a> {
     }
 
     fn with(&mut self, address: Address, secret: Secret) -> Result<Source, Failure> {
+        let is_trust_asked = self.asked.trust.is_some() || self.asked.pin.is_some();
+        if address.scheme == Scheme::Pop3 && self.asked.insecure && is_trust_asked {
+            let what = format!(
+                "--insecure leaves no certificate of {} to look at, and --trust or --pin wants one",
+                address.host
+            );
+            return Err(Failure::new(Code::Usage, what).remedy("leave out one of them"));
+        }
         let transport = match (address.scheme, self.asked.insecure) {
             (Scheme::Pop3s, _) => Transport::Tls(self.trusted()?),
             (Scheme::Pop3, false) => Transport::Stls(self.trusted()?),

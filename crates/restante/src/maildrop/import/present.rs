@@ -34,27 +34,32 @@ pub(super) fn take(ids: &mut Vec<UniqueId>, wanted: Option<&UniqueId>) -> Option
     }
 }
 
-/// The unique-ids under which the maildrop holds each message. A maildrop that has none is not opened, so that an
-/// import into a fresh account disturbs nobody.
+/// The unique-ids under which the maildrop holds each message, of those whose unique-id `counts`. A maildrop that has
+/// none is not opened, so that an import into a fresh account disturbs nobody.
 pub(super) fn by_print(
     maildrops: &Maildrops,
     owned: &Owned,
+    counts: impl Fn(&UniqueId) -> bool,
 ) -> Result<HashMap<Print, Vec<UniqueId>>, Failure> {
     let mut present: HashMap<Print, Vec<UniqueId>> = HashMap::new();
     let open = open(maildrops, owned)?;
     let listing = open.listing();
+    let numbered = (0..listing.len())
+        .filter_map(MessageNumber::from_index)
+        .filter_map(|number| Some((number, listing.unique_id(number)?)))
+        .filter(|(_, id)| counts(id));
+    let numbered: Vec<_> = numbered.collect();
     let bar = bar(
-        listing.len() as u64,
+        numbered.len() as u64,
         "{bar:30} {pos}/{len} messages that are there already",
     );
-    for number in (0..listing.len()).filter_map(MessageNumber::from_index) {
+    for (number, id) in numbered {
         let mut hash = Sha256::new();
         read(&open, number, |stored| {
             hash.update(stored);
             Ok(())
         })?;
-        let ids = present.entry(hash.finalize().into()).or_default();
-        ids.extend(listing.unique_id(number));
+        present.entry(hash.finalize().into()).or_default().push(id);
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -3,16 +3,17 @@
 //!
 //! Messages come in the order of their numbers, and each is durable before the next is kept, so what an
 //! interrupted import leaves is the beginning of the maildrop; it goes on behind that when it is run again.
-//! What is there already is known by its unique-id and not retrieved. DELE is never sent.
+//! What is there already is known by its unique-id and not retrieved ([`Wanted`]). DELE is never sent.
 
 use std::collections::{HashMap, HashSet};
 
 use client::{Arrival, ClientError, Listing, Patience};
 use maildrop::{Addressee, DeliverError, Envelope, Quota};
-use pop3::{MessageNumber, Octets, UniqueId};
+use pop3::UniqueId;
 
 use super::incoming::{Incoming, Whole};
-use super::present::{self, Print, take};
+use super::present::{Print, take};
+use super::wanted::Wanted;
 use super::{Site, stopped};
 use crate::args::UniqueIds;
 use crate::failure::{Code, Failure};
@@ -35,7 +36,7 @@ pub(super) fn bring(
         site,
         name: owned.name(),
         quota: site.quota(account)?,
-        present: None,
+        strays: HashMap::new(),
         owned,
         told: Told::default(),
     };
@@ -61,8 +62,8 @@ struct Import<'a> {
     owned: Owned,
     name: String,
     quota: Quota,
-    /// The unique-ids under which the maildrop holds each message; none if messages are known by their unique-ids.
-    present: Option<HashMap<Print, Vec<UniqueId>>>,
+    /// What is there under unique-ids that the server does not name.
+    strays: HashMap<Print, Vec<UniqueId>>,
     told: Told,
 }
 
@@ -72,7 +73,12 @@ struct Told {
     imported: u64,
     skipped: u64,
     left_out: u64,
-    kept: u64,
+    /// Messages that were there and have been deleted.
+    deleted: u64,
+    /// Messages that are there under another unique-id than the server names.
+    renamed: u64,
+    /// Messages that have the server's unique-id; none if all shall be new.
+    kept: Option<u64>,
     /// Messages that have another size than LIST says.
     otherwise: u64,
 }
@@ -84,12 +90,18 @@ impl Import<'_> {
             .map_err(failed)?;
         let listing = maildrop.listing().await.map_err(failed)?;
         let ids = kept_ids(&listing, self.site.reading.unique_ids)?;
-        let wanted = self.wanted(&listing, ids.as_deref())?;
+        self.told.kept = ids.as_ref().map(|_| 0);
+        let maildrops = &self.site.maildrops;
+        let wanted = Wanted::of(&listing, ids.as_deref(), maildrops, &self.owned, self.quota)?;
+        self.told.skipped = wanted.skipped;
+        self.told.deleted = wanted.deleted;
+        self.told.left_out = wanted.left_out;
+        self.strays = wanted.strays;
         let bar = bar(
-            wanted.len() as u64,
+            wanted.messages.len() as u64,
             "{bar:30} {pos}/{len} messages, {per_sec}, {eta} to go",
         );
-        let mut retrieval = maildrop.retrieve(wanted);
+        let mut retrieval = maildrop.retrieve(wanted.messages);
         loop {
             let mut text = Incoming::new(self.site.maildrops.draft());
             let retrieved = retrieval.next(|piece| text.take(piece)).await;
@@ -106,7 +118,8 @@ impl Import<'_> {
                     continue;
                 }
                 Arrival::CountedOtherwise { .. } => self.told.otherwise += 1,
-                Arrival::AsListed => {}
+                // Why it was not wanted, the delivery says.
+                Arrival::AsListed | Arrival::Unwanted => {}
             }
             let id = ids.as_ref().map(|ids| ids[number.index()].clone());
             self.deliver(text, id)?;
@@ -114,36 +127,10 @@ impl Import<'_> {
         }
         bar.finish_and_clear();
         maildrop.quit().await;
-        Ok(())
-    }
-
-    /// The messages that are to be retrieved.
-    fn wanted(
-        &mut self,
-        listing: &Listing,
-        ids: Option<&[UniqueId]>,
-    ) -> Result<Vec<(MessageNumber, Octets)>, Failure> {
-        let maildrops = &self.site.maildrops;
-        let mut wanted = listing.numbered();
-        let Some(ids) = ids else {
-            self.present = Some(present::by_print(maildrops, &self.owned)?);
-            return Ok(wanted);
-        };
-        let present = present::unique_ids(maildrops, &self.owned)?;
-        let is_present = |number: MessageNumber| present.contains(&ids[number.index()]);
-        let last_present = wanted.iter().rposition(|(number, _)| is_present(*number));
-        let before = wanted.len();
-        wanted.retain(|(number, _)| !is_present(*number));
-        self.told.skipped = (before - wanted.len()) as u64;
-        if let (Some(last), Some((first, _))) = (last_present, wanted.first())
-            && first.index() < last
-        {
-            note!(
-                "message {first} is before some that are in the maildrop of {} already, and comes behind them now",
-                self.name
-            );
+        match wanted.is_cut {
+            true => Err(stopped(&DeliverError::OverQuota, self.told.imported)),
+            false => Ok(()),
         }
-        Ok(wanted)
     }
 
     fn deliver(&mut self, text: Incoming, unique_id: Option<UniqueId>) -> Result<(), Failure> {
@@ -154,13 +141,11 @@ impl Import<'_> {
             print,
             received_us,
         } = text.finish().map_err(|error| stopped(&error))?;
-        if let Some(present) = &mut self.present
-            && present
-                .get_mut(&print)
-                .and_then(|ids| take(ids, None))
-                .is_some()
+        if let Some(ids) = self.strays.get_mut(&print)
+            && take(ids, None).is_some()
         {
             self.told.skipped += 1;
+            self.told.renamed += u64::from(unique_id.is_some());
             return Ok(());
         }
         let to = Addressee {
@@ -179,14 +164,14 @@ impl Import<'_> {
             .deliver(&to, &mut draft, &measure, &envelope)
             .map_err(|error| stopped(&error))?;
         self.told.imported += 1;
-        match unique_id {
-            Some(wanted) if wanted == delivered.unique_id => self.told.kept += 1,
-            Some(wanted) => note!(
-                "another message of {} had the unique-id {wanted} once; this one is {} now",
+        match (unique_id, &mut self.told.kept) {
+            (Some(wanted), Some(kept)) if wanted == delivered.unique_id => *kept += 1,
+            (Some(wanted), _) => note!(
+                "the maildrop of {} does not take the unique-id {wanted}; the message is {} now",
                 self.name,
                 delivered.unique_id
             ),
-            None => {}
+            (None, _) => {}
         }
         Ok(())
     }
@@ -207,13 +192,22 @@ impl Import<'_> {
             self.name,
             told.skipped
         )?;
-        if self.present.is_none() {
-            let kept = count(told.kept, "unique-id is", "unique-ids are");
-            say!(
-                "{kept} from {}, {} new.",
-                there.host,
-                told.imported - told.kept
-            )?;
+        if let Some(kept) = told.kept {
+            let new = told.imported - kept;
+            let kept = count(kept, "unique-id is", "unique-ids are");
+            say!("{kept} from {}, {new} new.", there.host)?;
+        }
+        if told.deleted > 0 {
+            note!(
+                "{} here once and deleted since: left out",
+                count(told.deleted, "message was", "messages were")
+            );
+        }
+        if told.renamed > 0 {
+            note!(
+                "{} there already under another unique-id than the server names: clients retrieve it once more",
+                count(told.renamed, "message is", "messages are")
+            );
         }
         if told.otherwise > 0 {
             note!(

@@ -47,10 +47,12 @@ fn an_account_that_fails_does_not_keep_the_others_from_theirs() {
          nobody: there is no account nobody\n"
     );
     assert!(
-        ended.stderr.starts_with("eve (1 of 4) failed: "),
+        ended.stderr.contains("\neve (1 of 4) failed: "),
         "{}",
         ended.stderr
     );
+    let advice = "\n  check user name and password at that server\n";
+    assert!(ended.stderr.contains(advice), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("restante: 2 accounts failed\n"),
         "{}",
@@ -88,6 +90,12 @@ fn an_account_that_fails_does_not_keep_the_others_from_theirs() {
         "{}",
         ended.stdout
     );
+    for told in [
+        "\n  this is not done: ",
+        "\n  nobody is to be sent here whose maildrop is not what the source has\n",
+    ] {
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -102,6 +110,9 @@ fn what_may_pass_by_itself_has_a_code_of_its_own() {
         "{}",
         ended.stdout
     );
+    // What to do about both is said once.
+    let advice = "\n  run this again: what is there already is skipped\n";
+    assert_eq!(ended.stderr.matches(advice).count(), 1, "{}", ended.stderr);
 }
 
 #[test]
@@ -139,6 +150,11 @@ fn a_wrong_line_stops_everything_before_it_begins() {
             64,
         ),
         (
+            "eve pop3s://bob:redqueen@old".to_owned(),
+            "pop3s://old: a password belongs into a file",
+            64,
+        ),
+        (
             format!("eve /var/mail/eve {right}"),
             "/var/mail/eve is no POP3 server",
             65,
@@ -155,6 +171,7 @@ fn a_wrong_line_stops_everything_before_it_begins() {
             ended.stderr
         );
         assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("redqueen"), "{}", ended.stderr);
     }
     assert!(
         list(&site, "# nobody\n", &[])
@@ -167,6 +184,14 @@ fn a_wrong_line_stops_everything_before_it_begins() {
         .with(66);
     assert!(
         ended.stderr.contains("/nonexistent cannot be read"),
+        "{}",
+        ended.stderr
+    );
+    // The password of all is no less one than that of one.
+    let lines = format!("bob {address}\n");
+    let ended = list(&site, &lines, &["--password-file", &open]).with(77);
+    assert!(
+        ended.stderr.contains("open can be read by others\n"),
         "{}",
         ended.stderr
     );

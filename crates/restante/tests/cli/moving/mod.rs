@@ -1,5 +1,7 @@
 //! `restante maildrop import` from a live POP3 server, of lists of accounts, and `--verify`.
 
+mod again;
+mod hostile;
 mod lists;
 mod old;
 mod verifying;
@@ -25,6 +27,9 @@ fn import(site: &Site, source: &str, options: &[&str]) -> Ended {
     words.extend(options);
     site.run(&words, b"redqueen\n")
 }
+
+/// What is told before a login in clear.
+const IN_CLEAR: &str = "bob: the password of mrose and the mail come from 127.0.0.1 in clear; whoever is between reads them\n";
 
 /// The messages of bob: unique-id and octets.
 fn messages(site: &Site) -> Vec<(String, u64)> {
@@ -53,7 +58,7 @@ fn everything_stays_what_it_was_and_comes_once() {
         "3 messages imported into the maildrop of bob, 0 there already.\n\
          3 unique-ids are from 127.0.0.1, 0 new.\n"
     );
-    assert_eq!(ended.stderr, "");
+    assert_eq!(ended.stderr, IN_CLEAR);
     let heard = old.heard();
     assert!(heard.contains(&"USER mrose".to_owned()), "{heard:?}");
     assert!(!heard.iter().any(|line| line.starts_with("DELE")));
@@ -127,7 +132,7 @@ fn a_message_that_comes_late_is_told_to_be_out_of_order() {
     old.change(|old| old.damaged = None);
     let ended = import(&site, &old.address("mrose"), &[]).with(0);
     let told = "message 2 is before some that are in the maildrop of bob already, and comes behind them now\n";
-    assert_eq!(ended.stderr, told);
+    assert_eq!(ended.stderr, format!("{IN_CLEAR}{told}"));
     assert_eq!(ids(&site), ["z", "m!~", "a"]);
     let ended = import(&site, &old.address("mrose"), &["--verify"]).with(65);
     assert!(
@@ -137,6 +142,15 @@ fn a_message_that_comes_late_is_told_to_be_out_of_order() {
         "{}",
         ended.stderr
     );
+    // It says what mends that, and that does.
+    let told =
+        "another import mends no order. Empty the maildrop first (restante user remove bob, ";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    site.run(&["user", "remove", "bob"], b"").with(0);
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    import(&site, &old.address("mrose"), &[]).with(0);
+    import(&site, &old.address("mrose"), &["--verify"]).with(0);
 }
 
 #[test]
@@ -152,7 +166,9 @@ fn who_cannot_log_in_or_trust_is_told_what_to_do() {
         .with(77);
     assert_eq!(
         ended.stderr,
-        "restante: the login was refused: -ERR [AUTH] no\n  check user name and password at that server\n"
+        format!(
+            "{IN_CLEAR}restante: the login was refused: -ERR [AUTH] no\n  check user name and password at that server\n"
+        )
     );
     assert!(!old.heard().contains(&"STAT".to_owned()));
     // STLS is not done without unless that is asked for.
@@ -170,6 +186,18 @@ fn who_cannot_log_in_or_trust_is_told_what_to_do() {
     );
     assert!(ended.stderr.contains("--insecure"), "{}", ended.stderr);
     assert_eq!(old.heard(), ["STLS"]);
+    // What would be pinned is not there.
+    for trust in [["--pin", &pin], ["--trust", "/nonexistent"]] {
+        let ended = import(&site, &address, &trust).with(64);
+        assert!(
+            ended
+                .stderr
+                .starts_with("restante: --insecure leaves no certificate of 127.0.0.1 to look at"),
+            "{}",
+            ended.stderr
+        );
+    }
+    assert!(old.heard().is_empty());
     let ended = site.run(&words, b"").with(64);
     assert!(ended.stderr.contains("no terminal"), "{}", ended.stderr);
     let ended = site
@@ -226,7 +254,9 @@ fn unique_ids_that_cannot_be_kept_stop_the_import_unless_they_shall_be_new() {
         for options in [&[][..], &["--verify"]] {
             let ended = import(&site, &old.address("mrose"), options).with(65);
             assert!(
-                ended.stderr.starts_with(&format!("restante: {told}\n")),
+                ended
+                    .stderr
+                    .starts_with(&format!("{IN_CLEAR}restante: {told}\n")),
                 "{}",
                 ended.stderr
             );
@@ -265,7 +295,9 @@ fn a_server_that_counts_otherwise_is_told_of_and_does_not_pass() {
     let ended = import(&site, &old.address("mrose"), &[]).with(0);
     assert_eq!(
         ended.stderr,
-        "3 messages have other sizes than LIST says: that server counts otherwise\n"
+        format!(
+            "{IN_CLEAR}3 messages have other sizes than LIST says: that server counts otherwise\n"
+        )
     );
     assert_eq!(ids(&site), ["z", "a", "m!~"]);
     let ended = import(&site, &old.address("mrose"), &["--verify"]).with(65);

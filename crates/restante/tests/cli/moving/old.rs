@@ -16,6 +16,10 @@ pub(crate) struct State {
     pub(crate) no_uidl: bool,
     /// The number of a message that it does not give.
     pub(crate) damaged: Option<usize>,
+    /// The number of a message that it does not give now.
+    pub(crate) busy: Option<usize>,
+    /// What LIST says of a message, by its number.
+    pub(crate) lists: Option<(usize, u64)>,
     /// LIST says so many octets more than there are.
     pub(crate) counts_more: usize,
     /// Every command that came, without what comes behind its first word if that is a password.
@@ -98,9 +102,20 @@ fn serve(socket: TcpStream, shared: &Mutex<State>) -> std::io::Result<()> {
                 let total: usize = state.messages.iter().map(|(_, text)| size(text)).sum();
                 format!("+OK {} {total}\r\n", state.messages.len())
             }
-            "LIST" => listed(&|(_, text)| size(text).to_string()),
+            "LIST" => {
+                let sizes = state.messages.iter().map(|(_, text)| size(text) as u64);
+                let mut sizes: Vec<u64> = sizes.collect();
+                if let Some((number, octets)) = state.lists {
+                    sizes[number - 1] = octets;
+                }
+                let lines = (1..)
+                    .zip(sizes)
+                    .map(|(number, octets)| format!("{number} {octets}\r\n"));
+                format!("+OK\r\n{}.\r\n", lines.collect::<String>())
+            }
             "UIDL" if state.no_uidl => "-ERR unknown\r\n".to_owned(),
             "UIDL" => listed(&|(id, _)| id.clone()),
+            "RETR" if state.busy == Some(number) => "-ERR [SYS/TEMP] later\r\n".to_owned(),
             "RETR" if state.damaged == Some(number) => "-ERR damaged\r\n".to_owned(),
             "RETR" => {
                 if state.cut_after == Some(texts) {
