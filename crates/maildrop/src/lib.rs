@@ -193,8 +193,8 @@ impl Maildrops {
         Ok(OpenMaildrop(match self {
             Self::Memory(memory) => Opened::Memory(memory.open(id, view)?),
             Self::Native(native) => Opened::Native(native.store.open_view(id, view)?),
-            Self::Maildir(maildirs) => Opened::Maildir(maildirs.open(id, view)?),
-            Self::Mbox(mboxes, _) => Opened::Mbox(mboxes.open(id, view)?),
+            Self::Maildir(maildirs) => Opened::Maildir(Box::new(maildirs.open(id, view)?)),
+            Self::Mbox(mboxes, _) => Opened::Mbox(Box::new(mboxes.open(id, view)?)),
         }))
     }
 
@@ -503,8 +503,9 @@ pub struct OpenMaildrop(Opened);
 enum Opened {
     Memory(memory::Session),
     Native(native::Session<RealDisk>),
-    Maildir(maildir::Session<RealDisk>),
-    Mbox(mbox::Session<RealDisk>),
+    // Likewise.
+    Maildir(Box<maildir::Session<RealDisk>>),
+    Mbox(Box<mbox::Session<RealDisk>>),
 }
 
 impl OpenMaildrop {
@@ -527,8 +528,8 @@ impl OpenMaildrop {
         Ok(Text(match &self.0 {
             Opened::Memory(session) => Source::Memory(session.text(number, part)?),
             Opened::Native(session) => Source::Native(session.text(number, part)?),
-            Opened::Maildir(session) => Source::Maildir(session.text(number, part)?),
-            Opened::Mbox(session) => Source::Mbox(session.text(number, part)?),
+            Opened::Maildir(session) => Source::Maildir(Box::new(session.text(number, part)?)),
+            Opened::Mbox(session) => Source::Mbox(Box::new(session.text(number, part)?)),
         }))
     }
 
@@ -614,8 +615,9 @@ pub struct Text(Source);
 enum Source {
     Memory(memory::Text),
     Native(native::Text<native::media::RealFile>),
-    Maildir(maildir::Text<RealDisk>),
-    Mbox(mbox::Text<native::media::RealFile>),
+    // Elsewhere: every session has room for the largest of them.
+    Maildir(Box<maildir::Text<RealDisk>>),
+    Mbox(Box<mbox::Text<native::media::RealFile>>),
 }
 
 impl Text {

@@ -90,7 +90,7 @@ fn directory() -> Option<PathBuf> {
 }
 
 #[test]
-#[ignore = "a program that others start"]
+#[ignore = "run by another test, in a process of its own"]
 fn program_that_delivers() {
     let Some(directory) = directory() else { return };
     let ours = mboxes(&directory);
@@ -114,7 +114,7 @@ fn program_that_delivers() {
 }
 
 #[test]
-#[ignore = "a program that others start"]
+#[ignore = "run by another test, in a process of its own"]
 fn program_that_deletes() {
     let Some(directory) = directory() else { return };
     let ours = mboxes(&directory);
