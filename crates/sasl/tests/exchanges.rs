@@ -488,7 +488,7 @@ fn a_server_that_is_none_is_noticed() {
         (format!("r={nonce}x,s=QQ==,i=4294967296"), Failed::Malformed),
         (format!("m=x,r={nonce}x,s=QQ==,i=4096"), Failed::Malformed),
         (String::new(), Failed::Malformed),
-        ("e=unknown-user".into(), Failed::Malformed),
+        ("e=unknown-user".into(), Failed::Refused),
     ] {
         assert_eq!(
             fresh().step(challenge.as_bytes()),

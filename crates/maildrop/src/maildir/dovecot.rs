@@ -167,10 +167,14 @@ impl UidList {
         let message = self.messages.get(base)?;
         match &message.unique_id {
             Some(id) if id.is_empty() => UniqueId::new(base),
-            Some(id) if self.ambiguous.contains(id) => None,
             Some(id) => UniqueId::new(id),
             None => UniqueId::new(format.print(self.validity, message, base)),
         }
+    }
+
+    /// Whether two messages of the list have this unique-id.
+    pub(super) fn is_ambiguous(&self, id: &UniqueId) -> bool {
+        self.ambiguous.contains(id.as_bytes())
     }
 
     /// Dovecot's order: those with a place, those with a uid, and what it has not seen.

@@ -56,6 +56,12 @@ impl Names {
         }
     }
 
+    /// Whether a list gives this unique-id to two messages. Whoever knows one of them would never retrieve the
+    /// other, and once one is deleted nobody could tell which it was.
+    fn is_ambiguous(&self, id: &UniqueId) -> bool {
+        matches!(self, Self::Dovecot(list, _) if list.is_ambiguous(id))
+    }
+
     /// Which of two files' messages comes first; neither, if that is said by the time of their arrival.
     pub fn rank(&self, one: &[u8], other: &[u8]) -> Ordering {
         let (one, other) = (name::base(one), name::base(other));

@@ -172,7 +172,8 @@ fn name_all(found: Vec<Found>, names: &Names) -> Vec<Message> {
     let mut messages = Vec::with_capacity(found.len());
     for found in found {
         let said = names.unique_id(found.base.as_bytes());
-        let unique_id = match said.filter(|id| !taken.contains(id)) {
+        let is_its_own = |id: &UniqueId| !taken.contains(id) && !names.is_ambiguous(id);
+        let unique_id = match said.filter(is_its_own) {
             Some(id) => id,
             None => hashed(&found.base),
         };
