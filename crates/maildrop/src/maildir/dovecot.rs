@@ -179,11 +179,15 @@ impl UidList {
 
     /// Dovecot's order: those with a place, those with a uid, and what it has not seen.
     pub(super) fn rank(&self, one: &[u8], other: &[u8]) -> Ordering {
-        let place = |base: &[u8]| match self.messages.get(base) {
+        self.place(one).cmp(&self.place(other))
+    }
+
+    /// What that order compares.
+    pub(super) fn place(&self, base: &[u8]) -> (u32, u32) {
+        match self.messages.get(base) {
             Some(message) => (message.order.unwrap_or(u32::MAX), message.uid),
             None => (u32::MAX, u32::MAX),
-        };
-        place(one).cmp(&place(other))
+        }
     }
 }
 

@@ -27,6 +27,8 @@ struct Found {
     path: Box<str>,
     measured: Measured,
     arrival_us: i64,
+    /// In Dovecot's order. Looked up once: a hundred thousand messages are compared a million times.
+    place: (u32, u32),
 }
 
 /// What is in a Maildir, and the state that it is in; none, if that could change without a sign. Messages
@@ -76,9 +78,17 @@ pub(super) fn state<D: Disk>(disk: &D) -> io::Result<State> {
 
 /// By arrival, and then as whoever else serves the Maildir orders it.
 fn sort(found: &mut [Found], names: &Names) {
+    if let Names::Dovecot(list, _) = names {
+        for message in &mut *found {
+            message.place = list.place(message.base.as_bytes());
+        }
+    }
+    let rank = |one: &Found, other: &Found| match names {
+        Names::Dovecot(..) => one.place.cmp(&other.place),
+        _ => names.rank(one.base.as_bytes(), other.base.as_bytes()),
+    };
     found.sort_unstable_by(|one, other| {
-        names
-            .rank(one.base.as_bytes(), other.base.as_bytes())
+        rank(one, other)
             .then_with(|| (one.arrival_us, &one.base).cmp(&(other.arrival_us, &other.base)))
     });
 }
@@ -111,6 +121,7 @@ fn measure_all<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<Found>> {
                 path: path.clone(),
                 measured,
                 arrival_us,
+                place: (0, 0),
             });
         }
     }
