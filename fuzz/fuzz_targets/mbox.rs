@@ -5,16 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use maildrop::mbox::{Postmark, Shown, Variant, index};
 
-const VARIANTS: [Variant; 5] = [
-    Variant::Mboxrd,
-    Variant::Mboxo,
-    Variant::Mboxcl,
-    Variant::Mboxcl2,
-    Variant::Mmdf,
-];
-
 fuzz_target!(|octets: &[u8]| {
-    for variant in VARIANTS {
+    for variant in Variant::ALL {
         let Ok(found) = index(octets, variant) else {
             continue;
         };

@@ -9,14 +9,6 @@ use restante_tests::media::SimDisk;
 
 use crate::site::{DROP, deliver, deliver_as, marks, retrieve, settings, site_with, text, texts};
 
-const VARIANTS: [Variant; 5] = [
-    Variant::Mboxrd,
-    Variant::Mboxo,
-    Variant::Mboxcl,
-    Variant::Mboxcl2,
-    Variant::Mmdf,
-];
-
 const LINES: &[&str] = &[
     "",
     "",
@@ -120,7 +112,7 @@ proptest! {
         messages in prop::collection::vec(message(), 1..5),
         goes in prop::collection::vec(any::<bool>(), 5),
     ) {
-        for variant in VARIANTS {
+        for variant in Variant::ALL {
             let site = site_with(&SimDisk::default(), settings(variant));
             let mut expected = Vec::new();
             for message in &messages {
@@ -149,7 +141,7 @@ proptest! {
         lines in prop::collection::vec(prop::sample::select(LINES), 0..30),
         end in prop::sample::select(&["\n", "\r\n", ""][..]),
     ) {
-        for variant in VARIANTS {
+        for variant in Variant::ALL {
             let disk = SimDisk::default();
             let site = site_with(&disk, settings(variant));
             deliver(&site, b"Subject: first\r\n\r\n").unwrap();

@@ -126,6 +126,26 @@ impl From<StoreError> for CommitError {
     }
 }
 
+impl From<OpenError> for DeliverError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::InUse => io::Error::from(io::ErrorKind::ResourceBusy).into(),
+            OpenError::Unavailable(error) => error.into(),
+            OpenError::Damaged(what) => Self::Damaged(what),
+        }
+    }
+}
+
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::InUse => io::ErrorKind::ResourceBusy.into(),
+            OpenError::Unavailable(error) => error,
+            OpenError::Damaged(what) => Self::new(io::ErrorKind::InvalidData, what),
+        }
+    }
+}
+
 impl From<StoreError> for io::Error {
     fn from(error: StoreError) -> Self {
         match error {

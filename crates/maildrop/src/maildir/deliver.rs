@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::store::{Maildirs, lock_file};
 use crate::draft::{Delivered, Draft, Envelope, Measure, flags};
-use crate::error::{DeliverError, OpenError};
+use crate::error::DeliverError;
 use crate::native::media::{Disk, File, Lock};
 use crate::places::Absent;
 use crate::plain::Local;
@@ -97,11 +97,7 @@ impl<D: Disk> Maildirs<D> {
         if !file.wait_lock(Lock::Append, self.settings.lock_wait)? {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
-        let all = self.messages(to.id, disk).map_err(|error| match error {
-            OpenError::InUse => io::Error::from(io::ErrorKind::ResourceBusy).into(),
-            OpenError::Unavailable(error) => DeliverError::from(error),
-            OpenError::Damaged(what) => DeliverError::Damaged(what),
-        })?;
+        let all = self.messages(to.id, disk)?;
         let held = all.iter().map(|message| message.octets).sum();
         match to.quota.fits(octets, all.len() as u64, held) {
             true => Ok(Some(file)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::scan::Stamps;
+use super::scan::{Stamps, stats};
 use super::session::Message;
 use super::{courier, dovecot};
 use crate::id::MaildropId;
@@ -28,15 +28,7 @@ impl Lists {
     ///
     /// What the file system says.
     pub(super) fn now<D: Disk>(disk: &D) -> io::Result<Self> {
-        let mut lists = [None; 2];
-        for (list, path) in lists.iter_mut().zip([dovecot::FILE, courier::FILE]) {
-            *list = match disk.stat(path) {
-                Ok(stat) => Some(stat),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
-        }
-        Ok(Self(lists))
+        stats(disk, [dovecot::FILE, courier::FILE]).map(Self)
     }
 }
 

@@ -44,15 +44,7 @@ impl Stamps {
     ///
     /// What the file system says; that a directory is not there is none.
     pub(super) fn now<D: Disk>(disk: &D) -> io::Result<Self> {
-        let mut stamps = [None; 2];
-        for (stamp, part) in stamps.iter_mut().zip(PARTS) {
-            *stamp = match disk.stat(part) {
-                Ok(stat) => Some(stat),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
-        }
-        Ok(Self(stamps))
+        stats(disk, PARTS).map(Self)
     }
 
     /// Whether a later change would show, for one who has looked at this time (µs since 1970).
@@ -61,6 +53,26 @@ impl Stamps {
         let mut changes = self.0.iter().flatten().map(|stat| stat.changed_ns);
         changes.all(|changed_ns| changed_ns < limit)
     }
+}
+
+/// What is known of some names, each; none where there is nothing of that name.
+///
+/// # Errors
+///
+/// What the file system says.
+pub(super) fn stats<D: Disk, const N: usize>(
+    disk: &D,
+    paths: [&str; N],
+) -> io::Result<[Option<Stat>; N]> {
+    let mut stats = [None; N];
+    for (stat, path) in stats.iter_mut().zip(paths) {
+        *stat = match disk.stat(path) {
+            Ok(stat) => Some(stat),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(stats)
 }
 
 /// Lists a Maildir; `now_us`: the time before. One without its directories is empty.

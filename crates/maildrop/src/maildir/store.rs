@@ -130,7 +130,7 @@ impl<D: Disk> Maildirs<D> {
         let Some(disk) = self.find(id)? else {
             return Ok(expired);
         };
-        let all = self.messages(id, &disk).map_err(unavailable)?;
+        let all = self.messages(id, &disk)?;
         let old: Vec<_> = all.iter().filter(|it| it.arrival_us < before_us).collect();
         if old.is_empty() {
             return Ok(expired);
@@ -160,7 +160,7 @@ impl<D: Disk> Maildirs<D> {
     pub fn summary(&self, id: MaildropId) -> io::Result<Summary> {
         let mut summary = Summary::default();
         if let Some(disk) = self.find(id)? {
-            let all = self.messages(id, &disk).map_err(unavailable)?;
+            let all = self.messages(id, &disk)?;
             summary.messages = all.len() as u64;
             summary.octets = all.iter().map(|message| message.octets).sum();
         }
@@ -234,12 +234,4 @@ fn seen(all: &Arc<[Message]>, view: &View) -> Arc<[Message]> {
         return Arc::clone(all);
     }
     Arc::from(view.newest(all.iter().filter(is_recent).cloned().collect()))
-}
-
-fn unavailable(error: OpenError) -> io::Error {
-    match error {
-        OpenError::InUse => io::ErrorKind::ResourceBusy.into(),
-        OpenError::Unavailable(error) => error,
-        OpenError::Damaged(what) => io::Error::new(io::ErrorKind::InvalidData, what),
-    }
 }

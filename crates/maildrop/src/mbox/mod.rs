@@ -45,6 +45,15 @@ pub enum Variant {
 }
 
 impl Variant {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Mboxrd,
+        Self::Mboxo,
+        Self::Mboxcl,
+        Self::Mboxcl2,
+        Self::Mmdf,
+    ];
+
     /// Whether a message's own header may say where it ends. Where whoever delivers does not write that
     /// field, a sender could, and would take the next messages into his own.
     fn has_lengths(self) -> bool {

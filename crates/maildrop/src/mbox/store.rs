@@ -127,8 +127,7 @@ impl<D: Disk> Mboxes<D> {
         let session = match self.open(id, &View::default()) {
             Ok(session) => session,
             Err(OpenError::InUse) => return Ok(Expired::default()),
-            Err(OpenError::Unavailable(error)) => return Err(error),
-            Err(OpenError::Damaged(what)) => return Err(StoreError::Damaged(what).into()),
+            Err(error) => return Err(error.into()),
         };
         let mut deletions = Deletions::default();
         let mut expired = Expired::default();
