@@ -5,7 +5,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from harness import courier, dovecot, overlay, paths, peers
+from harness import courier, dovecot, overlay, paths, peers, popa3d
 from harness.processes import Process, run
 
 from .mail import PASSWORD
@@ -155,17 +155,6 @@ class Courier(Server):
         return ["sh", "-c", _COURIER, "sh", users, pem, self.port, self.tls_port]
 
 
-#: $1 has the files that name its users, $2 is the spool, $3 the port. tcpserver is the usual super-server for it:
-#: as a daemon of its own it does not let the same client come as often as is measured.
-_POPA3D = """
-set -e
-mkdir -p /var/lib/popa3d
-for file in passwd group shadow; do mount --bind "$1/$file" "/etc/$file"; done
-mount --bind "$2" /var/mail
-exec tcpserver -H -R -l localhost -c 1000 -b 1000 127.0.0.1 "$3" /usr/sbin/popa3d
-"""
-
-
 class Popa3d(Server):
     """popa3d: a process for each session, one mbox for each user, and nothing beside it."""
 
@@ -173,19 +162,12 @@ class Popa3d(Server):
     has_tls = False
 
     def _prepare(self) -> list:
-        self._tree = overlay.tree("popa3d", ["popa3d", "ucspi-tcp"])
+        self._tree = overlay.tree("popa3d", popa3d.PACKAGES)
         self.version = peers.version("popa3d")
         names, self._spool = self._directory / "names", self._directory / "mail"
         self._mail.give_mboxes(self._spool)
-        names.mkdir(mode=0o700)
-        owner, hashed = overlay.USERS["vmail"], _cheaply_hashed()
-        accounts = "".join(f"{user}:x:{owner}:{owner}::/nonexistent:/bin/false\n" for user in self._mail.users)
-        secrets = "".join(f"{user}:{hashed}:20000:0:99999:7:::\n" for user in self._mail.users)
-        there = self._tree / "etc"
-        (names / "passwd").write_text((there / "passwd").read_text() + accounts)
-        (names / "group").write_text((there / "group").read_text())
-        (names / "shadow").write_text(secrets)
-        return ["sh", "-c", _POPA3D, "sh", names, self._spool, self.port]
+        popa3d.name_users(self._tree, names, dict.fromkeys(self._mail.users, _cheaply_hashed()))
+        return ["sh", "-c", popa3d.START, "sh", names, self._spool, self.port, 1000]
 
     def _files(self, user: str) -> list[Path]:
         return [self._spool / user]
