@@ -61,6 +61,8 @@ struct Model {
     deleted: BTreeSet<Vec<u8>>,
     /// What a client was told that a message is called.
     named: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The same the other way round: whoever knows a unique-id never retrieves another message of that name.
+    owners: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 #[derive(Clone, Copy)]
@@ -191,6 +193,11 @@ impl Model {
                 .entry(text.clone())
                 .or_insert_with(|| unique_id.clone());
             assert_eq!(known, unique_id, "a message is called otherwise");
+            let owner = self
+                .owners
+                .entry(unique_id.clone())
+                .or_insert_with(|| text.clone());
+            assert!(owner == text, "a unique-id is that of another message now");
         }
     }
 
@@ -283,4 +290,27 @@ fn every_call_fails_and_all_after_it() {
 #[test]
 fn the_disk_is_full_in_the_middle_of_every_write() {
     all(Plan::ShortWrite);
+}
+
+/// What one process has not made durable another one reads all the same, and shows to its clients.
+#[test]
+fn a_process_dies_at_every_call_and_the_power_goes_after_another_went_on() {
+    for unique_ids in [UniqueIds::Dovecot(Default::default()), UniqueIds::Courier] {
+        for at in 0.. {
+            let disk = SimDisk::default();
+            let mut model = Model::default();
+            disk.plan(Plan::Crash(at));
+            model.live(&disk, &unique_ids);
+            let is_over = disk.calls() <= at;
+            disk.kill();
+            model.delete(&maildirs(&disk, unique_ids.clone()), &[0]);
+            for loss in LOSSES {
+                let when = format!("dead at {at}, and {loss:?} later");
+                model.clone().judge(&disk.reboot(loss), &unique_ids, &when);
+            }
+            if is_over {
+                break;
+            }
+        }
+    }
 }

@@ -154,8 +154,14 @@ fn complete_dovecot<D: Disk>(
             if end < octets.len() {
                 file.truncate(end as u64)?;
             }
-            file.write_at(&[lines.as_bytes()], end as u64)?;
-            file.sync_data()?;
+            let written = file
+                .write_at(&[lines.as_bytes()], end as u64)
+                .and_then(|()| file.sync_data());
+            if let Err(error) = written {
+                // What could not be synced never will be, though everybody can read it: take it back.
+                let _ = file.truncate(end as u64);
+                return Err(error.into());
+            }
             Ok(disk.sync_dir("")?)
         }
         _ => {
