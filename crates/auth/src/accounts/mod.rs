@@ -228,8 +228,8 @@ impl Accounts {
     ///
     /// When the database cannot be read.
     pub fn owner(&self, maildrop: u64) -> Result<Option<String>, AccountsError> {
-        let connection = self.lock();
-        let mut statement = connection
+        let reader = self.reader();
+        let mut statement = reader
             .prepare_cached("SELECT name FROM account WHERE maildrop = ?1 AND removed IS NULL")?;
         let name = statement.query_row([maildrop.cast_signed()], |row| row.get(0));
         Ok(name.optional()?)

@@ -13,9 +13,8 @@ use super::read::{LATER, one_of};
 use super::values;
 
 /// Which back end keeps mail.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
-    #[default]
     Native,
     Maildir,
     Mbox,
