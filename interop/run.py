@@ -10,7 +10,7 @@ import time
 
 from checks import (
     answers, certificates, channels, clock, counting, deleting, delivering, demo, frontends, mechanisms, moving, moving_live, names,
-    passwords, polling, retrieving, sharing,
+    passwords, polling, retrieving, sharing, system_users,
 )
 from harness import paths
 from harness.program import Program
@@ -46,6 +46,7 @@ def main() -> int:
     moving.all_checks(report)
     moving_live.all_checks(report)
     sharing.all_checks(report)
+    system_users.all_checks(report)
     passwords.all_checks(report)
     clock.all_checks(report)
     counting.all_checks(report)

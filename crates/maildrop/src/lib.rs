@@ -31,6 +31,7 @@
 mod dotlock;
 mod draft;
 mod error;
+pub mod helper;
 mod id;
 pub mod maildir;
 pub mod mbox;

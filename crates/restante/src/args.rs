@@ -65,6 +65,9 @@ pub(crate) enum Command {
     /// run. Only `drain` deletes messages.
     #[command(subcommand)]
     Bench(Bench),
+    /// Reach files of users for the process at the other end of standard input
+    #[command(hide = true)]
+    Helper(Helper),
     /// Print completions for a shell
     Completions {
         /// Which shell.
@@ -76,6 +79,23 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+/// `restante helper`, which the program starts itself.
+#[derive(Args, Debug)]
+pub(crate) struct Helper {
+    /// Where maildrops of users are
+    #[arg(long)]
+    pub(crate) path: String,
+    /// Each is a file
+    #[arg(long)]
+    pub(crate) mbox: bool,
+    /// The first user id of people
+    #[arg(long)]
+    pub(crate) first_uid: u32,
+    /// Id of the group that may make files in the directory of mboxes
+    #[arg(long)]
+    pub(crate) group: Option<u32>,
 }
 
 /// `restante demo`.

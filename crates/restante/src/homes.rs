@@ -4,15 +4,19 @@ use std::io;
 use std::path::PathBuf;
 
 use auth::Accounts;
+use maildrop::helper::{Helped, Home};
 use maildrop::{Absent, MaildropId, Place, Places, RealDisk};
 
 use crate::config::PathTemplate;
+use crate::helper;
 
 /// Finds a maildrop by the account that owns it.
 pub(crate) struct Homes {
     accounts: Accounts,
     path: PathTemplate,
     kind: Kind,
+    /// Where they are if they are files of users of this machine.
+    users: Option<Home>,
 }
 
 /// What the path leads to.
@@ -24,28 +28,38 @@ enum Kind {
 
 impl Homes {
     /// Where each maildrop is a directory.
-    pub(crate) fn of_directories(accounts: Accounts, path: PathTemplate) -> Self {
+    pub(crate) fn of_directories(
+        accounts: Accounts,
+        path: PathTemplate,
+        users: Option<Home>,
+    ) -> Self {
         let kind = Kind::Directory;
         Self {
             accounts,
             path,
             kind,
+            users,
         }
     }
 
     /// Where each maildrop is a file, in a directory that may be everybody's.
-    pub(crate) fn of_files(accounts: Accounts, path: PathTemplate) -> Self {
+    pub(crate) fn of_files(accounts: Accounts, path: PathTemplate, users: Option<Home>) -> Self {
         let kind = Kind::File;
         Self {
             accounts,
             path,
             kind,
+            users,
         }
     }
 
-    fn look_up(&self, id: MaildropId) -> io::Result<PathBuf> {
+    fn account(&self, id: MaildropId) -> io::Result<String> {
         let account = self.accounts.owner(id.0).map_err(io::Error::other)?;
-        let account = account.ok_or(io::ErrorKind::NotFound)?;
+        Ok(account.ok_or(io::ErrorKind::NotFound)?)
+    }
+
+    fn look_up(&self, id: MaildropId) -> io::Result<PathBuf> {
+        let account = self.account(id)?;
         // An account's name is no path: it has no `/`, and neither is nor begins with a dot.
         self.path.path(&account).ok_or_else(|| {
             let what = format!(
@@ -72,6 +86,14 @@ impl Places<RealDisk> for Homes {
                 path.display()
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        if let Some(home) = &self.users {
+            let helper = helper::running().ok_or_else(|| {
+                let what =
+                    "files of users of this machine are reached by root only: run this as root";
+                io::Error::new(io::ErrorKind::PermissionDenied, what)
+            })?;
+            return Helped::place(helper, home, &self.account(id)?, absent);
         }
         let disk = match absent {
             Absent::IsMade => RealDisk::directory(directory)?,

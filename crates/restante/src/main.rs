@@ -8,6 +8,7 @@ mod date;
 mod deliver;
 mod demo;
 mod failure;
+mod helper;
 mod homes;
 mod log;
 mod maildrop;
@@ -45,6 +46,7 @@ fn run() -> Result<(), Failure> {
         Command::User(command) => user::user(config, command),
         Command::Deliver(arguments) => deliver::deliver(config, arguments),
         Command::Maildrop(command) => maildrop::maildrop(config, command),
+        Command::Helper(arguments) => helper::work(&arguments),
         Command::Bench(arguments) => bench_command::bench(arguments),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { directory } => pages::man(&directory),

@@ -13,6 +13,7 @@ use nix::unistd::{self, Gid, Uid, User};
 
 use crate::config::Config;
 use crate::failure::{Code, Failure};
+use crate::helper;
 use crate::output;
 
 /// Makes the data directory if it is not there, and becomes its owner if the caller is root.
@@ -37,6 +38,8 @@ pub(crate) fn become_owner(config: &Config) -> Result<(), Failure> {
             &io::Error::from(io::ErrorKind::NotADirectory),
         ));
     }
+    // Nobody waits for it: it ends when this process does.
+    helper::start(config)?;
     if !unistd::geteuid().is_root() || metadata.uid() == 0 {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! `restante serve`: bind, give up rights, run (design decisions 16 to 18 and 20).
 
 use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
 
 use auth::{Authenticator, TokenSettings, TokenVerifier};
@@ -13,7 +14,7 @@ use tracing::{error, warn};
 use crate::config::{self, Config, Level};
 use crate::failure::{Code, Failure};
 use crate::output;
-use crate::{log, rights, stock};
+use crate::{helper, log, rights, stock};
 
 /// Serves until a signal ends it.
 ///
@@ -35,6 +36,7 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
     log::start(config.log);
     rights::prepare(&config)?;
     let bound = server::bind(&config.server)?;
+    let helper = helper::start(&config)?;
     sandbox::become_user(config.user.as_deref())
         .map_err(|error| Failure::from_text(Code::NoPermission, &error.to_string()))?;
     let services = services(&config)?;
@@ -53,13 +55,36 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
         let signals = server::signals(controller.clone(), move || reload(&again))
             .map_err(|error| system("signals cannot be caught", &error))?;
         tokio::spawn(signals);
+        let lost = helper.map(|helper| tokio::spawn(end_without(helper, controller.clone())));
         let told = tokio::spawn(tell_service_manager(controller));
         let ended = server::run(bound, services, control).await;
         // A server without sessions ends at once, and perhaps before it has said that it does.
         let _ = told.await;
         ended?;
-        Ok(())
+        match lost {
+            Some(lost) if lost.is_finished() => Err(Failure::new(
+                Code::Unavailable,
+                "the helper for users of this machine has ended, and with it the server",
+            )
+            .remedy("start the server again; if nobody has killed the helper, tell us")),
+            _ => Ok(()),
+        }
     })
+}
+
+/// Ends the server when the helper has: nobody's mail can be reached any more, and only root can start
+/// another one.
+async fn end_without(mut helper: Child, controller: Controller) {
+    let (told, ended) = tokio::sync::oneshot::channel();
+    // Not on the runtime, which would wait for it.
+    std::thread::spawn(move || told.send(helper.wait()));
+    let status = ended.await.ok().and_then(Result::ok);
+    let status = status.map(|status| status.to_string());
+    error!(
+        status,
+        "the helper for users of this machine has ended: the server drains"
+    );
+    controller.shutdown().await;
 }
 
 /// What the server serves from.

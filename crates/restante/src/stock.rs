@@ -145,19 +145,20 @@ pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
         );
         Failure::from_text(Code::Unavailable, &text)
     };
-    let Some(InPlace { path, form }) = &config.in_place else {
+    let Some(InPlace { path, form, users }) = &config.in_place else {
         return Maildrops::native(&config.data, &config.store).map_err(|error| unusable(&error));
     };
     let drafts = Arc::new(RealDisk::new(&config.data).map_err(|error| unusable(&error))?);
     let accounts = Accounts::open(&config.data)?;
+    let users = users.as_ref().map(|users| users.home.clone());
     Ok(match form {
         Form::Maildirs(settings) => {
-            let homes = Arc::new(Homes::of_directories(accounts, path.clone()));
+            let homes = Arc::new(Homes::of_directories(accounts, path.clone(), users));
             let maildirs = Maildirs::new(homes, drafts, settings.clone());
             Maildrops::Maildir(Arc::new(maildirs))
         }
         Form::Mboxes(settings) => {
-            let homes = Arc::new(Homes::of_files(accounts, path.clone()));
+            let homes = Arc::new(Homes::of_files(accounts, path.clone(), users));
             let mboxes = Mboxes::new(homes, settings.clone());
             Maildrops::Mbox(Arc::new(mboxes), drafts)
         }

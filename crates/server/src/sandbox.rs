@@ -76,13 +76,35 @@ pub fn become_user(user: Option<&str>) -> Result<(), SandboxError> {
     }
     if !geteuid().is_root() {
         // Started with ambient capabilities, say to bind port 110: they have done their work.
-        let none = CapabilitySets {
-            effective: CapabilitySet::empty(),
-            permitted: CapabilitySet::empty(),
-            inheritable: CapabilitySet::empty(),
-        };
-        set_capabilities(None, none).map_err(system("capabilities"))?;
+        keep(CapabilitySet::empty())?;
     }
+    close_doors()
+}
+
+/// Stays root but can do nothing more than work with the rights of users: what the helper is that reaches
+/// their files. It can be asked for nothing that only root may read, or write.
+///
+/// Call it before any other thread exists.
+///
+/// # Errors
+///
+/// See [`SandboxError`].
+pub fn keep_changing_users() -> Result<(), SandboxError> {
+    keep(CapabilitySet::SETUID | CapabilitySet::SETGID)?;
+    close_doors()
+}
+
+fn keep(capabilities: CapabilitySet) -> Result<(), SandboxError> {
+    let sets = CapabilitySets {
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, sets).map_err(system("capabilities"))
+}
+
+/// No way to more rights, and nothing to be seen from outside.
+fn close_doors() -> Result<(), SandboxError> {
     set_no_new_privs(true).map_err(system("no_new_privs"))?;
     // After the change of user, which would set it anew.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(system("dumpable"))?;

@@ -4,12 +4,17 @@
 //! lose, reorder and fail every single call. [`RealDisk`] is the real one. Paths are relative to
 //! the data directory, of the store's own making and never hold anything that a peer sent.
 
+mod beneath;
+mod file;
 mod real;
 
 use std::io;
 use std::time::Duration;
 
-pub use real::{RealDisk, RealFile};
+pub(crate) use beneath::{Beneath, names};
+pub use file::RealFile;
+pub(crate) use file::retry;
+pub use real::RealDisk;
 
 /// Which file it is, whatever it is called: device and inode.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -82,10 +82,16 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
     access(&server.access)?;
     let store = match &config.in_place {
         None => "native".to_owned(),
-        Some(InPlace { path, form }) => match form {
-            Form::Maildirs(_) => format!("Maildirs in place, {path}"),
-            Form::Mboxes(_) => format!("mboxes in place, {path}"),
-        },
+        Some(InPlace { path, form, users }) => {
+            let what = match form {
+                Form::Maildirs(_) => "Maildirs",
+                Form::Mboxes(_) => "mboxes",
+            };
+            let whose = users.as_ref().map_or(String::new(), |users| {
+                format!(", of users from id {} on", users.first_uid)
+            });
+            format!("{what} in place, {path}{whose}")
+        }
     };
     row("store", &store)?;
     keeping(config)?;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use maildrop::helper::{Home, Kept};
 use maildrop::maildir::dovecot::{UidlFormat, UnknownFormat};
 use maildrop::mbox::{self, Locking, Variant};
 use maildrop::{MaildirSettings, UniqueIds};
@@ -17,6 +18,18 @@ use super::template::PathTemplate;
 pub(crate) struct InPlace {
     pub(crate) path: PathTemplate,
     pub(crate) form: Form,
+    /// Whose they are; none: the server's own.
+    pub(crate) users: Option<SystemUsers>,
+}
+
+/// That each account is a user of this machine, whose maildrop belongs to him.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct SystemUsers {
+    pub(crate) home: Home,
+    /// Users with a smaller id are the system's own.
+    pub(crate) first_uid: u32,
+    /// Who may make files in a directory of mboxes.
+    pub(crate) group: Option<String>,
 }
 
 /// What they are, and what is done with them.
@@ -70,9 +83,66 @@ pub(super) fn read(
                 format!("add [{name}], path = \"{example}\""),
             );
         }
-        found = read;
+        found = read.map(|Table { path, form, group }| InPlace {
+            users: users(document, maildrop, &path, (*kind, group), place),
+            path,
+            form,
+        });
+    }
+    if let (Kind::Native, Some(At { span, .. })) = (kind, &maildrop.system_users) {
+        document.error(
+            Some(span.clone()),
+            "the native store belongs to the server, to no other user",
+            "remove system_users, or write store = \"maildir\" or \"mbox\"",
+        );
     }
     found
+}
+
+/// Whose the maildrops are.
+fn users(
+    document: &mut Document<'_>,
+    maildrop: &Maildrop,
+    path: &PathTemplate,
+    (kind, group): (Kind, Option<At<String>>),
+    place: Option<Range<usize>>,
+) -> Option<SystemUsers> {
+    let Some(first_uid) = &maildrop.system_users else {
+        if let Some(At { span, .. }) = group {
+            document.error(
+                Some(span),
+                "`group` means nothing while the server opens mboxes with its own rights",
+                "start the server with that group, or add system_users = true to [maildrop]",
+            );
+        }
+        return None;
+    };
+    let kept = match kind {
+        Kind::Mbox => Kept::Mbox,
+        Kind::Native | Kind::Maildir => Kept::Maildir,
+    };
+    match Home::new(&path.to_string(), kept) {
+        Ok(home) => Some(SystemUsers {
+            home,
+            first_uid: first_uid.value,
+            group: group.map(|group| group.value),
+        }),
+        Err(error) => {
+            document.error(
+                place,
+                "the path leads to no user's files",
+                error.to_string(),
+            );
+            None
+        }
+    }
+}
+
+/// What one of the two tables says.
+struct Table {
+    path: PathTemplate,
+    form: Form,
+    group: Option<At<String>>,
 }
 
 /// Reads a table: what it says, if it says where, and where it says that.
@@ -81,14 +151,18 @@ fn table(
     name: &'static str,
     table: Option<&DeTable<'_>>,
     form: impl FnOnce(&mut Document<'_>, &mut Section<'_, '_>) -> Form,
-) -> (Option<InPlace>, Option<Range<usize>>) {
+) -> (Option<Table>, Option<Range<usize>>) {
     let mut section = Section::new(name, table);
     let path = section.parsed(document, "path", str::parse::<PathTemplate>);
     let place = section.span("path");
     let form = form(document, &mut section);
+    let group = match form {
+        Form::Maildirs(_) => None,
+        Form::Mboxes(_) => section.text(document, "group"),
+    };
     section.close(document);
-    let path = path.map(|path| path.value);
-    (path.map(|path| InPlace { path, form }), place)
+    let read = path.map(|At { value: path, .. }| Table { path, form, group });
+    (read, place)
 }
 
 fn maildirs(

@@ -24,6 +24,8 @@ pub(super) enum Kind {
 pub(super) struct Maildrop {
     pub(super) kind: At<Kind>,
     pub(super) lock_wait: Duration,
+    /// That files belong to users of this machine, and to whom none does.
+    pub(super) system_users: Option<At<u32>>,
     pub(super) keeping: Keeping,
     pub(super) store: NativeSettings,
     pub(super) unique_id: String,
@@ -47,6 +49,7 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
             })
         })
         .map_or(Duration::from_secs(5), |wait| wait.value);
+    let system_users = system_users(document, &mut section);
     let keeping = keeping(document, &mut section);
     let (store, unique_id) = store(document, &mut section, keeping.grace);
     section.close(document);
@@ -57,11 +60,34 @@ pub(super) fn read(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> 
     Maildrop {
         kind,
         lock_wait,
+        system_users,
         keeping,
         store,
         unique_id,
     }
 }
+
+/// The first user id of people, if maildrops belong to users of this machine.
+fn system_users(document: &mut Document<'_>, section: &mut Section<'_, '_>) -> Option<At<u32>> {
+    let first_uid = section.number(document, "first_uid", 1..=u64::from(u32::MAX - 1));
+    let switch = section.switch(document, "system_users");
+    let switch = switch.filter(|switch| switch.value);
+    if first_uid.is_some() && switch.is_none() {
+        document.warning(
+            section.span("first_uid"),
+            "`first_uid` means nothing while maildrops belong to the server",
+            "add system_users = true, or remove it",
+        );
+    }
+    let first_uid = first_uid.and_then(|uid| uid.try_into().ok());
+    switch.map(|switch| At {
+        value: first_uid.unwrap_or(FIRST_UID),
+        span: switch.span,
+    })
+}
+
+/// Below it are the users of the system itself, on Debian and elsewhere (`UID_MIN` of login.defs(5)).
+const FIRST_UID: u32 = 1000;
 
 fn keeping(document: &mut Document<'_>, section: &mut Section<'_, '_>) -> Keeping {
     let mut keeping = Keeping::default();

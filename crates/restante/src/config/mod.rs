@@ -29,7 +29,7 @@ use crate::failure::{Code, Failure};
 use crate::output::{self, note};
 
 pub(crate) use document::{Level, Problem};
-pub(crate) use in_place::{Form, InPlace};
+pub(crate) use in_place::{Form, InPlace, SystemUsers};
 pub(crate) use template::PathTemplate;
 pub(crate) use values::{EXPIRE_DAYS_MAX, octets, quota, say_duration, say_kept};
 
