@@ -146,6 +146,7 @@ long: needs build
 	@$(MAKE) --no-print-directory orders
 	@$(MAKE) --no-print-directory share
 	@$(MAKE) --no-print-directory timing
+	RACES=1000000 $(CARGO) test --locked -p restante-maildrop --lib -- helper::tests::races --nocapture
 	$(CARGO) test --workspace --locked -- --ignored --skip many_lives --skip refused_logins_take_the_same
 
 clean:
