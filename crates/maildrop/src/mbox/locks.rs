@@ -2,8 +2,7 @@
 //!
 //! There are two kinds, and a site uses one or both, always in the same order, or two programs wait for each
 //! other: the *dotlock*, a file `NAME.lock` that only one can make, and the lock of the system (`fcntl`), of
-//! the whole file. Whoever dies leaves a dotlock behind. It is taken away when it is old and nobody has
-//! touched it while we looked.
+//! the whole file. Whoever dies leaves a dotlock behind; [`DotLock`] says when it is taken away.
 
 use std::io;
 use std::time::{Duration, Instant};
