@@ -85,6 +85,15 @@ fn quota_view_expiry_and_sums() {
         text(&session, 0, Part::Whole).unwrap(),
         b"Subject: later\r\n\r\n"
     );
+    // One that sees nothing leaves out what there is all the same.
+    let none_yet = View {
+        since_us: Some(i64::MAX),
+        ..View::default()
+    };
+    drop(session);
+    let listing = ours.open(DROP, &none_yet).unwrap().listing();
+    assert!(listing.is_empty() && listing.is_partial());
+    let session = ours.open(DROP, &newest).unwrap();
     // In use, it is left alone.
     let between = 1_795_422_280_000_000;
     assert_eq!(ours.expire(DROP, between).unwrap().messages, 0);

@@ -21,7 +21,12 @@ use crate::view::View;
 use crate::{Patience, Progress};
 
 /// A maildrop that a session holds. Dropping it deletes nothing and frees the lock.
-pub struct Session<D: Disk>(Option<Opened<D>>);
+pub struct Session<D: Disk> {
+    /// None: it sees no message.
+    opened: Option<Opened<D>>,
+    /// Whether it sees fewer than there are.
+    is_partial: bool,
+}
 
 /// One that has messages.
 pub(super) struct Opened<D: Disk> {
@@ -38,7 +43,10 @@ pub(super) struct Opened<D: Disk> {
 impl<D: Disk> Session<D> {
     /// Of a maildrop without messages, which needs no lock: nothing can be removed.
     pub(super) fn empty() -> Self {
-        Self(None)
+        Self {
+            opened: None,
+            is_partial: false,
+        }
     }
 
     pub(super) fn new(
@@ -62,6 +70,7 @@ impl<D: Disk> Session<D> {
             .enumerate()
             .filter(|(_, it)| is_recent(it));
         let seen = view.newest(recent.map(|(place, _)| place).collect());
+        let is_partial = seen.len() < survey.messages.len();
         let opened = Opened {
             mboxes,
             place,
@@ -71,12 +80,15 @@ impl<D: Disk> Session<D> {
             seen,
         };
         // One that sees nothing needs no lock either; the file is closed.
-        Self((!opened.seen.is_empty()).then_some(opened))
+        Self {
+            opened: (!opened.seen.is_empty()).then_some(opened),
+            is_partial,
+        }
     }
 
     /// Its messages and their numbers.
     pub(super) fn messages(&self) -> impl Iterator<Item = (MessageNumber, &Surveyed)> {
-        let opened = self.0.iter();
+        let opened = self.opened.iter();
         let seen = opened.flat_map(|opened| {
             opened
                 .seen
@@ -89,11 +101,9 @@ impl<D: Disk> Session<D> {
 
     /// As [`crate::OpenMaildrop::listing`].
     pub fn listing(&self) -> ScanListing {
-        let Some(opened) = &self.0 else {
-            return ScanListing::with_capacity(0);
-        };
-        let mut listing = ScanListing::with_capacity(opened.seen.len());
-        if opened.seen.len() < opened.survey.messages.len() {
+        let seen = self.opened.as_ref().map_or(0, |opened| opened.seen.len());
+        let mut listing = ScanListing::with_capacity(seen);
+        if self.is_partial {
             listing.leave_some_out();
         }
         for (_, surveyed) in self.messages() {
@@ -106,7 +116,7 @@ impl<D: Disk> Session<D> {
     }
 
     fn message(&self, number: MessageNumber) -> Result<(&Opened<D>, &Surveyed), TextError> {
-        let found = self.0.as_ref().and_then(|opened| {
+        let found = self.opened.as_ref().and_then(|opened| {
             let place = *opened.seen.get(number.index())?;
             Some((opened, opened.survey.messages.get(place)?))
         });
@@ -161,7 +171,7 @@ impl<D: Disk> Session<D> {
     /// than by appending. Only where the disk failed when the file had been cut already, and then failed again,
     /// the messages can be gone.
     pub fn commit(self, deletions: &Deletions) -> Result<usize, CommitError> {
-        match self.0 {
+        match self.opened {
             None => Ok(0),
             Some(opened) if deletions.is_empty() => Ok(opened.seen.len()),
             Some(opened) => Ok(opened.commit(deletions)?),
