@@ -20,7 +20,6 @@ use super::journal;
 use super::lines::{Lines, ReadAt};
 use super::{Shown, Variant};
 use crate::error::StoreError;
-use crate::maildir::number;
 use crate::native::media::{File, Stat};
 use crate::native::now_us;
 use crate::plain::{self, Measured};
@@ -33,8 +32,6 @@ pub enum Names {
     Own,
     /// Those of `X-UIDL`, as qpopper wrote them.
     XUidl,
-    /// Those of `X-UID` and `X-IMAPbase`, as Dovecot makes them of the two (`%08Xu%08Xv`).
-    XUid,
 }
 
 /// What identifies a message.
@@ -96,10 +93,6 @@ pub(super) fn survey<F: File>(
 ) -> Result<Survey, StoreError> {
     let stat = file.stat()?;
     let found = messages(file, variant)?;
-    let validity = match names {
-        Names::XUid => uid_validity(file)?,
-        Names::Own | Names::XUidl => None,
-    };
     let mut taken = HashSet::with_capacity(found.len());
     let mut twins: HashMap<Sum, u64> = HashMap::new();
     let mut messages = Vec::with_capacity(found.len());
@@ -110,15 +103,6 @@ pub(super) fn survey<F: File>(
         let given = match names {
             Names::Own => None,
             Names::XUidl => header(file, &message, b"X-UIDL")?.and_then(|id| UniqueId::new(&id)),
-            Names::XUid => {
-                let uid = header(file, &message, b"X-UID")?;
-                let uid = uid
-                    .and_then(|digits| number(&digits))
-                    .and_then(|uid| u32::try_from(uid).ok());
-                uid.zip(validity).and_then(|(uid, validity)| {
-                    UniqueId::new(format!("{uid:08x}{validity:08x}").as_bytes())
-                })
-            }
         };
         let given = given.filter(|id| !taken.contains(id.as_bytes()));
         let unique_id = given.unwrap_or_else(|| {
@@ -194,26 +178,6 @@ fn header<F: File>(file: &F, message: &Message, name: &[u8]) -> io::Result<Optio
         }
         if let Some(value) = field(&line.head, name) {
             return Ok(Some(value.to_vec()));
-        }
-    }
-    Ok(None)
-}
-
-/// What the first message of a file says of the uids, or what stands there instead of one.
-fn uid_validity<F: File>(file: &F) -> io::Result<Option<u32>> {
-    let octets = Octets(file);
-    let mut lines = Lines::new(&octets);
-    let mut is_begun = false;
-    while let Some(line) = lines.next()? {
-        if line.is_empty() && is_begun {
-            break;
-        }
-        is_begun |= !line.is_empty();
-        let base = field(&line.head, b"X-IMAPbase").or_else(|| field(&line.head, b"X-IMAP"));
-        if let Some(base) = base {
-            let first = base.split(u8::is_ascii_whitespace).next();
-            let validity = first.and_then(number);
-            return Ok(validity.and_then(|it| u32::try_from(it).ok()));
         }
     }
     Ok(None)

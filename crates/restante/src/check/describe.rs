@@ -302,9 +302,6 @@ fn said_by(form: &Form) -> &'static str {
             mbox::Names::XUidl => {
                 "those of X-UIDL, which whoever writes into the files is trusted for"
             }
-            mbox::Names::XUid => {
-                "those of X-UID, which whoever writes into the files is trusted for"
-            }
         },
     }
 }
