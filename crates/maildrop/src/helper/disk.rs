@@ -147,7 +147,7 @@ impl Disk for Helped {
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let (_, directory) = self.at(Act::OpenDirectory, dir)?;
-        names(directory.ok_or(io::ErrorKind::InvalidData)?)
+        names(directory.ok_or(io::ErrorKind::InvalidData)?, &self.path(dir))
     }
 
     fn pause(&self) {

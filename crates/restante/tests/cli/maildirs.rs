@@ -1,6 +1,8 @@
 //! Maildirs in place, chosen by the configuration.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
@@ -57,6 +59,20 @@ fn mail_is_delivered_listed_and_shown_where_others_find_it() {
     site.run(&quota, b"").with(0);
     let full = site.run(&["deliver", "bob"], b"Subject: c\n\n").with(75);
     assert!(full.stderr.contains("full"), "{}", full.stderr);
+}
+
+#[test]
+fn a_file_whose_name_is_no_text_is_passed_over_and_told() {
+    let site = site();
+    site.run(&["deliver", "bob"], b"Subject: a\n\n").with(0);
+    let odd = OsStr::from_bytes(b"1.M1P1.gr\xfc\xdfe:2,S");
+    let file = maildir(&site).join("cur").join(odd);
+    fs::write(&file, b"Subject: odd\n\n").unwrap();
+    let list = site.run(&["maildrop", "list", "bob"], b"").with(0);
+    assert_eq!(list.stdout.lines().count(), 1, "{}", list.stdout);
+    let told = r#"its name is not UTF-8 dir="cur" file="1.M1P1.gr\xfc\xdfe:2,S""#;
+    assert!(list.stderr.contains(told), "{}", list.stderr);
+    assert!(file.exists());
 }
 
 #[test]

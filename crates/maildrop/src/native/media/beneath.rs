@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use tracing::warn;
 
 use super::file::{RealFile, id_of, regular, retry, stat};
 use super::{Disk, FileId, Stat};
@@ -224,7 +225,7 @@ impl Disk for Beneath {
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        names(self.open_directory(dir)?)
+        names(self.open_directory(dir)?, dir)
     }
 
     fn pause(&self) {
@@ -237,17 +238,24 @@ impl Disk for Beneath {
     }
 }
 
-/// The names in an open directory.
-pub(crate) fn names(directory: OwnedFd) -> io::Result<Vec<String>> {
+/// The names in an open directory, which `path` leads to.
+pub(crate) fn names(directory: OwnedFd, path: &str) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     // Of this descriptor itself: to open it again may be interrupted.
     for entry in rustix::fs::Dir::new(directory)? {
         let entry = entry?;
-        // A name that is not UTF-8 is none of ours.
-        if let Ok(name) = entry.file_name().to_str()
-            && !matches!(name, "." | "..")
-        {
-            names.push(name.to_owned());
+        match entry.file_name().to_str() {
+            Ok("." | "..") => {}
+            Ok(name) => names.push(name.to_owned()),
+            // None of ours. In a Maildir it could be a message, which nobody sees as long as it is called so.
+            Err(_) => {
+                let file = entry.file_name();
+                warn!(
+                    path,
+                    ?file,
+                    "a file is passed over, since its name is not UTF-8"
+                );
+            }
         }
     }
     Ok(names)
