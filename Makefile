@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop share peers bench bench-peers bench-scale day hostile timing long rot orders clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop moving share peers bench bench-peers bench-scale day hostile timing long rot orders clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -23,6 +23,7 @@ help:
 	@echo "make sim       the store's simulated lives; SEEDS=1000000 SEED=… (one, step by step)"
 	@echo "make mutants   the store broken on purpose, which the simulation must notice"
 	@echo "make interop   real clients and a real Postfix against the program"
+	@echo "make moving    mail moves in from Dovecot, Courier, Cyrus and popa3d under their clients; MESSAGES=1000"
 	@echo "make peers     the program, Dovecot and Courier asked the same, side by side"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload, PAGE=bench.html"
 	@echo "make bench-peers  the same beside Dovecot, Courier and popa3d; ROUNDS_EACH=3 WRITE=--write"
@@ -96,6 +97,10 @@ mutants:
 interop: needs build
 	@$(PYTHON) interop/run.py
 
+MESSAGES ?= 1000
+moving: needs build
+	@RESTANTE_MOVING=$(MESSAGES) $(PYTHON) interop/moving.py
+
 SHARED_SECONDS ?= 600
 share: needs build
 	@$(PYTHON) interop/share.py --seconds $(SHARED_SECONDS)
@@ -144,6 +149,7 @@ long: needs build
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory rot
 	@$(MAKE) --no-print-directory orders
+	@$(MAKE) --no-print-directory moving
 	@$(MAKE) --no-print-directory share
 	@$(MAKE) --no-print-directory timing
 	RACES=1000000 $(CARGO) test --locked -p restante-maildrop --lib -- helper::tests::races --nocapture

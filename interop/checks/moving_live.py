@@ -1,6 +1,6 @@
-"""Moving in while the old server runs: what it serves is retrieved from it, and clients find nothing new.
+"""Moving in with clients that remember: they find nothing new, whether the old server is asked or its files are read.
 
-mpop, fetchmail and getmail poll the old server and leave their mail there. It is imported from the old server, and
+mpop, fetchmail and getmail poll the old server and leave their mail there. It is imported, and
 `--verify` must agree; then the program takes the old server's place, and the same clients poll it with what they remember.
 Nothing may be new, and a message that comes afterwards must be. A difference that is planted must be found.
 """
@@ -8,12 +8,14 @@ Nothing may be new, and a message that comes afterwards must be. A difference th
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import dovecot, overlay, paths
 from harness.clients import fetchmail, getmail, mpop
 from harness.clients.endpoint import Channel, Endpoint, Login, LoginKind, Way
 from harness.courier import Courier
+from harness.cyrus import Cyrus
 from harness.dovecot import Dovecot
 from harness.popa3d import Popa3d
 from harness.processes import listens, wait_for
@@ -30,17 +32,24 @@ _WAY = Way(LoginKind.USER, Channel.PLAIN)
 _COUNT = int(os.environ.get("RESTANTE_MOVING", "200"))
 
 
-_Old = Dovecot | Courier | Popa3d
+_Old = Dovecot | Courier | Cyrus | Popa3d
 
 
 def all_checks(report: Report) -> None:
-    """A check for each server."""
-    for name, start in (("Dovecot (sdbox)", _dovecot), ("Courier", _courier), ("popa3d", _popa3d)):
-        report.check(f"mail moves in live from {name}", lambda start=start: _moved(start))
+    """A check for each server, and for each way to have its mail."""
+    for name, start, source in (
+        ("live from Dovecot (sdbox)", _sdbox, _over_tls),
+        ("live from Courier", _courier, _in_clear),
+        ("live from Cyrus", _cyrus, _over_tls),
+        ("live from popa3d", _popa3d, _in_clear),
+        ("live from Dovecot, by its files", _maildir, _files),
+        ("live from Courier, by its files", _courier, _files),
+    ):
+        report.check(f"mail moves in {name}", lambda start=start, source=source: _moved(start, source))
 
 
-def _moved(start) -> str:
-    program = Program(paths.scratch(f"live{start.__name__}"))
+def _moved(start: Callable[[Path, Program], _Old], source_of: Callable[[Program, _Old], list]) -> str:
+    program = Program(paths.scratch(f"live{start.__name__}{source_of.__name__}"))
     program.add_user(_LOGIN.user, _LOGIN.password)
     program.add_user("planted", _LOGIN.password)
     old: _Old = start(_fresh(program.directory / "old"), program)
@@ -48,7 +57,7 @@ def _moved(start) -> str:
     try:
         for client, place in places.items():
             _meet(program, old.port, client, place)
-        source = _source(program, old)
+        source = source_of(program, old)
         _import(program, _LOGIN.user, source, 0)
         # What is there already does not come again.
         again = _import(program, _LOGIN.user, source, 0)
@@ -108,12 +117,17 @@ def _import(program: Program, account: str, words: list, code: int) -> str:
     return said
 
 
-def _source(program: Program, old: _Old) -> list:
-    """From where, and whom to believe: inside TLS if the server has it."""
-    if isinstance(old, Dovecot):
-        # The authority of the program has signed what Dovecot shows.
-        return [f"pop3s://{_LOGIN.user}@localhost:{old.tls_port}", "--trust", program.directory / "authority.pem"]
+def _over_tls(program: Program, old: Dovecot | Cyrus) -> list:
+    # The authority of the program has signed what the old server shows.
+    return [f"pop3s://{_LOGIN.user}@localhost:{old.tls_port}", "--trust", program.directory / "authority.pem"]
+
+
+def _in_clear(_program: Program, old: _Old) -> list:
     return [f"pop3://{_LOGIN.user}@127.0.0.1:{old.port}", "--insecure"]
+
+
+def _files(_program: Program, old: Dovecot | Courier) -> list:
+    return [old.maildir]
 
 
 def _take_place(program: Program, port: int) -> None:
@@ -125,16 +139,30 @@ def _take_place(program: Program, port: int) -> None:
     program.start()
 
 
-def _dovecot(directory: Path, program: Program) -> Dovecot:
-    certificate, key = program.directory / "certificate.pem", program.directory / "key.pem"
+def _sdbox(directory: Path, program: Program) -> Dovecot:
     place, source = directory / "sdbox", directory / "Maildir"
     _bring(source)
     place.mkdir()
     os.chown(place, overlay.USERS["vmail"], overlay.USERS["vmail"])
-    return Dovecot(
-        directory, certificate, key, {_LOGIN.user: dovecot.local(_LOGIN.password)}, f"mail_location = sdbox:{place}\n",
-        fill=["import", f"maildir:{source}", "", "ALL"],
+    return _dovecot(
+        directory, program, f"mail_location = sdbox:{place}\n", fill=["import", f"maildir:{source}", "", "ALL"],
     )
+
+
+def _maildir(directory: Path, program: Program) -> Dovecot:
+    _bring(directory / "Maildir")
+    return _dovecot(directory, program)
+
+
+def _dovecot(directory: Path, program: Program, settings: str = "", **options) -> Dovecot:
+    certificate, key = program.directory / "certificate.pem", program.directory / "key.pem"
+    return Dovecot(directory, certificate, key, {_LOGIN.user: dovecot.local(_LOGIN.password)}, settings, **options)
+
+
+def _cyrus(directory: Path, program: Program) -> Cyrus:
+    old = Cyrus(directory, program.directory / "certificate.pem", program.directory / "key.pem", [_LOGIN])
+    old.deliver(_LOGIN.user, _texts())
+    return old
 
 
 def _courier(directory: Path, program: Program) -> Courier:

@@ -29,7 +29,7 @@ exec "$@"
 
 #: Users on which mail servers insist: name → id, of the range that systemd keeps for users that exist
 #: for a while; `vmail` owns the mail of a peer.
-USERS = {"dovecot": 61192, "dovenull": 61193, "courier": 61194, "vmail": 61195, "popa3d": 61196}
+USERS = {"dovecot": 61192, "dovenull": 61193, "courier": 61194, "vmail": 61195, "popa3d": 61196, "cyrus": 61197}
 
 
 def tree(name: str, packages: list[str]) -> Path:
