@@ -224,7 +224,7 @@ _PARTS = [
     Part("inject", "an error and a kill at every call that touches the disk", 180, _script("inject.py", "--short")),
     Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py")),
     Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power),
-    Part("interop", "real messages, clients, front ends and a real Postfix", 230, _script("run.py")),
+    Part("interop", "real messages, clients, front ends and a real Postfix", 290, _script("run.py")),
 ]
 
 

@@ -6,8 +6,6 @@ Nothing may be new, and a message that comes afterwards must be. A difference th
 """
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,8 +53,7 @@ def _moved(start: Callable[[Path, Program], _Old], source_of: Callable[[Program,
     old: _Old = start(_fresh(program.directory / "old"), program)
     places = {client: _fresh(program.directory / client.NAME) for client in _CLIENTS}
     try:
-        for client, place in places.items():
-            _meet(program, old.port, client, place)
+        _poll(program, old.port, places, "at the old server", _COUNT)
         source = source_of(program, old)
         _import(program, _LOGIN.user, source, 0)
         # What is there already does not come again.
@@ -83,21 +80,6 @@ def _moved(start: Callable[[Path, Program], _Old], source_of: Callable[[Program,
     finally:
         program.stop()
     return alike.strip()
-
-
-def _meet(program: Program, port: int, client, place: Path) -> None:
-    """A client polls for the first time.
-
-    getmail 6.18 now and then waits for ever for a process that has ended, whoever serves it; it begins again then.
-    """
-    for chance in reversed(range(5)):
-        try:
-            return _poll(program, port, {client: place}, "at the old server", _COUNT)
-        except subprocess.TimeoutExpired:
-            if client is not getmail or chance == 0:
-                raise
-            shutil.rmtree(place)
-            place.mkdir()
 
 
 def _poll(program: Program, port: int, places: dict, what: str, count: int) -> None:

@@ -8,10 +8,13 @@ It knows neither STLS nor AUTH PLAIN.
 import email.parser
 import os
 import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 from ..peers import require
-from ..processes import run
+from ..processes import Process
 from .endpoint import Channel, Endpoint, Login, LoginKind, Way, ways
 
 NAME = "getmail"
@@ -29,6 +32,8 @@ STEP = 3
 
 # It reads lines with Python's poplib as it is, which gives up at longer ones.
 _LINE_OCTETS_MAX = 2046
+#: Seconds for a poll, and until it is told again that its agent has ended.
+_PATIENCE, _NUDGE = 300, 3
 _RETURN_PATH = re.compile(rb"\AReturn-Path: <[^\n]*>\n")
 
 
@@ -54,15 +59,32 @@ def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool =
         + f"[destination]\ntype = MDA_external\npath = {agent}\nunixfrom = false\nallow_root_commands = true\n"
         f"[options]\nread_all = false\ndelete = {not keep}\ndelivered_to = false\nreceived = false\n"
     )
-    done = run(
-        ["getmail", "--getmaildir", directory, "--rcfile", configuration],
-        patience=120,
-        env=os.environ | {"HOME": str(directory), "LC_ALL": "C.UTF-8"},
-    )
-    said = (done.stdout + done.stderr).decode(errors="replace").strip()
-    if done.returncode != 0 or "rror" in said:
+    code, said = _run(["getmail", "--getmaildir", directory, "--rcfile", configuration], directory)
+    if code != 0 or "rror" in said:
         raise RuntimeError(f"getmail: {said[-800:]}")
     return [_RETURN_PATH.sub(b"", path.read_bytes(), count=1) for path in sorted(inbox.iterdir())]
+
+
+def _run(words: list, home: Path) -> tuple[int, str]:
+    """Runs it to its end. Its exit status, and what it said.
+
+    getmail 6.18 sleeps until a signal tells it that its agent has ended, and sleeps on if the signal comes right before
+    that. So it is told again now and then.
+    """
+    environment = os.environ | {"HOME": str(home), "LC_ALL": "C.UTF-8"}
+    process = Process(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    end = time.monotonic() + _PATIENCE
+    try:
+        while True:
+            try:
+                said, _ = process.child.communicate(timeout=_NUDGE)
+                return process.child.returncode, said.decode(errors="replace").strip()
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > end:
+                    raise
+                process.child.send_signal(signal.SIGCHLD)
+    finally:
+        process.kill()
 
 
 def expected(stored: bytes) -> bytes | None:
