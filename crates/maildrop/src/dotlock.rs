@@ -165,13 +165,12 @@ impl<D: Disk> Suspect<D> {
                 dotlock = name,
                 "a dotlock that was left behind was taken away"
             );
-        } else {
+            disk.unlink(&aside)?;
+        } else if disk.rename_new(&aside, name).is_err() {
             // Whoever has made a new one meanwhile keeps it: two believe that they have the lock then, which is
             // all that a dotlock can promise.
-            let moved = disk.open(&aside)?;
-            let _ = disk.link(&moved, name);
+            disk.unlink(&aside)?;
         }
-        disk.unlink(&aside)?;
         Ok(is_same)
     }
 }

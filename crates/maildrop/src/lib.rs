@@ -33,6 +33,7 @@ mod draft;
 mod error;
 pub mod helper;
 mod id;
+mod known;
 pub mod maildir;
 pub mod mbox;
 mod memory;

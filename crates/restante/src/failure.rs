@@ -37,6 +37,21 @@ pub(crate) enum Code {
     Config = 78,
 }
 
+impl Code {
+    /// That with which another process of this program has ended.
+    pub(crate) fn of_exit(status: i32) -> Option<Self> {
+        let all = [
+            Self::Usage,
+            Self::Unavailable,
+            Self::Software,
+            Self::System,
+            Self::NoPermission,
+            Self::Config,
+        ];
+        all.into_iter().find(|code| *code as i32 == status)
+    }
+}
+
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
         Self::from(code as u8)

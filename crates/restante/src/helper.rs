@@ -1,5 +1,6 @@
 //! The process that stays root, to reach the files of users of this machine for one that does not.
 
+use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
@@ -15,21 +16,65 @@ use crate::config::{Config, Form, InPlace, SystemUsers};
 use crate::failure::{Code, Failure};
 use crate::output;
 
-/// That of this process: it is started once, as rights are given up once.
-static HELPER: OnceLock<Arc<Helper>> = OnceLock::new();
+/// That of this process, or why there is none: it is started once, as rights are given up once.
+static HELPER: OnceLock<Result<Arc<Helper>, String>> = OnceLock::new();
 
-/// The helper, if there is one.
-pub(crate) fn running() -> Option<Arc<Helper>> {
-    HELPER.get().cloned()
-}
-
-/// Starts the helper if the maildrops are those of users of this machine and the caller is root. To be called
-/// before root's rights are given up.
+/// The helper.
 ///
 /// # Errors
 ///
-/// When it cannot be started, or has nothing to work with; it has said why then.
-pub(crate) fn start(config: &Config) -> Result<Option<Child>, Failure> {
+/// `PermissionDenied`, with the reason, if there is none.
+pub(crate) fn running() -> io::Result<Arc<Helper>> {
+    let why = match HELPER.get() {
+        Some(Ok(helper)) => return Ok(Arc::clone(helper)),
+        Some(Err(why)) => why.clone(),
+        None => {
+            "files of users of this machine are reached by root only: run this as root".to_owned()
+        }
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+/// Starts the helper if a command may need it: the maildrops are those of users of this machine, and the caller
+/// is root. To be called before root's rights are given up. Whether it can be had matters to those who do need it.
+pub(crate) fn start_if_wanted(config: &Config) {
+    if !is_wanted(config) || HELPER.get().is_some() {
+        return;
+    }
+    let helper = match start(config, Stdio::piped()) {
+        Ok(helper) => helper.map(|(helper, _)| helper),
+        Err(failure) => {
+            let _ = HELPER.set(Err(failure.to_string()));
+            return;
+        }
+    };
+    if let Some(helper) = helper {
+        // Nobody waits for the process: it ends when this one does.
+        let _ = HELPER.set(Ok(Arc::new(helper)));
+    }
+}
+
+/// As [`start_if_wanted`], for the server, which does need it.
+///
+/// # Errors
+///
+/// When it cannot be started, or has nothing to work with; it has said why itself, perhaps.
+pub(crate) fn start_to_serve(config: &Config) -> Result<Option<Child>, Failure> {
+    if !is_wanted(config) {
+        return Ok(None);
+    }
+    Ok(start(config, Stdio::inherit())?.map(|(helper, child)| {
+        let _ = HELPER.set(Ok(Arc::new(helper)));
+        child
+    }))
+}
+
+fn is_wanted(config: &Config) -> bool {
+    let users = config.in_place.as_ref().and_then(|it| it.users.as_ref());
+    users.is_some() && unistd::geteuid().is_root()
+}
+
+fn start(config: &Config, errors: Stdio) -> Result<Option<(Helper, Child)>, Failure> {
     let Some(InPlace {
         path,
         form,
@@ -38,18 +83,8 @@ pub(crate) fn start(config: &Config) -> Result<Option<Child>, Failure> {
     else {
         return Ok(None);
     };
-    if !unistd::geteuid().is_root() || HELPER.get().is_some() {
-        return Ok(None);
-    }
     let group = group(config, users)?;
-    let system = |error: std::io::Error| {
-        let what = format!(
-            "the helper for users of this machine cannot be started: {}",
-            output::plain(&error)
-        );
-        Failure::new(Code::System, what)
-    };
-    let (ours, theirs) = Helper::sockets().map_err(system)?;
+    let (ours, theirs) = Helper::sockets().map_err(|error| not_started(&error))?;
     // The same program, even if there is a newer one by now.
     let mut command = Command::new("/proc/self/exe");
     command
@@ -60,28 +95,47 @@ pub(crate) fn start(config: &Config) -> Result<Option<Child>, Failure> {
     if let Some(group) = group {
         command.args(["--group", &group.to_string()]);
     }
-    let mut child = command
+    let child = command
         .env_clear()
         .current_dir("/")
         // What is typed on the server's terminal is not for the helper, which ends when the server has.
         .process_group(0)
         .stdin(theirs)
         .stdout(Stdio::null())
+        .stderr(errors)
         .spawn()
-        .map_err(system)?;
+        .map_err(|error| not_started(&error))?;
     // The other end is open in the child alone now.
     drop(command);
-    let helper = Helper::new(ours);
+    let helper = Helper::new(ours).map_err(|error| not_started(&error))?;
     if let Err(error) = helper.ready() {
-        drop(helper);
-        return Err(match child.wait() {
-            // It has said why.
-            Ok(status) if !status.success() => Failure::silent(Code::Config),
-            _ => system(error),
-        });
+        return Err(why_not(child, &error));
     }
-    let _ = HELPER.set(Arc::new(helper));
-    Ok(Some(child))
+    Ok(Some((helper, child)))
+}
+
+fn not_started(error: &io::Error) -> Failure {
+    let what = format!(
+        "the helper for users of this machine cannot be started: {}",
+        output::plain(error)
+    );
+    Failure::new(Code::System, what)
+}
+
+/// Why the helper is not at work.
+fn why_not(mut child: Child, error: &io::Error) -> Failure {
+    // It may hang in a file system, for ever.
+    let _ = child.kill();
+    let Ok(done) = child.wait_with_output() else {
+        return not_started(error);
+    };
+    let said = String::from_utf8_lossy(&done.stderr);
+    let said = said.trim().trim_start_matches("restante: ");
+    match done.status.code().and_then(Code::of_exit) {
+        Some(code) if said.is_empty() => Failure::silent(code),
+        Some(code) => Failure::new(code, said),
+        None => not_started(error),
+    }
 }
 
 /// Group id of those who may make files in a directory of mboxes.
@@ -91,7 +145,14 @@ fn group(config: &Config, users: &SystemUsers) -> Result<Option<u32>, Failure> {
     };
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(Some(group.gid.as_raw())),
-        _ => Err(Failure::new(
+        Err(errno) => Err(Failure::new(
+            Code::System,
+            format!(
+                "the group {name:?} cannot be looked up: {}",
+                output::plain(&errno.into())
+            ),
+        )),
+        Ok(None) => Err(Failure::new(
             Code::Config,
             format!("{}: there is no group {name:?}", config.file.display()),
         )
@@ -105,6 +166,15 @@ fn group(config: &Config, users: &SystemUsers) -> Result<Option<u32>, Failure> {
 ///
 /// When there is nothing to serve, or not the right to.
 pub(crate) fn work(arguments: &args::Helper) -> Result<(), Failure> {
+    let system = |what: &str, error: &io::Error| {
+        Failure::new(Code::System, format!("{what}: {}", output::plain(error)))
+    };
+    // The server ends it, in its own time, whatever the service manager sends to both.
+    SigSet::all()
+        .thread_block()
+        .map_err(|errno| system("signals cannot be blocked", &errno.into()))?;
+    let name = rustix::thread::set_name(c"restante-helper");
+    name.map_err(|errno| system("the process cannot be named", &errno.into()))?;
     let kept = match arguments.mbox {
         true => Kept::Mbox,
         false => Kept::Maildir,
@@ -118,20 +188,18 @@ pub(crate) fn work(arguments: &args::Helper) -> Result<(), Failure> {
             root.display(),
             output::plain(&error)
         );
-        Failure::from_text(Code::Unavailable, &what)
+        let code = match error.kind() {
+            io::ErrorKind::PermissionDenied => Code::Config,
+            _ => Code::Unavailable,
+        };
+        Failure::from_text(code, &what)
     })?;
-    sandbox::keep_changing_users()
-        .map_err(|error| Failure::from_text(Code::NoPermission, &error.to_string()))?;
-    let system = |what: &str, error: &std::io::Error| {
-        Failure::new(Code::System, format!("{what}: {}", output::plain(error)))
-    };
-    // The server ends it, in its own time, whatever the service manager sends to both.
-    SigSet::all()
-        .thread_block()
-        .map_err(|errno| system("signals cannot be blocked", &errno.into()))?;
-    let name = rustix::thread::set_name(c"restante-helper");
-    name.map_err(|errno| system("the process cannot be named", &errno.into()))?;
-    let socket = std::io::stdin().as_fd().try_clone_to_owned();
+    sandbox::keep_changing_users().map_err(|error| {
+        Failure::from_text(Code::NoPermission, &error.to_string()).remedy(
+            "the helper needs CAP_SETUID and CAP_SETGID: leave them in CapabilityBoundingSet",
+        )
+    })?;
+    let socket = io::stdin().as_fd().try_clone_to_owned();
     let socket = socket.map_err(|error| system("there is no socket", &error))?;
     helper::serve(&socket, duty).map_err(|error| system("the server cannot be served", &error))
 }

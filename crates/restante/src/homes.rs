@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use auth::Accounts;
-use maildrop::helper::{Helped, Home};
+use maildrop::helper::{Helped, Home, Kept};
 use maildrop::{Absent, MaildropId, Place, Places, RealDisk};
 
 use crate::config::PathTemplate;
@@ -14,69 +14,49 @@ use crate::helper;
 pub(crate) struct Homes {
     accounts: Accounts,
     path: PathTemplate,
-    kind: Kind,
+    kept: Kept,
     /// Where they are if they are files of users of this machine.
     users: Option<Home>,
 }
 
-/// What the path leads to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
-    Directory,
-    File,
-}
-
 impl Homes {
-    /// Where each maildrop is a directory.
-    pub(crate) fn of_directories(
+    /// Where they are if they are the server's own, or those of users of this machine.
+    pub(crate) fn new(
         accounts: Accounts,
         path: PathTemplate,
+        kept: Kept,
         users: Option<Home>,
     ) -> Self {
-        let kind = Kind::Directory;
         Self {
             accounts,
             path,
-            kind,
+            kept,
             users,
         }
     }
 
-    /// Where each maildrop is a file, in a directory that may be everybody's.
-    pub(crate) fn of_files(accounts: Accounts, path: PathTemplate, users: Option<Home>) -> Self {
-        let kind = Kind::File;
-        Self {
-            accounts,
-            path,
-            kind,
-            users,
-        }
-    }
-
-    fn account(&self, id: MaildropId) -> io::Result<String> {
+    /// The account, and the path to its maildrop.
+    fn look_up(&self, id: MaildropId) -> io::Result<(String, PathBuf)> {
         let account = self.accounts.owner(id.0).map_err(io::Error::other)?;
-        Ok(account.ok_or(io::ErrorKind::NotFound)?)
-    }
-
-    fn look_up(&self, id: MaildropId) -> io::Result<PathBuf> {
-        let account = self.account(id)?;
+        let account = account.ok_or(io::ErrorKind::NotFound)?;
         // An account's name is no path: it has no `/`, and neither is nor begins with a dot.
-        self.path.path(&account).ok_or_else(|| {
+        let path = self.path.path(&account).ok_or_else(|| {
             let what = format!(
                 "the `path` of the maildrops does not say where that of {account} is: one with {{local}} alone is \
                  for accounts without a domain, one with {{domain}} for those that have one"
             );
             io::Error::new(io::ErrorKind::InvalidInput, what)
-        })
+        })?;
+        Ok((account, path))
     }
 }
 
 impl Places<RealDisk> for Homes {
     fn find(&self, id: MaildropId, absent: Absent) -> io::Result<Place<RealDisk>> {
-        let path = self.look_up(id)?;
-        let (directory, file) = match self.kind {
-            Kind::Directory => (Some(&*path), None),
-            Kind::File => (path.parent(), path.file_name()),
+        let (account, path) = self.look_up(id)?;
+        let (directory, file) = match self.kept {
+            Kept::Maildir => (Some(&*path), None),
+            Kept::Mbox => (path.parent(), path.file_name()),
         };
         let directory = directory.ok_or(io::ErrorKind::InvalidInput)?;
         if file.is_some_and(|file| file.as_encoded_bytes().ends_with(b".lock")) {
@@ -88,12 +68,7 @@ impl Places<RealDisk> for Homes {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
         if let Some(home) = &self.users {
-            let helper = helper::running().ok_or_else(|| {
-                let what =
-                    "files of users of this machine are reached by root only: run this as root";
-                io::Error::new(io::ErrorKind::PermissionDenied, what)
-            })?;
-            return Helped::place(helper, home, &self.account(id)?, absent);
+            return Helped::place(helper::running()?, home, &account, absent);
         }
         let disk = match absent {
             Absent::IsMade => RealDisk::directory(directory)?,
@@ -105,7 +80,7 @@ impl Places<RealDisk> for Homes {
     }
 
     fn path(&self, id: MaildropId) -> Option<PathBuf> {
-        self.look_up(id).ok()
+        self.look_up(id).ok().map(|(_, path)| path)
     }
 
     fn ids(&self) -> io::Result<Vec<MaildropId>> {

@@ -38,8 +38,7 @@ pub(crate) fn become_owner(config: &Config) -> Result<(), Failure> {
             &io::Error::from(io::ErrorKind::NotADirectory),
         ));
     }
-    // Nobody waits for it: it ends when this process does.
-    helper::start(config)?;
+    helper::start_if_wanted(config);
     if !unistd::geteuid().is_root() || metadata.uid() == 0 {
         return Ok(());
     }

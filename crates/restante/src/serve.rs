@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Child;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use auth::{Authenticator, TokenSettings, TokenVerifier};
 use nix::unistd;
@@ -36,7 +37,7 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
     log::start(config.log);
     rights::prepare(&config)?;
     let bound = server::bind(&config.server)?;
-    let helper = helper::start(&config)?;
+    let helper = helper::start_to_serve(&config)?;
     sandbox::become_user(config.user.as_deref())
         .map_err(|error| Failure::from_text(Code::NoPermission, &error.to_string()))?;
     let services = services(&config)?;
@@ -55,26 +56,33 @@ pub(crate) fn serve(named: Option<&Path>) -> Result<(), Failure> {
         let signals = server::signals(controller.clone(), move || reload(&again))
             .map_err(|error| system("signals cannot be caught", &error))?;
         tokio::spawn(signals);
-        let lost = helper.map(|helper| tokio::spawn(end_without(helper, controller.clone())));
+        let is_lost = Arc::new(AtomicBool::new(false));
+        if let Some(helper) = helper {
+            tokio::spawn(end_without(
+                helper,
+                controller.clone(),
+                Arc::clone(&is_lost),
+            ));
+        }
         let told = tokio::spawn(tell_service_manager(controller));
         let ended = server::run(bound, services, control).await;
         // A server without sessions ends at once, and perhaps before it has said that it does.
         let _ = told.await;
         ended?;
-        match lost {
-            Some(lost) if lost.is_finished() => Err(Failure::new(
+        match is_lost.load(Ordering::Acquire) {
+            true => Err(Failure::new(
                 Code::Unavailable,
                 "the helper for users of this machine has ended, and with it the server",
             )
             .remedy("start the server again; if nobody has killed the helper, tell us")),
-            _ => Ok(()),
+            false => Ok(()),
         }
     })
 }
 
 /// Ends the server when the helper has: nobody's mail can be reached any more, and only root can start
 /// another one.
-async fn end_without(mut helper: Child, controller: Controller) {
+async fn end_without(mut helper: Child, controller: Controller, is_lost: Arc<AtomicBool>) {
     let (told, ended) = tokio::sync::oneshot::channel();
     // Not on the runtime, which would wait for it.
     std::thread::spawn(move || told.send(helper.wait()));
@@ -84,6 +92,8 @@ async fn end_without(mut helper: Child, controller: Controller) {
         status,
         "the helper for users of this machine has ended: the server drains"
     );
+    // Before the order: a server without sessions ends at once.
+    is_lost.store(true, Ordering::Release);
     controller.shutdown().await;
 }
 
@@ -229,7 +239,10 @@ fn restart_needed(old: &Config, new: &Config) -> impl Iterator<Item = &'static s
             store.allow_volatile != opened.allow_volatile,
         ),
         ("maildrop.unique_id", store.unique_id != opened.unique_id),
-        ("maildrop.store", new.in_place != old.in_place),
+        (
+            "maildrop.store, system_users, or where maildrops are",
+            new.in_place != old.in_place,
+        ),
     ]
     .into_iter()
     .filter_map(|(key, changed)| changed.then_some(key))

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use auth::{Accounts, AccountsError};
+use maildrop::helper::Kept;
 use maildrop::mbox::Mboxes;
 use maildrop::{Maildirs, Maildrops, RealDisk};
 
@@ -153,12 +154,12 @@ pub(crate) fn maildrops(config: &Config) -> Result<Maildrops, Failure> {
     let users = users.as_ref().map(|users| users.home.clone());
     Ok(match form {
         Form::Maildirs(settings) => {
-            let homes = Arc::new(Homes::of_directories(accounts, path.clone(), users));
+            let homes = Arc::new(Homes::new(accounts, path.clone(), Kept::Maildir, users));
             let maildirs = Maildirs::new(homes, drafts, settings.clone());
             Maildrops::Maildir(Arc::new(maildirs))
         }
         Form::Mboxes(settings) => {
-            let homes = Arc::new(Homes::of_files(accounts, path.clone(), users));
+            let homes = Arc::new(Homes::new(accounts, path.clone(), Kept::Mbox, users));
             let mboxes = Mboxes::new(homes, settings.clone());
             Maildrops::Mbox(Arc::new(mboxes), drafts)
         }

@@ -1,7 +1,7 @@
 //! The directory of a user's maildrop, by way of the helper.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -38,30 +38,55 @@ impl Helped {
             user: user.to_owned(),
             directory,
         };
-        match disk.stat("") {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && absent == Absent::IsMade => {
+        match (disk.stat(""), home.first_of(user)) {
+            (Err(error), Some(first)) if error.kind() == io::ErrorKind::NotFound => {
+                disk.has_home(first)?;
+                match absent {
+                    Absent::IsMade => disk.make()?,
+                    Absent::Fails => return Err(error),
+                }
+            }
+            (Err(error), None)
+                if error.kind() == io::ErrorKind::NotFound && absent == Absent::IsMade =>
+            {
                 disk.make()?;
             }
-            other => drop(other?),
+            (other, _) => drop(other?),
         }
         let disk = RealDisk::from(disk);
         Ok(Place { disk, file })
     }
 
-    /// Makes the directory, and those above it as far as they are missing, durably.
+    /// Fails loudly if the user has no home: a file system may not be mounted, and no mail is not what he has.
+    fn has_home(&self, first: &str) -> io::Result<()> {
+        match self.ask(Operation::At(Act::Stat, first)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(io::Error::other(format!(
+                    "the home of {} is not there: is its file system mounted?",
+                    self.user
+                )))
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// Makes the directory, and those above it that are missing, durably.
     fn make(&self) -> io::Result<()> {
         let ends = self.directory.match_indices('/').map(|(end, _)| end);
         let mut above = "";
         for end in ends.chain([self.directory.len()]) {
             let path = &self.directory[..end];
-            match self.ask(Operation::At(Act::MakeDirectory, path)) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                // The user's own may not be for him to make, and is there.
-                Err(error) if self.ask(Operation::At(Act::Stat, path)).is_err() => {
-                    return Err(error);
+            match self.ask(Operation::At(Act::Stat, path)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    match self.ask(Operation::At(Act::MakeDirectory, path)) {
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                        other => drop(other?),
+                    }
+                    if !above.is_empty() {
+                        self.ask(Operation::At(Act::SyncDirectory, above))?;
+                    }
                 }
-                Err(_) => {}
-                Ok(_) => drop(self.ask(Operation::At(Act::SyncDirectory, above))?),
+                other => drop(other?),
             }
             above = path;
         }
@@ -69,7 +94,7 @@ impl Helped {
     }
 
     fn ask(&self, operation: Operation<'_>) -> io::Result<(Done, Option<OwnedFd>)> {
-        self.helper.ask(&self.user, operation, None)
+        self.helper.ask(&self.user, operation)
     }
 
     fn at(&self, act: Act, path: &str) -> io::Result<(Done, Option<OwnedFd>)> {
@@ -112,21 +137,25 @@ impl Disk for Helped {
         self.file(Act::Create, path)
     }
 
-    fn create_unnamed(&self, dir: &str) -> io::Result<RealFile> {
-        self.file(Act::CreateUnnamed, dir)
+    fn create_unnamed(&self, _: &str) -> io::Result<RealFile> {
+        // Only drafts are unnamed, and those are the server's own.
+        Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn link(&self, file: &RealFile, path: &str) -> io::Result<()> {
-        let path = self.path(path);
-        let operation = Operation::At(Act::Link, &path);
-        let file = Some(file.descriptor().as_fd());
-        self.helper.ask(&self.user, operation, file).map(drop)
+    fn link(&self, _: &RealFile, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.path(from), self.path(to));
         let (from, to) = (&*from, &*to);
         self.ask(Operation::Rename { from, to }).map(drop)
+    }
+
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (self.path(from), self.path(to));
+        let (from, to) = (&*from, &*to);
+        self.ask(Operation::RenameNew { from, to }).map(drop)
     }
 
     fn unlink(&self, path: &str) -> io::Result<()> {
@@ -147,7 +176,10 @@ impl Disk for Helped {
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let (_, directory) = self.at(Act::OpenDirectory, dir)?;
-        names(directory.ok_or(io::ErrorKind::InvalidData)?, &self.path(dir))
+        names(
+            directory.ok_or(io::ErrorKind::InvalidData)?,
+            &self.path(dir),
+        )
     }
 
     fn pause(&self) {

@@ -75,8 +75,14 @@ impl Home {
     }
 
     /// Whether maildrops of several users lie in one directory, so that its rights keep nobody from another's.
-    pub(super) fn is_shared(&self) -> bool {
+    pub fn is_shared(&self) -> bool {
         self.directory.is_empty()
+    }
+
+    /// The first directory on the way to a user's maildrop, which is the machine's to make: his home.
+    pub(super) fn first_of<'n>(&'n self, user: &'n str) -> Option<&'n str> {
+        let first = self.directory.first().filter(|_| self.directory.len() > 1);
+        first.map(|name| name.of(user))
     }
 
     /// The user's directory, relative to the root, and the mbox in it, if that is what it is.
@@ -89,25 +95,28 @@ impl Home {
         self.directory.iter().map(|name| name.of(user)).collect()
     }
 
-    /// Whether a path, relative to the root, is the user's maildrop or part of it.
-    pub(super) fn has(&self, user: &str, path: &str) -> bool {
-        let Some(inside) = self.inside(user, path) else {
-            return false;
-        };
-        match (inside.as_slice(), &self.file) {
-            ([], _) => true,
-            ([name], None) => is_name(name),
-            ([part, name], None) => matches!(*part, "new" | "cur" | "tmp") && is_name(name),
-            ([name], Some(file)) => {
-                let file = file.of(user);
-                let of_file = name.strip_prefix('.').unwrap_or(name).strip_prefix(file);
-                *name == file || is_name(name) && of_file.is_some_and(|it| it.starts_with('.'))
-            }
+    /// Whether a path, relative to the root, is that of a file that a maildrop of the user has, or may have.
+    pub(super) fn is_file(&self, user: &str, path: &str) -> bool {
+        let inside = self.inside(user, path);
+        match (inside.as_deref(), &self.file) {
+            (Some([name]), None) => BESIDE.iter().any(|begin| name.starts_with(begin)),
+            (Some([part, name]), None) => PARTS.contains(part) && is_name(name),
+            (Some([name]), Some(file)) => is_of_mbox(name, file.of(user)),
             _ => false,
         }
     }
 
-    /// Whether a path, relative to the root, leads to the user's maildrop.
+    /// Whether it is that of a directory of the maildrop.
+    pub(super) fn is_directory(&self, user: &str, path: &str) -> bool {
+        let inside = self.inside(user, path);
+        match inside.as_deref() {
+            Some([]) => true,
+            Some([part]) => self.file.is_none() && PARTS.contains(part),
+            _ => false,
+        }
+    }
+
+    /// Whether it leads to the maildrop.
     pub(super) fn leads_to(&self, user: &str, path: &str) -> bool {
         let names: Vec<_> = path.split('/').collect();
         self.directory(user).starts_with(&names)
@@ -129,6 +138,29 @@ impl Name {
             Self::User => user,
         }
     }
+}
+
+/// Directories of a Maildir in which messages are.
+const PARTS: [&str; 3] = ["new", "cur", "tmp"];
+/// How files begin that lie beside them: ours, Dovecot's and Courier's.
+const BESIDE: [&str; 3] = ["restante-", "dovecot-uidlist", "courierpop3dsizelist"];
+
+/// Whether a name is that of an mbox, of its lock, of a lock that is put aside, or of its journal.
+fn is_of_mbox(name: &str, file: &str) -> bool {
+    if name == file || name == format!(".{file}.restante") {
+        return true;
+    }
+    let lock = name
+        .strip_prefix(file)
+        .and_then(|it| it.strip_prefix(".lock"));
+    lock.is_some_and(|rest| rest.is_empty() || is_aside(rest))
+}
+
+/// `.PROCESS.TIME`.
+fn is_aside(rest: &str) -> bool {
+    let numbers = rest.strip_prefix('.').and_then(|it| it.split_once('.'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    numbers.is_some_and(|(process, time)| is_number(process) && is_number(time))
 }
 
 fn is_name(name: &str) -> bool {
@@ -185,19 +217,29 @@ mod tests {
         let spool = Home::new("/var/mail/{local}", Kept::Mbox).unwrap();
         let mbox = Home::new("/home/{local}/mail/inbox", Kept::Mbox).unwrap();
         for (home, path) in [
-            (&maildir, "bob/Maildir"),
-            (&maildir, "bob/Maildir/new"),
             (&maildir, "bob/Maildir/restante-lock"),
+            (&maildir, "bob/Maildir/dovecot-uidlist.lock"),
+            (&maildir, "bob/Maildir/courierpop3dsizelist"),
             (&maildir, "bob/Maildir/cur/1.M1P1.host:2,S"),
-            (&spool, ""),
             (&spool, "bob"),
             (&spool, "bob.lock"),
+            (&spool, "bob.lock.77.123"),
             (&spool, ".bob.restante"),
-            (&mbox, "bob/mail"),
             (&mbox, "bob/mail/inbox"),
             (&mbox, "bob/mail/inbox.lock.7.8"),
         ] {
-            assert!(home.has("bob", path), "{path}");
+            assert!(home.is_file("bob", path), "{path}");
+            assert!(!home.is_directory("bob", path), "{path}");
+        }
+        for (home, path) in [
+            (&maildir, "bob/Maildir"),
+            (&maildir, "bob/Maildir/new"),
+            (&spool, ""),
+            (&mbox, "bob/mail"),
+        ] {
+            assert!(home.is_directory("bob", path), "{path}");
+            // No directory is put into another one's place.
+            assert!(!home.is_file("bob", path), "{path}");
         }
         for (home, path) in [
             (&maildir, ""),
@@ -206,22 +248,33 @@ mod tests {
             (&maildir, "eve/Maildir/new/1"),
             (&maildir, "bob/Maildir/"),
             (&maildir, "bob/Maildir/.."),
+            (&maildir, "bob/Maildir/.forward"),
+            (&maildir, "bob/Maildir/.Sent"),
             (&maildir, "bob/Maildir/../../eve"),
+            (&maildir, "bob/Maildir/new/"),
             (&maildir, "bob/Maildir/new/.."),
             (&maildir, "bob/Maildir/new/a/b"),
             (&maildir, "bob/Maildir/.Sent/1"),
+            (&maildir, "bob/Maildir/restante-x/1"),
             (&maildir, "/bob/Maildir/new/1"),
             (&spool, "eve"),
             (&spool, "bobby"),
+            (&spool, "bob.smith"),
+            (&spool, "bob.lock.smith"),
+            (&spool, "bob.lock.7."),
             (&spool, ".bob"),
+            (&spool, ".bob.restante.x"),
             (&spool, "bob/.."),
             (&spool, "bob/x"),
             (&spool, ".."),
+            (&spool, "new"),
             (&mbox, "bob"),
             (&mbox, "bob/mail/.bashrc"),
+            (&mbox, "bob/mail/new"),
             (&mbox, "bob/.bashrc"),
         ] {
-            assert!(!home.has("bob", path), "{path}");
+            assert!(!home.is_file("bob", path), "{path}");
+            assert!(!home.is_directory("bob", path), "{path}");
         }
         assert!(maildir.leads_to("bob", "bob"));
         assert!(maildir.leads_to("bob", "bob/Maildir"));

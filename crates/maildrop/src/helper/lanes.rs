@@ -1,19 +1,24 @@
 //! The server's side: requests on sockets that each serve one at a time.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use super::message::{Done, MESSAGE_OCTETS_MAX, Operation, Refusal, Reply, Request};
+use super::message::{Done, MESSAGE_OCTETS_MAX, Operation, Reply, Request};
+use super::refusal::{explain, silent};
 use super::wire::{receive, send};
 
 /// Most requests at a time; others wait for one of them.
 pub(super) const LANES_MAX: usize = 32;
+/// Most of them for one user, so that a home that does not answer holds up nobody else.
+pub(super) const LANES_OF_USER_MAX: usize = 4;
 /// A file system that does not answer for longer is taken for one that does not answer.
 const REPLY_WAIT: Duration = Duration::from_secs(30);
 
@@ -31,8 +36,23 @@ pub struct Helper {
 #[derive(Debug, Default)]
 struct Lanes {
     free: Vec<OwnedFd>,
-    /// How many there are, free or in use.
+    /// Those whose reply was not waited for any longer. It comes when the file system answers, and until then
+    /// the helper's thread works for that user.
+    late: Vec<(OwnedFd, Box<str>)>,
+    /// How many there are, whatever they do.
     count: usize,
+    /// How many work for each user.
+    busy: HashMap<Box<str>, usize>,
+}
+
+/// What becomes of a lane that was used.
+enum Used {
+    /// It can be used again.
+    Well(OwnedFd),
+    /// Its reply has not come.
+    Late(OwnedFd),
+    /// Nobody is at its other end, or nobody who is understood.
+    Badly,
 }
 
 impl Helper {
@@ -47,13 +67,18 @@ impl Helper {
     }
 
     /// The helper at the other end.
-    pub fn new(control: OwnedFd) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn new(control: OwnedFd) -> io::Result<Self> {
+        set_socket_timeout(&control, Timeout::Recv, Some(REPLY_WAIT))?;
+        Ok(Self {
             control: Mutex::new(control),
             lanes: Mutex::default(),
             freed: Condvar::new(),
             last_id: AtomicU32::new(0),
-        }
+        })
     }
 
     /// Waits until the helper is at work.
@@ -62,8 +87,8 @@ impl Helper {
     ///
     /// When it has ended instead, or says nothing.
     pub fn ready(&self) -> io::Result<()> {
-        let lane = self.lane()?;
-        self.give_back(Some(lane));
+        let lane = self.lane("")?;
+        self.give_back("", Used::Well(lane));
         Ok(())
     }
 
@@ -71,24 +96,29 @@ impl Helper {
     ///
     /// # Errors
     ///
-    /// What the helper says; `TimedOut` if it says nothing.
+    /// What the helper says, or that it says nothing.
     pub(super) fn ask(
         &self,
         user: &str,
         operation: Operation<'_>,
-        file: Option<BorrowedFd<'_>>,
     ) -> io::Result<(Done, Option<OwnedFd>)> {
-        let id = self.last_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_id();
         let request = Request {
             id,
             user,
             operation,
         };
         let octets = request.write()?;
-        let lane = self.lane()?;
-        // What went wrong once has left a reply behind, or nobody to make one: that lane is not used again.
-        let answered = exchange(&lane, &octets, file, id);
-        self.give_back(answered.is_ok().then_some(lane));
+        let lane = self.lane(user)?;
+        let answered = exchange(&lane, &octets, None, id);
+        self.give_back(
+            user,
+            match &answered {
+                Ok(_) => Used::Well(lane),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Used::Late(lane),
+                Err(_) => Used::Badly,
+            },
+        );
         let (reply, file) = answered.map_err(silent)?;
         match reply.outcome {
             Ok(done) => Ok((done, file)),
@@ -97,53 +127,110 @@ impl Helper {
     }
 
     /// A lane that nobody uses.
-    fn lane(&self) -> io::Result<OwnedFd> {
-        let may_begin = |lanes: &mut Lanes| lanes.free.is_empty() && lanes.count >= LANES_MAX;
-        let waited = self
-            .freed
-            .wait_timeout_while(self.lock(), REPLY_WAIT, may_begin);
-        let (mut lanes, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    fn lane(&self, user: &str) -> io::Result<OwnedFd> {
+        let deadline = Instant::now() + REPLY_WAIT;
+        let mut lanes = self.lock();
+        loop {
+            lanes.look_after_late();
+            let is_there_room = !lanes.free.is_empty() || lanes.count < LANES_MAX;
+            let of_user = lanes.busy.get(user).copied().unwrap_or_default();
+            if is_there_room && of_user < LANES_OF_USER_MAX {
+                break;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(silent(io::ErrorKind::WouldBlock.into()));
+            }
+            let waited = self.freed.wait_timeout(lanes, left.min(LATE_AGAIN));
+            (lanes, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        *lanes.busy.entry(user.into()).or_default() += 1;
         if let Some(lane) = lanes.free.pop() {
             return Ok(lane);
         }
-        if lanes.count >= LANES_MAX {
-            return Err(silent(io::ErrorKind::TimedOut.into()));
-        }
         lanes.count += 1;
         drop(lanes);
-        self.begin().inspect_err(|_| self.give_back(None))
+        self.begin()
+            .inspect_err(|_| self.give_back(user, Used::Badly))
     }
 
     fn begin(&self) -> io::Result<OwnedFd> {
         let (ours, theirs) = Self::sockets()?;
         set_socket_timeout(&ours, Timeout::Recv, Some(REPLY_WAIT))?;
+        let id = self.next_id();
         let operation = Operation::Lane;
         let request = Request {
-            id: 0,
+            id,
             user: "",
             operation,
         };
         let octets = request.write()?;
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        let (reply, _) = exchange(&control, &octets, Some(theirs.as_fd()), 0).map_err(silent)?;
+        let begun = exchange(&control, &octets, Some(theirs.as_fd()), id);
         drop(control);
-        match reply.outcome {
+        match begun.map_err(silent)?.0.outcome {
             Ok(_) => Ok(ours),
             Err(refusal) => Err(explain(refusal, "", operation)),
         }
     }
 
-    fn give_back(&self, lane: Option<OwnedFd>) {
+    fn give_back(&self, user: &str, used: Used) {
         let mut lanes = self.lock();
-        match lane {
-            Some(lane) => lanes.free.push(lane),
-            None => lanes.count -= 1,
+        match used {
+            Used::Well(lane) => {
+                lanes.free.push(lane);
+                lanes.is_done_for(user);
+            }
+            Used::Late(lane) => lanes.late.push((lane, user.into())),
+            Used::Badly => {
+                lanes.count -= 1;
+                lanes.is_done_for(user);
+            }
         }
-        self.freed.notify_one();
+        // Not one: whoever is woken may be of a user who has as many as he may.
+        self.freed.notify_all();
+    }
+
+    fn next_id(&self) -> u32 {
+        self.last_id.fetch_add(1, Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often somebody who waits looks whether a late reply has come.
+const LATE_AGAIN: Duration = Duration::from_secs(1);
+
+impl Lanes {
+    /// Frees the lanes whose reply has come after all.
+    fn look_after_late(&mut self) {
+        for (lane, user) in std::mem::take(&mut self.late) {
+            let mut ready = [PollFd::new(&lane, PollFlags::IN)];
+            let at_once = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            let has_come = poll(&mut ready, Some(&at_once)).is_ok_and(|count| count > 0);
+            if !has_come {
+                self.late.push((lane, user));
+                continue;
+            }
+            let mut buffer = [0; MESSAGE_OCTETS_MAX];
+            match receive(&lane, &mut buffer) {
+                Ok(Some(_)) => self.free.push(lane),
+                Ok(None) | Err(_) => self.count -= 1,
+            }
+            self.is_done_for(&user);
+        }
+    }
+
+    fn is_done_for(&mut self, user: &str) {
+        match self.busy.get_mut(user) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.busy.remove(user)),
+        }
     }
 }
 
@@ -156,57 +243,13 @@ fn exchange(
 ) -> io::Result<(Reply, Option<OwnedFd>)> {
     send(socket, octets, file)?;
     let mut buffer = [0; MESSAGE_OCTETS_MAX];
-    let received = receive(socket, &mut buffer)?.ok_or(io::ErrorKind::BrokenPipe)?;
-    let reply = received.octets.and_then(Reply::read);
-    let reply = reply.filter(|reply| reply.id == id);
-    Ok((reply.ok_or(io::ErrorKind::InvalidData)?, received.file))
-}
-
-/// No reply.
-fn silent(error: io::Error) -> io::Error {
-    let what = format!("the helper for users of this machine does not answer: {error}");
-    let kind = match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut,
-        other => other,
-    };
-    io::Error::new(kind, what)
-}
-
-fn explain(refusal: Refusal, user: &str, operation: Operation<'_>) -> io::Error {
-    let path = match operation {
-        Operation::Lane => "",
-        Operation::At(_, path) | Operation::Rename { from: path, .. } => path,
-    };
-    let (kind, what) = match refusal {
-        Refusal::System(errno) => return io::Error::from_raw_os_error(errno),
-        Refusal::NoUser => (
-            io::ErrorKind::PermissionDenied,
-            format!("this machine has no user {user}: make it, or turn system_users off"),
-        ),
-        Refusal::SystemUser => (
-            io::ErrorKind::PermissionDenied,
-            format!("the user id of {user} is below first_uid, thus one of the system's own"),
-        ),
-        Refusal::Elsewhere => (
-            io::ErrorKind::PermissionDenied,
-            format!("{path} is no part of the maildrop of {user}"),
-        ),
-        Refusal::NotTheirs => (
-            io::ErrorKind::PermissionDenied,
-            format!("{path} does not belong to {user}, or has a second name (hard link)"),
-        ),
-        Refusal::NotRegular => (
-            io::ErrorKind::InvalidData,
-            format!("{path} is not a regular file"),
-        ),
-        Refusal::Malformed => (
-            io::ErrorKind::InvalidInput,
-            "the helper for users of this machine did not understand".to_owned(),
-        ),
-        Refusal::TooMany => (
-            io::ErrorKind::WouldBlock,
-            "the helper for users of this machine has too much to do".to_owned(),
-        ),
-    };
-    io::Error::new(kind, what)
+    loop {
+        let received = receive(socket, &mut buffer)?.ok_or(io::ErrorKind::BrokenPipe)?;
+        let reply = received.octets.and_then(Reply::read);
+        let reply = reply.ok_or(io::ErrorKind::InvalidData)?;
+        // What was not waited for any longer may come first, over the socket that all share.
+        if reply.id == id {
+            return Ok((reply, received.file));
+        }
+    }
 }

@@ -26,10 +26,6 @@ pub(super) enum Act {
     OpenDirectory,
     /// Make a file; likewise.
     Create,
-    /// Make a file without a name in this directory; likewise.
-    CreateUnnamed,
-    /// Give the file that comes with the request this name.
-    Link,
     /// Remove a name.
     Unlink,
     /// Make a directory.
@@ -50,6 +46,11 @@ pub(super) enum Operation<'m> {
         from: &'m str,
         to: &'m str,
     },
+    /// To a name that nothing has.
+    RenameNew {
+        from: &'m str,
+        to: &'m str,
+    },
 }
 
 /// One request.
@@ -64,14 +65,13 @@ pub(super) struct Request<'m> {
 
 const LANE: u8 = 64;
 const RENAME: u8 = 65;
+const RENAME_NEW: u8 = 66;
 
-const ACTS: [Act; 10] = [
+const ACTS: [Act; 8] = [
     Act::Open,
     Act::OpenToRead,
     Act::OpenDirectory,
     Act::Create,
-    Act::CreateUnnamed,
-    Act::Link,
     Act::Unlink,
     Act::MakeDirectory,
     Act::SyncDirectory,
@@ -89,6 +89,7 @@ impl<'m> Request<'m> {
             Operation::Lane => (LANE, "", ""),
             Operation::At(act, path) => (act as u8, path, ""),
             Operation::Rename { from, to } => (RENAME, from, to),
+            Operation::RenameNew { from, to } => (RENAME_NEW, from, to),
         };
         let mut octets = vec![VERSION, code];
         octets.extend_from_slice(&self.id.to_le_bytes());
@@ -118,6 +119,7 @@ impl<'m> Request<'m> {
         let operation = match code {
             LANE if path.is_empty() && to.is_empty() => Operation::Lane,
             RENAME => Operation::Rename { from: path, to },
+            RENAME_NEW => Operation::RenameNew { from: path, to },
             _ => {
                 let act = ACTS.into_iter().find(|act| *act as u8 == code)?;
                 Operation::At(act, to.is_empty().then_some(path)?)
@@ -135,8 +137,10 @@ impl<'m> Request<'m> {
 /// Why something was not done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
-    /// The system has said so: a number of errno(3).
+    /// The file system has said so: a number of errno(3).
     System(i32),
+    /// It cannot be found out who the user is.
+    NotLookedUp,
     /// The machine has no such user.
     NoUser,
     /// It has, but one of those that the system itself works with, who get no mail here.
@@ -153,7 +157,8 @@ pub(super) enum Refusal {
     TooMany,
 }
 
-const REFUSALS: [Refusal; 7] = [
+const REFUSALS: [Refusal; 8] = [
+    Refusal::NotLookedUp,
     Refusal::NoUser,
     Refusal::SystemUser,
     Refusal::Elsewhere,
@@ -266,9 +271,10 @@ mod tests {
     use super::*;
 
     fn operation<'t>(code: usize, path: &'t str, to: &'t str) -> Operation<'t> {
-        match code.checked_sub(2) {
+        match code.checked_sub(3) {
             None if code == 0 => Operation::Lane,
-            None => Operation::Rename { from: path, to },
+            None if code == 1 => Operation::Rename { from: path, to },
+            None => Operation::RenameNew { from: path, to },
             Some(index) => Operation::At(ACTS[index], path),
         }
     }
@@ -289,7 +295,7 @@ mod tests {
         #[test]
         fn a_request_is_what_was_sent(
             id: u32, user in ".{0,40}", path in ".{0,200}", to in ".{0,200}",
-            code in 0..2 + ACTS.len(),
+            code in 0..3 + ACTS.len(),
         ) {
             let operation = operation(code, &path, &to);
             let request = Request { id, user: &user, operation };

@@ -14,6 +14,7 @@ mod disk;
 mod home;
 mod lanes;
 mod message;
+mod refusal;
 mod rights;
 mod serve;
 mod wire;

@@ -37,12 +37,13 @@ impl Users {
         }
     }
 
-    /// Looks a user up.
+    /// Looks a user up, with root's rights if he is not known: what the machine knows of its users may be in files
+    /// that only root reads.
     ///
     /// # Errors
     ///
-    /// When there is none of that name, or it is one of the system's own; what the system says.
-    pub(super) fn find(&self, name: &str) -> Result<Somebody, Refusal> {
+    /// When there is none of that name, or it is one of the system's own, or nobody can say.
+    pub(super) fn find(&self, name: &str, rights: &mut Rights) -> Result<Somebody, Refusal> {
         let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((when, somebody)) = lock().get(name)
             && when.elapsed() < KNOWN_FOR
@@ -53,7 +54,10 @@ impl Users {
         if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
             return Err(Refusal::NoUser);
         }
-        let user = User::from_name(name).map_err(|errno| Refusal::System(errno as i32))?;
+        rights.take(ROOT, None).map_err(|_| Refusal::NotLookedUp)?;
+        // An error is not passed on as it is: what a name service cannot find must not look like a file that is
+        // not there.
+        let user = User::from_name(name).map_err(|_| Refusal::NotLookedUp)?;
         let user = user.ok_or(Refusal::NoUser)?;
         if user.uid.as_raw() < self.first_uid {
             return Err(Refusal::SystemUser);
@@ -70,6 +74,8 @@ impl Users {
         Ok(somebody)
     }
 }
+
+const ROOT: Somebody = Somebody { uid: 0, gid: 0 };
 
 /// The rights that this thread has for files. They are the thread's own: others keep theirs.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::thread;
 
-use rustix::fs::{FileType, fstat};
+use rustix::fs::fstat;
 
 use super::home::Home;
 use super::lanes::LANES_MAX;
@@ -32,11 +32,16 @@ impl Duty {
     ///
     /// When the directory cannot be opened; `PermissionDenied` if everybody may replace what others have there.
     pub fn new(home: Home, first_uid: u32, group: Option<u32>) -> io::Result<Self> {
-        let metadata = home.root().metadata()?;
-        if metadata.mode() & 0o1002 == 0o002 {
+        let mode = home.root().metadata()?.mode();
+        // Where mboxes lie together each keeps his own; where homes do, somebody could make that of another.
+        let is_kept = mode & 0o1000 != 0 && home.is_shared();
+        if mode & 0o002 != 0 && !is_kept {
+            let wanted = match home.is_shared() {
+                true => "1777, or 2775 and the group of mail",
+                false => "755",
+            };
             let what = format!(
-                "everybody can replace the files of others in {}: give it the mode 1777, or 2775 and the group \
-                 of mail",
+                "everybody can make or replace what is another's in {}; give it the mode {wanted}",
                 home.root().display()
             );
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
@@ -95,9 +100,10 @@ impl Duty {
         while let Some(received) = receive(lane, &mut buffer)? {
             let request = received.octets.and_then(Request::read);
             let id = request.map_or(0, |request| request.id);
-            let done = match request {
-                Some(request) => self.perform(&mut rights, &request, received.file),
-                None => Err(Refusal::Malformed),
+            let done = match (request, received.file) {
+                (Some(request), None) => self.perform(&mut rights, &request),
+                // What comes from there is never worked with.
+                _ => Err(Refusal::Malformed),
             };
             let (outcome, file) = match done {
                 Ok((done, file)) => (Ok(done), file),
@@ -113,19 +119,9 @@ impl Duty {
         &self,
         rights: &mut Rights,
         request: &Request<'_>,
-        file: Option<OwnedFd>,
     ) -> Result<(Done, Option<OwnedFd>), Refusal> {
-        let user = request.user;
-        let somebody = self.users.find(user)?;
-        let is_theirs = match request.operation {
-            Operation::Lane => return Err(Refusal::Malformed),
-            Operation::Rename { from, to } => self.home.has(user, from) && self.home.has(user, to),
-            Operation::At(Act::Stat | Act::MakeDirectory | Act::SyncDirectory, path) => {
-                self.home.has(user, path) || self.home.leads_to(user, path)
-            }
-            Operation::At(_, path) => self.home.has(user, path),
-        };
-        if !is_theirs {
+        let somebody = self.users.find(request.user, rights)?;
+        if !self.is_theirs(request) {
             return Err(Refusal::Elsewhere);
         }
         let group = self.group.filter(|_| changes_names(request.operation));
@@ -134,49 +130,78 @@ impl Duty {
             uid: somebody.uid,
             ..Done::default()
         };
-        let root = &self.root;
         let file = match request.operation {
-            Operation::Lane => None,
+            Operation::Lane => return Err(Refusal::Malformed),
             Operation::Rename { from, to } => {
                 self.spare_others(somebody, from)?;
                 self.spare_others(somebody, to)?;
-                root.rename(from, to)?;
+                self.root.rename(from, to)?;
                 None
             }
-            Operation::At(act, path) => match act {
-                Act::Open => Some(theirs(root.open(path)?, somebody, MayHave::OneName)?),
-                Act::OpenToRead => {
-                    Some(theirs(root.open_to_read(path)?, somebody, MayHave::Names)?)
-                }
-                Act::OpenDirectory => Some(root.open_directory(path)?),
-                Act::Create => Some(root.create(path)?.into_descriptor()),
-                Act::CreateUnnamed => Some(root.create_unnamed(path)?.into_descriptor()),
-                Act::Link => {
-                    let file = RealFile::of_user(file.ok_or(Refusal::Malformed)?, somebody.uid);
-                    let file = theirs(file, somebody, MayHave::OneName)?;
-                    root.link(&RealFile::of_user(file, somebody.uid), path)?;
-                    None
-                }
-                Act::Unlink => {
-                    self.spare_others(somebody, path)?;
-                    root.unlink(path)?;
-                    None
-                }
-                Act::MakeDirectory => {
-                    root.make_dir(path)?;
-                    None
-                }
-                Act::SyncDirectory => {
-                    root.sync_dir(path)?;
-                    None
-                }
-                Act::Stat => {
-                    done.stat = root.stat(path)?;
-                    None
-                }
-            },
+            Operation::RenameNew { from, to } => {
+                self.spare_others(somebody, from)?;
+                self.root.rename_new(from, to)?;
+                None
+            }
+            Operation::At(act, path) => self.act(act, path, somebody, &mut done)?,
         };
         Ok((done, file))
+    }
+
+    /// Whether all of it is of the user's maildrop.
+    fn is_theirs(&self, request: &Request<'_>) -> bool {
+        let (home, user) = (&self.home, request.user);
+        match request.operation {
+            Operation::Lane => false,
+            Operation::Rename { from, to } | Operation::RenameNew { from, to } => {
+                home.is_file(user, from) && home.is_file(user, to)
+            }
+            Operation::At(act, path) => match act {
+                Act::Open | Act::OpenToRead | Act::Create | Act::Unlink => home.is_file(user, path),
+                Act::OpenDirectory => home.is_directory(user, path),
+                Act::MakeDirectory | Act::SyncDirectory => {
+                    home.is_directory(user, path) || home.leads_to(user, path)
+                }
+                Act::Stat => {
+                    home.is_file(user, path)
+                        || home.is_directory(user, path)
+                        || home.leads_to(user, path)
+                }
+            },
+        }
+    }
+
+    fn act(
+        &self,
+        act: Act,
+        path: &str,
+        somebody: Somebody,
+        done: &mut Done,
+    ) -> Result<Option<OwnedFd>, Refusal> {
+        let root = &self.root;
+        Ok(Some(match act {
+            Act::Open => theirs(root.open(path)?, somebody, MayHave::OneName)?,
+            Act::OpenToRead => theirs(root.open_to_read(path)?, somebody, MayHave::Names)?,
+            Act::OpenDirectory => root.open_directory(path)?,
+            Act::Create => root.create(path)?.into_descriptor(),
+            Act::Unlink => {
+                self.spare_others(somebody, path)?;
+                root.unlink(path)?;
+                return Ok(None);
+            }
+            Act::MakeDirectory => {
+                root.make_dir(path)?;
+                return Ok(None);
+            }
+            Act::SyncDirectory => {
+                root.sync_dir(path)?;
+                return Ok(None);
+            }
+            Act::Stat => {
+                done.stat = root.stat(path)?;
+                return Ok(None);
+            }
+        }))
     }
 
     /// Where the group of the directory could replace files of anybody, it replaces none of somebody else's.
@@ -193,15 +218,12 @@ impl Duty {
     }
 }
 
-/// Whether the right to write into the directory is needed.
+/// Whether the right to write into the directory is needed, or to read all of it.
 fn changes_names(operation: Operation<'_>) -> bool {
     match operation {
         Operation::Lane => false,
-        Operation::Rename { .. } => true,
-        Operation::At(act, _) => matches!(
-            act,
-            Act::Create | Act::CreateUnnamed | Act::Link | Act::Unlink | Act::MakeDirectory
-        ),
+        Operation::Rename { .. } | Operation::RenameNew { .. } => true,
+        Operation::At(act, _) => matches!(act, Act::Create | Act::Unlink | Act::SyncDirectory),
     }
 }
 
@@ -218,9 +240,6 @@ enum MayHave {
 fn theirs(file: RealFile, somebody: Somebody, names: MayHave) -> Result<OwnedFd, Refusal> {
     let file = file.into_descriptor();
     let found = fstat(&file).map_err(io::Error::from)?;
-    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
-        return Err(Refusal::NotRegular);
-    }
     let has_other_names = names == MayHave::OneName && found.st_nlink > 1;
     match found.st_uid == somebody.uid && !has_other_names {
         true => Ok(file),

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use nix::sys::stat::Mode;
 use nix::unistd::{User, geteuid, mkfifo};
 
-use super::message::{Act, MESSAGE_OCTETS_MAX, Operation, Refusal, Reply, Request};
+use super::message::{Act, Done, MESSAGE_OCTETS_MAX, Operation, Refusal, Reply, Request};
 use super::wire::{receive, send};
 use super::*;
 use crate::native::media::{Disk, File as _, RealDisk, RealFile};
@@ -58,7 +58,7 @@ impl Machine {
         Some(Self {
             directory,
             home,
-            helper: Arc::new(Helper::new(ours)),
+            helper: Arc::new(Helper::new(ours).unwrap()),
             _served: thread::spawn(move || serve(&theirs, duty).unwrap()),
         })
     }
@@ -121,8 +121,12 @@ fn what_is_made_belongs_to_the_user() {
     disk.make_dir("cur").unwrap();
     disk.rename("new/1", "cur/1:2,").unwrap();
     disk.sync_dir("cur").unwrap();
-    let unnamed = disk.create_unnamed("new").unwrap();
-    disk.link(&unnamed, "new/2").unwrap();
+    disk.create("new/2").unwrap();
+    // Over nothing, and never over something.
+    disk.rename_new("new/2", "new/3").unwrap();
+    disk.create("new/2").unwrap();
+    let taken = disk.rename_new("new/3", "new/2").unwrap_err();
+    assert_eq!(taken.kind(), std::io::ErrorKind::AlreadyExists);
     let bob = User::from_name(BOB).unwrap().unwrap();
     for path in ["cur", "cur/1:2,", "new/2"] {
         let metadata = fs::metadata(machine.path(BOB).join("Maildir").join(path)).unwrap();
@@ -190,9 +194,113 @@ fn files_of_others_are_not_reached() {
     fs::hard_link(maildir.join("new/twice"), machine.path("elsewhere")).unwrap();
     assert_eq!(text(&disk.open_to_read("new/twice").unwrap()), "mine");
     assert!(why(disk.open("new/twice")).contains("second name"));
-    // Nor is a file linked that is not his.
-    let file = machine.disk(EVE).create_unnamed("new").unwrap();
-    assert!(why(disk.link(&file, "new/eves")).contains("does not belong"));
+}
+
+/// A lease lets its holder be asked before somebody else opens the file, and waited for.
+#[test]
+fn whoever_has_a_lease_on_his_file_holds_up_nobody() {
+    let Some(machine) = Machine::with_maildirs() else {
+        return;
+    };
+    let path = format!("{BOB}/Maildir/new/1");
+    machine.plant(BOB, &path, 0o600, "mine");
+    let file = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(machine.path(&path))
+        .unwrap();
+    let script = format!(
+        "import fcntl, os, sys, signal\n\
+         signal.signal(signal.SIGIO, signal.SIG_IGN)\n\
+         fcntl.fcntl(0, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n\
+         print('leased', flush=True)\n\
+         sys.stdin = None\n\
+         signal.pause()\n"
+    );
+    let mut holder = std::process::Command::new("/usr/bin/python3")
+        .args(["-c", &script])
+        .stdin(file)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = [0; 6];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut told).unwrap();
+    let opened = machine.disk(BOB).open_to_read("new/1");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!(opened.err().unwrap().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_home_that_is_not_there_is_no_empty_maildrop() {
+    let Some(machine) = Machine::with_maildirs() else {
+        return;
+    };
+    fs::remove_dir_all(machine.path(BOB)).unwrap();
+    let place = |absent| Helped::place(Arc::clone(&machine.helper), &machine.home, BOB, absent);
+    for absent in [Absent::Fails, Absent::IsMade] {
+        let error = place(absent).err().unwrap();
+        assert_eq!(error.kind(), std::io::ErrorKind::Other);
+        assert!(error.to_string().contains("mounted"), "{error}");
+    }
+}
+
+/// One whose files are slow waits for himself.
+#[test]
+fn a_user_has_some_of_the_lanes_and_no_more() {
+    let (ours, theirs) = Helper::sockets().unwrap();
+    let helper = Arc::new(Helper::new(ours).unwrap());
+    // A helper that begins lanes and does nothing on them.
+    let (lanes_told, lanes) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let mut buffer = [0; MESSAGE_OCTETS_MAX];
+        while let Ok(Some(received)) = receive(&theirs, &mut buffer) {
+            let request = Request::read(received.octets.unwrap()).unwrap();
+            lanes_told.send(received.file.unwrap()).unwrap();
+            let (id, outcome) = (request.id, Ok(Done::default()));
+            send(&theirs, &Reply { id, outcome }.write(), None).unwrap();
+        }
+    });
+    let ask = |user: &'static str| {
+        let helper = Arc::clone(&helper);
+        thread::spawn(move || helper.ask(user, Operation::At(Act::Stat, user)))
+    };
+    let slow: Vec<_> = (0..2 * lanes::LANES_OF_USER_MAX)
+        .map(|_| ask(BOB))
+        .collect();
+    let mut of_bob: Vec<_> = (0..lanes::LANES_OF_USER_MAX)
+        .map(|_| lanes.recv().unwrap())
+        .collect();
+    // The others of his are not even sent.
+    let other = ask(EVE);
+    let of_eve = lanes.recv().unwrap();
+    let answer = |lane: &OwnedFd| {
+        let mut buffer = [0; MESSAGE_OCTETS_MAX];
+        let received = receive(lane, &mut buffer).unwrap().unwrap();
+        let request = Request::read(received.octets.unwrap()).unwrap();
+        let (id, outcome) = (request.id, Ok(Done::default()));
+        let user = request.user.to_owned();
+        send(lane, &Reply { id, outcome }.write(), None).unwrap();
+        user
+    };
+    assert_eq!(answer(&of_eve), EVE);
+    assert!(other.join().unwrap().is_ok());
+    of_bob.push(of_eve);
+    let mut answered = 0;
+    while answered < slow.len() {
+        let mut ready: Vec<_> = of_bob
+            .iter()
+            .map(|lane| rustix::event::PollFd::new(lane, rustix::event::PollFlags::IN))
+            .collect();
+        rustix::event::poll(&mut ready, None).unwrap();
+        let ready: Vec<_> = ready.iter().map(|it| !it.revents().is_empty()).collect();
+        assert!(ready.iter().filter(|it| **it).count() <= lanes::LANES_OF_USER_MAX);
+        for (lane, _) in of_bob.iter().zip(ready).filter(|(_, is_ready)| *is_ready) {
+            assert_eq!(answer(lane), BOB);
+            answered += 1;
+        }
+    }
+    assert!(slow.into_iter().all(|it| it.join().unwrap().is_ok()));
 }
 
 #[test]
@@ -200,11 +308,7 @@ fn only_maildrops_of_people_are_served() {
     let Some(machine) = Machine::with_maildirs() else {
         return;
     };
-    let ask = |user: &str, path: &str| {
-        machine
-            .helper
-            .ask(user, Operation::At(Act::Open, path), None)
-    };
+    let ask = |user: &str, path: &str| machine.helper.ask(user, Operation::At(Act::Open, path));
     for path in [
         "daemon/.profile",
         "nobody/Maildir/new/1",
@@ -249,7 +353,7 @@ fn a_spool_is_shared_by_its_group_and_each_keeps_his_own() {
     machine.plant(EVE, &format!("{BOB}.lock"), 0o644, "");
     assert!(why(disk.unlink(&format!("{BOB}.lock"))).contains("does not belong"));
     assert!(
-        why(disk.rename(&format!("{BOB}.lock"), &format!("{BOB}.lock.1")))
+        why(disk.rename(&format!("{BOB}.lock"), &format!("{BOB}.lock.1.2")))
             .contains("does not belong")
     );
     machine.plant(BOB, &format!(".{BOB}.restante"), 0o600, "");
@@ -261,32 +365,30 @@ fn a_spool_is_shared_by_its_group_and_each_keeps_his_own() {
         assert!(why(disk.open(path)).contains("no part of the maildrop"));
     }
     // The group's rights are for names alone.
-    let of_mail = machine.path(&format!("{BOB}.mail"));
-    plant(&of_mail, EVE, 0o660, "eve's");
-    chown(&of_mail, None, Some(mail)).unwrap();
-    assert!(why(disk.open_to_read(&format!("{BOB}.mail"))).contains("os error 13"));
+    let journal = format!(".{BOB}.restante");
+    give(&machine.path(&journal), EVE);
+    chown(machine.path(&journal), None, Some(mail)).unwrap();
+    fs::set_permissions(machine.path(&journal), Permissions::from_mode(0o660)).unwrap();
+    assert!(why(disk.open_to_read(&journal)).contains("os error 13"));
 }
 
 #[test]
 fn where_everybody_can_replace_everything_nobody_is_served() {
     let directory = tempfile::tempdir().unwrap();
-    let home = Home::new(
-        &format!("{}/{{local}}", directory.path().display()),
-        Kept::Mbox,
-    )
-    .unwrap();
-    for (mode, is_served) in [
-        (0o777, false),
-        (0o1777, true),
-        (0o2775, true),
-        (0o755, true),
+    let root = directory.path().display();
+    let spool = Home::new(&format!("{root}/{{local}}"), Kept::Mbox).unwrap();
+    let homes = Home::new(&format!("{root}/{{local}}/Maildir"), Kept::Maildir).unwrap();
+    for (mode, has_spool, has_homes) in [
+        (0o777, false, false),
+        // There somebody could make the home of another.
+        (0o1777, true, false),
+        (0o2775, true, true),
+        (0o755, true, true),
     ] {
         fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
-        assert_eq!(
-            Duty::new(home.clone(), 1, None).is_ok(),
-            is_served,
-            "{mode:o}"
-        );
+        let is_served = |home: &Home| Duty::new(home.clone(), 1, None).is_ok();
+        assert_eq!(is_served(&spool), has_spool, "{mode:o}");
+        assert_eq!(is_served(&homes), has_homes, "{mode:o}");
     }
 }
 
@@ -324,6 +426,22 @@ fn what_is_no_request_is_answered_and_ends_nothing() {
     let begun = told(&control, &lane_request, Some(lane.as_fd()));
     assert!(begun.id == 7 && begun.outcome.is_ok());
     let long = vec![1; MESSAGE_OCTETS_MAX + 1];
+    // More than one descriptor is not what any request comes with.
+    let two = [lane.as_fd(), lane.as_fd()];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut ancillary = rustix::net::SendAncillaryBuffer::new(&mut space);
+    ancillary.push(rustix::net::SendAncillaryMessage::ScmRights(&two));
+    rustix::net::sendmsg(
+        &control,
+        &[std::io::IoSlice::new(&lane_request)],
+        &mut ancillary,
+        rustix::net::SendFlags::empty(),
+    )
+    .unwrap();
+    let mut room = [0; MESSAGE_OCTETS_MAX];
+    let received = receive(&control, &mut room);
+    let reply = received.unwrap().unwrap().octets.and_then(Reply::read);
+    assert_eq!(reply.unwrap().outcome, Err(Refusal::Malformed));
     for octets in [&b"\0"[..], b"\x01", &lane_request[..7], &long] {
         assert_eq!(
             told(&control, octets, None).outcome,
@@ -345,7 +463,10 @@ fn what_is_no_request_is_answered_and_ends_nothing() {
     }
     .write()
     .unwrap();
+    // A descriptor is worked with by nobody.
     let reply = told(&ours, &request, Some(lane.as_fd()));
+    assert_eq!((reply.id, reply.outcome), (9, Err(Refusal::Malformed)));
+    let reply = told(&ours, &request, None);
     assert_eq!((reply.id, reply.outcome), (9, Err(Refusal::NoUser)));
     // As many lanes as there may be, and no more; then those that are over make room.
     let mut lanes = Vec::new();
@@ -401,7 +522,7 @@ fn more_ask_than_there_are_lanes() {
 #[test]
 fn a_helper_that_has_ended_holds_nobody() {
     let (ours, theirs) = Helper::sockets().unwrap();
-    let helper = Helper::new(ours);
+    let helper = Helper::new(ours).unwrap();
     drop(theirs);
     assert!(why(helper.ready()).contains("does not answer"));
 }
@@ -421,6 +542,9 @@ fn races_win_nothing() {
     plant(&machine.path("other/1"), EVE, 0o644, SECRET);
     let (is_over, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     let (mut refused, mut had) = (0, 0);
+    // Links, files of others, FIFOs.
+    const WHY: [&str; 3] = ["os error 40", "does not belong", "not a regular file"];
+    let mut seen = [false; WHY.len()];
     thread::scope(|scope| {
         scope.spawn(|| {
             let (path, aside) = (maildir.join("new/1"), maildir.join("new/aside"));
@@ -430,7 +554,10 @@ fn races_win_nothing() {
                     0 => plant(&aside, BOB, 0o600, "mine"),
                     1 => symlink(&secret, &aside).unwrap(),
                     2 => fs::hard_link(&secret, &aside).unwrap(),
-                    3 => mkfifo(&aside, Mode::S_IRWXU).unwrap(),
+                    3 => {
+                        mkfifo(&aside, Mode::S_IRWXU).unwrap();
+                        give(&aside, BOB);
+                    }
                     _ => {
                         // And what is above it.
                         let away = maildir.join("away");
@@ -465,7 +592,13 @@ fn races_win_nothing() {
                     // It may be caught before it is written.
                     assert!(matches!(&*text, "mine" | ""), "{text}");
                 }
-                Err(_) => refused += 1,
+                Err(error) => {
+                    refused += 1;
+                    let error = error.to_string();
+                    for (kind, seen) in WHY.iter().zip(&mut seen) {
+                        *seen |= error.contains(kind);
+                    }
+                }
             }
         }
         is_over.store(true, Ordering::Relaxed);
@@ -475,6 +608,7 @@ fn races_win_nothing() {
         "{rounds} tries against {swaps} swaps: {had} files had, {refused} refused, 0 foreign octets"
     );
     assert!(had > 0 && refused > 0 && swaps > 0);
+    assert_eq!(seen, [true; WHY.len()], "{WHY:?}");
     assert_eq!(fs::read_to_string(&secret).unwrap(), SECRET);
     assert_eq!(fs::read_to_string(machine.path("other/1")).unwrap(), SECRET);
 }

@@ -41,7 +41,7 @@ pub(super) fn send(
     Ok(())
 }
 
-/// Waits for one message; none when nobody is at the other end any more.
+/// Waits for one message; none when nobody is at the other end any more, or says so by a message of no octets.
 ///
 /// # Errors
 ///
@@ -60,13 +60,14 @@ pub(super) fn receive<'b>(
         RecvAncillaryMessage::ScmRights(files) => Some(files),
         _ => None,
     });
-    let file = files.flatten().next();
+    let mut files = files.flatten();
+    // For one there is room for two.
+    let (file, another) = (files.next(), files.next());
     if got.bytes == 0 {
         return Ok(None);
     }
-    let is_whole = !got
-        .flags
-        .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
+    let cut = ReturnFlags::TRUNC | ReturnFlags::CTRUNC;
+    let is_whole = another.is_none() && !got.flags.intersects(cut);
     let octets = is_whole.then(|| &buffer[..got.bytes]);
     Ok(Some(Received { octets, file }))
 }

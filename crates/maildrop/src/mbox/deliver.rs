@@ -11,7 +11,7 @@ use super::index::{MARK, Message, is_open_mmdf};
 use super::journal::{self, Entry, Kind, Lasts, PIECE};
 use super::recover::{put, recover};
 use super::store::{Mboxes, Purpose, held};
-use super::survey::{self, own, sum, survey};
+use super::survey::{self, own, sum};
 use super::written::{Lengths, Written};
 use super::{Postmark, Shown, Variant};
 use crate::draft::{Delivered, Draft, Envelope, Measure};
@@ -42,7 +42,7 @@ impl<D: Disk> Mboxes<D> {
         recover(&locked.file, &journal)?;
         let variant = self.settings.variant;
         if to.quota != Quota::default() {
-            let (messages, octets) = held(&survey(&locked.file, variant, self.settings.names)?);
+            let (messages, octets) = held(&*self.survey(to.id, &locked.file)?);
             let comes = envelope.prefix.len() as u64 + measure.octets;
             if !to.quota.fits(comes, messages, octets) {
                 return Err(DeliverError::OverQuota);

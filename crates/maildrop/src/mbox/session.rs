@@ -35,7 +35,7 @@ pub(super) struct Opened<D: Disk> {
     /// With the lock of the session.
     pub(super) journal: D::File,
     file: Arc<D::File>,
-    pub(super) survey: Survey,
+    pub(super) survey: Arc<Survey>,
     /// Which messages the session sees, ascending.
     pub(super) seen: Vec<usize>,
 }
@@ -54,7 +54,7 @@ impl<D: Disk> Session<D> {
         place: Place<D>,
         journal: D::File,
         file: D::File,
-        survey: Survey,
+        survey: Arc<Survey>,
         view: &View,
     ) -> Self {
         let is_recent = |surveyed: &Surveyed| {

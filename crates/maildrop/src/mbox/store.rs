@@ -17,7 +17,8 @@ use super::session::Session;
 use super::survey::{Names, Survey, survey};
 use crate::error::{DeliverError, OpenError, StoreError};
 use crate::id::MaildropId;
-use crate::native::media::{Disk, File, Lock};
+use crate::known::Known;
+use crate::native::media::{Disk, File, Lock, Stat};
 use crate::native::{Expired, Summary};
 use crate::places::{Absent, Place, Places};
 use crate::quota::{Addressee, Quota};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub dotlock_stale_after: Duration,
     /// Whose unique-ids the messages have.
     pub names: Names,
+    /// Octets of memory for what is remembered of mboxes that nobody uses now.
+    pub index_octets_max: usize,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             lock_wait: Duration::from_secs(10),
             dotlock_stale_after: Duration::from_secs(300),
             names: Names::Own,
+            index_octets_max: 64 << 20,
         }
     }
 }
@@ -58,6 +62,7 @@ impl Default for Settings {
 pub struct Mboxes<D: Disk> {
     pub(super) places: Arc<dyn Places<D>>,
     pub(super) settings: Settings,
+    known: Known<Stat, Survey>,
 }
 
 /// What a lock is for.
@@ -70,7 +75,11 @@ pub(super) enum Purpose {
 impl<D: Disk> Mboxes<D> {
     /// Those at these places.
     pub fn new(places: Arc<dyn Places<D>>, settings: Settings) -> Self {
-        Self { places, settings }
+        Self {
+            places,
+            known: Known::new(settings.index_octets_max),
+            settings,
+        }
     }
 
     /// As [`crate::Maildrops::open_view`]: the messages are those that are there now, and the file is locked
@@ -199,6 +208,18 @@ impl<D: Disk> Mboxes<D> {
         Locked::take(place, order, self.waiting(), absent)
     }
 
+    /// Looks through a file that is locked, unless it is as it was when that was done last.
+    pub(super) fn survey(&self, id: MaildropId, file: &D::File) -> Result<Arc<Survey>, StoreError> {
+        if let Some(survey) = self.known.get(id, &file.stat()?) {
+            return Ok(survey);
+        }
+        let survey = Arc::new(survey(file, self.settings.variant, self.settings.names)?);
+        if survey.is_settled {
+            self.known.put(id, survey.stat, &survey, survey.octets());
+        }
+        Ok(survey)
+    }
+
     /// Looks through a file, under locks that are free again afterwards; none if it is empty or not there.
     fn survey_of(&self, id: MaildropId, hold: Hold) -> Result<Option<Opened<D>>, StoreError> {
         let place = match self.places.find(id, Absent::Fails) {
@@ -229,7 +250,7 @@ impl<D: Disk> Mboxes<D> {
             other => other?,
         };
         recover(&locked.file, &journal)?;
-        let survey = survey(&locked.file, self.settings.variant, self.settings.names)?;
+        let survey = self.survey(id, &locked.file)?;
         let file = locked.free();
         journal.unlock(Lock::Append);
         Ok((!survey.messages.is_empty()).then_some((place, journal, file, survey)))
@@ -245,7 +266,7 @@ enum Hold {
 }
 
 /// Where a maildrop is, its journal, its file, and what is in it.
-type Opened<D> = (Place<D>, <D as Disk>::File, <D as Disk>::File, Survey);
+type Opened<D> = (Place<D>, <D as Disk>::File, <D as Disk>::File, Arc<Survey>);
 
 /// Messages and their octets.
 pub(super) fn held(survey: &Survey) -> (u64, u64) {

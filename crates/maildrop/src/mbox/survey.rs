@@ -55,6 +55,17 @@ pub(super) struct Survey {
     pub(super) is_settled: bool,
 }
 
+impl Survey {
+    /// About how much memory this takes.
+    pub(super) fn octets(&self) -> usize {
+        let heap = |it: &Surveyed| {
+            let mark = it.message.postmark.as_ref();
+            it.unique_id.as_bytes().len() + mark.map_or(0, |mark| mark.sender().len())
+        };
+        size_of_val::<[Surveyed]>(&self.messages) + self.messages.iter().map(heap).sum::<usize>()
+    }
+}
+
 /// What the file system's clock tells apart, at the coarsest.
 const TICK_US: i64 = 2_000_000;
 

@@ -114,6 +114,19 @@ pub trait Disk: Send + Sync + 'static {
     /// What the file system says.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Moves a file to a name that nothing has. A simulated disk has nobody who could take it in between.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if the name is taken.
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        match self.stat(to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.rename(from, to),
+            Err(error) => Err(error),
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        }
+    }
+
     /// Removes a name.
     ///
     /// # Errors

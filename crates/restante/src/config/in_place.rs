@@ -122,11 +122,20 @@ fn users(
         Kind::Native | Kind::Maildir => Kept::Maildir,
     };
     match Home::new(&path.to_string(), kept) {
-        Ok(home) => Some(SystemUsers {
-            home,
-            first_uid: first_uid.value,
-            group: group.map(|group| group.value),
-        }),
+        Ok(home) => {
+            if let Some(At { span, .. }) = group.as_ref().filter(|_| !home.is_shared()) {
+                document.warning(
+                    Some(span.clone()),
+                    "`group` means nothing where each user has a directory of his own",
+                    "remove it",
+                );
+            }
+            Some(SystemUsers {
+                home,
+                first_uid: first_uid.value,
+                group: group.map(|group| group.value),
+            })
+        }
         Err(error) => {
             document.error(
                 place,
@@ -203,6 +212,7 @@ fn mboxes(
 ) -> mbox::Settings {
     let mut settings = mbox::Settings {
         lock_wait: maildrop.lock_wait,
+        index_octets_max: maildrop.store.index_octets_max,
         ..mbox::Settings::default()
     };
     let variant = section.parsed(document, "variant", |text| match text {

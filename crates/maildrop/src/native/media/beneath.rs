@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 use tracing::warn;
 
@@ -97,14 +97,10 @@ impl Beneath {
     fn open_with(&self, path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let path = if path.is_empty() { "." } else { path };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        loop {
-            let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            match rustix::fs::openat2(&self.root, path, flags, mode, resolve) {
-                // AGAIN: somebody renamed while the kernel resolved.
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                other => return Ok(other?),
-            }
-        }
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        // Not at AGAIN: no path has `..` in it, so that says that somebody has a lease on the file, whom we would
+        // wait for without a pause.
+        retry(|| rustix::fs::openat2(&self.root, path, flags, mode, resolve))
     }
 
     /// Opens a directory, to read its names or make them durable.
@@ -198,6 +194,15 @@ impl Disk for Beneath {
         Ok(rustix::fs::renameat(&from_dir, from, &to_dir, to)?)
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from_dir, from) = self.parent(from)?;
+        let (to_dir, to) = self.parent(to)?;
+        let flags = RenameFlags::NOREPLACE;
+        Ok(rustix::fs::renameat_with(
+            &from_dir, from, &to_dir, to, flags,
+        )?)
+    }
+
     fn unlink(&self, path: &str) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         Ok(rustix::fs::unlinkat(&dir, name, AtFlags::empty())?)
@@ -238,12 +243,23 @@ impl Disk for Beneath {
     }
 }
 
+/// Most names of a directory: somebody whose it is could make as many as fill our memory.
+const NAMES_MAX: usize = 2_000_000;
+
 /// The names in an open directory, which `path` leads to.
+///
+/// # Errors
+///
+/// `FileTooLarge` if there are more than [`NAMES_MAX`]; what the file system says.
 pub(crate) fn names(directory: OwnedFd, path: &str) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     // Of this descriptor itself: to open it again may be interrupted.
     for entry in rustix::fs::Dir::new(directory)? {
         let entry = entry?;
+        if names.len() >= NAMES_MAX {
+            let what = format!("{path} has more than {NAMES_MAX} files in it");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        }
         match entry.file_name().to_str() {
             Ok("." | "..") => {}
             Ok(name) => names.push(name.to_owned()),

@@ -43,11 +43,6 @@ impl RealFile {
         self.fd
     }
 
-    /// What was opened.
-    pub(crate) fn descriptor(&self) -> &OwnedFd {
-        &self.fd
-    }
-
     /// Opens a file anywhere, for reading only; follows no symbolic link.
     ///
     /// # Errors

@@ -110,6 +110,10 @@ impl Disk for RealDisk {
         each!(self, disk => disk.rename(from, to))
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        each!(self, disk => disk.rename_new(from, to))
+    }
+
     fn unlink(&self, path: &str) -> io::Result<()> {
         each!(self, disk => disk.unlink(path))
     }
