@@ -196,6 +196,13 @@ fn files_of_others_are_not_reached() {
     assert!(why(disk.open("new/twice")).contains("second name"));
 }
 
+/// Takes a lease on standard input and keeps it.
+const HOLD: &str = "import fcntl, signal
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fcntl.fcntl(0, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('leased', flush=True)
+signal.pause()";
+
 /// A lease lets its holder be asked before somebody else opens the file, and waited for.
 #[test]
 fn whoever_has_a_lease_on_his_file_holds_up_nobody() {
@@ -209,16 +216,8 @@ fn whoever_has_a_lease_on_his_file_holds_up_nobody() {
         .write(true)
         .open(machine.path(&path))
         .unwrap();
-    let script = format!(
-        "import fcntl, os, sys, signal\n\
-         signal.signal(signal.SIGIO, signal.SIG_IGN)\n\
-         fcntl.fcntl(0, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n\
-         print('leased', flush=True)\n\
-         sys.stdin = None\n\
-         signal.pause()\n"
-    );
     let mut holder = std::process::Command::new("/usr/bin/python3")
-        .args(["-c", &script])
+        .args(["-c", HOLD])
         .stdin(file)
         .stdout(std::process::Stdio::piped())
         .spawn()
