@@ -314,3 +314,22 @@ fn a_process_dies_at_every_call_and_the_power_goes_after_another_went_on() {
         }
     }
 }
+
+/// Whoever has written Dovecot's list knows what is in it, and does not look again.
+#[test]
+fn what_was_named_is_known_at_once() {
+    let disk = SimDisk::default();
+    let store = maildirs(&disk, UniqueIds::Dovecot(Default::default()));
+    let calls_of_a_look = || {
+        disk.plan(Plan::Calm);
+        assert!(look(&store).is_some());
+        disk.calls()
+    };
+    for count in 1..4 {
+        deliver(&store, &text(count, 100, false)).unwrap();
+        let naming = calls_of_a_look();
+        let knowing = calls_of_a_look();
+        assert!(knowing < naming, "{knowing} calls, and {naming} before");
+        assert_eq!(calls_of_a_look(), knowing);
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::home::Home;
 use super::lanes::Helper;
 use super::message::{Act, Done, Operation};
-use crate::native::media::{Disk, RealDisk, RealFile, Stat, names, retry};
+use crate::native::media::{Disk, RealDisk, RealFile, Stat, names, retry, visit};
 use crate::places::{Absent, Place};
 
 /// A directory that the helper reaches. What it opens, the server reads, writes and locks itself.
@@ -180,6 +180,12 @@ impl Disk for Helped {
             directory.ok_or(io::ErrorKind::InvalidData)?,
             &self.path(dir),
         )
+    }
+
+    fn visit(&self, dir: &str, visitor: &mut dyn FnMut(&str)) -> io::Result<()> {
+        let (_, directory) = self.at(Act::OpenDirectory, dir)?;
+        let directory = directory.ok_or(io::ErrorKind::InvalidData)?;
+        visit(directory, &self.path(dir), visitor)
     }
 
     fn pause(&self) {

@@ -8,37 +8,71 @@
 //!
 //! All other messages are called as `pop3_uidl_format` says ([`UidlFormat`]).
 
+mod format;
+
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::str::FromStr;
+use std::collections::HashSet;
 
 use pop3::UniqueId;
 
-use super::{Broken, lines, name, number};
+use super::table::Table;
+use super::{Broken, lines, name, number, push_number};
+
+pub use format::{UidlFormat, UnknownFormat};
 
 /// What the file is called, beside `new/` and `cur/`.
 pub const FILE: &str = "dovecot-uidlist";
 
 /// The list, read.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct UidList {
     version: u8,
     validity: u32,
     /// Less than any uid that is to come.
     last: u32,
-    /// By the name of the file without its flags.
-    messages: HashMap<Box<[u8]>, Message>,
+    /// The names of all files without their flags, one after the other.
+    names: Vec<u8>,
+    /// By uid. Of several with the same name the last one counts.
+    messages: Vec<Message>,
+    by_name: Table,
+    /// Whether some message has a unique-id of its own.
+    has_own: bool,
     /// Unique-ids that two messages have: whoever knows one would never retrieve the other.
     ambiguous: HashSet<Box<[u8]>>,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 struct Message {
+    /// 0: another message has its name.
     uid: u32,
-    unique_id: Option<Box<[u8]>>,
     order: Option<u32>,
+    /// Where its name begins; it ends where the next one's does.
+    name: usize,
+    /// Elsewhere, since hardly any message has one.
+    own: Option<Box<Own>>,
+}
+
+/// What a message is called instead of by its uid.
+#[derive(Clone, Debug, Default)]
+struct Own {
+    unique_id: Option<Box<[u8]>>,
     guid: Option<Box<[u8]>>,
+}
+
+impl Message {
+    fn unique_id(&self) -> Option<&[u8]> {
+        self.own.as_ref()?.unique_id.as_deref()
+    }
+
+    fn guid(&self) -> Option<&[u8]> {
+        self.own.as_ref()?.guid.as_deref()
+    }
+}
+
+/// The name of a message, of all that a list has.
+fn name_at<'n>(names: &'n [u8], messages: &[Message], place: usize) -> &'n [u8] {
+    let end = messages.get(place + 1).map(|message| message.name);
+    &names[messages[place].name..end.unwrap_or(names.len())]
 }
 
 impl UidList {
@@ -67,34 +101,35 @@ impl UidList {
         let validity = validity
             .filter(|&validity| validity > 0)
             .ok_or_else(|| broken(1, "a uid validity is missing"))?;
-        let mut messages = HashMap::new();
-        let (mut ids, mut ambiguous) = (HashSet::new(), HashSet::new());
-        let mut before = 0;
+        let count = memchr::memchr_iter(b'\n', list).count();
+        let mut read = Self {
+            version,
+            names: Vec::with_capacity(list.len()),
+            messages: Vec::with_capacity(count),
+            by_name: Table::with_capacity(count),
+            ..Self::new(validity)
+        };
+        let mut ids: HashSet<Box<[u8]>> = HashSet::new();
         for (line, text) in lines {
             let (file, message) = match version {
                 1 => plain(text),
                 _ => extended(text),
             }
             .ok_or_else(|| broken(line, "a uid and the name of a file are expected"))?;
-            if message.uid <= before {
+            if message.uid <= read.last {
                 return Err(broken(line, "the uids do not grow"));
             }
-            before = message.uid;
-            if let Some(id) = message.unique_id.as_ref().filter(|id| !id.is_empty())
-                && !ids.insert(id.clone())
+            read.last = message.uid;
+            read.has_own |= message.unique_id().is_some();
+            if let Some(id) = message.unique_id().filter(|id| !id.is_empty())
+                && !ids.insert(id.into())
             {
-                ambiguous.insert(id.clone());
+                read.ambiguous.insert(id.into());
             }
-            // A file that has come back has a line for each time; the last one counts.
-            messages.insert(name::base(file).into(), message);
+            read.push(name::base(file), message);
         }
-        Ok(Self {
-            version,
-            validity,
-            last: before.max(next.unwrap_or(1).saturating_sub(1)),
-            messages,
-            ambiguous,
-        })
+        read.last = read.last.max(next.unwrap_or(1).saturating_sub(1));
+        Ok(read)
     }
 
     /// A list without messages, for a Maildir that has none.
@@ -103,7 +138,10 @@ impl UidList {
             version: VERSION,
             validity,
             last: 0,
-            messages: HashMap::new(),
+            names: Vec::new(),
+            messages: Vec::new(),
+            by_name: Table::default(),
+            has_own: false,
             ambiguous: HashSet::new(),
         }
     }
@@ -113,63 +151,106 @@ impl UidList {
         self.version == VERSION
     }
 
-    /// Whether a message has a uid. `base`: see [`name::base`].
-    pub(super) fn knows(&self, base: &[u8]) -> bool {
-        self.messages.contains_key(base)
+    /// How many lines there are: the place of the next message.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
     }
 
-    /// Gives a message the next uid, and appends its line. False if there is no uid left.
-    pub(super) fn add(&mut self, base: &str, lines: &mut String) -> bool {
-        let Some(uid) = small_enough(self.last.checked_add(1)) else {
-            return false;
-        };
-        self.last = uid;
-        let message = Message {
-            uid,
-            unique_id: None,
-            order: None,
-            guid: None,
-        };
-        lines.push_str(&format!("{uid} :{base}\n"));
-        self.messages.insert(base.as_bytes().into(), message);
-        true
+    /// A message's place in the list; none if Dovecot has not seen it. `base`: see [`name::base`].
+    pub(super) fn find(&self, base: &[u8]) -> Option<usize> {
+        let name_at = |place| name_at(&self.names, &self.messages, place);
+        self.by_name.find(base, name_at)
+    }
+
+    /// The same, of a message that is at a place if it is as it mostly is.
+    pub(super) fn find_near(&self, base: &[u8], place: usize) -> Option<usize> {
+        let message = self.messages.get(place).filter(|message| message.uid > 0);
+        match message {
+            Some(_) if self.base(place) == base => Some(place),
+            _ => self.find(base),
+        }
+    }
+
+    /// Gives a message the next uid; its place in the list. None if there is no uid left.
+    pub(super) fn add(&mut self, base: &str) -> Option<usize> {
+        self.last = small_enough(self.last.checked_add(1))?;
+        let message = Message::new(self.last);
+        self.push(base.as_bytes(), message);
+        self.messages.len().checked_sub(1)
+    }
+
+    fn push(&mut self, base: &[u8], mut message: Message) {
+        let place = self.messages.len();
+        message.name = self.names.len();
+        self.names.extend_from_slice(base);
+        self.messages.push(message);
+        let name_at = |place| name_at(&self.names, &self.messages, place);
+        // A file that has come back has a line for each time; the last one counts.
+        if let Some(before) = self.by_name.insert(base, place, name_at) {
+            self.messages[before].uid = 0;
+        }
     }
 
     /// The whole list, as it is written in the newest version. `guid`: 128 bits that name the mailbox.
     pub(super) fn print(&self, guid: u128) -> Vec<u8> {
         let (validity, next) = (self.validity, self.last.saturating_add(1));
-        let mut out = format!("{VERSION} V{validity} N{next} G{guid:032x}\n").into_bytes();
-        let mut messages: Vec<_> = self.messages.iter().collect();
-        messages.sort_unstable_by_key(|(_, message)| message.uid);
-        for (base, message) in messages {
-            out.extend_from_slice(message.uid.to_string().as_bytes());
-            let order = message.order.map(|order| order.to_string().into_bytes());
-            let fields = [
-                (b'P', message.unique_id.as_deref()),
-                (b'O', order.as_deref()),
-                (b'G', message.guid.as_deref()),
-            ];
-            for (key, value) in fields {
-                if let Some(value) = value {
-                    out.extend_from_slice(&[b' ', key]);
-                    out.extend_from_slice(value);
-                }
+        let mut out = Vec::with_capacity(self.names.len() + self.messages.len() * LINE_OCTETS);
+        out.extend(format!("{VERSION} V{validity} N{next} G{guid:032x}\n").bytes());
+        self.print_lines(0, &mut out);
+        out
+    }
+
+    /// Appends the lines from a place on.
+    pub(super) fn print_lines(&self, from: usize, out: &mut Vec<u8>) {
+        for place in from..self.messages.len() {
+            let (base, message) = (self.base(place), &self.messages[place]);
+            if message.uid == 0 {
+                continue;
+            }
+            push_number(message.uid.into(), out);
+            if let Some(id) = message.unique_id() {
+                out.extend_from_slice(b" P");
+                out.extend_from_slice(id);
+            }
+            if let Some(order) = message.order {
+                out.extend_from_slice(b" O");
+                push_number(order.into(), out);
+            }
+            if let Some(guid) = message.guid() {
+                out.extend_from_slice(b" G");
+                out.extend_from_slice(guid);
             }
             out.extend_from_slice(b" :");
             out.extend_from_slice(base);
             out.push(b'\n');
         }
-        out
+    }
+
+    fn base(&self, place: usize) -> &[u8] {
+        name_at(&self.names, &self.messages, place)
     }
 
     /// What Dovecot calls a message; none if it has not seen it. `base`: see [`name::base`].
     pub fn unique_id(&self, base: &[u8], format: &UidlFormat) -> Option<UniqueId> {
-        let message = self.messages.get(base)?;
-        match &message.unique_id {
-            Some(id) if id.is_empty() => UniqueId::new(base),
+        self.unique_id_at(self.find(base)?, format)
+    }
+
+    /// The same, of the message at a place.
+    pub(super) fn unique_id_at(&self, place: usize, format: &UidlFormat) -> Option<UniqueId> {
+        let (base, message) = (self.base(place), &self.messages[place]);
+        match message.unique_id() {
+            Some([]) => UniqueId::new(base),
             Some(id) => UniqueId::new(id),
-            None => UniqueId::new(format.print(self.validity, message, base)),
+            None => {
+                let guid = message.guid().unwrap_or(base);
+                UniqueId::new(format.print(message.uid, self.validity, base, guid))
+            }
         }
+    }
+
+    /// Whether all messages are called as the format says.
+    pub(super) fn are_all_numbered(&self) -> bool {
+        !self.has_own
     }
 
     /// Whether two messages of the list have this unique-id.
@@ -179,17 +260,37 @@ impl UidList {
 
     /// Dovecot's order: those with a place, those with a uid, and what it has not seen.
     pub(super) fn rank(&self, one: &[u8], other: &[u8]) -> Ordering {
-        self.place(one).cmp(&self.place(other))
+        let key = |base| self.rank_at(self.find(base));
+        key(one).cmp(&key(other))
     }
 
-    /// What that order compares.
-    pub(super) fn place(&self, base: &[u8]) -> (u32, u32) {
-        match self.messages.get(base) {
+    /// What that order compares, of the message at a place.
+    pub(super) fn rank_at(&self, place: Option<usize>) -> (u32, u32) {
+        match place.map(|place| &self.messages[place]) {
             Some(message) => (message.order.unwrap_or(u32::MAX), message.uid),
             None => (u32::MAX, u32::MAX),
         }
     }
 }
+
+impl Message {
+    /// One that has no name yet.
+    fn new(uid: u32) -> Self {
+        Self {
+            uid,
+            order: None,
+            name: 0,
+            own: None,
+        }
+    }
+
+    fn own(&mut self) -> &mut Own {
+        self.own.get_or_insert_default()
+    }
+}
+
+/// Octets of a line beside the name, as most are.
+const LINE_OCTETS: usize = 10;
 
 /// The version that is written.
 const VERSION: u8 = 3;
@@ -222,13 +323,8 @@ fn plain(line: &[u8]) -> Option<(&[u8], Message)> {
 /// A message with its uid, and the rest of the line.
 fn numbered(line: &[u8]) -> Option<(&[u8], Message)> {
     let space = memchr::memchr(b' ', line)?;
-    let message = Message {
-        uid: small(&line[..space]).filter(|&uid| uid > 0)?,
-        unique_id: None,
-        order: None,
-        guid: None,
-    };
-    Some((&line[space + 1..], message))
+    let uid = small(&line[..space]).filter(|&uid| uid > 0)?;
+    Some((&line[space + 1..], Message::new(uid)))
 }
 
 /// A line of version 3.
@@ -241,175 +337,20 @@ fn extended(line: &[u8]) -> Option<(&[u8], Message)> {
         let end = memchr::memchr(b' ', rest)?;
         let field = &rest[..end];
         if let Some(id) = value(field, b'P') {
-            message.unique_id = Some(id.into());
+            message.own().unique_id = Some(id.into());
         } else if let Some(order) = value(field, b'O') {
             message.order = small(order);
         } else if let Some(guid) = value(field, b'G') {
-            message.guid = Some(guid.into());
+            message.own().guid = Some(guid.into());
         }
         rest = &rest[end + 1..];
     }
 }
 
 fn named(file: &[u8], message: Message) -> Option<(&[u8], Message)> {
-    let is_name = !file.is_empty() && !file.contains(&b'/');
+    let is_name = !file.is_empty() && memchr::memchr(b'/', file).is_none();
     is_name.then_some((file, message))
 }
-
-/// Dovecot's setting `pop3_uidl_format`.
-///
-/// `%u` is the uid, `%v` the uid validity, `%f` the name of the file, `%g` the globally unique name, `%%` a
-/// percent sign. `%Xu` is in hexadecimal digits, `%08Xu` in at least eight of them; every other modifier,
-/// and `%m` (a hash of the header), is refused. Version 2.4 spells the default
-/// `%{uid | hex(8)}%{uidvalidity | hex(8)}`, which is understood in this form only.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct UidlFormat(Vec<Part>);
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Part {
-    Text(char),
-    Number(Which, Digits),
-    File,
-    Guid,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Which {
-    Uid,
-    Validity,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Digits {
-    hexadecimal: bool,
-    least: usize,
-}
-
-/// A format that is not understood: where, counted in octets from 0.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct UnknownFormat(pub usize);
-
-impl fmt::Display for UnknownFormat {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(place) = self;
-        write!(
-            out,
-            "what begins at octet {place} is not understood; known are %u, %v, %f, %g and %%, numbers also \
-             like %Xu and %08Xu"
-        )
-    }
-}
-
-impl std::error::Error for UnknownFormat {}
-
-impl Default for UidlFormat {
-    /// `%08Xu%08Xv`, as Dovecot's is.
-    fn default() -> Self {
-        let digits = Digits {
-            hexadecimal: true,
-            least: 8,
-        };
-        Self(vec![
-            Part::Number(Which::Uid, digits),
-            Part::Number(Which::Validity, digits),
-        ])
-    }
-}
-
-impl FromStr for UidlFormat {
-    type Err = UnknownFormat;
-
-    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
-        if text == "%{uid | hex(8)}%{uidvalidity | hex(8)}" {
-            return Ok(Self::default());
-        }
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some(letter) = rest.chars().next() {
-            let place = text.len() - rest.len();
-            rest = &rest[letter.len_utf8()..];
-            parts.push(match letter {
-                '%' => variable(&mut rest).ok_or(UnknownFormat(place))?,
-                letter => Part::Text(letter),
-            });
-        }
-        Ok(Self(parts))
-    }
-}
-
-impl UidlFormat {
-    /// Whether it calls no two messages alike.
-    pub fn is_unique(&self) -> bool {
-        let tells =
-            |part: &Part| matches!(part, Part::Number(Which::Uid, _) | Part::File | Part::Guid);
-        self.0.iter().any(tells)
-    }
-
-    fn print(&self, validity: u32, message: &Message, base: &[u8]) -> Vec<u8> {
-        let mut text = Vec::new();
-        for part in &self.0 {
-            match part {
-                Part::Text(letter) => text.extend(letter.encode_utf8(&mut [0; 4]).bytes()),
-                Part::Number(which, digits) => {
-                    let number = match which {
-                        Which::Uid => message.uid,
-                        Which::Validity => validity,
-                    };
-                    text.extend(digits.print(number).bytes());
-                }
-                Part::File => text.extend_from_slice(base),
-                Part::Guid => text.extend_from_slice(message.guid.as_deref().unwrap_or(base)),
-            }
-        }
-        text
-    }
-}
-
-impl Digits {
-    fn print(self, number: u32) -> String {
-        let least = self.least;
-        match self.hexadecimal {
-            true => format!("{number:0least$x}"),
-            false => format!("{number:0least$}"),
-        }
-    }
-}
-
-/// What comes after a percent sign; takes it off the rest.
-fn variable(rest: &mut &str) -> Option<Part> {
-    let (least, after) = match rest.strip_prefix('0') {
-        Some(padded) => {
-            let end = padded.find(|letter: char| !letter.is_ascii_digit())?;
-            let (digits, after) = padded.split_at(end);
-            let least = digits.parse().ok();
-            (
-                least.filter(|least| (1..=DIGITS_MAX).contains(least))?,
-                after,
-            )
-        }
-        None => (0, *rest),
-    };
-    let (hexadecimal, after) = match after.strip_prefix('X') {
-        Some(after) => (true, after),
-        None => (false, after),
-    };
-    let is_plain = least == 0 && !hexadecimal;
-    let digits = Digits { hexadecimal, least };
-    let letter = after.chars().next()?;
-    let part = match letter {
-        'u' => Part::Number(Which::Uid, digits),
-        'v' => Part::Number(Which::Validity, digits),
-        'f' if is_plain => Part::File,
-        'g' if is_plain => Part::Guid,
-        '%' if is_plain => Part::Text('%'),
-        _ => return None,
-    };
-    *rest = &after[letter.len_utf8()..];
-    Some(part)
-}
-
-/// More digits no unique-id has room for.
-const DIGITS_MAX: usize = UniqueId::OCTETS_MAX;
 
 #[cfg(test)]
 mod tests {
@@ -458,32 +399,6 @@ mod tests {
         assert_eq!(named("6.M1P1.h", usual), None);
         // No unique-id may have a space in it.
         assert_eq!(named("5.M1P1.h with space", "%f"), None);
-    }
-
-    #[test]
-    fn the_default_is_the_usual_format() {
-        assert_eq!("%08Xu%08Xv".parse(), Ok(UidlFormat::default()));
-    }
-
-    #[test]
-    fn formats_that_are_not_understood_are_refused_with_their_place() {
-        for (format, place) in [
-            ("%m", 0),
-            ("a%Mf", 1),
-            ("%u%", 2),
-            ("%8u", 0),
-            ("%08", 0),
-            ("%0u", 0),
-            ("%099u", 0),
-            ("%08Xf", 0),
-            ("\u{e9}%{uid}", 2),
-        ] {
-            assert_eq!(
-                format.parse::<UidlFormat>(),
-                Err(UnknownFormat(place)),
-                "{format}"
-            );
-        }
     }
 
     #[test]

@@ -30,6 +30,12 @@ impl Lists {
     pub(super) fn now<D: Disk>(disk: &D) -> io::Result<Self> {
         stats(disk, [dovecot::FILE, courier::FILE]).map(Self)
     }
+
+    /// Notes how Dovecot's is, by one who has its lock and has read it, or written.
+    pub(super) fn know_dovecot(&mut self, list: Stat) {
+        let Self([dovecot, _]) = self;
+        *dovecot = Some(list);
+    }
 }
 
 /// Maildirs that were looked through.
@@ -49,7 +55,7 @@ struct Maildirs {
 #[derive(Debug)]
 struct Seen {
     state: State,
-    messages: Arc<[Message]>,
+    messages: Arc<Vec<Message>>,
     octets: usize,
     used: u64,
 }
@@ -64,7 +70,7 @@ impl Known {
     }
 
     /// The messages of a Maildir, if it is as it was.
-    pub(super) fn get(&self, id: MaildropId, state: &State) -> Option<Arc<[Message]>> {
+    pub(super) fn get(&self, id: MaildropId, state: &State) -> Option<Arc<Vec<Message>>> {
         let mut maildirs = self.lock();
         maildirs.clock += 1;
         let now = maildirs.clock;
@@ -74,9 +80,9 @@ impl Known {
     }
 
     /// Remembers the messages of a Maildir.
-    pub(super) fn put(&self, id: MaildropId, state: State, messages: &Arc<[Message]>) {
+    pub(super) fn put(&self, id: MaildropId, state: State, messages: &Arc<Vec<Message>>) {
         let paths: usize = messages.iter().map(|message| message.path.len()).sum();
-        let octets = size_of_val::<[Message]>(messages) + paths + size_of::<Seen>();
+        let octets = size_of_val(messages.as_slice()) + paths + size_of::<Seen>();
         let mut maildirs = self.lock();
         maildirs.forget(id);
         if octets > self.octets_max {

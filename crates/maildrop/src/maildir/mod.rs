@@ -18,6 +18,7 @@ mod scan;
 mod session;
 mod sizes;
 mod store;
+mod table;
 
 use std::cmp::Ordering;
 use std::{fmt, io};
@@ -62,6 +63,11 @@ impl Names {
         matches!(self, Self::Dovecot(list, _) if list.is_ambiguous(id))
     }
 
+    /// Whether no two messages can have the same unique-id, whatever is in the list.
+    fn are_distinct(&self) -> bool {
+        matches!(self, Self::Dovecot(list, format) if list.are_all_numbered() && format.is_numbers())
+    }
+
     /// Which of two files' messages comes first; neither, if that is said by the time of their arrival.
     pub fn rank(&self, one: &[u8], other: &[u8]) -> Ordering {
         let (one, other) = (name::base(one), name::base(other));
@@ -92,9 +98,9 @@ impl std::error::Error for Broken {}
 
 /// The lines of a list with their numbers. What has no end is still being written.
 fn lines(list: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let whole = memchr::memrchr(b'\n', list).map_or(0, |end| end + 1);
-    let lines = list[..whole].split_inclusive(|&octet| octet == b'\n');
-    (1..).zip(lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line)))
+    let mut from = 0;
+    let ends = memchr::memchr_iter(b'\n', list);
+    (1..).zip(ends.map(move |end| &list[std::mem::replace(&mut from, end + 1)..end]))
 }
 
 /// All of a file that is a list.
@@ -119,7 +125,26 @@ const LIST_OCTETS_MAX: u64 = 256 << 20;
 
 /// A decimal number, and nothing else.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let digits = std::str::from_utf8(digits).ok().filter(|_| is_number)?;
-    digits.parse().ok()
+    let mut number: u64 = 0;
+    for digit in digits {
+        let value = digit.wrapping_sub(b'0');
+        number = number.checked_mul(10).filter(|_| value < 10)?;
+        number = number.checked_add(value.into())?;
+    }
+    (!digits.is_empty()).then_some(number)
+}
+
+/// Appends a decimal number.
+fn push_number(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        // Less than 10.
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break out.extend_from_slice(&digits[start..]);
+        }
+    }
 }

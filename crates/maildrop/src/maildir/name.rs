@@ -17,11 +17,13 @@ pub(super) fn base_str(name: &str) -> &str {
 /// What a name says of the sizes: octets of the file (`S=`), and octets with CRLF (`W=`).
 pub(super) fn sizes(base: &str) -> (Option<u64>, Option<u64>) {
     let (mut file, mut wire) = (None, None);
-    for field in base.split(',').skip(1) {
-        let value = |digits: &str| super::number(digits.as_bytes());
+    let mut rest = base.as_bytes();
+    while let Some(comma) = memchr::memchr(b',', rest) {
+        rest = &rest[comma + 1..];
+        let field = &rest[..memchr::memchr(b',', rest).unwrap_or(rest.len())];
         match field.split_at_checked(2) {
-            Some(("S=", digits)) => file = value(digits),
-            Some(("W=", digits)) => wire = value(digits),
+            Some((b"S=", digits)) => file = super::number(digits),
+            Some((b"W=", digits)) => wire = super::number(digits),
             _ => {}
         }
     }
@@ -30,20 +32,16 @@ pub(super) fn sizes(base: &str) -> (Option<u64>, Option<u64>) {
 
 /// When the message arrived, in µs since 1970, if the name begins with a time.
 pub fn arrival_us(name: &[u8]) -> Option<i64> {
-    let name = std::str::from_utf8(base(name)).ok()?;
-    let (seconds, rest) = name.split_once('.')?;
-    let seconds: i64 = seconds
-        .parse()
-        .ok()
-        .filter(|seconds| (1..1 << 40).contains(seconds))?;
-    let microseconds = rest
-        .split(|letter: char| letter.is_ascii_uppercase())
-        .nth(1)
-        .filter(|_| rest.starts_with('M'))
-        .and_then(|digits| digits.parse::<i64>().ok())
-        .filter(|microseconds| (0..1_000_000).contains(microseconds))
-        .unwrap_or(0);
-    Some(seconds * 1_000_000 + microseconds)
+    let name = base(name);
+    let dot = memchr::memchr(b'.', name)?;
+    let (seconds, rest) = (&name[..dot], &name[dot + 1..]);
+    let seconds = super::number(seconds).filter(|seconds| (1..1 << 40).contains(seconds))?;
+    let microseconds = rest.strip_prefix(b"M").and_then(|rest| {
+        let end = rest.iter().position(u8::is_ascii_uppercase);
+        super::number(&rest[..end.unwrap_or(rest.len())])
+    });
+    let microseconds = microseconds.filter(|&microseconds| microseconds < 1_000_000);
+    i64::try_from(seconds * 1_000_000 + microseconds.unwrap_or(0)).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Giving messages that no list knows their unique-ids, in the list of whoever else serves the Maildir.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,12 +7,13 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::dovecot::{UidList, UidlFormat};
+use super::open::Found;
+use super::scan::Scan;
 use super::{Names, courier, dovecot, read_all};
 use crate::dotlock::DotLock;
 use crate::error::OpenError;
-use crate::native::media::{Disk, File};
+use crate::native::media::{Disk, File, Stat};
 use crate::native::now_us;
-use crate::plain::Measured;
 
 /// Which unique-ids the messages of a Maildir have.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,13 +26,6 @@ pub enum UniqueIds {
     Courier,
     /// The names of the files, whatever lists there are.
     Files,
-}
-
-/// A message that may have no name yet.
-pub(super) struct Unnamed<'a> {
-    /// Its file's name up to the flags.
-    pub(super) base: &'a str,
-    pub(super) measured: Measured,
 }
 
 /// After so long without a sign of life whoever has Dovecot's lock is dead: what Dovecot says.
@@ -84,7 +77,8 @@ fn note<D: Disk>(disk: &D) -> io::Result<()> {
 /// Made where no list was. Who removes it says that the lists count from now on.
 const NOTE: &str = "restante-unique-ids";
 
-/// Names the messages that have no name, in this order, durably. `there`: what is in the Maildir, if all of it was seen.
+/// Names the messages that have no name, in this order, durably. `there`: what is in the Maildir, if all of it was
+/// seen. Returns Dovecot's list, if we had its lock: what the messages are called is what is in it.
 ///
 /// # Errors
 ///
@@ -92,14 +86,37 @@ const NOTE: &str = "restante-unique-ids";
 pub(super) fn complete<D: Disk>(
     disk: &Arc<D>,
     names: &mut Names,
-    messages: &[Unnamed<'_>],
-    there: Option<&HashMap<Box<str>, Box<str>>>,
+    messages: &mut [Found],
+    there: Option<&Scan>,
     patience: Duration,
-) -> Result<(), OpenError> {
+) -> Result<Option<Stat>, OpenError> {
     match names {
-        Names::Files | Names::Unknown => Ok(()),
-        Names::Dovecot(list, _) => complete_dovecot(disk, list, messages, patience),
-        Names::Courier(list) => Ok(complete_courier(&**disk, list, messages, there)?),
+        Names::Files | Names::Unknown => Ok(None),
+        Names::Dovecot(..) if messages.iter().all(|message| message.place.is_some()) => {
+            settle(&**disk, dovecot::FILE)?;
+            Ok(None)
+        }
+        Names::Dovecot(list, _) => complete_dovecot(disk, list, messages, patience).map(Some),
+        Names::Courier(list) => {
+            complete_courier(&**disk, list, messages, there)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Looks messages up in the list, if it is Dovecot's.
+pub(super) fn locate(names: &Names, messages: &mut [Found]) {
+    if let Names::Dovecot(list, _) = names {
+        look_up(list, messages);
+    }
+}
+
+fn look_up(list: &UidList, messages: &mut [Found]) {
+    let mut next = 0;
+    for message in messages {
+        // By arrival is mostly the order of the list.
+        message.place = list.find_near(message.base().as_bytes(), next);
+        next = message.place.map_or(next, |place| place + 1);
     }
 }
 
@@ -116,13 +133,9 @@ fn settle<D: Disk>(disk: &D, path: &str) -> io::Result<()> {
 fn complete_dovecot<D: Disk>(
     disk: &Arc<D>,
     list: &mut UidList,
-    messages: &[Unnamed<'_>],
+    messages: &mut [Found],
     patience: Duration,
-) -> Result<(), OpenError> {
-    let is_known = |list: &UidList, message: &Unnamed<'_>| list.knows(message.base.as_bytes());
-    if messages.iter().all(|message| is_known(list, message)) {
-        return Ok(settle(&**disk, dovecot::FILE)?);
-    }
+) -> Result<Stat, OpenError> {
     let path = format!("{}.lock", dovecot::FILE);
     let _lock = match DotLock::take(&**disk, path, STALE, Instant::now() + patience) {
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -135,19 +148,19 @@ fn complete_dovecot<D: Disk>(
     let found = read_list(&**disk, dovecot::FILE)?;
     if let Some(octets) = &found {
         *list = parse_dovecot(octets)?;
+        look_up(list, messages);
     }
-    let mut lines = String::new();
-    for message in messages {
-        if !is_known(list, message) && !list.add(message.base, &mut lines) {
-            return Err(OpenError::Damaged(format!(
-                "{} has no uid left",
-                dovecot::FILE
-            )));
-        }
+    let known = list.len();
+    for message in messages.iter_mut().filter(|it| it.place.is_none()) {
+        let place = list.add(message.base());
+        let full = || OpenError::Damaged(format!("{} has no uid left", dovecot::FILE));
+        message.place = Some(place.ok_or_else(full)?);
     }
     match found {
-        _ if lines.is_empty() => Ok(settle(&**disk, dovecot::FILE)?),
+        _ if list.len() == known => settle(&**disk, dovecot::FILE)?,
         Some(octets) if list.is_current() => {
+            let mut lines = Vec::new();
+            list.print_lines(known, &mut lines);
             // The lock is ours, so a line without an end is of a program that has died.
             let end = memchr::memrchr(b'\n', &octets).map_or(0, |end| end + 1);
             let file = disk.open(dovecot::FILE)?;
@@ -155,43 +168,44 @@ fn complete_dovecot<D: Disk>(
                 file.truncate(end as u64)?;
             }
             let written = file
-                .write_at(&[lines.as_bytes()], end as u64)
+                .write_at(&[&lines], end as u64)
                 .and_then(|()| file.sync_data());
             if let Err(error) = written {
                 // What could not be synced never will be, though everybody can read it: take it back.
                 let _ = file.truncate(end as u64);
                 return Err(error.into());
             }
-            Ok(disk.sync_dir("")?)
+            disk.sync_dir("")?;
         }
         _ => {
             let mut guid = [0; 16];
             getrandom::fill(&mut guid).map_err(io::Error::other)?;
             let printed = list.print(u128::from_le_bytes(guid));
-            Ok(replace(&**disk, dovecot::FILE, &printed)?)
+            replace(&**disk, dovecot::FILE, &printed)?;
         }
     }
+    Ok(disk.stat(dovecot::FILE)?)
 }
 
 /// Courier takes no lock: whoever comes last has written the list.
 fn complete_courier<D: Disk>(
     disk: &D,
     list: &mut courier::SizeList,
-    messages: &[Unnamed<'_>],
-    there: Option<&HashMap<Box<str>, Box<str>>>,
+    messages: &[Found],
+    there: Option<&Scan>,
 ) -> io::Result<()> {
     let now = u64::from(validity());
     let mut is_new = false;
     for message in messages {
-        if !list.knows(message.base.as_bytes()) {
-            list.add(message.base, message.measured, now);
+        if !list.knows(message.base().as_bytes()) {
+            list.add(message.base(), message.measured, now);
             is_new = true;
         }
     }
     if !is_new {
         return settle(disk, courier::FILE);
     }
-    if let Some(there) = there {
+    if let Some(there) = there.map(Scan::by_base) {
         list.retain(|base| std::str::from_utf8(base).is_ok_and(|base| there.contains_key(base)));
     }
     replace(disk, courier::FILE, &list.print())

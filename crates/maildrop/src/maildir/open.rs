@@ -1,6 +1,6 @@
 //! What a session finds in a Maildir: messages in their order, with unique-ids and sizes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -10,25 +10,34 @@ use siphasher::sip128::SipHasher13;
 use tracing::warn;
 
 use super::known::{Lists, State};
-use super::numbering::{self, Unnamed};
+use super::numbering;
 use super::scan::{Scan, Stamps, scan};
-use super::session::Message;
+use super::session::{Message, base_of};
 use super::sizes::SizeCache;
 use super::store::MaildirSettings;
+use super::table::Table;
 use super::{Names, name};
 use crate::error::OpenError;
 use crate::native::media::{Disk, File};
 use crate::native::now_us;
 use crate::plain::{self, Measured};
 
-/// A message whose name is not known yet.
-struct Found {
-    base: Box<str>,
+/// A message that may have no unique-id yet.
+pub(super) struct Found {
     path: Box<str>,
-    measured: Measured,
+    pub(super) measured: Measured,
     arrival_us: i64,
+    /// Where it is in Dovecot's list.
+    pub(super) place: Option<usize>,
     /// In Dovecot's order. Looked up once: a hundred thousand messages are compared a million times.
-    place: (u32, u32),
+    rank: (u32, u32),
+}
+
+impl Found {
+    /// Its file's name up to the flags.
+    pub(super) fn base(&self) -> &str {
+        base_of(&self.path)
+    }
 }
 
 /// What is in a Maildir, and the state that it is in; none, if that could change without a sign. Messages
@@ -43,24 +52,19 @@ pub(super) fn look<D: Disk>(
 ) -> Result<(Vec<Message>, Option<State>), OpenError> {
     let scan = scan(&**disk, now_us())?;
     let mut found = measure_all(&**disk, &scan)?;
-    let lists = Lists::now(&**disk)?;
+    // Before they are read: what changes from now on shows.
+    let mut lists = Lists::now(&**disk)?;
     let mut names = numbering::load(&**disk, &settings.unique_ids)?;
+    numbering::locate(&names, &mut found);
     sort(&mut found, &names);
-    let unnamed: Vec<_> = found
-        .iter()
-        .map(|found| Unnamed {
-            base: &found.base,
-            measured: found.measured,
-        })
-        .collect();
-    let seen = scan.is_whole.then_some(&scan.paths);
-    numbering::complete(disk, &mut names, &unnamed, seen, settings.lock_wait)?;
+    let seen = scan.is_whole.then_some(&scan);
+    let wait = settings.lock_wait;
+    if let Some(list) = numbering::complete(disk, &mut names, &mut found, seen, wait)? {
+        lists.know_dovecot(list);
+    }
     // Those that have a name now may have another place.
     sort(&mut found, &names);
-    // Who has changed a list meanwhile, we or another, has changed more than we can tell.
-    let is_same = Lists::now(&**disk)? == lists;
-    let state = scan.stamps.filter(|_| is_same);
-    let state = state.map(|directories| State { directories, lists });
+    let state = scan.stamps.map(|directories| State { directories, lists });
     Ok((name_all(found, &names), state))
 }
 
@@ -77,27 +81,30 @@ pub(super) fn state<D: Disk>(disk: &D) -> io::Result<State> {
 }
 
 /// By arrival, and then as whoever else serves the Maildir orders it.
+///
+/// They come in by arrival, which is mostly that order.
 fn sort(found: &mut [Found], names: &Names) {
     if let Names::Dovecot(list, _) = names {
         for message in &mut *found {
-            message.place = list.place(message.base.as_bytes());
+            message.rank = list.rank_at(message.place);
         }
     }
     let rank = |one: &Found, other: &Found| match names {
-        Names::Dovecot(..) => one.place.cmp(&other.place),
-        _ => names.rank(one.base.as_bytes(), other.base.as_bytes()),
+        Names::Dovecot(..) => one.rank.cmp(&other.rank),
+        _ => names.rank(one.base().as_bytes(), other.base().as_bytes()),
     };
     found.sort_unstable_by(|one, other| {
         rank(one, other)
-            .then_with(|| (one.arrival_us, &one.base).cmp(&(other.arrival_us, &other.base)))
+            .then_with(|| (one.arrival_us, one.base()).cmp(&(other.arrival_us, other.base())))
     });
 }
 
-/// The sizes of all messages. Those that have gone meanwhile are left out.
+/// The sizes of all messages, by arrival. Those that have gone meanwhile are left out.
 fn measure_all<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<Found>> {
     let mut cache: Option<SizeCache> = None;
-    let mut found = Vec::with_capacity(scan.paths.len());
-    for (base, path) in &scan.paths {
+    let mut found = Vec::with_capacity(scan.len());
+    for (arrival_us, index) in by_arrival(disk, scan)? {
+        let (base, path) = scan.file(index);
         let measured = match name::sizes(base) {
             (_, Some(octets)) => Some(Measured {
                 octets,
@@ -111,17 +118,13 @@ fn measure_all<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<Found>> {
                 }
             }
         };
-        let arrival_us = match name::arrival_us(base.as_bytes()) {
-            Some(arrival_us) => Some(arrival_us),
-            None => changed_us(disk, path)?,
-        };
-        if let (Some(measured), Some(arrival_us)) = (measured, arrival_us) {
+        if let Some(measured) = measured {
             found.push(Found {
-                base: base.clone(),
-                path: path.clone(),
+                path: path.into(),
                 measured,
                 arrival_us,
-                place: (0, 0),
+                place: None,
+                rank: (0, 0),
             });
         }
     }
@@ -131,6 +134,33 @@ fn measure_all<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<Found>> {
         warn!(%error, "the sizes of messages cannot be kept, and are measured again");
     }
     Ok(found)
+}
+
+/// When each message came, in µs since 1970, and which of the files it is, by the time and then by name: sorted before
+/// anything else is known of them, since the less there is to a message the faster it moves.
+fn by_arrival<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<(i64, usize)>> {
+    let mut order = Vec::with_capacity(scan.len());
+    let mut untimed = HashMap::new();
+    for (index, (base, path)) in scan.files().enumerate() {
+        match name::arrival_us(base.as_bytes()) {
+            Some(arrival_us) => order.push((arrival_us, index)),
+            None => {
+                untimed.insert(base, (path, index));
+            }
+        }
+    }
+    for (path, index) in untimed.into_values() {
+        order.extend(changed_us(disk, path)?.map(|arrival_us| (arrival_us, index)));
+    }
+    let base = |index: usize| scan.file(index).0;
+    order.sort_unstable_by(|&(time, one), &(other_time, other)| {
+        let times = time.cmp(&other_time);
+        let names = || base(one).cmp(base(other));
+        // The last file of a name first.
+        times.then_with(names).then(other.cmp(&one))
+    });
+    order.dedup_by(|later, first| later.0 == first.0 && base(later.1) == base(first.1));
+    Ok(order)
 }
 
 /// Reads a message to learn its size; none if it is not there any more.
@@ -179,16 +209,23 @@ fn changed_us<D: Disk>(disk: &D, path: &str) -> io::Result<Option<i64>> {
 
 /// Every message gets a unique-id, and none that another one has.
 fn name_all(found: Vec<Found>, names: &Names) -> Vec<Message> {
-    let mut taken = HashSet::with_capacity(found.len());
-    let mut messages = Vec::with_capacity(found.len());
+    let are_distinct = names.are_distinct();
+    let mut taken = Table::default();
+    let mut messages: Vec<Message> = Vec::with_capacity(found.len());
     for found in found {
-        let said = names.unique_id(found.base.as_bytes());
-        let is_its_own = |id: &UniqueId| !taken.contains(id) && !names.is_ambiguous(id);
+        let said = match (names, found.place) {
+            (Names::Dovecot(list, format), Some(place)) => list.unique_id_at(place, format),
+            _ => names.unique_id(found.base().as_bytes()),
+        };
+        let id_at = |place: usize| messages[place].unique_id.as_bytes();
+        let is_its_own = |id: &UniqueId| taken.find(id, id_at).is_none() && !names.is_ambiguous(id);
         let unique_id = match said.filter(is_its_own) {
             Some(id) => id,
-            None => hashed(&found.base),
+            None => hashed(found.base()),
         };
-        taken.insert(unique_id.clone());
+        if !are_distinct {
+            taken.insert(&unique_id, messages.len(), id_at);
+        }
         messages.push(Message {
             path: found.path,
             unique_id,

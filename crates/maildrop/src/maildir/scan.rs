@@ -27,14 +27,84 @@ const RACY_NS: i128 = 1_000_000_000;
 pub(super) struct Stamps([Option<Stat>; 2]);
 
 /// What is in a Maildir.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// The path of each message from the Maildir on, by its name up to the flags.
-    pub(super) paths: HashMap<Box<str>, Box<str>>,
+    /// The paths of all files from the Maildir on, one after the other.
+    paths: String,
+    files: Vec<Place>,
     /// Whether nothing changed while it was listed, so that what is not here is not there.
     pub(super) is_whole: bool,
     /// When that was so; none: a change that came right after could not be told.
     pub(super) stamps: Option<Stamps>,
+}
+
+/// Where the path of a file lies. Small: a hundred thousand are looked at in another order.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: usize,
+    /// Octets of the name up to the flags.
+    base: u32,
+    /// Octets of the whole path.
+    path: u32,
+}
+
+impl Place {
+    fn base(self, paths: &str) -> &str {
+        &paths[self.start + PART_OCTETS..][..self.base as usize]
+    }
+
+    fn path(self, paths: &str) -> &str {
+        &paths[self.start..][..self.path as usize]
+    }
+}
+
+/// Octets of `new/` and of `cur/`.
+const PART_OCTETS: usize = 4;
+
+impl Scan {
+    /// The name of each file up to the flags, and its path from the Maildir on. Of several with the same name the
+    /// last one is the message.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        (0..self.len()).map(|index| self.file(index))
+    }
+
+    /// How many files there are.
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// One of [`Scan::files`].
+    pub(super) fn file(&self, index: usize) -> (&str, &str) {
+        let place = self.files[index];
+        (place.base(&self.paths), place.path(&self.paths))
+    }
+
+    /// The path of each message, by its name.
+    pub(super) fn by_base(&self) -> HashMap<&str, &str> {
+        self.files().collect()
+    }
+
+    fn add(&mut self, part: &str, file: &str) {
+        let base = name::base(file.as_bytes());
+        let start = self.paths.len();
+        self.paths.push_str(part);
+        self.paths.push('/');
+        self.paths.push_str(file);
+        // No file system has names of 4 GiB.
+        self.files.push(Place {
+            start,
+            base: base.len() as u32,
+            path: (self.paths.len() - start) as u32,
+        });
+    }
+
+    /// Adds what another look at the Maildir has seen.
+    fn extend(&mut self, other: &Self) {
+        for (_, path) in other.files() {
+            let (part, file) = path.split_at(PART_OCTETS);
+            self.add(&part[..PART_OCTETS - 1], file);
+        }
+    }
 }
 
 impl Stamps {
@@ -81,46 +151,45 @@ pub(super) fn stats<D: Disk, const N: usize>(
 ///
 /// What the file system says.
 pub(super) fn scan<D: Disk>(disk: &D, now_us: i64) -> io::Result<Scan> {
-    let mut paths = HashMap::new();
+    let mut all = Scan::default();
     for _ in 0..TRIES {
         let before = Stamps::now(disk)?;
+        let mut scan = Scan::default();
         for part in PARTS {
-            list(disk, part, &mut paths)?;
+            list(disk, part, &mut scan)?;
         }
         if Stamps::now(disk)? == before {
-            return Ok(Scan {
-                paths,
-                is_whole: true,
-                stamps: Some(before).filter(|stamps| stamps.are_old(now_us)),
-            });
+            scan.is_whole = true;
+            scan.stamps = Some(before).filter(|stamps| stamps.are_old(now_us));
+            return Ok(scan);
         }
+        all.extend(&scan);
     }
     // Whatever was seen once is there, or it is gone, which shows as soon as somebody wants it.
-    Ok(Scan {
-        paths,
-        is_whole: false,
-        stamps: None,
-    })
+    Ok(all)
 }
 
-fn list<D: Disk>(disk: &D, part: &str, paths: &mut HashMap<Box<str>, Box<str>>) -> io::Result<()> {
-    let names = match disk.list(part) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for file in names {
+fn list<D: Disk>(disk: &D, part: &str, scan: &mut Scan) -> io::Result<()> {
+    let listed = disk.visit(part, &mut |file| {
         // Names that begin with a dot are never messages (Maildir++ keeps its folders there).
         if file.starts_with('.') {
-            continue;
+            return;
         }
-        let base = name::base_str(&file);
         // In a list it would be a line that makes no sense, or several.
-        if base.is_empty() || file.chars().any(char::is_control) {
+        if file.starts_with(':') || has_controls(file) {
             warn!(part, ?file, "a file of such a name is no message");
-            continue;
+            return;
         }
-        paths.insert(base.into(), format!("{part}/{file}").into());
+        scan.add(part, file);
+    });
+    match listed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
-    Ok(())
+}
+
+fn has_controls(name: &str) -> bool {
+    // Without a branch for each octet: hardly any name has other octets than these.
+    let others = name.bytes().filter(|octet| !(b' '..=b'~').contains(octet));
+    others.count() > 0 && name.chars().any(char::is_control)
 }

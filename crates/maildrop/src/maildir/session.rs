@@ -8,7 +8,7 @@ use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing, UniqueId};
 use tracing::warn;
 
 use super::name;
-use super::scan::PARTS;
+use super::scan::{PARTS, scan};
 use crate::draft::Envelope;
 use crate::error::{CommitError, TextError};
 use crate::native::media::{Disk, File};
@@ -35,7 +35,7 @@ pub(super) type Moved = Arc<Mutex<HashMap<Box<str>, Box<str>>>>;
 pub struct Session<D: Disk> {
     /// None: there is no Maildir, and no message.
     pub(super) disk: Option<Arc<D>>,
-    pub(super) messages: Arc<[Message]>,
+    pub(super) messages: Arc<Vec<Message>>,
     pub(super) is_partial: bool,
     pub(super) moved: Moved,
     /// Holds the lock; none: there is nothing to be deleted.
@@ -48,7 +48,7 @@ impl<D: Disk> Session<D> {
     pub(super) fn nothing() -> Self {
         Self {
             disk: None,
-            messages: Arc::new([]),
+            messages: Arc::default(),
             is_partial: false,
             moved: Moved::default(),
             lock: None,
@@ -161,13 +161,15 @@ pub(super) fn base_of(path: &str) -> &str {
 
 /// Where messages lie now.
 fn paths<D: Disk>(disk: &D) -> io::Result<HashMap<Box<str>, Box<str>>> {
-    Ok(super::scan::scan(disk, 0)?.paths)
+    let scan = scan(disk, 0)?;
+    let boxed = |(base, path): (&str, &str)| (base.into(), path.into());
+    Ok(scan.files().map(boxed).collect())
 }
 
 /// A part of a message, to be read chunk by chunk. Its file is opened when the first one is.
 pub struct Text<D: Disk> {
     disk: Arc<D>,
-    messages: Arc<[Message]>,
+    messages: Arc<Vec<Message>>,
     moved: Moved,
     number: MessageNumber,
     part: Part,

@@ -71,7 +71,8 @@ impl SizeCache {
             return Ok(());
         }
         let before = self.known.len();
-        self.known.retain(|base, _| scan.paths.contains_key(base));
+        let there = scan.by_base();
+        self.known.retain(|base, _| there.contains_key(&**base));
         if self.len > 0 && self.known.len() >= before / 2 {
             let file = disk.open(FILE)?;
             return file.write_at(&[self.added.as_bytes()], self.len);

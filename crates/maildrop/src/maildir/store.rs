@@ -172,7 +172,7 @@ impl<D: Disk> Maildirs<D> {
         &self,
         id: MaildropId,
         disk: &Arc<D>,
-    ) -> Result<Arc<[Message]>, OpenError> {
+    ) -> Result<Arc<Vec<Message>>, OpenError> {
         if let Some(messages) = self.known.get(id, &state(&**disk)?) {
             return Ok(messages);
         }
@@ -182,7 +182,7 @@ impl<D: Disk> Maildirs<D> {
             return Err(OpenError::InUse);
         }
         let (messages, state) = look(disk, &self.settings)?;
-        let messages = Arc::from(messages);
+        let messages = Arc::new(messages);
         if let Some(state) = state {
             self.known.put(id, state, &messages);
         }
@@ -224,7 +224,7 @@ pub(super) fn lock_file<D: Disk>(disk: &D) -> io::Result<D::File> {
 }
 
 /// What a session sees of all messages.
-fn seen(all: &Arc<[Message]>, view: &View) -> Arc<[Message]> {
+fn seen(all: &Arc<Vec<Message>>, view: &View) -> Arc<Vec<Message>> {
     let is_recent = |message: &&Message| {
         view.since_us
             .is_none_or(|since_us| message.arrival_us >= since_us)
@@ -233,5 +233,5 @@ fn seen(all: &Arc<[Message]>, view: &View) -> Arc<[Message]> {
     if count == all.len() && !view.is_full(count + 1) {
         return Arc::clone(all);
     }
-    Arc::from(view.newest(all.iter().filter(is_recent).cloned().collect()))
+    Arc::new(view.newest(all.iter().filter(is_recent).cloned().collect()))
 }

@@ -6,14 +6,16 @@
 
 mod beneath;
 mod file;
+mod names;
 mod real;
 
 use std::io;
 use std::time::Duration;
 
-pub(crate) use beneath::{Beneath, names};
+pub(crate) use beneath::Beneath;
 pub use file::RealFile;
 pub(crate) use file::retry;
+pub(crate) use names::{names, visit};
 pub use real::RealDisk;
 
 /// Which file it is, whatever it is called: device and inode.
@@ -170,6 +172,16 @@ pub trait Disk: Send + Sync + 'static {
     ///
     /// `NotFound` if there is no such directory.
     fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+
+    /// Shows the names that [`Disk::list`] would list, each by itself: of a hundred thousand none is kept.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Disk::list`]; some names have been shown then.
+    fn visit(&self, dir: &str, visitor: &mut dyn FnMut(&str)) -> io::Result<()> {
+        self.list(dir)?.iter().for_each(|name| visitor(name));
+        Ok(())
+    }
 
     /// Lets others go first, for a while.
     fn pause(&self);

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
-use tracing::warn;
 
 use super::file::{RealFile, id_of, regular, retry, stat};
+use super::names::{names, visit};
 use super::{Disk, FileId, Stat};
 
 /// A directory of the machine.
@@ -233,6 +233,10 @@ impl Disk for Beneath {
         names(self.open_directory(dir)?, dir)
     }
 
+    fn visit(&self, dir: &str, visitor: &mut dyn FnMut(&str)) -> io::Result<()> {
+        visit(self.open_directory(dir)?, dir, visitor)
+    }
+
     fn pause(&self) {
         std::thread::sleep(PAUSE);
     }
@@ -241,40 +245,6 @@ impl Disk for Beneath {
         let free = rustix::fs::fstatvfs(&self.root)?;
         Ok(free.f_bavail.saturating_mul(free.f_frsize))
     }
-}
-
-/// Most names of a directory: somebody whose it is could make as many as fill our memory.
-const NAMES_MAX: usize = 2_000_000;
-
-/// The names in an open directory, which `path` leads to.
-///
-/// # Errors
-///
-/// `FileTooLarge` if there are more than [`NAMES_MAX`]; what the file system says.
-pub(crate) fn names(directory: OwnedFd, path: &str) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    // Of this descriptor itself: to open it again may be interrupted.
-    for entry in rustix::fs::Dir::new(directory)? {
-        let entry = entry?;
-        if names.len() >= NAMES_MAX {
-            let what = format!("{path} has more than {NAMES_MAX} files in it");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
-        }
-        match entry.file_name().to_str() {
-            Ok("." | "..") => {}
-            Ok(name) => names.push(name.to_owned()),
-            // None of ours. In a Maildir it could be a message, which nobody sees as long as it is called so.
-            Err(_) => {
-                let file = entry.file_name();
-                warn!(
-                    path,
-                    ?file,
-                    "a file is passed over, since its name is not UTF-8"
-                );
-            }
-        }
-    }
-    Ok(names)
 }
 
 /// How long housekeeping lets others go first.

@@ -138,6 +138,10 @@ impl Disk for RealDisk {
         each!(self, disk => disk.list(dir))
     }
 
+    fn visit(&self, dir: &str, visitor: &mut dyn FnMut(&str)) -> io::Result<()> {
+        each!(self, disk => disk.visit(dir, visitor))
+    }
+
     fn pause(&self) {
         each!(self, disk => disk.pause());
     }
