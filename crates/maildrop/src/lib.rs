@@ -650,13 +650,14 @@ impl Text {
     /// Whether [`Text::peek`] may ever show anything of it.
     pub fn is_peekable(&self) -> bool {
         match &self.0 {
-            Source::Memory(_) | Source::Maildir(_) | Source::Mbox(_) => false,
+            Source::Memory(_) | Source::Mbox(_) => false,
             Source::Native(text) => text.is_peekable(),
+            Source::Maildir(text) => text.is_peekable(),
         }
     }
 
     /// Verified octets of the text from where it is now, without taking them off it: as many as `room` has
-    /// place for, in whole blocks of 64 KiB (the last is shorter), and where in it they are. None when the
+    /// place for, in the native store in whole blocks of 64 KiB (the last is shorter), and where in it they are. None when the
     /// page cache has not got them, when they are damaged, or when the text is not of this kind; then
     /// [`Text::read`] goes on from here.
     ///
@@ -664,16 +665,18 @@ impl Text {
     /// read again when it has.
     pub fn peek(&mut self, room: &mut [u8]) -> Option<Peeked> {
         match &mut self.0 {
-            Source::Memory(_) | Source::Maildir(_) | Source::Mbox(_) => None,
+            Source::Memory(_) | Source::Mbox(_) => None,
             Source::Native(text) => text.peek(room),
+            Source::Maildir(text) => text.peek(room),
         }
     }
 
     /// Takes so many of the octets that [`Text::peek`] has shown off the text.
     pub fn advance(&mut self, octets: usize) {
         match &mut self.0 {
-            Source::Memory(_) | Source::Maildir(_) | Source::Mbox(_) => {}
+            Source::Memory(_) | Source::Mbox(_) => {}
             Source::Native(text) => text.advance(octets),
+            Source::Maildir(text) => text.advance(octets),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::name;
 use super::scan::{PARTS, scan};
 use crate::draft::Envelope;
 use crate::error::{CommitError, TextError};
+use crate::native::Peeked;
 use crate::native::media::{Disk, File};
 use crate::{Patience, Progress, plain};
 
@@ -192,17 +193,53 @@ impl<D: Disk> Text<D> {
             },
         };
         let progress = opened.read(out, patience)?;
-        if progress == Progress::End
-            && let Some(octets) = opened.octets()
-            && octets != self.message().octets
-        {
-            let Message { path, octets, .. } = self.message();
+        if progress == Progress::End {
+            self.compare();
+        }
+        Ok(progress)
+    }
+
+    /// As [`crate::Text::is_peekable`].
+    pub fn is_peekable(&self) -> bool {
+        let is_whole = self.part == Part::Whole;
+        is_whole && self.opened.as_ref().is_none_or(plain::Text::is_peekable)
+    }
+
+    /// As [`crate::Text::peek`]; nothing is verified.
+    pub fn peek(&mut self, room: &mut [u8]) -> Option<Peeked> {
+        if !self.is_peekable() {
+            return None;
+        }
+        let opened = match &mut self.opened {
+            Some(opened) => opened,
+            None => {
+                let opened = self.open(Patience::CacheOnly).ok()??;
+                self.opened.insert(opened)
+            }
+        };
+        opened.peek(room)
+    }
+
+    /// As [`crate::Text::advance`].
+    pub fn advance(&mut self, octets: usize) {
+        if let Some(opened) = &mut self.opened {
+            opened.advance(octets);
+            if opened.is_over() {
+                self.compare();
+            }
+        }
+    }
+
+    /// Warns, at the end of a text, if it was not as long as LIST had said.
+    fn compare(&self) {
+        let Message { path, octets, .. } = self.message();
+        let sent = self.opened.as_ref().and_then(plain::Text::octets);
+        if sent.is_some_and(|sent| sent != *octets) {
             warn!(
                 file = &**path,
                 octets, "a message has not the size that its name or the cache says"
             );
         }
-        Ok(progress)
     }
 
     fn message(&self) -> &Message {

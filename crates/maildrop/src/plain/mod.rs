@@ -1,6 +1,7 @@
 //! Messages as local programs keep them, on their way out: lines that end with LF, in a file or a part of one.
 
 mod local;
+mod peek;
 mod wire;
 
 use std::cell::RefCell;
@@ -29,6 +30,10 @@ pub(crate) struct Text<F> {
     /// What an mbox adds to a message, which a client does not see.
     shown: Option<Shown>,
     wire: Wire,
+    /// Octets that went out of those that come next.
+    gone: usize,
+    /// What the last look at the text has shown.
+    ahead: Option<peek::Ahead>,
 }
 
 /// Octets read at once: in wire form at most twice as many.
@@ -54,12 +59,19 @@ impl<F: File> Text<F> {
             end,
             shown,
             wire: Wire::new(part),
+            gone: 0,
+            ahead: None,
         }
     }
 
     /// Octets that went out so far, dots that were stuffed apart, if all of the message was asked for.
     pub(crate) fn octets(&self) -> Option<u64> {
         self.wire.is_whole().then(|| self.wire.octets())
+    }
+
+    /// Whether all of it went out.
+    pub(crate) fn is_over(&self) -> bool {
+        self.wire.is_over()
     }
 
     /// Appends the next chunk, at most 64 KiB.
@@ -75,8 +87,10 @@ impl<F: File> Text<F> {
         if self.wire.is_over() {
             return Ok(Progress::End);
         }
+        self.ahead = None;
+        let start = out.len();
         PIECES.with_borrow_mut(|(piece, plain)| {
-            piece.resize(PIECE, 0);
+            piece.resize(piece.len().max(PIECE), 0);
             let want = usize::try_from(self.end - self.at).map_or(PIECE, |left| left.min(PIECE));
             let room = &mut piece[..want];
             let read = match patience {
@@ -110,6 +124,9 @@ impl<F: File> Text<F> {
                 }
                 self.wire.finish(out);
             }
+            let gone = self.gone.min(out.len() - start);
+            out.drain(start..start + gone);
+            self.gone -= gone;
             Ok(match self.wire.is_over() {
                 true => Progress::End,
                 false => Progress::More,

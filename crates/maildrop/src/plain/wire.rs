@@ -71,6 +71,52 @@ impl Wire {
         }
     }
 
+    /// As [`Wire::take`], of a text that was asked for as a whole, as far as there is room. What are two octets for
+    /// one is never cut. Returns how many octets of the text were taken, and of the room.
+    pub(crate) fn fill(&mut self, text: &[u8], room: &mut [u8]) -> (usize, usize) {
+        let (mut taken, mut made) = (0, 0);
+        let mut ends = memchr_iter(b'\n', text);
+        loop {
+            let end = ends.next();
+            let line = &text[taken..end.unwrap_or(text.len())];
+            if let Some(&first) = line.first() {
+                let dot = usize::from(self.at_start && first == b'.');
+                let fits = line.len().min((room.len() - made).saturating_sub(dot));
+                if fits == 0 {
+                    break;
+                }
+                room[made..made + dot].fill(b'.');
+                made += dot;
+                room[made..made + fits].copy_from_slice(&line[..fits]);
+                (taken, made) = (taken + fits, made + fits);
+                self.octets += fits as u64;
+                (self.at_start, self.after_cr) = (false, line[fits - 1] == b'\r');
+                if fits < line.len() {
+                    break;
+                }
+            }
+            let tail = self.line_end();
+            if end.is_none() || room.len() - made < tail.len() {
+                break;
+            }
+            room[made..made + tail.len()].copy_from_slice(tail);
+            (taken, made) = (taken + 1, made + tail.len());
+            self.octets += tail.len() as u64;
+            (self.at_start, self.after_cr) = (true, false);
+        }
+        (taken, made)
+    }
+
+    /// As [`Wire::finish`], into a room; how many octets that are. None if it is too small.
+    pub(crate) fn finish_in(&mut self, room: &mut [u8]) -> Option<usize> {
+        let mut end = Vec::new();
+        let mut finished = self.clone();
+        finished.finish(&mut end);
+        room.get_mut(..end.len())?.copy_from_slice(&end);
+        *self = finished;
+        Some(end.len())
+    }
+
     /// The text ends here. Its last line ends as every other one.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         if !self.is_over && !self.at_start {
@@ -97,11 +143,16 @@ impl Wire {
         self.octets += octets.len() as u64;
     }
 
-    fn end_line(&mut self, out: &mut Vec<u8>) {
-        let end: &[u8] = match self.after_cr {
+    /// What makes a line end of an LF here.
+    fn line_end(&self) -> &'static [u8] {
+        match self.after_cr {
             true => b"\n",
             false => b"\r\n",
-        };
+        }
+    }
+
+    fn end_line(&mut self, out: &mut Vec<u8>) {
+        let end = self.line_end();
         out.extend_from_slice(end);
         self.octets += end.len() as u64;
         if self.is_in_body {
@@ -120,7 +171,35 @@ impl Wire {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_fills_rooms_is_what_is_taken(
+            text in "[\r\n.a]{0,40}",
+            piece in 1_usize..9,
+            rooms in proptest::collection::vec(2_usize..9, 1..5),
+        ) {
+            let (expected, octets) = wire(text.as_bytes(), Part::Whole, piece);
+            let (mut wire, mut out) = (Wire::new(Part::Whole), Vec::new());
+            let (mut at, mut rooms) = (0, rooms.iter().cycle());
+            while at < text.len() {
+                let mut room = vec![0; *rooms.next().unwrap()];
+                let end = text.len().min(at + piece);
+                let (taken, made) = wire.fill(&text.as_bytes()[at..end], &mut room);
+                prop_assert!(made > 0);
+                out.extend_from_slice(&room[..made]);
+                at += taken;
+            }
+            let mut room = [0; 2];
+            let made = wire.finish_in(&mut room).unwrap();
+            out.extend_from_slice(&room[..made]);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
+            prop_assert_eq!(wire.octets(), octets);
+        }
+    }
 
     fn wire(text: &[u8], part: Part, piece: usize) -> (String, u64) {
         let (mut wire, mut out) = (Wire::new(part), Vec::new());
