@@ -284,6 +284,9 @@ impl Disk for SimDisk {
 
     fn stat(&self, path: &str) -> io::Result<Stat> {
         let state = self.look(Call::StatName)?;
+        if state.names.dir(path).is_ok() {
+            return Ok(State::stat_dir(state.names.version(path)));
+        }
         let key = state.names.file(path)?;
         Ok(state.stat(key))
     }

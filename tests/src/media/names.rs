@@ -19,6 +19,8 @@ pub(super) struct Names {
     durable: BTreeMap<String, Node>,
     /// What is still to be synced, oldest first.
     changes: Vec<NameChange>,
+    /// How often names in a directory have changed.
+    versions: BTreeMap<String, u64>,
 }
 
 /// One step: a name that goes and a name that comes (a rename is both).
@@ -39,8 +41,13 @@ impl NameChange {
     }
 
     fn touches(&self, dir: &str) -> bool {
+        self.dirs().any(|touched| touched == dir)
+    }
+
+    /// The directories that it changes.
+    fn dirs(&self) -> impl Iterator<Item = &str> {
         let come = self.come.as_ref().map(|(name, _)| name);
-        self.gone.iter().chain(come).any(|path| parent(path) == dir)
+        self.gone.iter().chain(come).map(|path| parent(path))
     }
 }
 
@@ -55,7 +62,15 @@ fn not_found() -> io::Error {
 impl Names {
     pub(super) fn change(&mut self, change: NameChange) {
         change.apply(&mut self.seen);
+        for dir in change.dirs() {
+            *self.versions.entry(dir.to_owned()).or_default() += 1;
+        }
         self.changes.push(change);
+    }
+
+    /// Another number whenever a name in the directory has come or gone.
+    pub(super) fn version(&self, dir: &str) -> u64 {
+        self.versions.get(dir).copied().unwrap_or(0)
     }
 
     /// Makes the names of a directory durable.
