@@ -188,7 +188,7 @@ def _session(life: _Life, port: int, who: str) -> None:
     try:
         _visit(life, port, who)
     except (poplib.error_proto, *_GONE) as gone:
-        is_refusal = isinstance(gone, poplib.error_proto) and b"EOF" not in gone.args[0]
+        is_refusal = isinstance(gone, poplib.error_proto) and "EOF" not in str(gone)
         if who != "Restante" or is_refusal:
             raise
         time.sleep(0.01)
