@@ -126,8 +126,8 @@ mod tests {
         /// A client takes what it likes, and somebody may have to wait for the disk in between.
         #[test]
         fn however_little_a_client_takes_it_gets_the_text(
-            octets in "[\r\n.a]{0,60}",
-            steps in proptest::collection::vec((4_usize..20, 0_usize..20, any::<bool>()), 1..6),
+            octets in "([\r\n.a]{0,9}a{0,40}){0,5}",
+            steps in proptest::collection::vec((4_usize..90, 0_usize..90, any::<bool>()), 1..6),
         ) {
             let mut expected = Vec::new();
             let mut wire = Wire::new(Part::Whole);
