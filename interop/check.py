@@ -218,7 +218,7 @@ _PARTS = [
     Part("program", "the programs that the next parts use", 30, _program),
     Part("harness", "the rule and the oracle of the next parts", 5, _harness),
     Part("counts", "instructions and allocations of the hot paths", 30, _script("counts.py")),
-    Part("fuzz", "each fuzz target for 10 s", 150, _script("fuzz.py", "--seconds", "10")),
+    Part("fuzz", "each fuzz target for 10 s", 160, _script("fuzz.py", "--seconds", "10")),
     Part("mutants", "six ways to break the store, each noticed by the simulation", 120, _script("mutants.py")),
     Part("kill", "kill -9 under load, 150 rounds", 80, _script("kill.py", "--rounds", "150")),
     Part("inject", "an error and a kill at every call that touches the disk", 180, _script("inject.py", "--short")),
