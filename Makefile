@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop moving share peers bench bench-peers bench-scale day hostile timing long rot orders clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop moving share peers bench bench-peers bench-scale day hostile timing long rot orders names clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -20,6 +20,7 @@ help:
 	@echo "make share     a Maildir that Dovecot serves as well, our server killed again and again; SHARED_SECONDS=600"
 	@echo "make rot       rot and forgeries in a maildrop's file; FLIPS=1500000 FORGED=10000000 THREADS=2 SEED=1"
 	@echo "make orders    three threads on one maildrop in every order; CHANGES=2 DICE=2000"
+	@echo "make names     names of strangers that must become no path; NAMES=1000000"
 	@echo "make sim       the store's simulated lives; SEEDS=1000000 SEED=… (one, step by step)"
 	@echo "make mutants   the store broken on purpose, which the simulation must notice"
 	@echo "make interop   real clients and a real Postfix against the program"
@@ -85,6 +86,11 @@ orders:
 	CHANGES=$(CHANGES) DICE=$(DICE) \
 		$(CARGO) test --locked -p restante-tests --test interleaving -- --nocapture --test-threads 1
 
+NAMES ?= 1000000
+names:
+	NAMES=$(NAMES) $(CARGO) test --locked -p restante-tests --test names -- --nocapture
+	PROPTEST_CASES=$(NAMES) $(CARGO) test --locked -p restante --bin restante a_name_leads_nowhere_else
+
 # The profile of tests, not of release: it is optimised where it counts, and overflows are panics.
 SEEDS ?= 1000000
 sim:
@@ -149,6 +155,7 @@ long: needs build
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory rot
 	@$(MAKE) --no-print-directory orders
+	@$(MAKE) --no-print-directory names
 	@$(MAKE) --no-print-directory moving
 	@$(MAKE) --no-print-directory share
 	@$(MAKE) --no-print-directory timing

@@ -17,7 +17,7 @@ use sasl::Secret;
 /// No file may have this in its name.
 const MARK: &str = "zqmarkqz";
 
-const PIECES: [&str; 36] = [
+const PIECES: [&str; 39] = [
     "/",
     "\\",
     "..",
@@ -48,6 +48,10 @@ const PIECES: [&str; 36] = [
     "\u{2024}\u{2024}/",
     "é",
     "\u{ff0f}",
+    // Letters that become `k`, `s` and `i` in another case.
+    "\u{212a}",
+    "\u{17f}",
+    "\u{130}",
     "a",
     "Z",
     "0",

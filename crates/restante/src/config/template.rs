@@ -155,19 +155,40 @@ mod tests {
         }
     }
 
+    /// What strangers may call themselves: anything, pieces that mean something to a shell, a file system or a
+    /// format, names as accounts have them and names that are almost such, long ones, and letters that look like
+    /// others or become others in another case.
+    fn names() -> impl Strategy<Value = String> {
+        prop_oneof![
+            10 => any::<String>(),
+            10 => "[./\\\\~%:$@a-zA-Z\\x00\\r\\n é-]{0,40}",
+            10 => "(\\.\\.|\\.|/|\\\\|%s|%2e|~|:|\\$HOME|\\$\\(x\\)|\n|\0|@|x|\u{2024}|\u{ff0f}|\u{ff0e}|\u{17f}|\u{212a}|\u{130}){0,12}",
+            10 => "[a-zA-Z0-9._+=&'~#-]{1,12}(@[a-zA-Z0-9.-]{1,12}\\.?)?",
+            10 => "[a-z0-9]{1,12}[./\0]?(@[a-z]{1,8}(\\.[a-z]{1,8}){0,2})?[./]?",
+            1 => "(\\.\\./|a|x@){300,2048}",
+            10 => "[a-z]{200,260}",
+        ]
+    }
+
     proptest! {
-        /// Whatever may be an account's name, its path lies where the configuration says, and as deep.
+        /// Whatever may be an account's name, its path lies where the configuration says, and as deep, and is no
+        /// other account's. PROPTEST_CASES says how many are tried.
         #[test]
-        fn a_name_leads_nowhere_else(text in any::<String>(), tricky in "[./\\\\~%:$@a-z\\x00\\n é-]{0,40}") {
+        fn a_name_leads_nowhere_else(text in names(), other in names()) {
             let template: PathTemplate = "/v/{name}/{local}/Maildir".parse().unwrap();
-            for name in [&text, &tricky] {
-                // The program makes accounts of such names only.
-                let Ok(name) = auth::AccountName::parse(name) else { continue };
+            // The program makes accounts of such names only.
+            let accounts = [text, other].map(|text| auth::AccountName::parse(&text).ok());
+            for name in accounts.iter().flatten() {
                 let path = template.path(name.as_str()).unwrap();
                 let parts: Vec<_> = path.components().collect();
                 prop_assert_eq!(parts.len(), 5, "{}", path.display());
                 prop_assert!(parts[1..].iter().all(|part| matches!(part, Component::Normal(_))));
                 prop_assert!(path.starts_with("/v") && path.ends_with("Maildir"));
+                prop_assert!(path.to_str().unwrap().is_ascii());
+            }
+            if let [Some(one), Some(other)] = &accounts {
+                let paths = [one, other].map(|name| template.path(name.as_str()));
+                prop_assert_eq!(paths[0] == paths[1], one == other);
             }
         }
     }
