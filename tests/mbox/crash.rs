@@ -255,11 +255,49 @@ fn kill_at_every_call_and_at_every_call_of_the_recovery() {
     }
 }
 
+/// The process dies when only the cut was left to do, and the power goes while that is taken back: some of
+/// what was written then is on the disk, and some is not.
+#[test]
+fn power_cut_while_a_deletion_is_taken_back() {
+    let is_marked = |octets: Vec<u8>| octets.get(8..16) == Some(&1_u64.to_le_bytes()[..]);
+    let mut tried = 0;
+    for n in 0..calls() {
+        let disk = SimDisk::default();
+        disk.plan(Plan::Crash(n));
+        let mut model = Model::default();
+        run(&disk, &mut model, false);
+        disk.kill();
+        if !disk.octets(".mrose.restante").is_some_and(is_marked) {
+            continue;
+        }
+        for m in 0.. {
+            let again = disk.copy();
+            again.plan(Plan::Crash(m));
+            if retrieve(&site(&again)).is_ok() {
+                break;
+            }
+            again.kill();
+            for seed in 0..8 {
+                tried += 1;
+                let loss = Loss::Some(seed * 1_000_003 + n * 1000 + m);
+                let what = format!("kill {n}, then {m}, {loss:?}");
+                judge(&again.reboot(loss), &model, &what);
+            }
+        }
+    }
+    assert!(tried > 500, "{tried}");
+}
+
 /// Between the death and our coming back another program delivers.
 #[test]
 fn others_deliver_before_the_recovery() {
     for n in 0..calls() {
-        for loss in [None, Some(Loss::Everything), Some(Loss::Some(n))] {
+        for loss in [
+            None,
+            Some(Loss::Everything),
+            Some(Loss::Some(n)),
+            Some(Loss::Some(1_000_003 + n)),
+        ] {
             let disk = SimDisk::default();
             disk.plan(Plan::Crash(n));
             let mut model = Model::default();

@@ -227,6 +227,16 @@ impl Entry {
         file.sync_data()
     }
 
+    /// Takes that note back, durably.
+    ///
+    /// # Errors
+    ///
+    /// As [`Entry::mark`].
+    pub(super) fn unmark<F: File>(file: &F) -> io::Result<()> {
+        file.write_at(&[&[0; 8]], 8)?;
+        file.sync_data()
+    }
+
     /// Content that lies, or lay, at an offset of the mbox.
     ///
     /// # Errors

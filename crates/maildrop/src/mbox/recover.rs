@@ -67,19 +67,23 @@ fn take_append_back<F: File>(
 ) -> Result<(), StoreError> {
     let end = entry.keep + entry.content_octets;
     let mut ours = vec![0; PIECE];
-    let mut is_ours = true;
+    // Where what is there is no more what we have appended.
+    let mut others = None;
     journal::for_each_piece(mbox, entry.keep..len.min(end), |at, piece| {
         let ours = &mut ours[..piece.len()];
         entry.content(journal, at, ours)?;
         // Where the power took octets, but not the length, there are zeros.
-        is_ours &= piece
-            .iter()
-            .zip(&*ours)
-            .all(|(is, our)| is == our || *is == 0);
+        let mut both = piece.iter().zip(&*ours);
+        let differs = both.position(|(is, our)| is != our && *is != 0);
+        others = others.or(differs.map(|place| at + place as u64));
         Ok(())
     })?;
-    if !is_ours {
-        // Another program has come in between; a torn message that nobody was told of stays where it is.
+    if let Some(others) = others {
+        // Another program has come in between; a torn message that nobody was told of stays where it is, but not
+        // what the power left of its postmark: at the beginning of the file it would hide all that comes behind.
+        put(mbox, entry.keep..others, |at, piece| {
+            entry.content(journal, at, piece)
+        })?;
         warn!(
             offset = entry.keep,
             "a torn message stays in an mbox, since others wrote behind it"
@@ -108,6 +112,10 @@ fn take_rewrite_back<F: File>(
              remove that file when all is in order",
             entry.keep, entry.content_octets
         )));
+    }
+    if entry.is_marked {
+        // First: if this is interrupted after the filling has gone, it would look as if the file had been cut.
+        Entry::unmark(journal)?;
     }
     put(mbox, entry.keep..entry.end, |at, piece| {
         entry.content(journal, at, piece)
