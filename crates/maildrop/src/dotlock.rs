@@ -1,13 +1,12 @@
 //! A lock that is a file: whoever made it has the lock, as mail programs have done since there are any.
 //!
-//! Whoever dies leaves it behind. It is taken away when it is old, or says that a process of this machine has it
-//! which is no more, and nobody has touched it while we looked.
+//! Whoever dies leaves it behind. It is taken away when it is old and nobody has touched it while we looked. What is
+//! in it is not believed, and ours says no number that others would believe: programs that share a directory may
+//! have one host name and different numbers, as containers do, and would take each other's for those of the dead.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
 use tracing::warn;
 
 use crate::native::media::{Disk, File, Stat};
@@ -29,8 +28,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 impl<'d, D: Disk> DotLock<'d, D> {
-    /// Takes the lock of this name. One that nobody has touched for `stale_after` is of a program that has died,
-    /// whatever it says.
+    /// Takes the lock of this name. One that nobody has touched for `stale_after` is of a program that has died.
     ///
     /// # Errors
     ///
@@ -96,33 +94,17 @@ pub(crate) fn timed_out(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
-/// Who makes a dotlock, as Dovecot writes it.
+/// Who makes a dotlock, for people: other programs read the number 0, or none.
 fn owner() -> String {
-    format!("{}:{}", std::process::id(), host())
-}
-
-fn host() -> String {
     let uname = rustix::system::uname();
-    uname.nodename().to_string_lossy().into_owned()
+    format!(
+        "0 restante, process {} of {}\n",
+        std::process::id(),
+        uname.nodename().to_string_lossy()
+    )
 }
 
-/// Whether a dotlock of this text is of a process of this machine that has ended. A number without a host could
-/// be of any machine.
-fn is_of_the_dead(text: &[u8]) -> bool {
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    let Some((pid, of)) = text.trim_ascii().split_once(':') else {
-        return false;
-    };
-    let pid = pid
-        .parse()
-        .ok()
-        .filter(|pid| *pid > 0)
-        .and_then(Pid::from_raw);
-    // Only this says that there is none: one that may not be signalled is there.
-    of == host() && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
-}
-
-/// A dotlock that was forgotten, as it seems.
+/// A dotlock that is old.
 struct Suspect<D: Disk> {
     /// Open, so that no other file gets its number.
     file: D::File,
@@ -130,7 +112,7 @@ struct Suspect<D: Disk> {
 }
 
 impl<D: Disk> Suspect<D> {
-    /// The dotlock that is there, if it is old or of a dead process. One that we may not open is not ours to judge.
+    /// The dotlock that is there, if it is old. One that we may not open is not ours to judge.
     fn look(disk: &D, name: &str, stale_after: Duration) -> Option<Self> {
         let file = disk.open_to_read(name).ok()?;
         let stat = file.stat().ok()?;
@@ -140,12 +122,7 @@ impl<D: Disk> Suspect<D> {
             return None;
         }
         let is_old = age_ns > i128::try_from(stale_after.as_nanos()).unwrap_or(i128::MAX);
-        let is_forgotten = is_old || {
-            let mut text = [0; LOCK_OCTETS_MAX as usize];
-            let read = file.read_at(&mut text, 0).ok()?;
-            is_of_the_dead(text.get(..read)?)
-        };
-        is_forgotten.then_some(Self { file, stat })
+        is_old.then_some(Self { file, stat })
     }
 
     /// Takes it away; false if it was another one's by then, who has it back.
@@ -161,10 +138,7 @@ impl<D: Disk> Suspect<D> {
         }
         let is_same = disk.is_named(&aside, self.file.stat()?.id)?;
         if is_same {
-            warn!(
-                dotlock = name,
-                "a dotlock that was left behind was taken away"
-            );
+            warn!(dotlock = name, "an old dotlock was taken away");
             disk.unlink(&aside)?;
         } else if disk.rename_new(&aside, name).is_err() {
             // Whoever has made a new one meanwhile keeps it: two believe that they have the lock then, which is
@@ -203,29 +177,22 @@ mod tests {
     }
 
     #[test]
-    fn of_a_process_of_this_machine_that_has_ended_it_is_not_waited_for() {
+    fn what_it_says_is_not_believed() {
         let directory = tempfile::tempdir().unwrap();
         let disk = RealDisk::directory(directory.path()).unwrap();
         let mut ended = std::process::Command::new("true").spawn().unwrap();
         ended.wait().unwrap();
-        let (dead, alive, host) = (ended.id(), std::process::id(), host());
-        for (text, is_taken) in [
-            (format!("{dead}:{host}"), true),
-            (format!("{dead}:{host}\n"), true),
-            (format!("{alive}:{host}"), false),
-            (format!("{dead}:another.{host}"), false),
-            (format!("{dead}"), false),
-            (format!("-{dead}:{host}"), false),
-            (format!("0:{host}"), false),
-            (format!("99999999999:{host}"), false),
-            (format!(":{host}"), false),
-            (String::new(), false),
-        ] {
-            std::fs::write(directory.path().join("a.lock"), &text).unwrap();
-            let deadline = Instant::now() + Duration::from_millis(20);
-            let taken = DotLock::take(&disk, "a.lock".into(), HOUR, deadline);
-            assert_eq!(taken.is_ok(), is_taken, "{text:?}");
-        }
+        // It may live elsewhere, under the same host name and the same number.
+        let uname = rustix::system::uname();
+        let dead = format!("{}:{}", ended.id(), uname.nodename().to_string_lossy());
+        std::fs::write(directory.path().join("a.lock"), dead).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        assert!(DotLock::take(&disk, "a.lock".into(), HOUR, deadline).is_err());
+        // Nor does ours name a process to those who do believe: Dovecot wants `NUMBER:HOST`, liblockfile a number.
+        let lock = DotLock::take(&disk, "b.lock".into(), HOUR, deadline).unwrap();
+        let text = std::fs::read_to_string(directory.path().join("b.lock")).unwrap();
+        assert!(text.starts_with("0 ") && !text.contains(':'), "{text}");
+        drop(lock);
     }
 
     #[test]
