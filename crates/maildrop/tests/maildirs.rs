@@ -156,3 +156,16 @@ fn a_link_in_place_of_a_list_is_not_followed() {
     let session = maildirs.open(MaildropId(1), &View::default()).unwrap();
     assert_eq!(session.listing().len(), 2);
 }
+
+#[test]
+fn a_hole_without_an_end_is_no_message() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("Maildir");
+    let maildirs = maildirs(&path);
+    fs::write(path.join("new/1.M1P1.host"), "Subject: a\n\n").unwrap();
+    let hole = fs::File::create(path.join("new/2.M1P1.host")).unwrap();
+    hole.set_len(4 << 40).unwrap();
+    // Four TiB of zeros would be read for half an hour.
+    let session = maildirs.open(MaildropId(1), &View::default()).unwrap();
+    assert_eq!(session.listing().len(), 1);
+}

@@ -10,13 +10,13 @@
 pub mod courier;
 mod deliver;
 pub mod dovecot;
-mod known;
 pub mod name;
 mod numbering;
 mod open;
 mod scan;
 mod session;
 mod sizes;
+mod state;
 mod store;
 mod table;
 

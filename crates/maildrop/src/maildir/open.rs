@@ -9,11 +9,11 @@ use rustix::io::Errno;
 use siphasher::sip128::SipHasher13;
 use tracing::warn;
 
-use super::known::{Lists, State};
 use super::numbering;
 use super::scan::{Scan, Stamps, scan};
 use super::session::{Message, base_of};
 use super::sizes::SizeCache;
+use super::state::{Lists, State};
 use super::store::MaildirSettings;
 use super::table::Table;
 use super::{Names, name};
@@ -163,6 +163,9 @@ fn by_arrival<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<(i64, usize)>> {
     Ok(order)
 }
 
+/// A file that is larger is no message: whoever owns the Maildir could have a session read holes for days.
+const FILE_OCTETS_MAX: u64 = 4 << 30;
+
 /// Reads a message to learn its size; none if it is not there any more.
 fn measure<D: Disk>(
     disk: &D,
@@ -184,7 +187,12 @@ fn measure<D: Disk>(
             };
         }
     };
-    let measured = plain::measure(&file, (0, file.stat()?.len), None)?;
+    let len = file.stat()?.len;
+    if len > FILE_OCTETS_MAX {
+        warn!(file = path, octets = len, "this is larger than any message");
+        return Ok(None);
+    }
+    let measured = plain::measure(&file, (0, len), None)?;
     cache.add(base, measured);
     Ok(Some(measured))
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::known::Known;
 use super::numbering::UniqueIds;
 use super::open::{look, state};
 use super::scan::PARTS;
 use super::session::{Message, Moved, Session};
+use super::state::State;
 use crate::draft::Draft;
 use crate::error::OpenError;
 use crate::id::MaildropId;
+use crate::known::Known;
 use crate::native::media::{Disk, File, Lock};
 use crate::native::{Expired, Summary, now_us};
 use crate::places::{Absent, Places};
@@ -42,7 +43,7 @@ pub struct Maildirs<D: Disk> {
     /// Where texts wait that are too large for memory.
     drafts: Arc<D>,
     pub(super) settings: MaildirSettings,
-    pub(super) known: Known,
+    pub(super) known: Known<State, Vec<Message>>,
     /// Messages that this process has delivered, and when the last one was, in µs since 1970.
     delivered: AtomicU64,
     last_us: AtomicI64,
@@ -184,7 +185,9 @@ impl<D: Disk> Maildirs<D> {
         let (messages, state) = look(disk, &self.settings)?;
         let messages = Arc::new(messages);
         if let Some(state) = state {
-            self.known.put(id, state, &messages);
+            let paths: usize = messages.iter().map(|message| message.path.len()).sum();
+            let octets = size_of_val(messages.as_slice()) + paths;
+            self.known.put(id, state, &messages, octets);
         }
         Ok(messages)
     }
