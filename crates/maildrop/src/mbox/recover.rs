@@ -75,7 +75,7 @@ fn take_append_back<F: File>(
         // Where the power took octets, but not the length, there are zeros.
         let mut both = piece.iter().zip(&*ours);
         let differs = both.position(|(is, our)| is != our && *is != 0);
-        others = others.or(differs.map(|place| at + place as u64));
+        others = others.or_else(|| differs.map(|place| at + place as u64));
         Ok(())
     })?;
     if let Some(others) = others {
