@@ -155,6 +155,8 @@ def _mboxes() -> str:
 def _ends_with_the_helper() -> str:
     program, root = _machine("lost", "maildir", "{local}/Maildir")
     program.start()
+    # It listens before there is one.
+    wait_for("the helper", lambda: len(_helpers(program.server.pid)) == 1)
     (helper,) = _helpers(program.server.pid)
     os.kill(helper, signal.SIGKILL)
     wait_for("the server's end", lambda: not program.server.alive())
