@@ -140,12 +140,25 @@ impl<D: Disk> Suspect<D> {
         if is_same {
             warn!(dotlock = name, "an old dotlock was taken away");
             disk.unlink(&aside)?;
-        } else if disk.rename_new(&aside, name).is_err() {
-            // Whoever has made a new one meanwhile keeps it: two believe that they have the lock then, which is
-            // all that a dotlock can promise.
-            disk.unlink(&aside)?;
+        } else {
+            put_back(disk, &aside, name)?;
         }
         Ok(is_same)
+    }
+}
+
+/// Gives a lock that is another one's its name back. Whoever has made a new one meanwhile keeps it: two believe that
+/// they have the lock then, which is all that a dotlock can promise.
+fn put_back<D: Disk>(disk: &D, aside: &str, name: &str) -> io::Result<()> {
+    let is_free =
+        || matches!(disk.stat(name), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    match disk.rename_new(aside, name) {
+        Ok(()) => Ok(()),
+        // Not every file system knows how to do that in one step (NFS).
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && is_free() => {
+            disk.rename(aside, name)
+        }
+        Err(_) => disk.unlink(aside),
     }
 }
 

@@ -30,6 +30,10 @@ pub(super) fn filling(entry: &Entry) -> &'static [u8] {
 ///
 /// What the disk says; `Damaged` if another program has changed what lies there. The entry stays then.
 pub(super) fn recover<F: File>(mbox: &F, journal: &F) -> Result<(), StoreError> {
+    if journal::has_entry(journal)? {
+        // After a sync that failed, the cache may say that it is void, and the disk that it is not.
+        journal.forget_cache(0);
+    }
     let Some(entry) = Entry::read(journal)? else {
         return Ok(());
     };

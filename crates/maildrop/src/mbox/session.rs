@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pop3::{Deletions, MessageNumber, Octets, Part, ScanListing};
 
 use super::store::Mboxes;
-use super::survey::{Survey, Surveyed, sum};
+use super::survey::{Survey, Surveyed, is_settled, sum};
 use super::{Shown, Variant};
 use crate::draft::Envelope;
 use crate::error::{CommitError, TextError};
@@ -253,7 +253,8 @@ impl<F: File> Text<F> {
         if !is_same {
             return Err(self.changed());
         }
-        self.verified_ns = Some(stat.changed_ns);
+        // Within one tick of the file system's clock it could be changed again without a sign.
+        self.verified_ns = is_settled(&stat).then_some(stat.changed_ns);
         Ok(())
     }
 

@@ -66,6 +66,9 @@ impl Survey {
     }
 }
 
+/// Its owner could have us read holes for days, under the locks of the site.
+const FILE_OCTETS_MAX: u64 = 64 << 30;
+
 /// What the file system's clock tells apart, at the coarsest.
 const TICK_US: i64 = 2_000_000;
 
@@ -103,6 +106,12 @@ pub(super) fn survey<F: File>(
     names: Names,
 ) -> Result<Survey, StoreError> {
     let stat = file.stat()?;
+    if stat.len > FILE_OCTETS_MAX {
+        return Err(StoreError::Damaged(format!(
+            "it is longer than any mbox: {} octets",
+            stat.len
+        )));
+    }
     let found = messages(file, variant)?;
     let mut taken = HashSet::with_capacity(found.len());
     let mut twins: HashMap<Sum, u64> = HashMap::new();
@@ -134,12 +143,17 @@ pub(super) fn survey<F: File>(
             unique_id,
         });
     }
-    let age_ns = i128::from(now_us()) * 1000 - stat.changed_ns;
     Ok(Survey {
         messages,
+        is_settled: is_settled(&stat),
         stat,
-        is_settled: age_ns > i128::from(TICK_US) * 1000,
     })
+}
+
+/// Whether a later change of a file would show.
+pub(super) fn is_settled(stat: &Stat) -> bool {
+    let age_ns = i128::from(now_us()) * 1000 - stat.changed_ns;
+    age_ns > i128::from(TICK_US) * 1000
 }
 
 /// The name of a message of our own making.
