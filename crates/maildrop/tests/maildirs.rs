@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use maildrop::{
     Absent, MaildirSettings, Maildirs, MaildropId, Patience, Place, Places, Progress, RealDisk,
     UniqueIds, View,
 };
-use pop3::{MessageNumber, Part};
+use pop3::{Deletions, MessageNumber, Part};
 
 struct Only(PathBuf);
 
@@ -79,7 +80,7 @@ fn nothing_from_elsewhere_is_read_and_nothing_holds_us() {
     fs::write(other.join("2.M1P1.host"), SECRET).unwrap();
     let is_over = AtomicBool::new(false);
     let (mut rounds, mut seen, swaps) = (0_u32, 0_u32, AtomicU32::new(0));
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(|| {
             // A name that says its size, and one that must be measured.
             let files = [
@@ -168,4 +169,62 @@ fn a_hole_without_an_end_is_no_message() {
     // Four TiB of zeros would be read for half an hour.
     let session = maildirs.open(MaildropId(1), &View::default()).unwrap();
     assert_eq!(session.listing().len(), 1);
+}
+
+/// Another program gives messages other flags all the time: what was acknowledged as deleted is gone, and what was not is
+/// there.
+#[test]
+fn a_deletion_that_is_acknowledged_has_happened_whatever_moves() {
+    const COUNT: usize = 40;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("Maildir");
+    let maildirs = maildirs(&path);
+    let cur = path.join("cur");
+    let (mut done, mut refused) = (0, 0);
+    for round in 0..40 {
+        for number in 0..COUNT {
+            let name = format!("{round}{number:04}.M1P1.host,W=14:2,");
+            fs::write(cur.join(name), "Subject: a\r\n\r\n").unwrap();
+        }
+        let session = maildirs.open(MaildropId(1), &View::default()).unwrap();
+        assert_eq!(session.listing().len(), COUNT);
+        let mut deletions = Deletions::default();
+        for index in 0..COUNT {
+            deletions.mark(MessageNumber::from_index(index).unwrap());
+        }
+        let is_over = AtomicBool::new(false);
+        let committed = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    for entry in fs::read_dir(&cur).unwrap() {
+                        let file = entry.unwrap().path();
+                        let name = file.file_name().unwrap().to_str().unwrap();
+                        let other = match name.strip_suffix('S') {
+                            Some(unseen) => unseen.to_owned(),
+                            None => format!("{name}S"),
+                        };
+                        let _ = fs::rename(&file, cur.join(other));
+                    }
+                }
+            });
+            let committed = session.commit(&deletions);
+            is_over.store(true, Ordering::Relaxed);
+            committed
+        });
+        match committed {
+            Ok(left) => {
+                assert_eq!(left, 0);
+                assert_eq!(fs::read_dir(&cur).unwrap().count(), 0, "round {round}");
+                done += 1;
+            }
+            Err(_) => {
+                refused += 1;
+                for entry in fs::read_dir(&cur).unwrap() {
+                    fs::remove_file(entry.unwrap().path()).unwrap();
+                }
+            }
+        }
+    }
+    println!("{done} sessions deleted, {refused} were refused");
+    assert!(done > 0);
 }

@@ -115,16 +115,10 @@ impl<D: Disk> Session<D> {
             }
         }
         if !moved.is_empty() {
-            // Another name up to the flags it cannot have got; what is not there was deleted by others.
-            let now = paths(&**disk).map_err(CommitError::Unavailable)?;
-            for message in moved {
-                let path = now.get(base_of(&message.path));
-                match path.map_or(Ok(()), |path| delete(&**disk, path, &mut touched)) {
-                    Ok(()) => deleted += 1,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => deleted += 1,
-                    Err(error) => return Err(CommitError::Unavailable(error)),
-                }
-            }
+            // What others have deleted is gone for good as well when we say so.
+            touched = [true; PARTS.len()];
+            deleted += moved.len();
+            delete_moved(&**disk, moved).map_err(CommitError::Unavailable)?;
         }
         for (part, touched) in PARTS.iter().zip(touched) {
             if touched {
@@ -153,6 +147,39 @@ fn delete<D: Disk>(disk: &D, path: &str, touched: &mut [bool; PARTS.len()]) -> i
     }
     Ok(())
 }
+
+/// Removes files that are not where they were: under whatever name they have now, up to the flags the same. Those that
+/// are nowhere were deleted by others.
+///
+/// # Errors
+///
+/// `ResourceBusy` if another program gives them new names faster than they are found; what the file system says.
+fn delete_moved<D: Disk>(disk: &D, mut messages: Vec<&Message>) -> io::Result<()> {
+    for _ in 0..MOVES_MAX {
+        let scan = scan(disk, 0)?;
+        let now = scan.by_base();
+        let mut left = Vec::new();
+        for message in messages {
+            match now.get(base_of(&message.path)) {
+                None if scan.is_whole => {}
+                None => left.push(message),
+                Some(path) => match disk.unlink(path) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => left.push(message),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        messages = left;
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// How often files are looked for that have other names each time.
+const MOVES_MAX: usize = 16;
 
 /// A path without its directory and the flags.
 pub(super) fn base_of(path: &str) -> &str {
