@@ -264,6 +264,7 @@ fn all(plan: impl Fn(u64) -> Plan + Copy) {
         UniqueIds::Files,
         UniqueIds::Dovecot(Default::default()),
         UniqueIds::Courier,
+        UniqueIds::Auto(Default::default()),
     ] {
         let calls = every_call(&unique_ids, plan);
         assert!(calls > 100, "{calls} calls cannot be all");
@@ -311,6 +312,40 @@ fn a_process_dies_at_every_call_and_the_power_goes_after_another_went_on() {
             if is_over {
                 break;
             }
+        }
+    }
+}
+
+/// Many messages get their lines at once: of what is written then, the power takes some sectors and leaves others.
+#[test]
+fn the_power_goes_while_many_messages_are_named() {
+    const MANY: usize = 24;
+    let unique_ids = UniqueIds::Dovecot(Default::default());
+    for at in 0.. {
+        let disk = SimDisk::default();
+        let mut model = Model::default();
+        let store = maildirs(&disk, unique_ids.clone());
+        for number in 0..2 * MANY {
+            let text = text(number, 30, false);
+            deliver(&store, &text).unwrap();
+            model.kept.insert(text);
+            if number + 1 == MANY {
+                model.hear(&look(&store).unwrap());
+            }
+        }
+        disk.plan(Plan::Crash(at));
+        if let Some(found) = look(&store) {
+            model.hear(&found);
+        }
+        let is_over = disk.calls() <= at;
+        for seed in 0..16 {
+            let when = format!("call {at}, {seed}");
+            let loss = Loss::Some(seed * 1_000_003 + at);
+            model.clone().judge(&disk.reboot(loss), &unique_ids, &when);
+        }
+        if is_over {
+            assert!(at > 20, "{at} calls cannot be all");
+            break;
         }
     }
 }

@@ -75,6 +75,11 @@ fn name_at<'n>(names: &'n [u8], messages: &[Message], place: usize) -> &'n [u8] 
     &names[messages[place].name..end.unwrap_or(names.len())]
 }
 
+/// Most lines of a list: its owner could make as many as fill our memory.
+const LINES_MAX: usize = 4_000_000;
+/// For so many messages room is made before they are read.
+const ROOM: usize = 150_000;
+
 impl UidList {
     /// Reads the list.
     ///
@@ -102,11 +107,19 @@ impl UidList {
             .filter(|&validity| validity > 0)
             .ok_or_else(|| broken(1, "a uid validity is missing"))?;
         let count = memchr::memchr_iter(b'\n', list).count();
+        if count > LINES_MAX {
+            return Err(broken(
+                LINES_MAX,
+                "it has more lines than any Maildir has messages",
+            ));
+        }
+        // Empty lines are cheap to write, and room for messages is not.
+        let room = count.min(ROOM);
         let mut read = Self {
             version,
             names: Vec::with_capacity(list.len()),
-            messages: Vec::with_capacity(count),
-            by_name: Table::with_capacity(count),
+            messages: Vec::with_capacity(room),
+            by_name: Table::with_capacity(room),
             ..Self::new(validity)
         };
         let mut ids: HashSet<Box<[u8]>> = HashSet::new();
@@ -456,6 +469,21 @@ mod tests {
         ] {
             let found = UidList::parse(list.as_bytes()).unwrap_err();
             assert_eq!(found.line, line, "{list}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_empty_lines_costs_no_memory() {
+        for (lines, what) in [
+            (1_000_000, "a uid and the name of a file are expected"),
+            (
+                LINES_MAX + 1,
+                "it has more lines than any Maildir has messages",
+            ),
+        ] {
+            let list = [&b"3 V1 N1\n"[..], &vec![b'\n'; lines]].concat();
+            let broken = UidList::parse(&list).err();
+            assert_eq!(broken.map(|broken| broken.what), Some(what));
         }
     }
 }

@@ -66,7 +66,11 @@ pub(super) fn load<D: Disk>(disk: &D, unique_ids: &UniqueIds) -> Result<Names, O
 
 /// Whether clients know the messages of this Maildir by the names of their files.
 fn is_noted<D: Disk>(disk: &D) -> io::Result<bool> {
-    Ok(read_list(disk, NOTE)?.is_some())
+    let is_noted = read_list(disk, NOTE)?.is_some();
+    if is_noted {
+        settle(disk, NOTE)?;
+    }
+    Ok(is_noted)
 }
 
 /// Notes that. A server that comes later makes a list, which says something else; it must not count.
@@ -162,7 +166,7 @@ fn complete_dovecot<D: Disk>(
             let mut lines = Vec::new();
             list.print_lines(known, &mut lines);
             // The lock is ours, so a line without an end is of a program that has died.
-            let end = memchr::memrchr(b'\n', &octets).map_or(0, |end| end + 1);
+            let end = whole(&octets).len();
             let file = disk.open(dovecot::FILE)?;
             if end < octets.len() {
                 file.truncate(end as u64)?;
@@ -232,8 +236,16 @@ fn dovecot_list<D: Disk>(disk: &D) -> Result<Option<UidList>, OpenError> {
     octets.map(|octets| parse_dovecot(&octets)).transpose()
 }
 
+/// The lines that are whole. Where the power took octets of what was appended, but not its length, there are zeros,
+/// which no line has: that and what comes behind it never lasted.
+fn whole(octets: &[u8]) -> &[u8] {
+    let torn = memchr::memchr(0, octets).unwrap_or(octets.len());
+    let end = memchr::memrchr(b'\n', &octets[..torn]);
+    &octets[..end.map_or(0, |end| end + 1)]
+}
+
 fn parse_dovecot(octets: &[u8]) -> Result<UidList, OpenError> {
-    UidList::parse(octets).map_err(|broken| damaged(dovecot::FILE, &broken))
+    UidList::parse(whole(octets)).map_err(|broken| damaged(dovecot::FILE, &broken))
 }
 
 fn courier_list<D: Disk>(disk: &D) -> Result<Option<courier::SizeList>, OpenError> {
@@ -253,5 +265,24 @@ fn read_list<D: Disk>(disk: &D, path: &str) -> io::Result<Option<Vec<u8>>> {
         Ok(octets) => Ok(Some(octets)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_zero_never_lasted() {
+        for (octets, lasts) in [
+            (&b"3 V1 N1\n1 :a\n"[..], &b"3 V1 N1\n1 :a\n"[..]),
+            (b"3 V1 N1\n1 :a\n2 :", b"3 V1 N1\n1 :a\n"),
+            (b"3 V1 N1\n1 :a\n\0\0", b"3 V1 N1\n1 :a\n"),
+            (b"3 V1 N1\n1 :a\n2 :b\0\0e\n3 :f\n", b"3 V1 N1\n1 :a\n"),
+            (b"\0\0\0\n1 :a\n", b""),
+            (b"", b""),
+        ] {
+            assert_eq!(whole(octets), lasts);
+        }
     }
 }

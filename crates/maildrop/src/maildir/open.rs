@@ -50,8 +50,15 @@ pub(super) fn look<D: Disk>(
     disk: &Arc<D>,
     settings: &MaildirSettings,
 ) -> Result<(Vec<Message>, Option<State>), OpenError> {
-    let scan = scan(&**disk, now_us())?;
-    let mut found = measure_all(&**disk, &scan)?;
+    let mut tries = 1;
+    let (scan, mut found) = loop {
+        let scan = scan(&**disk, now_us())?;
+        match measure_all(&**disk, &scan)? {
+            // A file that was not there any more was deleted, or has another name.
+            (_, Seen::Some) if tries < MEASURES_MAX => tries += 1,
+            (found, _) => break (scan, found),
+        }
+    };
     // Before they are read: what changes from now on shows.
     let mut lists = Lists::now(&**disk)?;
     let mut names = numbering::load(&**disk, &settings.unique_ids)?;
@@ -99,11 +106,22 @@ fn sort(found: &mut [Found], names: &Names) {
     });
 }
 
-/// The sizes of all messages, by arrival. Those that have gone meanwhile are left out.
-fn measure_all<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<Found>> {
+/// How often a Maildir is looked through whose files move meanwhile. What was measured once is known the next time.
+const MEASURES_MAX: usize = 8;
+
+/// Whether all files were still where they had been seen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Seen {
+    All,
+    Some,
+}
+
+/// The sizes of all messages, by arrival. Those that are not there any more are left out.
+fn measure_all<D: Disk>(disk: &D, scan: &Scan) -> io::Result<(Vec<Found>, Seen)> {
     let mut cache: Option<SizeCache> = None;
     let mut found = Vec::with_capacity(scan.len());
-    for (arrival_us, index) in by_arrival(disk, scan)? {
+    let (order, mut seen) = by_arrival(disk, scan)?;
+    for (arrival_us, index) in order {
         let (base, path) = scan.file(index);
         let measured = match name::sizes(base) {
             (_, Some(octets)) => Some(Measured {
@@ -114,7 +132,13 @@ fn measure_all<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<Found>> {
                 let cache = cache.get_or_insert_with(|| SizeCache::load(disk));
                 match cache.get(base) {
                     Some(measured) => Some(measured),
-                    None => measure(disk, base, path, cache)?,
+                    None => match measure(disk, base, path, cache) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                            seen = Seen::Some;
+                            None
+                        }
+                        other => other?,
+                    },
                 }
             }
         };
@@ -133,12 +157,13 @@ fn measure_all<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<Found>> {
     {
         warn!(%error, "the sizes of messages cannot be kept, and are measured again");
     }
-    Ok(found)
+    Ok((found, seen))
 }
 
 /// When each message came, in µs since 1970, and which of the files it is, by the time and then by name: sorted before
 /// anything else is known of them, since the less there is to a message the faster it moves.
-fn by_arrival<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<(i64, usize)>> {
+fn by_arrival<D: Disk>(disk: &D, scan: &Scan) -> io::Result<(Vec<(i64, usize)>, Seen)> {
+    let mut seen = Seen::All;
     let mut order = Vec::with_capacity(scan.len());
     let mut untimed = HashMap::new();
     for (index, (base, path)) in scan.files().enumerate() {
@@ -150,7 +175,14 @@ fn by_arrival<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<(i64, usize)>> {
         }
     }
     for (path, index) in untimed.into_values() {
-        order.extend(changed_us(disk, path)?.map(|arrival_us| (arrival_us, index)));
+        match disk.stat(path) {
+            Ok(stat) => {
+                let arrival_us = i64::try_from(stat.changed_ns / 1000).unwrap_or(0);
+                order.push((arrival_us, index));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => seen = Seen::Some,
+            Err(error) => return Err(error),
+        }
     }
     let base = |index: usize| scan.file(index).0;
     order.sort_unstable_by(|&(time, one), &(other_time, other)| {
@@ -160,13 +192,17 @@ fn by_arrival<D: Disk>(disk: &D, scan: &Scan) -> io::Result<Vec<(i64, usize)>> {
         times.then_with(names).then(other.cmp(&one))
     });
     order.dedup_by(|later, first| later.0 == first.0 && base(later.1) == base(first.1));
-    Ok(order)
+    Ok((order, seen))
 }
 
 /// A file that is larger is no message: whoever owns the Maildir could have a session read holes for days.
 const FILE_OCTETS_MAX: u64 = 4 << 30;
 
-/// Reads a message to learn its size; none if it is not there any more.
+/// Reads a message to learn its size; none if it is no message.
+///
+/// # Errors
+///
+/// `NotFound` if it is not there any more; what the file system says.
 fn measure<D: Disk>(
     disk: &D,
     base: &str,
@@ -176,15 +212,12 @@ fn measure<D: Disk>(
     let file = match disk.open_to_read(path) {
         Ok(file) => file,
         Err(error) => {
-            return match error.kind() {
-                io::ErrorKind::NotFound => Ok(None),
-                // It must not keep a session from the rest.
-                _ if is_no_message(&error) => {
-                    warn!(file = path, %error, "this is no message, or none that may be read");
-                    Ok(None)
-                }
-                _ => Err(error),
-            };
+            if !is_no_message(&error) {
+                return Err(error);
+            }
+            // It must not keep a session from the rest.
+            warn!(file = path, %error, "this is no message, or none that may be read");
+            return Ok(None);
         }
     };
     let len = file.stat()?.len;
@@ -205,14 +238,6 @@ fn is_no_message(error: &io::Error) -> bool {
         io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory | io::ErrorKind::PermissionDenied
     );
     is_link || is_other
-}
-
-fn changed_us<D: Disk>(disk: &D, path: &str) -> io::Result<Option<i64>> {
-    match disk.stat(path) {
-        Ok(stat) => Ok(Some(i64::try_from(stat.changed_ns / 1000).unwrap_or(0))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Every message gets a unique-id, and none that another one has.
