@@ -1,12 +1,18 @@
 //! A lock that is a file: whoever made it has the lock, as mail programs have done since there are any.
 //!
-//! Whoever dies leaves it behind. It is taken away when it is old and nobody has touched it while we looked. What is
-//! in it is not believed, and ours says no number that others would believe: programs that share a directory may
-//! have one host name and different numbers, as containers do, and would take each other's for those of the dead.
+//! Whoever dies leaves it behind. It is taken away when it is old and nobody has touched it while we looked; ours at
+//! once, if its process is no more. Of others the number of a process is not believed, and ours says none that others
+//! would believe: programs that share a directory may have one host name and different numbers, as containers do, and
+//! would take each other's for those of the dead.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use tracing::warn;
 
 use crate::native::media::{Disk, File, Stat};
@@ -94,17 +100,41 @@ pub(crate) fn timed_out(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
-/// Who makes a dotlock, for people: other programs read the number 0, or none.
+/// Who makes a dotlock, for ourselves and for people: other programs read the number 0, or none.
 fn owner() -> String {
     let uname = rustix::system::uname();
-    format!(
-        "0 restante, process {} of {}\n",
-        std::process::id(),
-        uname.nodename().to_string_lossy()
-    )
+    let process = std::process::id();
+    let numbers = numbers().unwrap_or("of nobody knows where");
+    let host = uname.nodename().to_string_lossy();
+    format!("0 restante {process} {numbers} {host}\n")
 }
 
-/// A dotlock that is old.
+/// Where the numbers of processes are those of this one: since which start of the machine, and in which namespace
+/// (pid_namespaces(7)). None if the system does not say.
+fn numbers() -> Option<&'static str> {
+    static NUMBERS: OnceLock<Option<String>> = OnceLock::new();
+    let look = || {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let namespace = fs::metadata("/proc/self/ns/pid").ok()?.ino();
+        Some(format!("{} {namespace}", boot.trim_ascii()))
+    };
+    NUMBERS.get_or_init(look).as_deref()
+}
+
+/// Whether a dotlock is one of ours, whose process has ended.
+fn is_of_the_dead(text: &[u8]) -> bool {
+    let said = || {
+        let text = std::str::from_utf8(text).ok()?;
+        let (process, rest) = text.strip_prefix("0 restante ")?.split_once(' ')?;
+        let is_here = rest.strip_prefix(numbers()?)?.starts_with(' ');
+        let process = process.parse().ok().filter(|process| *process > 0)?;
+        Pid::from_raw(process).filter(|_| is_here)
+    };
+    // Only this says that there is none: one that may not be signalled is there.
+    said().is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
+}
+
+/// A dotlock that was forgotten, as it seems.
 struct Suspect<D: Disk> {
     /// Open, so that no other file gets its number.
     file: D::File,
@@ -112,7 +142,7 @@ struct Suspect<D: Disk> {
 }
 
 impl<D: Disk> Suspect<D> {
-    /// The dotlock that is there, if it is old. One that we may not open is not ours to judge.
+    /// The dotlock that is there, if it is old, or of a dead process of ours. One that we may not open is not ours to judge.
     fn look(disk: &D, name: &str, stale_after: Duration) -> Option<Self> {
         let file = disk.open_to_read(name).ok()?;
         let stat = file.stat().ok()?;
@@ -122,7 +152,12 @@ impl<D: Disk> Suspect<D> {
             return None;
         }
         let is_old = age_ns > i128::try_from(stale_after.as_nanos()).unwrap_or(i128::MAX);
-        is_old.then_some(Self { file, stat })
+        let is_forgotten = is_old || {
+            let mut text = [0; LOCK_OCTETS_MAX as usize];
+            let read = file.read_at(&mut text, 0).ok()?;
+            is_of_the_dead(&text[..read])
+        };
+        is_forgotten.then_some(Self { file, stat })
     }
 
     /// Takes it away; false if it was another one's by then, who has it back.
@@ -138,7 +173,10 @@ impl<D: Disk> Suspect<D> {
         }
         let is_same = disk.is_named(&aside, self.file.stat()?.id)?;
         if is_same {
-            warn!(dotlock = name, "an old dotlock was taken away");
+            warn!(
+                dotlock = name,
+                "a dotlock that was left behind was taken away"
+            );
             disk.unlink(&aside)?;
         } else {
             put_back(disk, &aside, name)?;
@@ -186,25 +224,47 @@ mod tests {
         drop(forgotten);
         assert!(directory.path().join("a.lock").exists());
         drop(lock);
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn what_it_says_is_not_believed() {
+    fn only_ours_is_believed_and_nobody_believes_ours() {
         let directory = tempfile::tempdir().unwrap();
         let disk = RealDisk::directory(directory.path()).unwrap();
         let mut ended = std::process::Command::new("true").spawn().unwrap();
         ended.wait().unwrap();
-        // It may live elsewhere, under the same host name and the same number.
+        let (dead, alive) = (ended.id(), std::process::id());
         let uname = rustix::system::uname();
-        let dead = format!("{}:{}", ended.id(), uname.nodename().to_string_lossy());
-        std::fs::write(directory.path().join("a.lock"), dead).unwrap();
-        let deadline = Instant::now() + Duration::from_millis(20);
-        assert!(DotLock::take(&disk, "a.lock".into(), HOUR, deadline).is_err());
-        // Nor does ours name a process to those who do believe: Dovecot wants `NUMBER:HOST`, liblockfile a number.
+        let host = uname.nodename().to_string_lossy();
+        let here = numbers().unwrap();
+        let (boot, namespace) = here.split_once(' ').unwrap();
+        for (text, is_taken) in [
+            (format!("0 restante {dead} {here} {host}\n"), true),
+            (format!("0 restante {alive} {here} {host}\n"), false),
+            // It may live elsewhere, under the same host name and the same number.
+            (
+                format!("0 restante {dead} {boot} 1{namespace} {host}\n"),
+                false,
+            ),
+            (format!("0 restante {dead} x{here} {host}\n"), false),
+            (format!("0 restante {dead} {here}"), false),
+            (format!("0 restante -{dead} {here} {host}\n"), false),
+            (format!("0 restante 0 {here} {host}\n"), false),
+            (format!("{dead}:{host}"), false),
+            (format!("{dead}\n"), false),
+            (String::new(), false),
+        ] {
+            fs::write(directory.path().join("a.lock"), &text).unwrap();
+            let deadline = Instant::now() + Duration::from_millis(20);
+            let taken = DotLock::take(&disk, "a.lock".into(), HOUR, deadline);
+            assert_eq!(taken.is_ok(), is_taken, "{text:?}");
+        }
+        // Dovecot wants `NUMBER:HOST`, liblockfile a number, which is none of a process here.
+        let deadline = Instant::now() + HOUR;
         let lock = DotLock::take(&disk, "b.lock".into(), HOUR, deadline).unwrap();
-        let text = std::fs::read_to_string(directory.path().join("b.lock")).unwrap();
-        assert!(text.starts_with("0 ") && !text.contains(':'), "{text}");
+        let text = fs::read_to_string(directory.path().join("b.lock")).unwrap();
+        assert_eq!(text, format!("0 restante {alive} {here} {host}\n"));
+        assert!(!text.contains(':'), "{text}");
         drop(lock);
     }
 
