@@ -187,11 +187,29 @@ fn is_promised(found: &[Message], model: &Model, later: &[Vec<u8>], what: &str) 
     assert!(rest == later, "{what}: more than was promised");
 }
 
-fn calls() -> u64 {
+/// A disk with what has happened to it, as far as the plan lets it.
+fn lived(plan: Plan) -> (SimDisk, Model) {
     let disk = SimDisk::default();
-    disk.plan(Plan::Calm);
+    disk.plan(plan);
     let mut model = Model::default();
     run(&disk, &mut model, false);
+    (disk, model)
+}
+
+/// What each process leaves that dies while it brings a disk into order, by the call at which it dies.
+fn interrupted(disk: &SimDisk) -> impl Iterator<Item = (u64, SimDisk)> {
+    (0..).map_while(|m| {
+        let again = disk.copy();
+        again.plan(Plan::Crash(m));
+        retrieve(&site(&again)).is_err().then(|| {
+            again.kill();
+            (m, again)
+        })
+    })
+}
+
+fn calls() -> u64 {
+    let (disk, model) = lived(Plan::Calm);
     assert_eq!(model.kept.len(), 1);
     judge(&disk, &model, "no crash");
     disk.calls()
@@ -204,10 +222,7 @@ fn power_cut_at_every_call() {
         .chain((0..6).map(Loss::Some))
         .collect();
     for n in 0..calls() {
-        let disk = SimDisk::default();
-        disk.plan(Plan::Crash(n));
-        let mut model = Model::default();
-        run(&disk, &mut model, false);
+        let (disk, model) = lived(Plan::Crash(n));
         for &loss in &losses {
             let loss = match loss {
                 Loss::Some(seed) => Loss::Some(seed * 1_000_003 + n),
@@ -223,10 +238,7 @@ fn power_cut_at_every_call() {
 #[test]
 fn kill_at_every_call_and_at_every_call_of_the_recovery() {
     for n in 0..calls() {
-        let disk = SimDisk::default();
-        disk.plan(Plan::Crash(n));
-        let mut model = Model::default();
-        run(&disk, &mut model, false);
+        let (disk, model) = lived(Plan::Crash(n));
         disk.kill();
         judge(&disk.copy(), &model, &format!("kill {n}"));
         if disk
@@ -235,13 +247,7 @@ fn kill_at_every_call_and_at_every_call_of_the_recovery() {
         {
             continue;
         }
-        for m in 0.. {
-            let again = disk.copy();
-            again.plan(Plan::Crash(m));
-            if retrieve(&site(&again)).is_ok() {
-                break;
-            }
-            again.kill();
+        for (m, again) in interrupted(&disk) {
             if m % 3 == n % 3 {
                 judge(&again.copy(), &model, &format!("kill {n}, then {m}"));
                 let loss = Loss::Some(n * 1000 + m);
@@ -262,21 +268,12 @@ fn power_cut_while_a_deletion_is_taken_back() {
     let is_marked = |octets: Vec<u8>| octets.get(8..16) == Some(&1_u64.to_le_bytes()[..]);
     let mut tried = 0;
     for n in 0..calls() {
-        let disk = SimDisk::default();
-        disk.plan(Plan::Crash(n));
-        let mut model = Model::default();
-        run(&disk, &mut model, false);
+        let (disk, model) = lived(Plan::Crash(n));
         disk.kill();
         if !disk.octets(".mrose.restante").is_some_and(is_marked) {
             continue;
         }
-        for m in 0.. {
-            let again = disk.copy();
-            again.plan(Plan::Crash(m));
-            if retrieve(&site(&again)).is_ok() {
-                break;
-            }
-            again.kill();
+        for (m, again) in interrupted(&disk) {
             for seed in 0..8 {
                 tried += 1;
                 let loss = Loss::Some(seed * 1_000_003 + n * 1000 + m);
@@ -298,10 +295,7 @@ fn others_deliver_before_the_recovery() {
             Some(Loss::Some(n)),
             Some(Loss::Some(1_000_003 + n)),
         ] {
-            let disk = SimDisk::default();
-            disk.plan(Plan::Crash(n));
-            let mut model = Model::default();
-            run(&disk, &mut model, false);
+            let (disk, model) = lived(Plan::Crash(n));
             let disk = match loss {
                 None => {
                     disk.kill();

@@ -38,20 +38,15 @@ pub(crate) fn running() -> io::Result<Arc<Helper>> {
 /// Starts the helper if a command may need it: the maildrops are those of users of this machine, and the caller
 /// is root. To be called before root's rights are given up. Whether it can be had matters to those who do need it.
 pub(crate) fn start_if_wanted(config: &Config) {
-    if !is_wanted(config) || HELPER.get().is_some() {
+    let Some(wanted) = wanted(config).filter(|_| HELPER.get().is_none()) else {
         return;
-    }
-    let helper = match start(config, Stdio::piped()) {
-        Ok(helper) => helper.map(|(helper, _)| helper),
-        Err(failure) => {
-            let _ = HELPER.set(Err(failure.to_string()));
-            return;
-        }
     };
-    if let Some(helper) = helper {
-        // Nobody waits for the process: it ends when this one does.
-        let _ = HELPER.set(Ok(Arc::new(helper)));
-    }
+    // Nobody waits for the process: it ends when this one does.
+    let helper = match start(config, wanted, Stdio::piped()) {
+        Ok((helper, _)) => Ok(Arc::new(helper)),
+        Err(failure) => Err(failure.to_string()),
+    };
+    let _ = HELPER.set(helper);
 }
 
 /// As [`start_if_wanted`], for the server, which does need it.
@@ -60,38 +55,35 @@ pub(crate) fn start_if_wanted(config: &Config) {
 ///
 /// When it cannot be started, or has nothing to work with; it has said why itself, perhaps.
 pub(crate) fn start_to_serve(config: &Config) -> Result<Option<Child>, Failure> {
-    if !is_wanted(config) {
-        return Ok(None);
-    }
-    Ok(start(config, Stdio::inherit())?.map(|(helper, child)| {
-        let _ = HELPER.set(Ok(Arc::new(helper)));
-        child
-    }))
-}
-
-fn is_wanted(config: &Config) -> bool {
-    let users = config.in_place.as_ref().and_then(|it| it.users.as_ref());
-    users.is_some() && unistd::geteuid().is_root()
-}
-
-fn start(config: &Config, errors: Stdio) -> Result<Option<(Helper, Child)>, Failure> {
-    let Some(InPlace {
-        path,
-        form,
-        users: Some(users),
-    }) = &config.in_place
-    else {
+    let Some(wanted) = wanted(config) else {
         return Ok(None);
     };
+    let (helper, child) = start(config, wanted, Stdio::inherit())?;
+    let _ = HELPER.set(Ok(Arc::new(helper)));
+    Ok(Some(child))
+}
+
+/// Whose maildrops are to be reached, if they are those of users and the caller may.
+fn wanted(config: &Config) -> Option<(&InPlace, &SystemUsers)> {
+    let in_place = config.in_place.as_ref()?;
+    let users = in_place.users.as_ref()?;
+    unistd::geteuid().is_root().then_some((in_place, users))
+}
+
+fn start(
+    config: &Config,
+    (in_place, users): (&InPlace, &SystemUsers),
+    errors: Stdio,
+) -> Result<(Helper, Child), Failure> {
     let group = group(config, users)?;
     let (ours, theirs) = Helper::sockets().map_err(|error| not_started(&error))?;
     // The same program, even if there is a newer one by now.
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0("restante")
-        .args(["helper", "--path", &path.to_string()])
+        .args(["helper", "--path", &in_place.path.to_string()])
         .args(["--first-uid", &users.first_uid.to_string()])
-        .args(matches!(form, Form::Mboxes(_)).then_some("--mbox"));
+        .args(matches!(in_place.form, Form::Mboxes(_)).then_some("--mbox"));
     if let Some(group) = group {
         command.args(["--group", &group.to_string()]);
     }
@@ -111,7 +103,7 @@ fn start(config: &Config, errors: Stdio) -> Result<Option<(Helper, Child)>, Fail
     if let Err(error) = helper.ready() {
         return Err(why_not(child, &error));
     }
-    Ok(Some((helper, child)))
+    Ok((helper, child))
 }
 
 fn not_started(error: &io::Error) -> Failure {

@@ -4,12 +4,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use super::home::Home;
 use super::lanes::Helper;
 use super::message::{Act, Done, Operation};
-use crate::native::media::{Disk, RealDisk, RealFile, Stat, names, retry, visit};
+use crate::native::media::{Disk, PAUSE, RealDisk, RealFile, Stat, names, retry, visit};
 use crate::places::{Absent, Place};
 
 /// A directory that the helper reaches. What it opens, the server reads, writes and locks itself.
@@ -38,20 +37,17 @@ impl Helped {
             user: user.to_owned(),
             directory,
         };
-        match (disk.stat(""), home.first_of(user)) {
-            (Err(error), Some(first)) if error.kind() == io::ErrorKind::NotFound => {
-                disk.has_home(first)?;
+        match disk.stat("") {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(first) = home.first_of(user) {
+                    disk.has_home(first)?;
+                }
                 match absent {
                     Absent::IsMade => disk.make()?,
                     Absent::Fails => return Err(error),
                 }
             }
-            (Err(error), None)
-                if error.kind() == io::ErrorKind::NotFound && absent == Absent::IsMade =>
-            {
-                disk.make()?;
-            }
-            (other, _) => drop(other?),
+            other => drop(other?),
         }
         let disk = RealDisk::from(disk);
         Ok(Place { disk, file })
@@ -106,6 +102,15 @@ impl Helped {
         let (done, file) = self.at(act, path)?;
         let file = file.ok_or(io::ErrorKind::InvalidData)?;
         Ok(RealFile::of_user(file, done.uid))
+    }
+
+    /// A directory that is opened, and what it is called.
+    fn directory(&self, path: &str) -> io::Result<(OwnedFd, String)> {
+        let (_, directory) = self.at(Act::OpenDirectory, path)?;
+        Ok((
+            directory.ok_or(io::ErrorKind::InvalidData)?,
+            self.path(path),
+        ))
     }
 
     /// Relative to the root.
@@ -175,17 +180,13 @@ impl Disk for Helped {
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        let (_, directory) = self.at(Act::OpenDirectory, dir)?;
-        names(
-            directory.ok_or(io::ErrorKind::InvalidData)?,
-            &self.path(dir),
-        )
+        let (directory, path) = self.directory(dir)?;
+        names(directory, &path)
     }
 
     fn visit(&self, dir: &str, visitor: &mut dyn FnMut(&str)) -> io::Result<()> {
-        let (_, directory) = self.at(Act::OpenDirectory, dir)?;
-        let directory = directory.ok_or(io::ErrorKind::InvalidData)?;
-        visit(directory, &self.path(dir), visitor)
+        let (directory, path) = self.directory(dir)?;
+        visit(directory, &path, visitor)
     }
 
     fn pause(&self) {
@@ -193,12 +194,8 @@ impl Disk for Helped {
     }
 
     fn free_octets(&self) -> io::Result<u64> {
-        let (_, directory) = self.at(Act::OpenDirectory, "")?;
-        let directory = directory.ok_or(io::ErrorKind::InvalidData)?;
+        let (directory, _) = self.directory("")?;
         let free = retry(|| rustix::fs::fstatvfs(&directory))?;
         Ok(free.f_bavail.saturating_mul(free.f_frsize))
     }
 }
-
-/// As long as others are let go first elsewhere.
-const PAUSE: Duration = Duration::from_millis(250);

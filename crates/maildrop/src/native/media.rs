@@ -12,7 +12,7 @@ mod real;
 use std::io;
 use std::time::Duration;
 
-pub(crate) use beneath::Beneath;
+pub(crate) use beneath::{Beneath, PAUSE};
 pub use file::RealFile;
 pub(crate) use file::retry;
 pub(crate) use names::{names, visit};

@@ -248,4 +248,4 @@ impl Disk for Beneath {
 }
 
 /// How long housekeeping lets others go first.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(crate) const PAUSE: Duration = Duration::from_millis(250);
