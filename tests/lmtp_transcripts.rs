@@ -1,9 +1,10 @@
-//! Every file of `transcripts/lmtp`, played three ways: line by line, octet by octet, and all at
+//! Every file of `transcripts/lmtp` and `transcripts/smtp`, played three ways: line by line, octet by octet, and all at
 //! once. The same octets must come out, and the same messages must lie in the maildrops.
 //!
 //! A transcript begins with `#` lines that say what it shows. Then, one a line:
 //!
 //! ```text
+//! tls offered                         STARTTLS is announced; also: active
 //! front end                          the other side may name its client by XCLIENT
 //! account bob: bob@dobbs.org bob      an account and the addresses that reach it
 //! disabled joe: joe@dobbs.org         an account that is disabled
@@ -35,7 +36,8 @@ use std::sync::Arc;
 use std::{fs, io, mem};
 
 use delivery::lmtp::{
-    Client, Message, Next, QuotaExceeded, Recipient, RecipientRefusal, Session, Settings,
+    Client, Dialect, Encryption, Message, Next, QuotaExceeded, Recipient, RecipientRefusal,
+    Session, Settings,
 };
 use delivery::{Arrival, Trace};
 use maildrop::{DeliverError, Delivered, MaildropId, Quota};
@@ -63,6 +65,7 @@ struct Transcript {
     accounts: BTreeMap<String, (Kind, Vec<String>)>,
     quotas: BTreeMap<String, u64>,
     speaker: Speaker,
+    encryption: Encryption,
     /// What is said, in order.
     lines: Vec<Line>,
     /// Account → stored texts, of those that are spoken of.
@@ -85,9 +88,10 @@ struct Outcome {
 }
 
 impl Transcript {
-    fn read(text: &str) -> Self {
+    fn read(text: &str, dialect: Dialect) -> Self {
         assert!(text.starts_with("# "), "says what it shows");
         let mut settings = Settings {
+            dialect,
             hostname: "mailgate.dobbs.org".into(),
             message_octets_max: 1_000_000,
             recipients_max: 100,
@@ -97,6 +101,7 @@ impl Transcript {
         let mut quotas = BTreeMap::new();
         let (mut maildrops, mut closed) = (BTreeMap::<String, Vec<Vec<u8>>>::new(), false);
         let (mut shown, mut speaker) = (String::new(), Speaker::Client);
+        let mut encryption = Encryption::None;
         for line in text.lines() {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             let kind = match key {
@@ -118,6 +123,8 @@ impl Transcript {
                     let (name, octets) = value.split_once(' ').unwrap();
                     quotas.insert(name.to_owned(), octets.parse().unwrap());
                 }
+                "tls" if value == "offered" => encryption = Encryption::Offered,
+                "tls" if value == "active" => encryption = Encryption::Active,
                 "front" if value == "end" => speaker = Speaker::FrontEnd,
                 "exceeded" if value == "permanent" => {
                     settings.quota_exceeded = QuotaExceeded::Permanent;
@@ -157,6 +164,7 @@ impl Transcript {
             accounts,
             quotas,
             speaker,
+            encryption,
             lines,
             maildrops,
             closed,
@@ -205,11 +213,26 @@ impl Transcript {
 
     fn play(&self, octets: usize) -> Outcome {
         let mut driver = Driver::new(self);
-        for piece in self.sent().chunks(octets) {
-            driver.feed(piece);
+        let sent = self.sent();
+        // A client waits for the answer before it begins TLS, however it cuts what it sends.
+        let mut rest = &sent[..];
+        while let Some(at) = memmem(rest, b"\r\nSTARTTLS\r\n") {
+            let (before, behind) = rest.split_at(at + STARTTLS_OCTETS);
+            before.chunks(octets).for_each(|piece| driver.feed(piece));
+            rest = behind;
         }
+        rest.chunks(octets).for_each(|piece| driver.feed(piece));
         driver.end()
     }
+}
+
+const STARTTLS_OCTETS: usize = b"\r\nSTARTTLS\r\n".len();
+
+/// Where `needle` begins.
+fn memmem(octets: &[u8], needle: &[u8]) -> Option<usize> {
+    octets
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 /// The octets that a line with escapes means.
@@ -257,6 +280,7 @@ impl<'a> Driver<'a> {
         let client = Client {
             address: "192.0.2.1".into(),
             speaker: transcript.speaker,
+            encryption: transcript.encryption,
         };
         let session = Session::new(transcript.settings.clone(), client);
         let mut outcome = Outcome::default();
@@ -283,6 +307,17 @@ impl<'a> Driver<'a> {
                 // What the session makes of it shows in what it delivers.
                 Next::Text | Next::Forwarded(_) => {}
                 Next::Discard => self.draft.clear(),
+                // What came in clear behind it counts for nothing.
+                Next::StartTls if !self.input.is_empty() => self.outcome.closed = true,
+                Next::StartTls => {
+                    let client = Client {
+                        address: String::new(),
+                        speaker: Speaker::Client,
+                        encryption: Encryption::None,
+                    };
+                    let other = Session::new(self.transcript.settings.clone(), client);
+                    self.session = mem::replace(&mut self.session, other).secured();
+                }
                 Next::Close => self.outcome.closed = true,
                 Next::Resolve { address, octets } => {
                     let recipient = self.resolve(&address, octets);
@@ -333,7 +368,7 @@ impl<'a> Driver<'a> {
         );
         let arrival = Arrival {
             sender: Some(&message.sender),
-            trace: Trace::Lmtp(&message.received),
+            trace: Trace::Transfer(&message.received),
             at_us: AT_US,
         };
         let mut results = Vec::new();
@@ -418,18 +453,29 @@ fn compare(how: &str, got: &Outcome, expected: &Outcome) -> Result<(), String> {
 }
 
 #[test]
-fn every_transcript() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts/lmtp");
+fn every_transcript_of_lmtp() {
+    play_all("lmtp", Dialect::Lmtp, 70);
+}
+
+#[test]
+fn every_transcript_of_smtp() {
+    play_all("smtp", Dialect::Smtp, 20);
+}
+
+fn play_all(folder: &str, dialect: Dialect, least: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("transcripts")
+        .join(folder);
     let mut paths: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 30, "transcripts are missing");
+    assert!(paths.len() >= least, "transcripts are missing");
     let mut failures = String::new();
     for path in paths {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let transcript = Transcript::read(&fs::read_to_string(&path).unwrap());
+        let transcript = Transcript::read(&fs::read_to_string(&path).unwrap(), dialect);
         let expected = transcript.expected();
         let whole = transcript.sent().len().max(1);
         let played = std::panic::catch_unwind(|| transcript.play_lines());

@@ -3,7 +3,7 @@
 //! - [`normalise`] brings a text into the stored wire form while it streams in, and measures it;
 //! - [`deliver()`] puts that text, behind its trace headers, at the end of one maildrop; when it
 //!   returns, the message is durable;
-//! - [`lmtp`] is the server's side of LMTP (RFC 2033), without any I/O;
+//! - [`lmtp`] is the server's side of LMTP (RFC 2033) and SMTP (RFC 5321), without any I/O;
 //! - [`pipe`] is one message on standard input, with the exit codes of sysexits.h.
 
 mod date;
@@ -16,6 +16,7 @@ use std::io;
 
 use maildrop::{
     Addressee, DeliverError, Delivered, Draft, Envelope, MaildropId, Maildrops, Measure, Quota,
+    flags,
 };
 
 pub use trace::{Arrival, Trace};
@@ -56,6 +57,21 @@ pub enum RecipientRefusal {
     /// The maildrop is full, or a message of the size that was declared would not fit: as
     /// [`QuotaExceeded`] says.
     Full,
+    /// Not from this sender.
+    Rejected(Rejection),
+}
+
+/// Why mail of somebody out in the world is not taken (SMTP only).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rejection {
+    /// Greylisting: nothing from there for this recipient has been seen before: 451 4.7.1.
+    Later,
+    /// The sender's domain says that this client may not send for it (RFC 7208): 550 5.7.23.
+    Spf,
+    /// The domain in From says that what fails is to be rejected (RFC 7489): 550 5.7.1.
+    Dmarc,
+    /// Names could not be looked up, and without them nothing is taken: 451 4.7.24.
+    Unverified,
 }
 
 /// What the sender of a message is told that does not fit into its recipient's maildrop.
@@ -95,11 +111,16 @@ pub fn deliver(
         let lost = io::Error::other("the draft is not the text that was measured");
         return Err(DeliverError::Unavailable(lost));
     }
+    let prefix = arrival.prefix(&recipient.address);
+    let mut measure = *measure;
+    if !prefix.is_ascii() {
+        measure.flags |= flags::HEADER_8BIT;
+    }
     let envelope = Envelope {
-        prefix: arrival.prefix(&recipient.address),
+        prefix,
         sender: arrival.sender.map(|sender| sender.as_bytes().to_vec()),
         received_us: Some(arrival.at_us),
         ..Envelope::default()
     };
-    maildrops.deliver(&recipient.addressee(), draft, measure, &envelope)
+    maildrops.deliver(&recipient.addressee(), draft, &measure, &envelope)
 }

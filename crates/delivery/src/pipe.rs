@@ -78,7 +78,9 @@ impl From<RecipientRefusal> for Exit {
     fn from(why: RecipientRefusal) -> Self {
         match why {
             RecipientRefusal::Unknown | RecipientRefusal::Disabled => Self::NoUser,
-            RecipientRefusal::Unavailable | RecipientRefusal::Full => Self::TempFail,
+            RecipientRefusal::Unavailable
+            | RecipientRefusal::Full
+            | RecipientRefusal::Rejected(_) => Self::TempFail,
         }
     }
 }
@@ -131,6 +133,7 @@ pub fn resolve(
                     RecipientRefusal::Disabled => "account is disabled",
                     RecipientRefusal::Unavailable => "accounts are unavailable, try again later",
                     RecipientRefusal::Full => "maildrop is full",
+                    RecipientRefusal::Rejected(_) => "not from this sender",
                 };
                 complain(complaints, address, text);
                 exit = exit.worse(why.into());

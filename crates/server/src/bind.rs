@@ -175,11 +175,11 @@ pub(crate) fn servable(config: &Config) -> Result<(), StartError> {
         return Err(StartError::Unservable(what.to_owned()));
     }
     for listener in &config.listeners {
-        if listener.protocol == Protocol::Lmtp && listener.client_certificates.is_some() {
+        if listener.protocol.transfers() && listener.client_certificates.is_some() {
             let what = "cannot ask for client certificates; they are for pop3 and pop3s";
             return Err(StartError::Unservable(format!(
-                "listener lmtp {} {what}",
-                listener.address
+                "listener {} {} {what}",
+                listener.protocol, listener.address
             )));
         }
     }
@@ -207,7 +207,8 @@ pub(crate) fn servable(config: &Config) -> Result<(), StartError> {
 
 /// Raises the limit of descriptors, and lowers the number of sessions if that is not enough.
 pub(crate) fn fit_descriptors(limits: &mut Limits) -> io::Result<()> {
-    let asked = limits.session_count_max + limits.lmtp_session_count_max;
+    let asked =
+        limits.session_count_max + limits.lmtp_session_count_max + limits.smtp_session_count_max;
     let wanted = asked as u64 * DESCRIPTORS_PER_SESSION + DESCRIPTORS_OF_THE_SERVER;
     let allowed = raise_descriptors(wanted)?;
     if allowed >= wanted {
@@ -220,11 +221,12 @@ pub(crate) fn fit_descriptors(limits: &mut Limits) -> io::Result<()> {
             "only {allowed} open files allowed"
         )));
     }
-    // Both kinds shrink alike, so that neither starves the other.
+    // All kinds shrink alike, so that none starves another.
     let share = |max: usize| (max as u128 * places as u128 / asked as u128).max(1) as usize;
     let before = limits.session_count_max;
     limits.session_count_max = share(limits.session_count_max);
     limits.lmtp_session_count_max = share(limits.lmtp_session_count_max);
+    limits.smtp_session_count_max = share(limits.smtp_session_count_max);
     warn!(
         asked = before,
         session_count_max = limits.session_count_max,

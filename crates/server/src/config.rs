@@ -91,6 +91,16 @@ pub enum Protocol {
     Pop3s,
     /// Delivery (RFC 2033). Whoever can connect can deliver: keep it to a Unix socket or loopback.
     Lmtp,
+    /// Mail from the world for the accounts that are here (RFC 5321). Nothing is passed on, and nobody
+    /// logs in.
+    Smtp,
+}
+
+impl Protocol {
+    /// Whether mail comes in there, rather than being retrieved.
+    pub fn transfers(self) -> bool {
+        matches!(self, Self::Lmtp | Self::Smtp)
+    }
 }
 
 impl fmt::Display for Protocol {
@@ -99,6 +109,7 @@ impl fmt::Display for Protocol {
             Self::Pop3 => "pop3",
             Self::Pop3s => "pop3s",
             Self::Lmtp => "lmtp",
+            Self::Smtp => "smtp",
         })
     }
 }
@@ -199,9 +210,15 @@ pub struct Limits {
     /// Most LMTP sessions at a time; more are answered `421 4.3.2`. Apart from
     /// `session_count_max`, so that a flood of readers does not stop delivery.
     pub lmtp_session_count_max: usize,
+    /// Most SMTP sessions at a time; more are answered `421 4.3.2`, as are those beyond the next two.
+    pub smtp_session_count_max: usize,
+    /// Most SMTP sessions at a time from one address; 0: no limit.
+    pub smtp_sessions_per_address_max: usize,
+    /// Most SMTP sessions at a time from one IPv6 /64, whatever their addresses; 0: no limit.
+    pub smtp_sessions_per_network_max: usize,
     /// Longest POP3 command line in octets, CRLF included. RFC 2449 §4 asks for at least 255.
     pub command_octets_max: usize,
-    /// Largest message in octets that LMTP takes; announced as SIZE (RFC 1870).
+    /// Largest message in octets that LMTP and SMTP take; announced as SIZE (RFC 1870).
     pub message_octets_max: u64,
     /// Most recipients of one message; RFC 5321 §4.5.3.1.8 asks for at least 100.
     pub recipients_max: usize,
@@ -222,6 +239,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// Silence of an LMTP client; at least 5 minutes (RFC 5321 §4.5.3.2.7).
     pub lmtp_timeout: Duration,
+    /// Silence of an SMTP client; the same.
+    pub smtp_timeout: Duration,
     /// How long open sessions may go on after SIGTERM.
     pub drain_timeout: Duration,
 }
@@ -234,6 +253,9 @@ impl Default for Limits {
             sessions_per_network_max: 50,
             sessions_per_account_max: 10,
             lmtp_session_count_max: 500,
+            smtp_session_count_max: 200,
+            smtp_sessions_per_address_max: 10,
+            smtp_sessions_per_network_max: 20,
             command_octets_max: 512,
             message_octets_max: 50 << 20,
             recipients_max: 100,
@@ -244,6 +266,7 @@ impl Default for Limits {
             dead_peer_timeout: Duration::from_secs(180),
             handshake_timeout: Duration::from_secs(10),
             lmtp_timeout: Duration::from_secs(300),
+            smtp_timeout: Duration::from_secs(300),
             drain_timeout: Duration::from_secs(30),
         }
     }

@@ -12,6 +12,7 @@
 //! nobody's: before it is known whether the client may come at all, nobody has to go for him. A few
 //! more of them than there are places may wait for that.
 
+mod crowd;
 mod permit;
 mod refusals;
 mod strangers;
@@ -27,8 +28,9 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::config::{Limits, Protocol};
+use crowd::Crowd;
 use refusals::Refusals;
-use strangers::{Network, Strangers, Ticket};
+use strangers::{Strangers, Ticket};
 
 pub(crate) use permit::Permit;
 
@@ -45,9 +47,11 @@ struct Counts {
     /// Connections without a place, whose client is yet to be named.
     unnamed: usize,
     lmtp: usize,
-    addresses: HashMap<IpAddr, usize>,
-    /// IPv6 /64s.
-    networks: HashMap<Network, usize>,
+    smtp: usize,
+    /// Of POP3.
+    crowd: Crowd,
+    /// Of SMTP.
+    senders: Crowd,
     maildrops: HashMap<MaildropId, usize>,
     strangers: Strangers,
     next_ticket: Ticket,
@@ -95,7 +99,7 @@ impl Admission {
         })
     }
 
-    /// Gives a connection its place, if there is one. LMTP is counted as a whole only.
+    /// Gives a connection its place, if there is one. LMTP is counted as a whole only, SMTP apart from POP3.
     pub(crate) fn admit(
         self: &Arc<Self>,
         protocol: Protocol,
@@ -104,12 +108,22 @@ impl Admission {
     ) -> Result<Permit, Turned> {
         let ticket = {
             let mut counts = self.counts();
-            if protocol == Protocol::Lmtp {
-                if counts.lmtp >= limits.lmtp_session_count_max {
-                    counts.refusals.tell_delivery(limits);
-                    return Err(Turned::Full);
+            match protocol {
+                Protocol::Pop3 | Protocol::Pop3s => {}
+                Protocol::Lmtp => {
+                    if counts.lmtp >= limits.lmtp_session_count_max {
+                        counts.refusals.tell_delivery(limits);
+                        return Err(Turned::Full);
+                    }
+                    counts.lmtp += 1;
                 }
-                counts.lmtp += 1;
+                Protocol::Smtp => {
+                    if counts.smtp >= limits.smtp_session_count_max {
+                        counts.refusals.tell_smtp(None, limits);
+                        return Err(Turned::Full);
+                    }
+                    counts.smtp += 1;
+                }
             }
             counts.next_ticket += 1;
             counts.next_ticket
@@ -118,6 +132,8 @@ impl Admission {
         match caller {
             _ if protocol == Protocol::Lmtp => {}
             Caller::Known(address) => permit.count(address, limits)?,
+            // It has its place, and counts for an address when it is named.
+            Caller::ToBeNamed if protocol == Protocol::Smtp => {}
             Caller::ToBeNamed => permit.wait(limits)?,
         }
         Ok(permit)
@@ -142,35 +158,6 @@ impl Admission {
                 taken,
                 session_count_max, "more than 80 % of the places are taken"
             );
-        }
-    }
-}
-
-impl Counts {
-    /// Whether one more session of this address is allowed.
-    fn has_room(&self, address: IpAddr, limits: &Limits) -> Result<(), Turned> {
-        let most = limits.sessions_per_address_max;
-        if is_full(&self.addresses, &address, most) {
-            return Err(Turned::AddressFull);
-        }
-        let network = Network::of(address);
-        match is_full(&self.networks, &network, limits.sessions_per_network_max) {
-            true => Err(Turned::NetworkFull),
-            false => Ok(()),
-        }
-    }
-
-    fn enter(&mut self, address: IpAddr) {
-        *self.addresses.entry(address).or_default() += 1;
-        if address.is_ipv6() {
-            *self.networks.entry(Network::of(address)).or_default() += 1;
-        }
-    }
-
-    fn leave(&mut self, address: IpAddr) {
-        take_one(&mut self.addresses, &address);
-        if address.is_ipv6() {
-            take_one(&mut self.networks, &Network::of(address));
         }
     }
 }

@@ -73,6 +73,11 @@ impl Visit {
         }
     }
 
+    /// What accepts TLS behind STARTTLS where mail comes in; none where there is no certificate.
+    pub(crate) fn transfer_acceptor(&self) -> Option<&Acceptor> {
+        self.live.tls.as_ref().map(|tls| &tls.transfer)
+    }
+
     /// What accepts TLS here; none where there is no certificate.
     pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
         let asked = self.client_certificates.as_deref();
@@ -206,11 +211,9 @@ impl Door {
     fn turn_away(&self, socket: &Socket) {
         match self.protocol {
             Protocol::Pop3s => {}
-            Protocol::Lmtp => {
+            Protocol::Lmtp | Protocol::Smtp => {
                 let hostname = &self.live.borrow().config.hostname;
-                let line =
-                    format!("421 4.3.2 {hostname} too many connections, try again later\r\n");
-                socket.say(line.as_bytes());
+                socket.say(&too_many_connections(hostname));
             }
             Protocol::Pop3 => socket.say(&too_many_sessions()),
         }
@@ -258,6 +261,10 @@ fn too_many_sessions() -> Vec<u8> {
     line
 }
 
+fn too_many_connections(hostname: &str) -> Vec<u8> {
+    format!("421 4.3.2 {hostname} too many connections, try again later\r\n").into_bytes()
+}
+
 /// Serves one connection to its end, and writes the line about it. `accepted`: when it came in, if
 /// it begins with a PROXY header.
 async fn converse(socket: Socket, mut visit: Box<Visit>, accepted: Option<Instant>) {
@@ -280,30 +287,36 @@ async fn converse(socket: Socket, mut visit: Box<Visit>, accepted: Option<Instan
         if let Err(turned) = counted {
             visit.name(&visit.client);
             debug!(?turned, "connection turned away");
-            if visit.protocol == Protocol::Pop3 {
-                connection.output = too_many_sessions();
-                let _ = connection.flush().await;
-            }
+            connection.output = match visit.protocol {
+                Protocol::Pop3s => Vec::new(),
+                Protocol::Pop3 => too_many_sessions(),
+                Protocol::Lmtp | Protocol::Smtp => {
+                    too_many_connections(&visit.live.config.hostname)
+                }
+            };
+            let _ = connection.flush().await;
             part(connection, End::Refused).await;
             return;
         }
     }
     let visit = &*visit;
-    // In LMTP a front end may speak for one client after the other.
-    if visit.client.speaker == Speaker::Client || visit.protocol == Protocol::Lmtp {
+    let transfers = visit.protocol.transfers();
+    // Where mail comes in a front end may speak for one client after the other.
+    if visit.client.speaker == Speaker::Client || transfers {
         visit.name(&visit.client);
     }
-    if visit.protocol == Protocol::Lmtp {
-        let end = lmtp::serve(&mut connection, visit, &mut summary).await;
-        let end = part(connection, end).await;
-        return summary.lmtp_ended(end);
-    }
-    let (connection, mut end) = pop3::serve(connection, visit, &mut summary).await;
+    let (connection, mut end) = match transfers {
+        true => lmtp::serve(connection, visit, &mut summary).await,
+        false => pop3::serve(connection, visit, &mut summary).await,
+    };
     if let Some(connection) = connection {
         end = part(connection, end).await;
     }
     visit.name(&visit.client);
-    summary.pop3_ended(end);
+    match transfers {
+        true => summary.transfer_ended(end),
+        false => summary.pop3_ended(end),
+    }
 }
 
 /// Resolves when the session has to make room for another.

@@ -1,4 +1,4 @@
-//! The loop of an LMTP session: the same as POP3's, for `delivery::lmtp` (RFC 2033).
+//! The loop of a session of LMTP (RFC 2033) or SMTP (RFC 5321): the same as POP3's, for `delivery::lmtp`.
 //!
 //! A message's text goes into a draft as it comes, so the memory of a session does not depend on
 //! the message. Its octets are thrown on the disk by threads that may wait for it, and nothing is
@@ -6,41 +6,79 @@
 //! Each recipient gets its own delivery and its own reply, and `250` only after the message is
 //! durable.
 
+use std::future::pending;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use auth::State;
+use auth::{Peer, State};
 use delivery::RecipientRefusal;
-use delivery::lmtp::{Message, Next, Session};
+use delivery::lmtp::{Encryption, Message, Next, Session};
 use maildrop::{DeliverError, Draft, MaildropId, Maildrops, Quota};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
+use crate::config::Protocol;
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
 use crate::log::{End, Escaped, Summary};
 
-/// Serves one LMTP connection, from the greeting to the reason why it ended.
+/// Serves one connection of LMTP or SMTP, from the greeting to the reason why it ended. The connection is
+/// gone where a TLS handshake failed.
 pub(crate) async fn serve(
-    connection: &mut Connection,
+    mut connection: Connection,
     visit: &Visit,
     summary: &mut Summary,
-) -> End {
+) -> (Option<Connection>, End) {
     let client = delivery::lmtp::Client {
         address: visit.client.peer.to_string(),
         speaker: visit.client.speaker,
+        encryption: match (visit.client.peer, visit.transfer_acceptor()) {
+            (Peer::Address(_), Some(_)) => Encryption::Offered,
+            // Nobody listens in on a Unix socket.
+            (Peer::Local, _) | (_, None) => Encryption::None,
+        },
     };
-    let driver = Driver {
-        connection,
-        session: Session::new(visit.live.lmtp.clone(), client),
-        text: Vec::new(),
-        draft: None,
-        visit,
-        summary,
-        silent_since: Instant::now(),
+    let settings = match visit.protocol {
+        Protocol::Smtp => &visit.live.smtp,
+        _ => &visit.live.lmtp,
     };
-    match driver.run().await {
-        Ok(end) | Err(end) => end,
+    let mut session = Session::new(settings.clone(), client);
+    connection.equip();
+    session.greeting(&mut connection.output);
+    loop {
+        let driver = Driver {
+            connection: &mut connection,
+            session,
+            text: Vec::new(),
+            draft: None,
+            visit,
+            summary,
+            silent_since: Instant::now(),
+        };
+        match driver.run().await {
+            Ok(Stop::StartTls(clear)) => session = clear.secured(),
+            Ok(Stop::Close(end)) | Err(end) => return (Some(connection), end),
+        }
+        let handshake = Box::pin(secure(connection, visit));
+        connection = match handshake.await {
+            Ok(connection) => connection,
+            Err(end) => return (None, end),
+        };
+        summary.tls = connection.tls();
     }
+}
+
+/// The handshake behind STARTTLS (RFC 3207 §4). Input that came in clear behind the command ends the
+/// connection.
+async fn secure(connection: Connection, visit: &Visit) -> Result<Connection, End> {
+    let acceptor = visit.transfer_acceptor().ok_or(End::Fault)?;
+    let limit = visit.live.config.limits.handshake_timeout;
+    connection.start_tls(acceptor, limit, pending()).await
+}
+
+/// Why the loop stopped in good order.
+enum Stop {
+    Close(End),
+    StartTls(Session),
 }
 
 struct Driver<'a> {
@@ -52,15 +90,13 @@ struct Driver<'a> {
     draft: Option<Draft>,
     visit: &'a Visit,
     summary: &'a mut Summary,
-    /// When the client had the last reply or sent the last octet of text; `lmtp_timeout` counts from
+    /// When the client had the last reply or sent the last octet of text; its time limit counts from
     /// here (RFC 5321 §4.5.3.2.7). Octets of a command that has no end keep nobody here.
     silent_since: Instant,
 }
 
 impl Driver<'_> {
-    async fn run(mut self) -> Result<End, End> {
-        self.connection.equip();
-        self.session.greeting(&mut self.connection.output);
+    async fn run(mut self) -> Result<Stop, End> {
         self.connection.flush().await?;
         loop {
             self.connection.equip();
@@ -85,6 +121,13 @@ impl Driver<'_> {
                     let output = &mut self.connection.output;
                     self.session.resolved(resolved, output);
                 }
+                Next::StartTls => {
+                    self.connection.flush().await?;
+                    return match self.connection.input.is_empty() {
+                        true => Ok(Stop::StartTls(self.session)),
+                        false => Err(End::Injection),
+                    };
+                }
                 Next::Text => self.draft_text().await?,
                 Next::Deliver(message) => self.deliver(message).await?,
                 Next::Discard => {
@@ -97,7 +140,7 @@ impl Driver<'_> {
                         false => End::Refused,
                     };
                     self.connection.flush().await?;
-                    return Ok(end);
+                    return Ok(Stop::Close(end));
                 }
             }
             if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
@@ -119,7 +162,11 @@ impl Driver<'_> {
     /// told so (RFC 5321 §3.8).
     async fn read(&mut self) -> Result<(), End> {
         let visit = self.visit;
-        let limit = visit.live.config.limits.lmtp_timeout;
+        let limits = &visit.live.config.limits;
+        let limit = match visit.protocol {
+            Protocol::Smtp => limits.smtp_timeout,
+            _ => limits.lmtp_timeout,
+        };
         let between = self.draft.is_none();
         if self.text.is_empty() {
             self.text = Vec::new();

@@ -103,11 +103,11 @@ pub(crate) struct Summary {
     pub(crate) certificate: Option<String>,
     /// What the POP3 session says of itself.
     pub(crate) retrieval: pop3::server::Summary,
-    /// What LMTP took.
+    /// What LMTP or SMTP took.
     pub(crate) delivery: Delivery,
 }
 
-/// What an LMTP session took for at least one recipient.
+/// What a session took for at least one recipient.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
     pub(crate) messages: u64,
@@ -150,9 +150,12 @@ impl Summary {
         );
     }
 
-    /// The line at the end of an LMTP session.
-    pub(crate) fn lmtp_ended(&self, end: End) {
+    /// The line at the end of a session that brought mail.
+    pub(crate) fn transfer_ended(&self, end: End) {
+        let (tls, cipher) = self.tls.unzip();
         info!(
+            tls,
+            cipher,
             messages = self.delivery.messages,
             octets = self.delivery.octets,
             seconds = self.seconds(),

@@ -89,7 +89,7 @@ pub(crate) async fn serve(
 fn greet(connection: &mut Connection, visit: &Visit, timestamp: &str) {
     let channel = match visit.protocol {
         Protocol::Pop3s => Channel::Tls,
-        Protocol::Pop3 | Protocol::Lmtp => Channel::Plain,
+        Protocol::Pop3 | Protocol::Lmtp | Protocol::Smtp => Channel::Plain,
     };
     let passwords = visit.client.passwords(channel, visit.plaintext_login);
     connection.equip();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use auth::{Authenticator, LoginDelay};
+use delivery::lmtp::Dialect;
 use maildrop::Maildrops;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
@@ -61,6 +62,7 @@ pub(crate) struct Live {
     pub(crate) tls: Option<tls::Acceptors>,
     pub(crate) pop3: Arc<pop3::server::Settings>,
     pub(crate) lmtp: Arc<delivery::lmtp::Settings>,
+    pub(crate) smtp: Arc<delivery::lmtp::Settings>,
 }
 
 impl Live {
@@ -74,17 +76,19 @@ impl Live {
             tolerances: config.tolerances,
             login_delay: config.login_delay.and_then(announced),
         };
-        let lmtp = delivery::lmtp::Settings {
+        let transfer = |dialect| delivery::lmtp::Settings {
+            dialect,
             hostname: config.hostname.clone(),
             message_octets_max: config.limits.message_octets_max,
             recipients_max: config.limits.recipients_max,
             quota_exceeded: config.keeping.quota_exceeded,
         };
         Self {
-            config,
             tls,
             pop3: Arc::new(pop3),
-            lmtp: Arc::new(lmtp),
+            lmtp: Arc::new(transfer(Dialect::Lmtp)),
+            smtp: Arc::new(transfer(Dialect::Smtp)),
+            config,
         }
     }
 }

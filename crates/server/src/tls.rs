@@ -3,7 +3,7 @@
 //! TLS 1.2 and 1.3 only (RFC 8996), by rustls with aws-lc-rs. ALPN: `pop3` is accepted, so is a
 //! client that offers nothing; one that offers only other protocols gets the alert
 //! `no_application_protocol`, so that a TLS session meant for a web server cannot be led here
-//! (RFC 7301 §3.2). Sessions resume by tickets whose keys rotate and never touch a disk; early
+//! (RFC 7301 §3.2). Where mail comes in, `lmtp` and `smtp` take the place of `pop3`. Sessions resume by tickets whose keys rotate and never touch a disk; early
 //! data, which can be replayed, is not taken.
 //!
 //! In TLS 1.3 the greeting leaves with the server's half of the handshake (RFC 8446 §4.4.4), before the client
@@ -98,7 +98,7 @@ impl Tls {
     /// See [`TlsError`].
     pub fn check(&self) -> Result<Vec<OutOfTime>, TlsError> {
         let own = Own::read(self)?;
-        own.acceptor(None)?;
+        own.acceptor(None, &[POP3])?;
         Ok(own.validity().doubts(SystemTime::now()))
     }
 }
@@ -114,6 +114,8 @@ pub(crate) struct Acceptor {
 pub(crate) struct Acceptors {
     /// Of the certificate that they show.
     pub(crate) validity: Validity,
+    /// Where mail comes in, behind STARTTLS.
+    pub(crate) transfer: Acceptor,
     /// Where nobody is asked for a certificate.
     asking_nobody: Acceptor,
     /// Where clients are asked, for each that is asked of them. Nothing of a TLS session is shared
@@ -148,17 +150,25 @@ pub(crate) fn load(tls: &Tls, listeners: &[Listener]) -> Result<Acceptors, TlsEr
         for doubt in authorities.doubts {
             warn!(doubt, "client certificates: a file is past its time");
         }
-        asking.push((asked.clone(), own.acceptor(Some(authorities.verifier))?));
+        let acceptor = own.acceptor(Some(authorities.verifier), &[POP3])?;
+        asking.push((asked.clone(), acceptor));
     }
-    let asking_nobody = own.acceptor(None)?;
+    let asking_nobody = own.acceptor(None, &[POP3])?;
+    let transfer = own.acceptor(None, &[LMTP, SMTP])?;
     let validity = own.validity();
     validity.tell();
     Ok(Acceptors {
         validity,
+        transfer,
         asking_nobody,
         asking,
     })
 }
+
+const POP3: &[u8] = b"pop3";
+// Not registered, but what clients offer that offer something; nobody's who means a web server.
+const LMTP: &[u8] = b"lmtp";
+const SMTP: &[u8] = b"smtp";
 
 /// The server's own certificate and key.
 struct Own<'a> {
@@ -192,10 +202,11 @@ impl<'a> Own<'a> {
         Validity::of(&self.files.certificate, &self.chain)
     }
 
-    /// What accepts connections with them; `verifier`: of clients' certificates.
+    /// What accepts connections with them; `verifier`: of clients' certificates; `protocols`: by ALPN.
     fn acceptor(
         &self,
         verifier: Option<Arc<dyn ClientCertVerifier>>,
+        protocols: &[&[u8]],
     ) -> Result<Acceptor, TlsError> {
         let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
@@ -213,7 +224,7 @@ impl<'a> Own<'a> {
                 key: self.files.key.clone(),
                 why: error.to_string(),
             })?;
-        config.alpn_protocols = vec![b"pop3".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         config.max_early_data_size = 0;
         if asks {
             // Neither by tickets nor by what we remember: see the head of this file.

@@ -6,14 +6,14 @@
 use maildrop::{DeliverError, Delivered};
 use pop3::xclient::{Speaker, Wrong};
 
-use super::Settings;
-use crate::{QuotaExceeded, RecipientRefusal};
+use super::{Client, Dialect, Encryption, Settings};
+use crate::{QuotaExceeded, RecipientRefusal, Rejection};
 
 /// A "no" to a command, or to one recipient of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
     UnknownCommand,
-    NotLmtp,
+    OtherDialect,
     NotImplemented,
     LineTooLong,
     LineOctets,
@@ -25,10 +25,12 @@ pub(super) enum Refusal {
     NotAscii,
     Parameter,
     UnknownParameter,
-    LhloFirst,
+    HelloFirst,
     SenderFirst,
     SenderTwice,
     RecipientFirst,
+    WithinChunks,
+    TlsAlready,
     RecipientUnknown,
     RecipientDisabled,
     AccountsUnavailable,
@@ -44,6 +46,7 @@ pub(super) enum Refusal {
     Attributes,
     InACircle,
     WithinTransaction,
+    Rejected(Rejection),
 }
 
 impl Refusal {
@@ -51,23 +54,27 @@ impl Refusal {
         match self {
             Self::UnknownCommand => "500 5.5.1 unknown command",
             // RFC 2033 §4.1.
-            Self::NotLmtp => "500 5.5.1 this is LMTP: say LHLO",
+            Self::OtherDialect => "500 5.5.1 LMTP says LHLO, SMTP says EHLO: this is the other one",
             Self::NotImplemented => "502 5.5.1 not offered here",
             Self::LineTooLong => "500 5.5.2 command line too long",
-            Self::LineOctets => "500 5.5.2 a command line is printable ASCII",
+            Self::LineOctets => {
+                "500 5.5.2 a command line is printable ASCII, but for addresses in UTF-8"
+            }
             Self::NoArgument => "501 5.5.4 this command takes no argument",
             Self::Argument => "501 5.5.4 an argument is missing",
-            Self::HeloArgument => "501 5.5.4 LHLO takes one name or address",
+            Self::HeloArgument => "501 5.5.4 say who you are: one name or address",
             Self::SenderSyntax => "501 5.1.7 say MAIL FROM:<address>",
             Self::RecipientSyntax => "501 5.1.3 say RCPT TO:<address>",
-            Self::NotAscii => "553 5.6.7 addresses are ASCII here",
+            Self::NotAscii => "553 5.6.7 an address that is not ASCII needs SMTPUTF8",
             Self::Parameter => "501 5.5.4 bad or repeated parameter",
             Self::UnknownParameter => "555 5.5.4 unknown parameter",
-            Self::LhloFirst => "503 5.5.1 say LHLO first",
+            Self::HelloFirst => "503 5.5.1 say LHLO or EHLO first",
             Self::SenderFirst => "503 5.5.1 say MAIL first",
             Self::SenderTwice => "503 5.5.1 a sender is named already",
             // RFC 2033 §4.2: no successful RCPT, no DATA.
             Self::RecipientFirst => "503 5.5.1 no valid recipients",
+            Self::WithinChunks => "503 5.5.1 the text has begun: say BDAT, or RSET to begin anew",
+            Self::TlsAlready => "503 5.5.1 TLS is there already",
             Self::RecipientUnknown => "550 5.1.1 no such account",
             Self::RecipientDisabled => "550 5.2.1 account is disabled",
             Self::AccountsUnavailable => "451 4.3.0 accounts are unavailable, try again later",
@@ -82,7 +89,20 @@ impl Refusal {
             Self::NoFrontEnd => "550 5.7.0 XCLIENT is for front ends that are named here",
             Self::Attributes => "501 5.5.4 say XCLIENT ADDR=192.0.2.7",
             Self::InACircle => "550 5.4.6 front ends pass this connection on in a circle",
-            Self::WithinTransaction => "503 5.5.1 say XCLIENT before MAIL",
+            Self::WithinTransaction => "503 5.5.1 not within a mail transaction: say RSET first",
+            Self::Rejected(Rejection::Later) => {
+                "451 4.7.1 not seen before, try again in some minutes"
+            }
+            // RFC 7372 §3.2.
+            Self::Rejected(Rejection::Spf) => {
+                "550 5.7.23 SPF: the sender's domain forbids this address to send"
+            }
+            Self::Rejected(Rejection::Dmarc) => {
+                "550 5.7.1 DMARC: the domain in From asks to reject this"
+            }
+            Self::Rejected(Rejection::Unverified) => {
+                "451 4.7.24 the sender cannot be verified now, try again later"
+            }
         }
     }
 }
@@ -93,7 +113,7 @@ impl Refusal {
         matches!(
             self,
             Self::UnknownCommand
-                | Self::NotLmtp
+                | Self::OtherDialect
                 | Self::NotImplemented
                 | Self::LineTooLong
                 | Self::LineOctets
@@ -110,7 +130,13 @@ impl Refusal {
             RecipientRefusal::Disabled => Self::RecipientDisabled,
             RecipientRefusal::Unavailable => Self::AccountsUnavailable,
             RecipientRefusal::Full => Self::full(settings),
+            RecipientRefusal::Rejected(why) => Self::Rejected(why),
         }
+    }
+
+    /// Whether the message may be taken at another time.
+    pub(super) fn is_temporary(self) -> bool {
+        self.text().starts_with('4')
     }
 
     /// Of what a front end says of its client.
@@ -144,11 +170,17 @@ impl Refusal {
 pub(super) enum Farewell {
     BareLf,
     Http,
+    BdatWithoutSize,
     TooManyRefusals,
+    TooManyStrangers,
 }
 
 pub(super) fn greeting(out: &mut Vec<u8>, settings: &Settings) {
-    line(out, &["220 ", &settings.hostname, " LMTP server ready"]);
+    let protocol = match settings.dialect {
+        Dialect::Lmtp => " LMTP server ready",
+        Dialect::Smtp => " ESMTP server ready",
+    };
+    line(out, &["220 ", &settings.hostname, protocol]);
 }
 
 pub(super) fn refusal(out: &mut Vec<u8>, why: Refusal) {
@@ -168,18 +200,45 @@ pub(super) fn delivered(out: &mut Vec<u8>, address: &str, delivered: &Delivered)
     );
 }
 
-pub(super) fn lhlo(out: &mut Vec<u8>, settings: &Settings, speaker: Speaker) {
+/// The extensions: only what is made something of.
+pub(super) fn extensions(out: &mut Vec<u8>, settings: &Settings, client: &Client) {
     let size = settings.message_octets_max.to_string();
     line(out, &["250-", &settings.hostname]);
     line(out, &["250-PIPELINING"]);
     line(out, &["250-ENHANCEDSTATUSCODES"]);
     line(out, &["250-8BITMIME"]);
-    // Only what is made something of; a front end says no more than is announced.
-    if speaker == Speaker::FrontEnd {
+    line(out, &["250-SMTPUTF8"]);
+    line(out, &["250-CHUNKING"]);
+    if client.encryption == Encryption::Offered {
+        line(out, &["250-STARTTLS"]);
+    }
+    // A front end says no more than is announced.
+    if client.speaker == Speaker::FrontEnd {
         line(out, &["250-XCLIENT ADDR PORT TTL"]);
     }
     // 0 says that there is no fixed limit (RFC 1870 §3), as it does in the settings.
     line(out, &["250 SIZE ", &size]);
+}
+
+/// The answer to HELO, who wants no extensions.
+pub(super) fn no_extensions(out: &mut Vec<u8>, settings: &Settings) {
+    line(out, &["250 ", &settings.hostname]);
+}
+
+pub(super) fn chunk(out: &mut Vec<u8>, octets: u64) {
+    line(
+        out,
+        &["250 2.0.0 ", &octets.to_string(), " octets received"],
+    );
+}
+
+pub(super) fn start_tls(out: &mut Vec<u8>) {
+    line(out, &["220 2.0.0 begin TLS"]);
+}
+
+/// The one reply of SMTP for all recipients.
+pub(super) fn delivered_to_all(out: &mut Vec<u8>) {
+    line(out, &["250 2.0.0 delivered"]);
 }
 
 pub(super) fn sender(out: &mut Vec<u8>) {
@@ -204,11 +263,13 @@ pub(super) fn vrfy(out: &mut Vec<u8>) {
     line(out, &["252 2.5.0 cannot verify, but RCPT will tell"]);
 }
 
-pub(super) fn help(out: &mut Vec<u8>) {
-    line(
-        out,
-        &["214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 2033)"],
-    );
+pub(super) fn help(out: &mut Vec<u8>, dialect: Dialect) {
+    let (hello, source) = match dialect {
+        Dialect::Lmtp => ("LHLO", "RFC 2033"),
+        Dialect::Smtp => ("EHLO HELO", "RFC 5321"),
+    };
+    let commands = " MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS QUIT (";
+    line(out, &["214 2.0.0 ", hello, commands, source, ")"]);
 }
 
 pub(super) fn bye(out: &mut Vec<u8>, settings: &Settings) {
@@ -219,7 +280,9 @@ pub(super) fn farewell(out: &mut Vec<u8>, settings: &Settings, why: Farewell) {
     let (code, why) = match why {
         Farewell::BareLf => ("421 4.5.2 ", ": command lines end with CRLF, closing"),
         Farewell::Http => ("421 4.7.0 ", ": this is not a web server, closing"),
+        Farewell::BdatWithoutSize => ("421 5.5.4 ", ": say BDAT size, or BDAT size LAST, closing"),
         Farewell::TooManyRefusals => ("421 4.7.0 ", ": too many bad commands, closing"),
+        Farewell::TooManyStrangers => ("421 4.7.0 ", ": too many unknown recipients, closing"),
     };
     line(out, &[code, &settings.hostname, why]);
 }
@@ -240,7 +303,7 @@ mod tests {
         use Refusal::*;
         for why in [
             UnknownCommand,
-            NotLmtp,
+            OtherDialect,
             NotImplemented,
             LineTooLong,
             LineOctets,
@@ -252,10 +315,12 @@ mod tests {
             NotAscii,
             Parameter,
             UnknownParameter,
-            LhloFirst,
+            HelloFirst,
             SenderFirst,
             SenderTwice,
             RecipientFirst,
+            WithinChunks,
+            TlsAlready,
             RecipientUnknown,
             RecipientDisabled,
             AccountsUnavailable,
@@ -271,6 +336,10 @@ mod tests {
             Attributes,
             InACircle,
             WithinTransaction,
+            Rejected(Rejection::Later),
+            Rejected(Rejection::Spf),
+            Rejected(Rejection::Dmarc),
+            Rejected(Rejection::Unverified),
         ] {
             let text = why.text();
             let (code, rest) = text.split_at(3);

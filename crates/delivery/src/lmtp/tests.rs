@@ -3,7 +3,7 @@
 
 use std::io;
 
-use maildrop::MaildropId;
+use maildrop::{MaildropId, Measure};
 use pop3::{Octets, UniqueId};
 use proptest::prelude::*;
 
@@ -31,7 +31,12 @@ struct Driver {
 }
 
 fn settings(message_octets_max: u64, recipients_max: usize) -> Arc<Settings> {
+    of(Dialect::Lmtp, message_octets_max, recipients_max)
+}
+
+fn of(dialect: Dialect, message_octets_max: u64, recipients_max: usize) -> Arc<Settings> {
     Arc::new(Settings {
+        dialect,
         hostname: "mailgate.dobbs.org".into(),
         message_octets_max,
         recipients_max,
@@ -44,6 +49,7 @@ impl Driver {
         let client = Client {
             address: "192.0.2.1".into(),
             speaker: Speaker::Client,
+            encryption: Encryption::None,
         };
         Self {
             session: Session::new(settings, client),
@@ -76,6 +82,17 @@ impl Driver {
                     return;
                 }
                 Next::Text | Next::Forwarded(_) => {}
+                Next::StartTls => {
+                    let client = Client {
+                        address: String::new(),
+                        speaker: Speaker::Client,
+                        encryption: Encryption::None,
+                    };
+                    let before = Session::new(settings(0, 0), client);
+                    self.session = mem::replace(&mut self.session, before).secured();
+                    // What came in clear behind it counts for nothing; a driver closes here.
+                    self.input.clear();
+                }
                 Next::Discard => self.draft.clear(),
                 Next::Close => {
                     self.world.closed = true;
@@ -217,6 +234,7 @@ fn each_recipient_has_its_own_result_and_none_is_no_yes() {
         Client {
             address: "local".into(),
             speaker: Speaker::Client,
+            encryption: Encryption::None,
         },
     );
     let (mut out, mut text) = (Vec::new(), Vec::new());
@@ -292,13 +310,95 @@ fn the_received_field_holds_nothing_that_the_client_made_up() {
         let client = Client {
             address: address.into(),
             speaker: Speaker::Client,
+            encryption: Encryption::None,
         };
-        let mut session = Session::new(settings(0, 1), client);
-        let line = format!("LHLO {name}\r\n");
-        session.handle(line.as_bytes(), &mut Vec::new(), &mut Vec::new());
         let by = " by mailgate.dobbs.org with LMTP";
-        assert_eq!(session.received(), format!("{expected}{by}"));
+        let received = received::received(Some(name), &client, &settings(0, 1), SPOKEN);
+        assert_eq!(received, format!("{expected}{by}"));
     }
+}
+
+const SPOKEN: received::Spoken = received::Spoken {
+    extended: true,
+    utf8: false,
+};
+
+#[test]
+fn the_received_field_names_the_protocol() {
+    for (dialect, utf8, extended, encryption, expected) in [
+        (Dialect::Lmtp, false, true, Encryption::Offered, "LMTP"),
+        (Dialect::Lmtp, false, true, Encryption::Active, "LMTPS"),
+        (Dialect::Lmtp, true, true, Encryption::None, "UTF8LMTP"),
+        (Dialect::Lmtp, true, true, Encryption::Active, "UTF8LMTPS"),
+        (Dialect::Smtp, false, false, Encryption::None, "SMTP"),
+        (Dialect::Smtp, false, true, Encryption::Offered, "ESMTP"),
+        (Dialect::Smtp, false, true, Encryption::Active, "ESMTPS"),
+        (Dialect::Smtp, true, true, Encryption::None, "UTF8SMTP"),
+        (Dialect::Smtp, true, true, Encryption::Active, "UTF8SMTPS"),
+    ] {
+        let client = Client {
+            address: "::1".into(),
+            speaker: Speaker::Client,
+            encryption,
+        };
+        let spoken = received::Spoken { extended, utf8 };
+        let line = received::received(Some("mx"), &client, &of(dialect, 0, 1), spoken);
+        assert_eq!(line.rsplit(' ').next(), Some(expected));
+    }
+}
+
+#[test]
+fn one_reply_for_all_is_yes_only_if_all_have_it() {
+    let ok = || {
+        Ok(Delivered {
+            uid: 7,
+            unique_id: UniqueId::new(*b"1.7").unwrap(),
+            octets: Octets(0),
+        })
+    };
+    let full = || Err(DeliverError::OverQuota);
+    let gone = || Err(DeliverError::Unavailable(io::Error::other("x")));
+    for (quota_exceeded, results, expected) in [
+        (QuotaExceeded::Temporary, vec![ok(), ok()], "250 2.0.0"),
+        (QuotaExceeded::Temporary, vec![ok(), full()], "452 4.2.2"),
+        (QuotaExceeded::Temporary, vec![ok()], "451 4.3.0"),
+        (QuotaExceeded::Temporary, vec![], "451 4.3.0"),
+        (QuotaExceeded::Permanent, vec![full(), full()], "552 5.2.2"),
+        // One has it, so nobody may be told that it never will come.
+        (QuotaExceeded::Permanent, vec![ok(), full()], "451 4.3.0"),
+        (QuotaExceeded::Permanent, vec![full()], "451 4.3.0"),
+        (QuotaExceeded::Permanent, vec![full(), gone()], "451 4.3.0"),
+    ] {
+        let settings = Settings {
+            quota_exceeded,
+            ..(*of(Dialect::Smtp, 0, 5)).clone()
+        };
+        let mut driver = Driver::new(Arc::new(settings));
+        driver.session.state = State::Delivering {
+            addresses: vec!["bob".into(), "connie".into()],
+        };
+        driver.session.delivered(&results, &mut driver.world.out);
+        assert_eq!(codes(&driver.world.out), [expected], "{results:?}");
+    }
+}
+
+#[test]
+fn nothing_said_in_clear_counts_inside_tls() {
+    let mut driver = Driver::new(settings(0, 5));
+    driver.session.client.encryption = Encryption::Offered;
+    driver.feed(b"LHLO mx\r\n");
+    assert!(String::from_utf8_lossy(&driver.world.out).contains("250-STARTTLS\r\n"));
+    driver.feed(b"STARTTLS\r\n");
+    driver.world.out.clear();
+    driver.feed(b"MAIL FROM:<a@b>\r\n");
+    assert_eq!(codes(&driver.world.out), ["503 5.5.1"]);
+    driver.world.out.clear();
+    driver.feed(b"STARTTLS\r\nLHLO mx\r\n");
+    let said = String::from_utf8_lossy(&driver.world.out);
+    assert!(
+        said.starts_with("503 5.5.1 ") && !said.contains("STARTTLS"),
+        "{said}"
+    );
 }
 
 /// Streams of lines that matter, some of them broken.
@@ -311,7 +411,16 @@ fn conversation() -> impl Strategy<Value = Vec<u8>> {
         Just("RCPT TO:<\"bob\">\r\n"),
         Just("RCPT TO:<nobody>\r\n"),
         Just("RCPT TO:<slow>\r\n"),
+        Just("RCPT TO:<bob@d\u{fc}bbs.org>\r\n"),
+        Just("MAIL FROM:<\u{e9}@b> SMTPUTF8\r\n"),
         Just("DATA\r\n"),
+        Just("BDAT 20\r\n"),
+        Just("BDAT 30 LAST\r\n"),
+        Just("BDAT 0\r\n"),
+        Just("BDAT 0 LAST\r\n"),
+        Just("BDAT\r\n"),
+        Just("EHLO mx\r\n"),
+        Just("HELO mx\r\n"),
         Just("RSET\r\n"),
         Just("NOOP\r\n"),
         Just("QUIT\r\n"),
@@ -337,8 +446,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1024, ..ProptestConfig::default() })]
 
     #[test]
-    fn cuts_make_no_difference(input in conversation(), cuts in prop::collection::vec(1..50usize, 1..50)) {
-        let settings = settings(60, 2);
+    fn cuts_make_no_difference(
+        input in conversation(),
+        cuts in prop::collection::vec(1..50usize, 1..50),
+        dialect in prop_oneof![Just(Dialect::Lmtp), Just(Dialect::Smtp)],
+    ) {
+        let settings = of(dialect, 60, 2);
+        let input = match dialect {
+            Dialect::Lmtp => input,
+            Dialect::Smtp if input.starts_with(b"LHLO") => [b"E", &input[1..]].concat(),
+            Dialect::Smtp => input,
+        };
         let whole = play(&settings, [&input[..]]);
         prop_assert_eq!(&play(&settings, input.chunks(1)), &whole);
         let (mut pieces, mut rest) = (Vec::new(), &input[..]);
@@ -352,7 +470,7 @@ proptest! {
         // Every reply is whole, short, and one that RFC 5321 knows.
         prop_assert!(whole.out.is_empty() || whole.out.ends_with(b"\r\n"));
         for line in String::from_utf8(whole.out).unwrap().split_terminator("\r\n") {
-            prop_assert!(line.len() <= 510 && line.bytes().all(|octet| matches!(octet, b' '..=b'~')));
+            prop_assert!(line.len() <= 510 && !line.contains(char::is_control));
             prop_assert!(line.as_bytes()[..3].iter().all(u8::is_ascii_digit));
         }
     }

@@ -42,6 +42,7 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
                 ", passwords in clear only from this machine"
             }
             (Protocol::Pop3, PlaintextLogin::Always) => ", passwords in clear from everywhere",
+            (Protocol::Smtp, _) => ", from the world for the accounts here",
             (Protocol::Pop3s | Protocol::Lmtp, _) => "",
         };
         row(

@@ -41,10 +41,10 @@ impl Keys {
         let Some((key, Some(span))) = first.cloned() else {
             return;
         };
-        if listener.protocol == Protocol::Lmtp {
+        if listener.protocol.transfers() {
             return document.error(
                 Some(span),
-                format!("`{key}` means nothing for lmtp"),
+                format!("`{key}` means nothing for {}", listener.protocol),
                 "remove it; client certificates are for pop3 and pop3s",
             );
         }

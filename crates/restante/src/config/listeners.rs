@@ -154,7 +154,7 @@ fn protocol(
         document.error(
             Some(listener),
             "this listener has no protocol",
-            "add protocol = \"pop3s\", \"pop3\" or \"lmtp\"",
+            "add protocol = \"pop3s\", \"pop3\", \"lmtp\" or \"smtp\"",
         );
         return None;
     }
@@ -162,10 +162,11 @@ fn protocol(
         "pop3" => Ok(Protocol::Pop3),
         "pop3s" => Ok(Protocol::Pop3s),
         "lmtp" => Ok(Protocol::Lmtp),
+        "smtp" => Ok(Protocol::Smtp),
         "admin" => Err(format!(
             "the admin listener {LATER}; remove this [[listener]]"
         )),
-        other => Err(one_of(other, &["pop3s", "pop3", "lmtp"])),
+        other => Err(one_of(other, &["pop3s", "pop3", "lmtp", "smtp"])),
     })
 }
 

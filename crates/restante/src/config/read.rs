@@ -165,7 +165,7 @@ fn tls(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Option<Tls> 
 fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
     let mut section = Section::new("[limits]", table);
     let mut limits = Limits::default();
-    let counts: [(&'static str, &mut usize, RangeInclusive<u64>); 7] = [
+    let counts: [(&'static str, &mut usize, RangeInclusive<u64>); 10] = [
         (
             "session_count_max",
             &mut limits.session_count_max,
@@ -190,6 +190,21 @@ fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
             "lmtp_session_count_max",
             &mut limits.lmtp_session_count_max,
             1..=100_000,
+        ),
+        (
+            "smtp_session_count_max",
+            &mut limits.smtp_session_count_max,
+            1..=100_000,
+        ),
+        (
+            "smtp_sessions_per_address_max",
+            &mut limits.smtp_sessions_per_address_max,
+            0..=100_000,
+        ),
+        (
+            "smtp_sessions_per_network_max",
+            &mut limits.smtp_sessions_per_network_max,
+            0..=100_000,
         ),
         // RFC 2449 §4 asks for at least 255; above 64 KiB strangers would fill memory.
         (
@@ -252,6 +267,12 @@ fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
         (
             "lmtp_timeout",
             &mut limits.lmtp_timeout,
+            seconds(300),
+            " (RFC 5321 §4.5.3.2.7)",
+        ),
+        (
+            "smtp_timeout",
+            &mut limits.smtp_timeout,
             seconds(300),
             " (RFC 5321 §4.5.3.2.7)",
         ),

@@ -70,10 +70,12 @@ impl Permit {
     ///
     /// A session counts for one address; a second one changes nothing.
     pub(crate) fn count(&self, address: Option<IpAddr>, limits: &Limits) -> Result<(), Turned> {
-        if self.protocol == Protocol::Lmtp {
-            return Ok(());
-        }
         let address = address.map(|address| address.to_canonical());
+        match self.protocol {
+            Protocol::Pop3 | Protocol::Pop3s => {}
+            Protocol::Lmtp => return Ok(()),
+            Protocol::Smtp => return self.count_sender(address, limits),
+        }
         let network = address.map(Network::of);
         let mut counts = self.admission.counts();
         let mut holds = self.holds();
@@ -81,7 +83,11 @@ impl Permit {
             return Ok(());
         }
         if let Some(address) = address {
-            let room = counts.has_room(address, limits);
+            let room = counts.crowd.has_room(
+                address,
+                limits.sessions_per_address_max,
+                limits.sessions_per_network_max,
+            );
             room.inspect_err(|turned| counts.refusals.tell(address, *turned, limits))?;
         }
         match holds.place {
@@ -100,9 +106,27 @@ impl Permit {
             Place::Proved => {}
         }
         if let Some(address) = address {
-            counts.enter(address);
+            counts.crowd.enter(address);
             holds.address = Some(address);
         }
+        Ok(())
+    }
+
+    /// The same for SMTP, whose sessions have their place already.
+    fn count_sender(&self, address: Option<IpAddr>, limits: &Limits) -> Result<(), Turned> {
+        let mut counts = self.admission.counts();
+        let mut holds = self.holds();
+        let (Some(address), None) = (address, holds.address) else {
+            return Ok(());
+        };
+        let room = counts.senders.has_room(
+            address,
+            limits.smtp_sessions_per_address_max,
+            limits.smtp_sessions_per_network_max,
+        );
+        room.inspect_err(|turned| counts.refusals.tell_smtp(Some((address, *turned)), limits))?;
+        counts.senders.enter(address);
+        holds.address = Some(address);
         Ok(())
     }
 
@@ -192,9 +216,19 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.admission.counts();
-        if self.protocol == Protocol::Lmtp {
-            counts.lmtp -= 1;
-            return;
+        match self.protocol {
+            Protocol::Pop3 | Protocol::Pop3s => {}
+            Protocol::Lmtp => {
+                counts.lmtp -= 1;
+                return;
+            }
+            Protocol::Smtp => {
+                counts.smtp -= 1;
+                if let Some(address) = self.holds().address {
+                    counts.senders.leave(address);
+                }
+                return;
+            }
         }
         let Holds {
             place,
@@ -209,7 +243,7 @@ impl Drop for Permit {
             Place::Stranger | Place::Proved => counts.pop3 -= 1,
         }
         if let Some(address) = address {
-            counts.leave(address);
+            counts.crowd.leave(address);
         }
         if let Some(maildrop) = maildrop {
             take_one(&mut counts.maildrops, &maildrop);

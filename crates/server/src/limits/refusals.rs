@@ -22,6 +22,10 @@ enum Source {
     /// An IPv6 /64, by its first address.
     Network(Ipv6Addr),
     Delivery,
+    /// The same of those that bring mail by SMTP.
+    SmtpAddress(IpAddr),
+    SmtpNetwork(Ipv6Addr),
+    Smtp,
     /// Addresses and networks beyond [`SOURCES_MAX`].
     Others,
 }
@@ -55,6 +59,19 @@ impl Refusals {
         self.write(Source::Delivery, limits);
     }
 
+    /// The same of SMTP; no address: there are too many sessions as a whole.
+    pub(super) fn tell_smtp(&mut self, address: Option<(IpAddr, Turned)>, limits: &Limits) {
+        let source = match address {
+            Some((address, Turned::NetworkFull)) => match Source::network(address) {
+                Source::Network(network) => Source::SmtpNetwork(network),
+                _ => Source::SmtpAddress(address),
+            },
+            Some((address, _)) => Source::SmtpAddress(address),
+            None => Source::Smtp,
+        };
+        self.write(source, limits);
+    }
+
     fn write(&mut self, source: Source, limits: &Limits) {
         for (source, turned_away) in self.note(source, Instant::now()) {
             match source {
@@ -74,6 +91,23 @@ impl Refusals {
                     turned_away,
                     lmtp_session_count_max = limits.lmtp_session_count_max,
                     "deliveries turned away: there are as many sessions of LMTP as there may be"
+                ),
+                Source::SmtpAddress(_) => warn!(
+                    %source,
+                    turned_away,
+                    smtp_sessions_per_address_max = limits.smtp_sessions_per_address_max,
+                    "senders turned away: this address has as many sessions of SMTP as one may have"
+                ),
+                Source::SmtpNetwork(_) => warn!(
+                    %source,
+                    turned_away,
+                    smtp_sessions_per_network_max = limits.smtp_sessions_per_network_max,
+                    "senders turned away: this network has as many sessions of SMTP as one may have"
+                ),
+                Source::Smtp => warn!(
+                    turned_away,
+                    smtp_session_count_max = limits.smtp_session_count_max,
+                    "senders turned away: there are as many sessions of SMTP as there may be"
                 ),
                 Source::Others => warn!(
                     turned_away,
@@ -127,8 +161,9 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(address) => write!(f, "{address}"),
-            Self::Network(first) => write!(f, "{first}/64"),
+            Self::Address(address) | Self::SmtpAddress(address) => write!(f, "{address}"),
+            Self::Network(first) | Self::SmtpNetwork(first) => write!(f, "{first}/64"),
+            Self::Smtp => f.write_str("smtp"),
             Self::Delivery => f.write_str("delivery"),
             Self::Others => f.write_str("others"),
         }
