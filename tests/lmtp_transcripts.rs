@@ -6,7 +6,8 @@
 //! ```text
 //! tls offered                         STARTTLS is announced; also: active
 //! front end                          the other side may name its client by XCLIENT
-//! account bob: bob@dobbs.org bob      an account and the addresses that reach it
+//! account bob: bob@dobbs.org bob      an account and the addresses that reach it; an address may
+//!                                    reach several
 //! disabled joe: joe@dobbs.org         an account that is disabled
 //! away ann: ann@dobbs.org             the accounts cannot be asked for these
 //! nospace full: full@dobbs.org        delivering to it fails; also: damaged, unavailable
@@ -39,7 +40,7 @@ use delivery::lmtp::{
     Client, Dialect, Encryption, Message, Next, QuotaExceeded, Recipient, RecipientRefusal,
     Session, Settings,
 };
-use delivery::{Arrival, Trace};
+use delivery::{Account, Arrival, NotDelivered, Trace};
 use maildrop::{DeliverError, Delivered, MaildropId, Quota};
 use pop3::xclient::Speaker;
 use pop3::{Octets, UniqueId};
@@ -331,23 +332,31 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Everybody who has the address, in the order of their names.
     fn resolve(&self, address: &str, octets: u64) -> Result<Recipient, RecipientRefusal> {
-        let mut accounts = self.transcript.accounts.iter();
-        let found = accounts.find(|(_, (_, addresses))| addresses.iter().any(|a| a == address));
-        match found {
-            None => Err(RecipientRefusal::Unknown),
-            Some((_, (Kind::Disabled, _))) => Err(RecipientRefusal::Disabled),
-            Some((_, (Kind::Away, _))) => Err(RecipientRefusal::Unavailable),
-            Some((name, _)) if !self.fits(name, octets) => Err(RecipientRefusal::Full),
-            Some((name, _)) => Ok(Recipient {
-                address: address.into(),
-                account: name.clone(),
-                maildrop: MaildropId(1),
-                quota: Quota {
-                    octets: self.transcript.quotas.get(name).copied(),
-                    messages: None,
-                },
-            }),
+        let mut accounts = Vec::new();
+        for (name, (kind, addresses)) in &self.transcript.accounts {
+            if !addresses.iter().any(|a| a == address) {
+                continue;
+            }
+            match kind {
+                Kind::Disabled => return Err(RecipientRefusal::Disabled),
+                Kind::Away => return Err(RecipientRefusal::Unavailable),
+                _ if !self.fits(name, octets) => return Err(RecipientRefusal::Full),
+                _ => accounts.push(Account {
+                    name: name.clone(),
+                    maildrop: MaildropId(accounts.len() as u64),
+                    quota: Quota {
+                        octets: self.transcript.quotas.get(name).copied(),
+                        messages: None,
+                    },
+                }),
+            }
+        }
+        let address = address.into();
+        match accounts.is_empty() {
+            true => Err(RecipientRefusal::Unknown),
+            false => Ok(Recipient { address, accounts }),
         }
     }
 
@@ -373,32 +382,56 @@ impl<'a> Driver<'a> {
         };
         let mut results = Vec::new();
         for recipient in &message.recipients {
+            let stored = [&arrival.prefix(&recipient.address)[..], &text].concat();
+            let octets = stored.len() as u64 - u64::from(measure.stuffed);
+            let mut accounts = recipient.accounts.iter().map(|account| &account.name);
+            results.push(match accounts.all(|name| self.fits(name, octets)) {
+                true => self.deliver_to(recipient, &stored, octets),
+                false => Err(DeliverError::OverQuota),
+            });
+        }
+        results
+    }
+
+    /// To each account of one recipient, as `delivery::deliver` does it.
+    fn deliver_to(
+        &mut self,
+        recipient: &Recipient,
+        stored: &[u8],
+        octets: u64,
+    ) -> Result<Delivered, DeliverError> {
+        let (mut first, mut failures) = (None, Vec::new());
+        for account in &recipient.accounts {
             let disk = || io::Error::other("disk");
-            let result = match self.transcript.accounts[&recipient.account].0 {
-                Kind::NoSpace => Err(DeliverError::NoSpace(disk())),
-                Kind::Damaged => Err(DeliverError::Damaged("disk".into())),
-                Kind::Unavailable => Err(DeliverError::Unavailable(disk())),
+            match self.transcript.accounts[&account.name].0 {
+                Kind::NoSpace => failures.push((account.clone(), DeliverError::NoSpace(disk()))),
+                Kind::Damaged => {
+                    failures.push((account.clone(), DeliverError::Damaged("disk".into())));
+                }
+                Kind::Unavailable => {
+                    failures.push((account.clone(), DeliverError::Unavailable(disk())));
+                }
                 Kind::Sound | Kind::Disabled | Kind::Away => {
-                    let stored = [&arrival.prefix(&recipient.address)[..], &text].concat();
-                    let octets = stored.len() as u64 - u64::from(measure.stuffed);
-                    let account = recipient.account.clone();
-                    if !self.fits(&account, octets) {
-                        results.push(Err(DeliverError::OverQuota));
-                        continue;
-                    }
-                    let texts = self.outcome.maildrops.entry(account).or_default();
-                    texts.push(stored);
+                    let maildrops = &mut self.outcome.maildrops;
+                    let texts = maildrops.entry(account.name.clone()).or_default();
+                    texts.push(stored.to_vec());
                     let uid = texts.len() as u64;
-                    Ok(Delivered {
+                    first.get_or_insert_with(|| Delivered {
                         uid,
                         unique_id: UniqueId::new(format!("1.{uid}").into_bytes()).unwrap(),
                         octets: Octets(octets),
-                    })
+                    });
                 }
-            };
-            results.push(result);
+            }
         }
-        results
+        match (first, failures.is_empty()) {
+            (Some(first), true) => Ok(first),
+            _ => Err(NotDelivered {
+                failures,
+                delivered: Vec::new(),
+            }
+            .worst()),
+        }
     }
 
     fn end(self) -> Outcome {

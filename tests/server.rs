@@ -39,6 +39,8 @@ mod timing;
 mod tls;
 #[path = "server/tls_floods.rs"]
 mod tls_floods;
+#[path = "server/transfer.rs"]
+mod transfer;
 #[path = "server/utf8.rs"]
 mod utf8;
 #[path = "server/xclient.rs"]

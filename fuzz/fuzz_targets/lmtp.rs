@@ -86,9 +86,11 @@ fn play(dialect: Dialect, input: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>)
 fn resolve(address: String) -> Result<Recipient, RecipientRefusal> {
     match address.len() % 2 {
         0 => Ok(Recipient {
-            account: "bob".into(),
-            maildrop: MaildropId(1),
-            quota: maildrop::Quota::default(),
+            accounts: vec![delivery::Account {
+                name: "bob".into(),
+                maildrop: MaildropId(1),
+                quota: maildrop::Quota::default(),
+            }],
             address,
         }),
         _ => Err(RecipientRefusal::Unknown),

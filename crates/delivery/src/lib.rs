@@ -1,8 +1,8 @@
 //! A message becomes a record: normalise, measure, put the trace headers before it, append, sync.
 //!
 //! - [`normalise`] brings a text into the stored wire form while it streams in, and measures it;
-//! - [`deliver()`] puts that text, behind its trace headers, at the end of one maildrop; when it
-//!   returns, the message is durable;
+//! - [`deliver()`] puts that text, behind its trace headers, at the end of each maildrop of a
+//!   recipient; when it returns, the message is durable;
 //! - [`lmtp`] is the server's side of LMTP (RFC 2033) and SMTP (RFC 5321), without any I/O;
 //! - [`pipe`] is one message on standard input, with the exit codes of sysexits.h.
 
@@ -10,40 +10,15 @@ mod date;
 pub mod lmtp;
 pub mod normalise;
 pub mod pipe;
+mod recipient;
 mod trace;
 
 use std::io;
 
-use maildrop::{
-    Addressee, DeliverError, Delivered, Draft, Envelope, MaildropId, Maildrops, Measure, Quota,
-    flags,
-};
+use maildrop::{DeliverError, Delivered, Draft, Envelope, Maildrops, Measure, flags};
 
+pub use recipient::{Account, NotDelivered, Recipient};
 pub use trace::{Arrival, Trace};
-
-/// A recipient that the accounts know.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Recipient {
-    /// The address as it was given, without angle brackets.
-    pub address: String,
-    /// The account's name.
-    pub account: String,
-    /// The id of its maildrop.
-    pub maildrop: MaildropId,
-    /// What the maildrop may hold.
-    pub quota: Quota,
-}
-
-impl Recipient {
-    /// Whose maildrop a message for this recipient goes to.
-    pub fn addressee(&self) -> Addressee<'_> {
-        Addressee {
-            id: self.maildrop,
-            account: &self.account,
-            quota: self.quota,
-        }
-    }
-}
 
 /// Why a recipient is not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -89,27 +64,35 @@ pub enum QuotaExceeded {
 /// circles. RFC 5321 §6.3 asks for a threshold of at least 100.
 pub const HOPS_MAX: u32 = 100;
 
-/// Delivers a draft to one recipient. Blocks.
+/// Delivers a draft to one recipient: to each of its accounts in turn, each maildrop once. Blocks.
 ///
 /// `measure` is of the draft's text alone. The same draft can go to any number of recipients, one
 /// call each; every one gets trace headers of its own. Once this has returned `Ok`, the message
-/// is durable and may be acknowledged.
+/// is durable in every maildrop and may be acknowledged; it is what came of the first account.
+///
+/// If there are several, nobody gets it before all have been asked whether it fits: a maildrop that is
+/// full would otherwise give the others a copy with each attempt of the sender.
 ///
 /// # Errors
 ///
-/// See [`DeliverError`]; nothing of the message is visible then.
+/// See [`NotDelivered`]; nothing of the message is visible then to those who have not got it.
 pub fn deliver(
     maildrops: &Maildrops,
     draft: &mut Draft,
     measure: &Measure,
     recipient: &Recipient,
     arrival: &Arrival<'_>,
-) -> Result<Delivered, DeliverError> {
+) -> Result<Delivered, NotDelivered> {
+    let accounts = recipient.maildrops_once();
     // A record whose length belies its measure would be wrong for ever, so a driver that lost part
     // of the text is stopped here.
     if draft.len() != measure.octets + u64::from(measure.stuffed) {
-        let lost = io::Error::other("the draft is not the text that was measured");
-        return Err(DeliverError::Unavailable(lost));
+        let lost = || io::Error::other("the draft is not the text that was measured");
+        let failed = |account: &Account| (account.clone(), DeliverError::Unavailable(lost()));
+        return Err(NotDelivered {
+            failures: accounts.into_iter().map(failed).collect(),
+            delivered: Vec::new(),
+        });
     }
     let prefix = arrival.prefix(&recipient.address);
     let mut measure = *measure;
@@ -122,5 +105,30 @@ pub fn deliver(
         received_us: Some(arrival.at_us),
         ..Envelope::default()
     };
-    maildrops.deliver(&recipient.addressee(), draft, &measure, &envelope)
+    if accounts.len() > 1 {
+        let failures = recipient.misfits(maildrops, envelope.prefix.len() as u64 + measure.octets);
+        if !failures.is_empty() {
+            return Err(NotDelivered {
+                failures,
+                delivered: Vec::new(),
+            });
+        }
+    }
+    let (mut first, mut delivered, mut failures) = (None, Vec::new(), Vec::new());
+    for account in accounts {
+        match maildrops.deliver(&account.addressee(), draft, &measure, &envelope) {
+            Ok(record) => {
+                delivered.push(account.maildrop);
+                first.get_or_insert(record);
+            }
+            Err(why) => failures.push((account.clone(), why)),
+        }
+    }
+    match first {
+        Some(first) if failures.is_empty() => Ok(first),
+        _ => Err(NotDelivered {
+            failures,
+            delivered,
+        }),
+    }
 }

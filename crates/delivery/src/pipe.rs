@@ -5,8 +5,9 @@
 //!
 //! - Nothing is delivered to anybody until every recipient is known and the text has been read to
 //!   its end; so most failures happen while nobody has the message yet.
-//! - Then it is delivered to each maildrop, once, whatever happens to the others. Those that failed
-//!   are named on standard error, and the code is the worst of all.
+//! - Then it is delivered to each recipient, whatever happens to the others; a maildrop that has it
+//!   already gets no second copy. Those that failed are named on standard error, and the code is the
+//!   worst of all.
 //! - When some have it and one failed for now, the code is `EX_TEMPFAIL`: a caller that tries again
 //!   with all recipients gives a second copy to those who had it. A caller that cannot have that
 //!   names one recipient a call (Postfix: `destination_recipient_limit = 1`).
@@ -16,7 +17,7 @@ use std::io::{self, Read, Write};
 use maildrop::{DeliverError, Draft, Maildrops, Measure};
 
 use crate::normalise::{FromLine, Plain};
-use crate::{Arrival, HOPS_MAX, QuotaExceeded, Recipient, RecipientRefusal, Trace};
+use crate::{Arrival, HOPS_MAX, NotDelivered, QuotaExceeded, Recipient, RecipientRefusal, Trace};
 
 /// How it ended, as sysexits.h counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -180,15 +181,21 @@ pub fn deliver(
         trace: Trace::Local,
         at_us,
     };
-    let mut exit = Exit::Ok;
-    for (place, recipient) in recipients.iter().enumerate() {
-        let has_it = |other: &Recipient| other.maildrop == recipient.maildrop;
-        if recipients[..place].iter().any(has_it) {
+    let (mut exit, mut have_it) = (Exit::Ok, Vec::new());
+    for recipient in recipients {
+        let mut recipient = recipient.clone();
+        let accounts = &mut recipient.accounts;
+        accounts.retain(|account| !have_it.contains(&account.maildrop));
+        if accounts.is_empty() {
             continue;
         }
-        if let Err(why) = crate::deliver(maildrops, &mut draft, &measure, recipient, &arrival) {
-            complain(complaints, &recipient.address, &with_causes(&why));
-            exit = exit.worse(Exit::of(&why, options.quota_exceeded));
+        match crate::deliver(maildrops, &mut draft, &measure, &recipient, &arrival) {
+            Ok(_) => have_it.extend(recipient.accounts.iter().map(|account| account.maildrop)),
+            Err(why) => {
+                have_it.extend_from_slice(&why.delivered);
+                complain_of(complaints, &recipient, &why);
+                exit = exit.worse(Exit::of(&why.worst(), options.quota_exceeded));
+            }
         }
     }
     exit
@@ -267,6 +274,17 @@ fn with_causes(why: &dyn std::error::Error) -> String {
         cause = why.source();
     }
     text
+}
+
+/// A line for each account that has not got it, named where the address alone does not say which.
+fn complain_of(complaints: &mut impl Write, recipient: &Recipient, why: &NotDelivered) {
+    for (account, why) in &why.failures {
+        let text = match recipient.accounts.len() {
+            1 => with_causes(why),
+            _ => format!("{}: {}", account.name, with_causes(why)),
+        };
+        complain(complaints, &recipient.address, &text);
+    }
 }
 
 /// One line; what is not plain is escaped, so that no name can play tricks with a terminal. If

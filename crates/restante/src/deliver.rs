@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use auth::{Accounts, State};
 use delivery::normalise::FromLine;
 use delivery::pipe::{self, Exit, Options};
-use delivery::{Recipient, RecipientRefusal};
+use delivery::{Account, Recipient, RecipientRefusal};
 use maildrop::MaildropId;
 
 use crate::args;
@@ -83,9 +83,11 @@ pub(crate) fn recipient(
         Ok(Some(found)) if found.state == State::Disabled => Err(RecipientRefusal::Disabled),
         Ok(Some(found)) => Ok(Recipient {
             address: address.to_owned(),
-            account: found.account,
-            maildrop: MaildropId(found.maildrop),
-            quota: server.keeping.quota(found.terms),
+            accounts: vec![Account {
+                name: found.account,
+                maildrop: MaildropId(found.maildrop),
+                quota: server.keeping.quota(found.terms),
+            }],
         }),
         Ok(None) => Err(RecipientRefusal::Unknown),
         Err(error) => {

@@ -10,8 +10,8 @@ use std::future::pending;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use auth::{Peer, State};
-use delivery::RecipientRefusal;
 use delivery::lmtp::{Encryption, Message, Next, Session};
+use delivery::{NotDelivered, RecipientRefusal};
 use maildrop::{DeliverError, Draft, MaildropId, Maildrops, Quota};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
@@ -78,7 +78,7 @@ async fn secure(connection: Connection, visit: &Visit) -> Result<Connection, End
 /// Why the loop stopped in good order.
 enum Stop {
     Close(End),
-    StartTls(Session),
+    StartTls(Box<Session>),
 }
 
 struct Driver<'a> {
@@ -124,7 +124,7 @@ impl Driver<'_> {
                 Next::StartTls => {
                     self.connection.flush().await?;
                     return match self.connection.input.is_empty() {
-                        true => Ok(Stop::StartTls(self.session)),
+                        true => Ok(Stop::StartTls(Box::new(self.session))),
                         false => Err(End::Injection),
                     };
                 }
@@ -260,14 +260,14 @@ impl Driver<'_> {
             if found.state == State::Disabled {
                 return Err(RecipientRefusal::Disabled);
             }
-            let recipient = delivery::Recipient {
-                address,
+            let accounts = vec![delivery::Account {
                 quota: config.keeping.quota(found.terms),
-                account: found.account,
+                name: found.account,
                 maildrop: MaildropId(found.maildrop),
-            };
-            match has_room(&server.maildrops, &recipient, octets) {
-                true => Ok(recipient),
+            }];
+            let fits = |account| has_room(&server.maildrops, account, octets);
+            match accounts.iter().all(fits) {
+                true => Ok(delivery::Recipient { address, accounts }),
                 false => Err(RecipientRefusal::Full),
             }
         })
@@ -283,23 +283,27 @@ impl Driver<'_> {
         let maildrops = self.visit.server.maildrops.clone();
         let draft = self.draft.take();
         let octets = message.measure.octets;
-        let (message, results) = blocking(move || {
+        let results = blocking(move || {
             let mut draft = draft.unwrap_or_else(|| maildrops.draft());
-            let results = message.deliver(&maildrops, &mut draft, now_us());
-            (message, results)
+            message.deliver(&maildrops, &mut draft, now_us())
         })
         .await?;
-        for (recipient, result) in message.recipients.iter().zip(&results) {
-            match result {
-                Ok(_) => {}
-                Err(DeliverError::OverQuota) => log_full(recipient, octets),
-                Err(why) => log_not_delivered(recipient, why),
+        for failed in results.iter().filter_map(|result| result.as_ref().err()) {
+            for (account, why) in &failed.failures {
+                match why {
+                    DeliverError::OverQuota => log_full(account, octets),
+                    why => log_not_delivered(account, why),
+                }
             }
         }
         if results.iter().any(Result::is_ok) {
             self.summary.delivery.messages += 1;
             self.summary.delivery.octets += octets;
         }
+        let results = results.into_iter();
+        let results: Vec<_> = results
+            .map(|result| result.map_err(NotDelivered::worst))
+            .collect();
         let output = &mut self.connection.output;
         self.session.delivered(&results, output);
         Ok(())
@@ -308,13 +312,13 @@ impl Driver<'_> {
 
 /// Whether a message of a size that was declared may fit (RFC 1870 §6.1). What is not known now is
 /// found out when it is delivered.
-fn has_room(maildrops: &Maildrops, recipient: &delivery::Recipient, octets: u64) -> bool {
-    if recipient.quota == Quota::default() {
+fn has_room(maildrops: &Maildrops, account: &delivery::Account, octets: u64) -> bool {
+    if account.quota == Quota::default() {
         return true;
     }
-    match maildrops.fits(&recipient.addressee(), octets) {
+    match maildrops.fits(&account.addressee(), octets) {
         Err(DeliverError::OverQuota) => {
-            log_full(recipient, octets);
+            log_full(account, octets);
             false
         }
         Ok(()) | Err(_) => true,
@@ -322,13 +326,13 @@ fn has_room(maildrops: &Maildrops, recipient: &delivery::Recipient, octets: u64)
 }
 
 /// Once for each message that is refused: an operator wants to know whose mail waits elsewhere.
-fn log_full(recipient: &delivery::Recipient, octets: u64) {
+fn log_full(account: &delivery::Account, octets: u64) {
     info!(
-        account = recipient.account,
-        maildrop = %recipient.maildrop,
+        account = account.name,
+        maildrop = %account.maildrop,
         octets,
-        quota_octets = recipient.quota.octets,
-        quota_messages = recipient.quota.messages,
+        quota_octets = account.quota.octets,
+        quota_messages = account.quota.messages,
         "message not delivered: maildrop is full"
     );
 }
@@ -353,8 +357,8 @@ fn log_draft_error(why: &DeliverError) {
     }
 }
 
-fn log_not_delivered(recipient: &delivery::Recipient, why: &DeliverError) {
-    let (account, maildrop) = (&recipient.account, recipient.maildrop);
+fn log_not_delivered(account: &delivery::Account, why: &DeliverError) {
+    let (account, maildrop) = (&account.name, account.maildrop);
     match why {
         DeliverError::Unavailable(cause) | DeliverError::NoSpace(cause) => {
             error!(account, %maildrop, %cause, "message not delivered: {why}");

@@ -1,9 +1,9 @@
 //! A message whose end has come, on its way into the maildrops.
 
-use maildrop::{DeliverError, Delivered, Draft, Maildrops, Measure};
+use maildrop::{Delivered, Draft, Maildrops, Measure};
 
 use super::Dialect;
-use crate::{Arrival, Recipient, Trace};
+use crate::{Arrival, NotDelivered, Recipient, Trace};
 
 /// A message whose end has come, with everything that delivering it needs.
 #[derive(Debug)]
@@ -22,22 +22,24 @@ pub struct Message {
 
 impl Message {
     /// Delivers the draft to every recipient, one after the other. Blocks. The results are those
-    /// that [`Session::delivered`] wants. `at_us`: now, in µs since the beginning of 1970.
+    /// that [`Session::delivered`](super::Session::delivered) wants, once each failure is reduced to its
+    /// [`worst`](NotDelivered::worst). `at_us`: now, in µs since the beginning of 1970.
     pub fn deliver(
         &self,
         maildrops: &Maildrops,
         draft: &mut Draft,
         at_us: i64,
-    ) -> Vec<Result<Delivered, DeliverError>> {
+    ) -> Vec<Result<Delivered, NotDelivered>> {
         let arrival = Arrival {
             sender: Some(&self.sender),
             trace: Trace::Transfer(&self.received),
             at_us,
         };
-        if self.dialect == Dialect::Smtp
-            && let Some(results) = self.misfits(maildrops, &arrival)
-        {
-            return results;
+        if self.dialect == Dialect::Smtp {
+            let misfits = self.misfits(maildrops, &arrival);
+            if !misfits.is_empty() {
+                return misfits.into_iter().map(Err).collect();
+            }
         }
         let deliver =
             |recipient| crate::deliver(maildrops, draft, &self.measure, recipient, &arrival);
@@ -45,22 +47,18 @@ impl Message {
     }
 
     /// Where one reply has to do for all, nobody gets a message that one of them has no room for: a sender
-    /// that tries again would give it to the others twice. None: it fits everywhere.
-    fn misfits(
-        &self,
-        maildrops: &Maildrops,
-        arrival: &Arrival<'_>,
-    ) -> Option<Vec<Result<Delivered, DeliverError>>> {
-        let fits = |recipient: &Recipient| {
+    /// that tries again would give it to the others twice.
+    fn misfits(&self, maildrops: &Maildrops, arrival: &Arrival<'_>) -> Vec<NotDelivered> {
+        let misfits = self.recipients.iter().map(|recipient| {
             let prefix = arrival.prefix(&recipient.address).len() as u64;
-            maildrops.fits(&recipient.addressee(), self.measure.octets + prefix)
-        };
-        let misfits: Vec<_> = self
-            .recipients
-            .iter()
-            .filter_map(|recipient| fits(recipient).err())
-            .map(Err)
-            .collect();
-        (!misfits.is_empty()).then_some(misfits)
+            recipient.misfits(maildrops, self.measure.octets + prefix)
+        });
+        misfits
+            .filter(|failures| !failures.is_empty())
+            .map(|failures| NotDelivered {
+                failures,
+                delivered: Vec::new(),
+            })
+            .collect()
     }
 }

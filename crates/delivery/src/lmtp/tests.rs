@@ -129,9 +129,11 @@ fn resolve(address: &str) -> Result<Recipient, RecipientRefusal> {
     match address.split('@').next() {
         Some("bob" | "connie") => Ok(Recipient {
             address: address.into(),
-            account: "bob".into(),
-            maildrop: MaildropId(1),
-            quota: maildrop::Quota::default(),
+            accounts: vec![crate::Account {
+                name: "bob".into(),
+                maildrop: MaildropId(1),
+                quota: maildrop::Quota::default(),
+            }],
         }),
         Some("slow") => Err(RecipientRefusal::Unavailable),
         _ => Err(RecipientRefusal::Unknown),

@@ -5,6 +5,7 @@ use pop3::{MessageNumber, Octets, Part};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Account;
 use crate::normalise::Dotted;
 
 const AT_US: i64 = 1_795_422_279_000_000;
@@ -12,7 +13,13 @@ const AT_US: i64 = 1_795_422_279_000_000;
 fn recipient(name: &str, maildrop: u64) -> Recipient {
     Recipient {
         address: format!("{name}@dobbs.org"),
-        account: name.to_owned(),
+        accounts: vec![account(name, maildrop)],
+    }
+}
+
+fn account(name: &str, maildrop: u64) -> Account {
+    Account {
+        name: name.to_owned(),
         maildrop: MaildropId(maildrop),
         quota: maildrop::Quota::default(),
     }
@@ -191,6 +198,26 @@ fn every_maildrop_gets_it_once() {
     }
 }
 
+/// Also behind an address that stands for several, and when one of those has failed.
+#[test]
+fn whoever_has_it_gets_no_second_copy_for_another_address() {
+    let mut full = account("ann", 2);
+    full.quota.octets = Some(1);
+    let mut sales = recipient("sales", 1);
+    sales.accounts.push(account("joe", 3));
+    let mut all = recipient("all", 3);
+    all.accounts.push(full);
+    all.accounts.push(account("eve", 4));
+    let recipients = [sales, recipient("bob", 1), all, recipient("eve", 4)];
+    let (maildrops, exit, complaints) = run(&recipients, b"hello\n", &Options::default());
+    assert_eq!(exit, Exit::TempFail);
+    assert_eq!(complaints, "all@dobbs.org: ann: maildrop is full\n");
+    // Ann's full maildrop refused for all@; eve has it by her own address.
+    for (id, held) in [(1, 1), (2, 0), (3, 1), (4, 1)] {
+        assert_eq!(messages(&maildrops, id).len(), held, "{id}");
+    }
+}
+
 /// A directory stands where bob's maildrop would be: his delivery fails, ann's does not.
 #[test]
 fn one_that_fails_is_named_and_the_others_have_it() {
@@ -339,13 +366,8 @@ proptest! {
 
 #[test]
 fn what_does_not_fit_waits_or_is_refused_as_the_operator_wants() {
-    let full = Recipient {
-        quota: maildrop::Quota {
-            octets: Some(5),
-            messages: None,
-        },
-        ..recipient("ann", 2)
-    };
+    let mut full = recipient("ann", 2);
+    full.accounts[0].quota.octets = Some(5);
     let recipients = [recipient("bob", 1), full];
     for (quota_exceeded, expected) in [
         (QuotaExceeded::Temporary, Exit::TempFail),

@@ -232,7 +232,7 @@ fn limits(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> Limits {
         }
     }
     let seconds = Duration::from_secs;
-    let timeouts: [(&'static str, &mut Duration, Duration, &str); 8] = [
+    let timeouts: [(&'static str, &mut Duration, Duration, &str); 9] = [
         (
             "authorization_timeout",
             &mut limits.authorization_timeout,

@@ -159,10 +159,12 @@ fn prepare(maildrops: &Maildrops, id: MaildropId) -> Result<Story, Failure> {
 /// Delivers the two letters, by the way that `restante deliver` takes.
 fn deliver(maildrops: &Maildrops, id: MaildropId) -> Result<(), Failure> {
     let recipient = delivery::Recipient {
-        quota: maildrop::Quota::default(),
         address: ACCOUNT.to_owned(),
-        account: ACCOUNT.to_owned(),
-        maildrop: id,
+        accounts: vec![delivery::Account {
+            name: ACCOUNT.to_owned(),
+            maildrop: id,
+            quota: maildrop::Quota::default(),
+        }],
     };
     for letter in LETTERS {
         let exit = pipe::deliver(

@@ -102,7 +102,7 @@ fn a_newcomer_gets_the_place_of_the_oldest_stranger() {
     drop(fourth);
     let counts = admission.counts();
     assert_eq!(counts.pop3, 0);
-    assert!(counts.strangers.is_empty() && counts.addresses.is_empty());
+    assert!(counts.strangers.is_empty() && counts.crowd.addresses.is_empty());
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn no_trace_of_an_address_is_left_behind() {
         }
     }
     let counts = admission.counts();
-    assert!(counts.addresses.is_empty() && counts.networks.is_empty());
+    assert!(counts.crowd.addresses.is_empty() && counts.crowd.networks.is_empty());
     assert!(counts.strangers.is_empty());
 }
 
@@ -250,7 +250,7 @@ fn nobody_goes_for_a_client_that_is_not_known_to_be_welcome() {
     drop((first, second, permit, nameless));
     let counts = admission.counts();
     assert_eq!((counts.pop3, counts.unnamed), (0, 0));
-    assert!(counts.addresses.is_empty() && counts.strangers.is_empty());
+    assert!(counts.crowd.addresses.is_empty() && counts.strangers.is_empty());
 }
 
 #[test]
@@ -266,4 +266,42 @@ fn a_full_server_says_so_once_a_minute() {
         pressure.tell(10);
     }
     assert_eq!(pressure.evicted, 1000);
+}
+
+#[test]
+fn senders_are_counted_apart_and_by_address() {
+    let admission = Admission::new();
+    let limits = Limits {
+        smtp_session_count_max: 3,
+        smtp_sessions_per_address_max: 1,
+        smtp_sessions_per_network_max: 1,
+        sessions_per_address_max: 1,
+        ..Limits::default()
+    };
+    let smtp = |address| admit(&admission, Protocol::Smtp, address, &limits);
+    let first = smtp("192.0.2.1").ok().unwrap();
+    assert_eq!(smtp("192.0.2.1").err(), Some(Turned::AddressFull));
+    // POP3 has places of its own for the same address.
+    let _reader = admit(&admission, Protocol::Pop3, "192.0.2.1", &limits)
+        .ok()
+        .unwrap();
+    let _second = smtp("2001:db8::1").ok().unwrap();
+    assert_eq!(smtp("2001:db8::2").err(), Some(Turned::NetworkFull));
+    let third = smtp("192.0.2.3").ok().unwrap();
+    assert_eq!(smtp("192.0.2.4").err(), Some(Turned::Full));
+    drop(first);
+    let _again = smtp("192.0.2.1").ok().unwrap();
+    drop(third);
+    let named_later = admission.admit(Protocol::Smtp, Caller::ToBeNamed, &limits);
+    let named_later = named_later.ok().unwrap();
+    let address = "192.0.2.1".parse().ok();
+    assert_eq!(
+        named_later.count(address, &limits),
+        Err(Turned::AddressFull)
+    );
+    drop(named_later);
+    drop((_again, _second));
+    let counts = admission.counts();
+    assert_eq!(counts.smtp, 0);
+    assert!(counts.senders.addresses.is_empty() && counts.senders.networks.is_empty());
 }
