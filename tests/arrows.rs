@@ -144,22 +144,35 @@ fn the_table_in_the_architecture_is_the_same() {
 
 /// The licences that `deny.toml` allows.
 fn allowed() -> BTreeSet<String> {
+    strings("licenses", "allow")
+}
+
+/// A list in `deny.toml`.
+fn strings(table: &str, key: &str) -> BTreeSet<String> {
     let file: toml::Table = include_str!("../deny.toml")
         .parse()
         .expect("deny.toml is TOML");
-    let allow = file["licenses"]["allow"]
-        .as_array()
-        .expect("licenses.allow is a list");
-    allow
-        .iter()
-        .map(|licence| licence.as_str().expect("a licence is a string").to_owned())
-        .collect()
+    let list = file[table][key].as_array().expect("it is a list");
+    let text = |it: &toml::Value| it.as_str().expect("it is a string").to_owned();
+    list.iter().map(text).collect()
 }
 
 #[test]
 fn every_linked_crate_has_a_licence_that_we_may_use() {
     let allowed = allowed();
-    for package in &metadata().packages {
+    let platforms = strings("graph", "targets");
+    assert!(!platforms.is_empty());
+    let platforms = platforms.into_iter();
+    let linked = MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .other_options(
+            platforms
+                .map(|it| format!("--filter-platform={it}"))
+                .collect::<Vec<_>>(),
+        )
+        .exec()
+        .expect("cargo metadata runs");
+    for package in &linked.packages {
         let licence = package
             .license
             .as_deref()

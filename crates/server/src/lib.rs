@@ -39,6 +39,7 @@ mod connection;
 mod control;
 mod end_point;
 mod front;
+pub mod judgement;
 mod keeping;
 mod limits;
 mod listener;

@@ -1,0 +1,105 @@
+//! DMARC: has the author's domain sent this, and what does it want if not (RFC 7489, RFC 9989)?
+//!
+//! The author is in the `From` field. A message with authors of several domains is checked for each,
+//! and the strictest policy of those that fail counts (RFC 7489 §6.6.1): otherwise a second author
+//! would be the way around the policy of the first.
+
+use mail_auth::dmarc::Policy;
+use mail_auth::dmarc::verify::DmarcParameters;
+use mail_auth::{AuthenticatedMessage, DkimOutput, MessageAuthenticator};
+
+use super::Outcome;
+use super::outcome::of_dmarc;
+use super::spf::{Spf, a_labels};
+
+/// What is told of one author's domain.
+#[derive(Clone, Debug)]
+pub(super) struct Author {
+    pub(super) domain: String,
+    pub(super) outcome: Outcome,
+    pub(super) reason: Option<&'static str>,
+    pub(super) wants: Wants,
+}
+
+/// What the domain wants done with a message that fails.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Wants {
+    Nothing,
+    Quarantine,
+    Reject,
+}
+
+impl Author {
+    /// Nothing can be said of the author, or there is none.
+    pub(super) fn unknown(outcome: Outcome, reason: Option<&'static str>) -> Self {
+        Self {
+            domain: String::new(),
+            outcome,
+            reason,
+            wants: Wants::Nothing,
+        }
+    }
+
+    /// Whether the domain wants the message to be refused.
+    pub(super) fn is_to_be_rejected(&self) -> bool {
+        self.outcome == Outcome::Fail && self.wants == Wants::Reject
+    }
+}
+
+/// Asks for each author's domain; at least one answer.
+pub(super) async fn check(
+    dns: &MessageAuthenticator,
+    message: &AuthenticatedMessage<'_>,
+    signed: &[DkimOutput<'_>],
+    spf: &Spf,
+) -> Vec<Author> {
+    let domains = domains(&message.from);
+    match domains.len() {
+        0 => return vec![Author::unknown(Outcome::None, Some("no author"))],
+        1..=AUTHORS_MAX => {}
+        _ => {
+            let why = Some("authors of too many domains");
+            let mut author = Author::unknown(Outcome::Fail, why);
+            author.wants = Wants::Reject;
+            return vec![author];
+        }
+    }
+    let mut authors = Vec::with_capacity(domains.len());
+    for domain in domains {
+        let message = AuthenticatedMessage {
+            from: vec![format!("author@{domain}")],
+            ..AuthenticatedMessage::default()
+        };
+        let parameters = DmarcParameters::new(&message, signed, &spf.domain, &spf.output);
+        let output = dns.verify_dmarc(parameters).await;
+        let (outcome, reason) = of_dmarc(&output.result());
+        authors.push(Author {
+            domain,
+            outcome,
+            reason,
+            wants: match output.policy() {
+                Policy::None | Policy::Unspecified => Wants::Nothing,
+                Policy::Quarantine => Wants::Quarantine,
+                Policy::Reject => Wants::Reject,
+            },
+        });
+    }
+    authors
+}
+
+/// The domains of these addresses, each once.
+fn domains(from: &[String]) -> Vec<String> {
+    let mut domains = Vec::new();
+    for address in from {
+        if let Some((_, domain)) = address.rsplit_once('@') {
+            let domain = a_labels(domain).to_ascii_lowercase();
+            if !domain.is_empty() && !domains.contains(&domain) {
+                domains.push(domain);
+            }
+        }
+    }
+    domains
+}
+
+/// Domains of authors in one message. Nobody honest has more than one.
+const AUTHORS_MAX: usize = 4;
