@@ -6,6 +6,9 @@
 //!   which is CRLF.CRLF and nothing else, and takes foreign line ends and stuffing apart;
 //! - [`Plain`] reads a text as programs write it to a pipe: LF or CRLF, nothing stuffed.
 //!
+//! A text of a stranger also loses what would pass for our own `Authentication-Results`
+//! ([`Dotted::of_stranger`], [`Plain::of_stranger`]).
+//!
 //! Both take octets in pieces of any size; where the pieces are cut makes no difference. Runs that
 //! need no change are copied whole, so a text in good order costs a search for LF and a copy.
 //!
@@ -22,6 +25,7 @@
 //! ```
 
 mod dotted;
+mod forged;
 mod gauge;
 mod plain;
 #[cfg(test)]

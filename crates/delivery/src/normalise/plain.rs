@@ -6,6 +6,7 @@
 use maildrop::Measure;
 
 use super::Gauge;
+use super::forged::ForgedResults;
 
 /// What to do with the `From ` line that mbox files put before a message.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -22,6 +23,8 @@ pub enum FromLine {
 pub struct Plain {
     at: At,
     gauge: Gauge,
+    /// Only for texts of strangers, as in [`super::Dotted`].
+    forged: Option<Box<ForgedResults>>,
 }
 
 /// Where the next octet stands.
@@ -49,10 +52,21 @@ impl Plain {
                 FromLine::Drop => At::From { matched: 0 },
             },
             gauge: Gauge::default(),
+            forged: None,
         }
     }
 
-    /// Reads octets and appends their stored form, at most twice as many and five.
+    /// The text of a stranger: `Authentication-Results` fields that carry this name, which is ours,
+    /// are renamed (RFC 8601 §5).
+    pub fn of_stranger(authserv_id: &str) -> Self {
+        Self {
+            forged: Some(Box::new(ForgedResults::new(authserv_id))),
+            ..Self::default()
+        }
+    }
+
+    /// Reads octets and appends their stored form, at most twice as many and five; what a stranger's
+    /// text may hold back and add is said at [`super::Dotted::take`].
     pub fn take(&mut self, input: &[u8], stored: &mut Vec<u8>) {
         let before = stored.len();
         let mut rest = input;
@@ -90,6 +104,9 @@ impl Plain {
                 },
             };
         }
+        if let Some(forged) = &mut self.forged {
+            forged.pass(stored, before);
+        }
         self.gauge.pass(&stored[before..]);
     }
 
@@ -101,6 +118,10 @@ impl Plain {
         }
         if let At::Line { .. } = self.at {
             stored.extend_from_slice(b"\r\n");
+        }
+        if let Some(forged) = &mut self.forged {
+            forged.pass(stored, before);
+            forged.finish(stored);
         }
         self.gauge.pass(&stored[before..]);
         self.gauge.measure()

@@ -70,3 +70,59 @@ pub(super) fn stored(text: &[u8]) -> (Vec<u8>, Measure, u32) {
     }
     (stored, measure, hops)
 }
+
+/// A text with CRLF line ends whose fields that claim to be ours are renamed.
+pub(super) fn distrusted(text: &[u8], authserv_id: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut in_header = true;
+    let mut lines = text.split_inclusive(|&octet| octet == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        in_header &= line != b"\r\n";
+        let mut field = line.to_vec();
+        while let Some(more) = lines.next_if(|line| in_header && line.starts_with(b" ")) {
+            field.extend_from_slice(more);
+        }
+        if in_header && claims(&field, authserv_id) {
+            out.extend_from_slice(b"X-Forged-");
+        }
+        out.extend_from_slice(&field);
+    }
+    out
+}
+
+/// Whether a whole field is `Authentication-Results` and carries this name or none.
+fn claims(field: &[u8], authserv_id: &str) -> bool {
+    // No octet of a test is ESC, so it may stand for a fold.
+    let field = String::from_utf8_lossy(field).replace("\r\n ", "\x1b");
+    let Some((name, value)) = field.split_once(':') else {
+        return false;
+    };
+    if !name
+        .trim_end_matches(' ')
+        .eq_ignore_ascii_case("Authentication-Results")
+    {
+        return false;
+    }
+    let mut octets = value.trim_end_matches("\r\n").chars().peekable();
+    let mut comments = 0;
+    while let Some(c) = octets.next_if(|c| comments > 0 || " \r\x1b(".contains(*c)) {
+        match c {
+            '(' => comments += 1,
+            ')' => comments -= 1,
+            '\\' => drop(octets.next()),
+            _ => {}
+        }
+    }
+    let (mut id, mut quoted) = (String::new(), false);
+    while let Some(c) = octets.next() {
+        match c {
+            '"' => quoted = !quoted,
+            '\\' if quoted => id.extend(octets.next()),
+            '\r' | '\x1b' if quoted => {}
+            _ if quoted || c.is_alphanumeric() || "-._".contains(c) => id.push(c),
+            _ => break,
+        }
+    }
+    let id = id.trim_matches([' ', '\r', '\x1b']).trim_end_matches('.');
+    quoted || id.is_empty() || id.eq_ignore_ascii_case(authserv_id)
+}
