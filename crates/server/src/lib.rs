@@ -66,6 +66,7 @@ pub use config::{
 pub use control::{Control, Controller, Stage, control, signals};
 pub use front::{FrontEndTls, FrontEnds};
 pub use keeping::Keeping;
+pub use limits::{Toll, TollBook, Tolls};
 pub use server::{Ended, Services, run};
 pub use tls::TlsError;
 pub use validity::OutOfTime;

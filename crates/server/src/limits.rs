@@ -16,6 +16,7 @@ mod crowd;
 mod permit;
 mod refusals;
 mod strangers;
+mod toll;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -33,6 +34,7 @@ use refusals::Refusals;
 use strangers::{Strangers, Ticket};
 
 pub(crate) use permit::Permit;
+pub use toll::{Toll, TollBook, Tolls};
 
 /// Counts sessions; shared by all listeners of a server.
 pub(crate) struct Admission {
