@@ -39,6 +39,7 @@ mod connection;
 mod control;
 mod end_point;
 mod front;
+mod greylist;
 pub mod judgement;
 mod keeping;
 mod limits;
@@ -65,6 +66,7 @@ pub use config::{
 };
 pub use control::{Control, Controller, Stage, control, signals};
 pub use front::{FrontEndTls, FrontEnds};
+pub use greylist::{Greeted, Greylist};
 pub use keeping::Keeping;
 pub use limits::{Toll, TollBook, Tolls};
 pub use server::{Ended, Services, run};
