@@ -16,7 +16,9 @@ use sasl::Mechanism;
 use crate::access::Access;
 use crate::address::Address;
 use crate::front::FrontEnds;
+use crate::judgement;
 use crate::keeping::Keeping;
+use crate::limits::Tolls;
 
 /// Everything that the server needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Config {
     /// How often an account may log in, announced as LOGIN-DELAY (RFC 2449 §6.5); none: as often as
     /// it likes.
     pub login_delay: Option<LoginDelay>,
+    /// How mail is treated that strangers bring.
+    pub smtp: Smtp,
     /// What AUTH may offer; each where it can work. Default: SCRAM-SHA-256 with and without channel
     /// binding, PLAIN, tokens if they can be verified, and EXTERNAL for who has shown a certificate.
     pub mechanisms: Vec<Mechanism>,
@@ -70,6 +74,7 @@ impl Default for Config {
             utf8_messages: Utf8Messages::default(),
             tolerances: Tolerances::default(),
             login_delay: None,
+            smtp: Smtp::default(),
             mechanisms: vec![
                 Mechanism::ScramSha256Plus,
                 Mechanism::ScramSha256,
@@ -80,6 +85,17 @@ impl Default for Config {
             ],
         }
     }
+}
+
+/// How mail is treated that strangers bring.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Smtp {
+    /// What SPF and DMARC decide, and whom they ask.
+    pub judgement: judgement::Settings,
+    /// How long a sender waits who is not known; none: nobody does.
+    pub greylist: Option<Duration>,
+    /// What a client pays for mistakes, such as recipients that we do not have.
+    pub tolls: Tolls,
 }
 
 /// What is spoken on a listener.

@@ -62,7 +62,8 @@ pub use access::Access;
 pub use address::{Address, host_name};
 pub use bind::{Bound, LocalAddress, StartError, bind};
 pub use config::{
-    ClientAccount, ClientCertificates, Config, Limits, Listener, PlaintextLogin, Protocol, Tls,
+    ClientAccount, ClientCertificates, Config, Limits, Listener, PlaintextLogin, Protocol, Smtp,
+    Tls,
 };
 pub use control::{Control, Controller, Stage, control, signals};
 pub use front::{FrontEndTls, FrontEnds};

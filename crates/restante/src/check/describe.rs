@@ -1,12 +1,16 @@
 //! What a configuration means, line by line: what is set and what is not, in words.
 
+use std::net::SocketAddr;
+
 use auth::{Disposition, Network, TokenSettings};
 use delivery::QuotaExceeded;
 use maildrop::{UniqueIds, mbox};
 use pop3::server::Utf8Messages;
 use sasl::Mechanism;
+use server::judgement::OnFail;
 use server::{
     Access, ClientAccount, ClientCertificates, FrontEndTls, FrontEnds, PlaintextLogin, Protocol,
+    Smtp,
 };
 
 use crate::config::{Config, Form, InPlace, say_duration, say_kept};
@@ -81,6 +85,7 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
         )?;
     }
     access(&server.access)?;
+    strangers(&server.smtp)?;
     let store = match &config.in_place {
         None => "native".to_owned(),
         Some(InPlace { path, form, users }) => {
@@ -140,6 +145,50 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
         )?;
     }
     row("sasl", &mechanisms(&server.mechanisms))
+}
+
+/// How mail is treated that strangers bring, if anything is said of it.
+fn strangers(smtp: &Smtp) -> Result<(), Failure> {
+    if *smtp == Smtp::default() {
+        return Ok(());
+    }
+    let does = |on_fail| match on_fail {
+        OnFail::Mark => "marked",
+        OnFail::Reject => "refused",
+    };
+    let judgement = &smtp.judgement;
+    let asked = match judgement.resolvers.as_slice() {
+        [] => "the DNS servers of this machine".to_owned(),
+        servers => join(servers),
+    };
+    say!(
+        "  {:<11} what fails SPF is {}, what fails DMARC {}; asks {asked}",
+        "judges",
+        does(judgement.spf),
+        does(judgement.dmarc),
+    )?;
+    if let Some(delay) = smtp.greylist {
+        let delay = say_duration(delay);
+        say!(
+            "  {:<11} who is not known comes again after {delay}",
+            "greylist"
+        )?;
+    }
+    let tolls = &smtp.tolls;
+    match tolls.delayed_from {
+        0 => say!("  {:<11} cost nothing", "mistakes"),
+        from => say!(
+            "  {:<11} of an address cost it time from {from} on in {}; from {} on it is refused",
+            "mistakes",
+            say_duration(tolls.period),
+            tolls.refused_from,
+        ),
+    }
+}
+
+fn join(servers: &[SocketAddr]) -> String {
+    let servers: Vec<String> = servers.iter().map(SocketAddr::to_string).collect();
+    servers.join(", ")
 }
 
 /// A limit of which 0 is none.

@@ -13,6 +13,7 @@ mod listeners;
 mod oauth;
 mod pop3;
 mod read;
+mod smtp;
 mod template;
 mod values;
 

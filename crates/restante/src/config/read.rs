@@ -8,7 +8,9 @@ use server::{Limits, Tls};
 use toml::de::{DeTable, DeValue};
 
 use super::document::{At, Document, Section, TOP, nearest};
-use super::{Config, Level, LogFormat, Problem, auth, in_place, keeping, listeners, pop3, values};
+use super::{
+    Config, Level, LogFormat, Problem, auth, in_place, keeping, listeners, pop3, smtp, values,
+};
 
 /// What every key that is not built yet is told.
 pub(super) const LATER: &str = "is not available in this version";
@@ -53,6 +55,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     let maildir_table = top.table(document, "maildir");
     let mbox_table = top.table(document, "mbox");
     let pop3_table = top.table(document, "pop3");
+    let smtp_table = top.table(document, "smtp");
     let limits_table = top.table(document, "limits");
     let auth_table = top.table(document, "auth");
     let log_table = top.table(document, "log");
@@ -85,6 +88,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     let tables = (maildir_table, mbox_table);
     let in_place = in_place::read(document, tables, &maildrop, &hostname);
     let pop3 = pop3::read(document, pop3_table, &maildrop.keeping);
+    let smtp = smtp::read(document, smtp_table);
     let limits = limits(document, limits_table);
     let certificates = listeners.iter().any(|l| l.client_certificates.is_some());
     let auth = auth::read(document, auth_table, certificates);
@@ -107,6 +111,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             utf8_messages: pop3.utf8_messages,
             tolerances: pop3.tolerances,
             login_delay: pop3.login_delay,
+            smtp,
             mechanisms: auth.mechanisms,
         },
         store: maildrop.store,

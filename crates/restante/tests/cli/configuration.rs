@@ -85,6 +85,38 @@ fn how_clients_are_spoken_to_is_explained() {
 }
 
 #[test]
+fn how_strangers_are_treated_is_explained() {
+    let lines = "[smtp]\nspf = \"reject\"\ndmarc = \"mark\"\nresolver = [\"127.0.0.1\", \"[::1]:5353\"]\n\
+                 greylist = \"5 min\"\nmistakes_delayed_from = 10\n";
+    let site = Site::with(&format!("{CONFIGURATION}\n{lines}"));
+    let ended = site.run(&["check"], b"").with(0);
+    let said = "  judges      what fails SPF is refused, what fails DMARC marked; asks 127.0.0.1:53, [::1]:5353
+  greylist    who is not known comes again after 5 min
+  mistakes    of an address cost it time from 10 on in 10 min; from 100 on it is refused
+";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+
+    let lines = "[smtp]\nspf = \"rejects\"\nresolver = [\"localhost\"]\ngreylist = \"5 s\"\n\
+                 mistakes_delayed_from = 50\nmistakes_refused_from = 50\ndkim = \"mark\"\n";
+    let complaints = complaints(&format!("{LISTENER}{lines}"));
+    assert_eq!(
+        complaints,
+        "DIR/restante.toml:5:7: `spf` cannot be \"rejects\"
+  did you mean \"reject\"?
+DIR/restante.toml:6:13: \"localhost\" is not the address of a DNS server
+  give an IP address, with its port if that is not 53: \"127.0.0.1:5353\"
+DIR/restante.toml:7:12: `greylist` cannot be \"5 s\"
+  give a time from a minute to an hour such as \"5 min\", or \"off\"
+DIR/restante.toml:8:1: `mistakes_refused_from` must be more than `mistakes_delayed_from`
+  raise mistakes_refused_from, or give mistakes_delayed_from = 0 for neither
+DIR/restante.toml:10:1: unknown key `dkim` in [smtp]
+  remove it; known here: spf, dmarc, resolver, greylist, mistakes_delayed_from, mistakes_refused_from
+restante: 5 mistakes
+"
+    );
+}
+
+#[test]
 fn what_is_tolerated_is_told_and_can_be_switched() {
     let site = Site::with(CONFIGURATION);
     let ended = site.run(&["check"], b"").with(0);
@@ -329,7 +361,7 @@ fn unknown_keys_are_told_with_place_and_nearest_key() {
 DIR/restante.toml:2:1: unknown key `quota`
   `quota` belongs in [maildrop]
 DIR/restante.toml:3:1: unknown key `banana`
-  remove it; known here: hostname, name, data, user, domains, listener, tls, maildrop, maildir, mbox, pop3, limits, auth, \
+  remove it; known here: hostname, name, data, user, domains, listener, tls, maildrop, maildir, mbox, pop3, smtp, limits, auth, \
 log, cluster, metrics, passdb, fetch
 DIR/restante.toml:7:1: unknown key `adress` in [[listener]]
   did you mean `address`?
