@@ -89,7 +89,7 @@ def _round(number: int, generator: Generator, cases: list[Case], running: list, 
     """All cases on all servers, in turn; notes what was refused, and why."""
     for case in cases:
         for server in running:
-            if not server.can_do(case.name, case.tls):
+            if not server.can_do(case):
                 continue
             try:
                 generator.measure(case, server, number)

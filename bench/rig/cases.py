@@ -27,6 +27,8 @@ class Before(Enum):
     LOGGED_IN = auto()
     #: It is started anew and has forgotten the maildrop; its account has logged in once.
     COLD = auto()
+    #: Each account has had two messages by LMTP, so that whatever is made at the first one is there.
+    DELIVERED = auto()
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Case:
     before: Before = Before.NOTHING
     #: Sessions are due at a share of those that a server reached in a case before it, in the same round.
     pace: "Pace | None" = None
+
+    @property
+    def is_lmtp(self) -> bool:
+        """Whether mail comes in, instead of going out."""
+        return self.workload == "deliver"
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,14 @@ CASES = [
     Case("list-huge", "list", "huge", "--connections 1", before=Before.COLD),
     Case("drain", "drain", "drain", "--connections 4 --yes", before=Before.LOGGED_IN),
     Case("drain-pipe", "drain", "pipe", "--connections 4 --yes --window 32", before=Before.LOGGED_IN),
+    *(
+        Case(
+            f"lmtp-{name}-{connections}", "deliver", "lmtp", f"--connections {connections} --size {size}",
+            before=Before.DELIVERED,
+        )
+        for name, size in (("4k", "4KiB"), ("75k", "75KiB"))
+        for connections in (1, 8, 32)
+    ),
 ]
 
 
@@ -93,14 +108,12 @@ class Generator:
         kind = self._kinds[mail.in_round(case.kind, number)]
         words = ["taskset", "-c", CORE, self._restante, "bench", case.workload, "--case", case.name]
         words += ["--label", server.label, "--record", self.record]
-        words += ["--users-file", self._directory / f"users.{kind.name}", "--password-file", self._password]
+        words += ["--users-file", self._directory / f"users.{kind.name}"]
         words += ["--seconds", self._seconds, *case.options.split()]
         if case.pace:
             words += ["--rate", self._rate(case.pace, number)]
-        if case.tls:
-            words += ["--server", f"127.0.0.1:{server.tls_port}", "--tls", self._certificate]
-        else:
-            words += ["--server", f"127.0.0.1:{server.port}"]
+        words += self._where(case, server)
+        already = 0
         match case.before:
             case Before.RESTARTED:
                 server.restart()
@@ -108,17 +121,48 @@ class Generator:
                 server.log_in_once(kind.users())
             case Before.COLD:
                 server.make_cold(kind.users())
-        ended = run([*words, "--pid", server.pid], patience=900)
-        if ended.returncode != 0:
-            said = ended.stderr.decode(errors="replace").splitlines()
-            reasons = [line for line in said if line.startswith("restante: ")] or said[-1:] or ["no reason given"]
-            raise Refused(reasons[0].removeprefix("restante: "))
+            case Before.DELIVERED:
+                already = self._deliver_to_each(case, server, kind)
+        _call([*words, "--pid", server.pid])
         outcome = json.loads(self.record.read_text().splitlines()[-1])
         found = figure(outcome, "messages in the maildrop")
         if found not in (None, kind.messages):
             self._forget_last()
             raise Refused(f"{found:.0f} messages where there are {kind.messages}")
+        if case.is_lmtp:
+            delivered = already + outcome["timings"][0]["count"]
+            if wrong := self._what_is_missing(kind, server, delivered):
+                self._forget_last()
+                raise Refused(wrong)
         self.outcomes[number, server.label, case.name] = outcome
+
+    def _where(self, case: Case, server: Server) -> list:
+        """Where a case finds the server, and how it logs in."""
+        if case.is_lmtp:
+            return ["--server", f"127.0.0.1:{server.lmtp_port}"]
+        words = ["--password-file", self._password]
+        if case.tls:
+            return [*words, "--server", f"127.0.0.1:{server.tls_port}", "--tls", self._certificate]
+        return [*words, "--server", f"127.0.0.1:{server.port}"]
+
+    def _deliver_to_each(self, case: Case, server: Server, kind: Kind) -> int:
+        """Two messages for each account, not measured; how many they are."""
+        messages = 2 * kind.accounts
+        words = [self._restante, "bench", case.workload, *case.options.split(), "--messages", messages]
+        _call([*words, "--users-file", self._directory / f"users.{kind.name}", *self._where(case, server)])
+        return messages
+
+    def _what_is_missing(self, kind: Kind, server: Server, delivered: int) -> str | None:
+        """Drains all accounts: each message must be one that was delivered, by the checksum in it, and none may be
+        missing. What is wrong. The next case finds empty maildrops."""
+        words = ["taskset", "-c", CORE, self._restante, "bench", "drain", "--yes", "--json", "--window", "32"]
+        words += ["--users-file", self._directory / f"users.{kind.name}", "--password-file", self._password]
+        drained = json.loads(_call([*words, "--server", f"127.0.0.1:{server.port}"]))
+        known = figure(drained, "messages known by their stamp")
+        found = next(timing["count"] for timing in drained["timings"] if timing["name"] == "RETR")
+        if (found, known) == (delivered, 100):
+            return None
+        return f"of {delivered} messages that were delivered {found} are there, {known:.0f}% of them as they were sent"
 
     def _rate(self, pace: Pace, number: int) -> float:
         outcome = self.outcomes.get((number, pace.label, pace.case))
@@ -131,6 +175,16 @@ class Generator:
         temporary = self.record.with_suffix(".new")
         temporary.write_text("".join(lines[:-1]))
         os.replace(temporary, self.record)
+
+
+def _call(words: list) -> bytes:
+    """Runs the load generator; what it says. A workload that ends with a reason is refused with it."""
+    ended = run(words, patience=900)
+    if ended.returncode == 0:
+        return ended.stdout
+    said = ended.stderr.decode(errors="replace").splitlines()
+    reasons = [line for line in said if line.startswith("restante: ")] or said[-1:] or ["no reason given"]
+    raise Refused(reasons[0].removeprefix("restante: "))
 
 
 def figure(outcome: dict, name: str) -> float | None:

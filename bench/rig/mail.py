@@ -38,6 +38,8 @@ KINDS = [
     Kind("large", 2, 18, "10MiB"),
     Kind("huge", 1, 100_000, "1KiB"),
     Kind("idle", 400, 10, "2KiB"),
+    # Mail comes in by LMTP, and each case drains what it has brought.
+    Kind("lmtp", 200),
 ]
 
 #: What is there once for each round, since a case empties it.

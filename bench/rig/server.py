@@ -5,11 +5,15 @@ import shutil
 import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import overlay
 from harness.processes import Process, free_port, listens, wait_for
 
 from .mail import PASSWORD, Mail
+
+if TYPE_CHECKING:
+    from .cases import Case
 
 #: The core of the servers; the load generator has another one.
 CORE = "0"
@@ -26,12 +30,14 @@ class Server:
     version: str
     #: Whether it can do TLS.
     has_tls = True
-    #: The cases that it can do, if not all in clear, and in TLS if it can do that.
+    #: Whether mail comes in by LMTP.
+    has_lmtp = False
+    #: The cases that it can do, if not all that come to it otherwise.
     cases: frozenset[str] | None = None
 
     def __init__(self, directory: Path, mail: Mail, certificate: Path, key: Path):
         directory.mkdir()
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port, self.lmtp_port = free_port(), free_port(), free_port()
         self._directory, self._mail, self._certificate, self._key = directory, mail, certificate, key
         self._log = directory / "log"
         self._words = self._prepare()
@@ -44,10 +50,13 @@ class Server:
             raise RuntimeError(f"{self.label} did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
 
     def _listens(self) -> bool:
-        return listens(self.port) and (not self.has_tls or listens(self.tls_port))
+        wanted = ((True, self.port), (self.has_tls, self.tls_port), (self.has_lmtp, self.lmtp_port))
+        return all(listens(port) for has, port in wanted if has)
 
-    def can_do(self, case: str, tls: bool) -> bool:
-        return (self.has_tls or not tls) and (self.cases is None or case in self.cases)
+    def can_do(self, case: "Case") -> bool:
+        if case.tls and not self.has_tls or case.is_lmtp and not self.has_lmtp:
+            return False
+        return self.cases is None or case.name in self.cases
 
     @property
     def pid(self) -> int:

@@ -24,6 +24,7 @@ class Restante(Built):
     """The program, with mail that `maildrop import` has brought in."""
 
     label = "restante"
+    has_lmtp = True
     program: Path
 
     def _prepare(self) -> list:
@@ -42,6 +43,7 @@ class Restante(Built):
             f'hostname = "localhost"\ndata = "{self._directory}/data"\nuser = "root"\n'
             f'[[listener]]\nprotocol = "pop3"\naddress = "127.0.0.1:{self.port}"\nplaintext_login = "loopback"\n'
             f'[[listener]]\nprotocol = "pop3s"\naddress = "127.0.0.1:{self.tls_port}"\n'
+            f'[[listener]]\nprotocol = "lmtp"\naddress = "127.0.0.1:{self.lmtp_port}"\n'
             f'[tls]\ncertificate = "{self._certificate}"\nkey = "{self._key}"\n{store}'
             "[limits]\nsessions_per_address_max = 0\n[auth]\nscram = false\n"
         )
@@ -81,25 +83,37 @@ class OnMaildirs(Restante):
     _files, _forget, _make_empty = Server._files, Server._forget, Server._make_empty
 
 
-#: Room for as many sessions at once as are measured.
+#: Room for as many sessions at once as are measured, and LMTP to the same Maildirs.
 _STOCK = """\
-service pop3-login {
+protocols = pop3 lmtp
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
+}}
+protocol lmtp {{
+  postmaster_address = postmaster@localhost
+}}
+service pop3-login {{
   process_limit = 1024
-}
+}}
 """
 
 _TUNED = """\
 pop3_no_flag_updates = yes
 mail_fsync = optimized
-service pop3-login {
+service pop3-login {{
   service_count = 0
   process_min_avail = 1
   client_limit = 10000
-}
-service pop3 {
+}}
+service pop3 {{
   service_count = 1000
   process_min_avail = 16
-}
+}}
+service lmtp {{
+  process_min_avail = 32
+}}
 """
 
 
@@ -107,20 +121,22 @@ class Dovecot(Server):
     """Dovecot with Debian's defaults: a process for each login, and one for each session."""
 
     label = "dovecot-stock"
+    has_lmtp = True
     _sizes, _more = False, _STOCK
 
     def _prepare(self) -> list:
-        self._tree = overlay.tree("dovecot", dovecot.PACKAGES)
+        self._tree = overlay.tree(dovecot.LMTP_TREE, dovecot.LMTP_PACKAGES)
         self.version = peers.version("dovecot-pop3d")
         home, users = self._directory / "home", self._directory / "users"
         self._mail.give(home, self._sizes)
         users.write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self._mail.users))
         config = self._directory / "dovecot.conf"
-        common = dovecot.COMMON.format(
+        text = (dovecot.COMMON + self._more).format(
             log=self._log, certificate=self._certificate, key=self._key, maildir=f"{home}/%u/Maildir",
             home=f"{home}/%u", users=users, owner=overlay.USERS["vmail"], port=self.port, tls_port=self.tls_port,
+            lmtp_port=self.lmtp_port,
         )
-        config.write_text(common + self._more)
+        config.write_text(text)
         return ["/usr/sbin/dovecot", "-F", "-c", config]
 
 

@@ -7,6 +7,8 @@ from . import overlay
 from .processes import free_port, listens, wait_for
 
 PACKAGES = ["dovecot-core", "dovecot-pop3d", "libexttextcat-2.0-0", "liblua5.4-0", "libwrap0"]
+#: The same with LMTP, as a tree of its own: a tree is made once, of what it was first made of.
+LMTP_TREE, LMTP_PACKAGES = "dovecot-lmtp", [*PACKAGES, "dovecot-lmtpd"]
 
 #: What every Dovecot needs that is unpacked and not installed; what a configuration says again behind it adds to it.
 COMMON = """\
