@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use pop3::wire::{TERMINATOR, stuff};
+use pop3::wire::TERMINATOR;
 
 use crate::Load;
-use crate::corpus::{Corpus, Sizes};
+use crate::corpus::{Corpus, Series, Sizes};
 use crate::error::BenchError;
 use crate::lmtp::Lmtp;
 use crate::measure::measure;
@@ -40,7 +40,10 @@ pub struct Postbox {
 ///
 /// At the first message that is refused, or when the server cannot be reached or measured.
 pub fn deliver(postbox: &Postbox, load: &Load<'_>) -> Result<Outcome, BenchError> {
-    let corpus = Corpus::new(&postbox.corpus, postbox.sizes);
+    let series = Series::new(
+        Corpus::new(&postbox.corpus, postbox.sizes),
+        postbox.messages.unwrap_or(u64::MAX),
+    );
     let copies = postbox.copies.clamp(1, postbox.recipients.len());
     let places = (0..load.connections)
         .map(|_| Lmtp::open(&postbox.address, postbox.patience))
@@ -54,15 +57,13 @@ pub fn deliver(postbox: &Postbox, load: &Load<'_>) -> Result<Outcome, BenchError
             if is_last || tally.has_failed() {
                 break;
             }
-            let message = corpus.message(number);
-            wire.clear();
-            stuff(&message, &mut wire);
+            let octets = series.write(number, &mut wire);
             wire.extend_from_slice(TERMINATOR);
             let recipients = recipients(&postbox.recipients, number, copies);
             let start = Instant::now();
             lmtp.deliver(&recipients, &wire)?;
             tally.record(0, start.elapsed());
-            tally.count(message.len() as u64);
+            tally.count(octets);
         }
         lmtp.quit()
     })?;

@@ -5,10 +5,12 @@
 //! of 76, as attachments are.
 
 mod files;
+mod series;
 
 use fastrand::Rng;
 
 pub use files::{Format, write};
+pub(crate) use series::Series;
 
 use crate::verify::{FIELD, Stamp};
 
@@ -78,14 +80,7 @@ impl Corpus {
 
     /// A message with CRLF line ends, not dot-stuffed.
     pub fn message(&self, number: u64) -> Vec<u8> {
-        let seed = crc32c::crc32c(self.name.as_bytes());
-        let mut random = Rng::with_seed((u64::from(seed) << 32) ^ number);
-        let octets = usize::try_from(self.sizes.draw(&mut random)).unwrap_or(usize::MAX);
-        let header = self.header(number);
-        let mut body = DOTS.to_vec();
-        // Of the stamp about 80 octets are not counted here.
-        let length = octets.saturating_sub(header.len() + body.len() + 82);
-        letters(length, &mut random, &mut body);
+        let (header, body) = (self.header(number), self.body(number));
         let stamp = Stamp {
             name: self.name.clone(),
             number,
@@ -98,6 +93,17 @@ impl Corpus {
         message.extend_from_slice(b"\r\n");
         message.extend_from_slice(&body);
         message
+    }
+
+    fn body(&self, number: u64) -> Vec<u8> {
+        let seed = crc32c::crc32c(self.name.as_bytes());
+        let mut random = Rng::with_seed((u64::from(seed) << 32) ^ number);
+        let octets = usize::try_from(self.sizes.draw(&mut random)).unwrap_or(usize::MAX);
+        let mut body = DOTS.to_vec();
+        // Of the stamp about 80 octets are not counted here.
+        let length = octets.saturating_sub(self.header(number).len() + body.len() + 82);
+        letters(length, &mut random, &mut body);
+        body
     }
 
     fn header(&self, number: u64) -> Vec<u8> {
