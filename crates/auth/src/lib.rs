@@ -40,8 +40,8 @@ mod token;
 pub use accounts::{
     Account, Accounts, AccountsError, Apop, Change, Disposition, Erasing, Expire, Expiries,
     FieldProblem, ImportError, ImportFile, ImportLine, ImportProblem, ImportReport, Kept, Look,
-    Missing, Password, Quota, REMOVED_KEPT, Recipient, Removed, SCRAM_ITERATIONS, State, Terms,
-    parse_import,
+    Missing, Password, Quota, REMOVED_KEPT, Recipient, Remembered, Removed, SCRAM_ITERATIONS,
+    State, Terms, parse_import,
 };
 pub use authenticator::{Authenticator, Denied, Limits, Settings};
 pub use cache::CREDENTIAL_AGE_MAX;

@@ -16,7 +16,7 @@ use maildrop::{DeliverError, Draft, MaildropId, Maildrops, Quota};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
-use crate::config::Protocol;
+use crate::config::{Config, Protocol};
 use crate::connection::{Connection, cut, draining};
 use crate::listener::{Visit, blocking};
 use crate::log::{End, Escaped, Summary};
@@ -243,10 +243,19 @@ impl Driver<'_> {
     ) -> Result<Result<delivery::Recipient, RecipientRefusal>, End> {
         let server = self.visit.server.clone();
         let live = self.visit.live.clone();
+        let at_hand = live.recipients.at_hand(server.auth.accounts(), &address);
+        if let Some(found) = at_hand {
+            let accepted = accept(found, &address, &live.config);
+            // Of who may hold so much only, the file must be looked at.
+            if !matches!(&accepted, Ok(recipient) if recipient.accounts.iter().any(has_quota)) {
+                return Ok(accepted);
+            }
+        }
         blocking(move || {
             let config = &live.config;
             let accounts = server.auth.accounts();
-            let found = match accounts.recipient(&address, &config.hostname, &config.domains) {
+            let look_up = || accounts.recipient(&address, &config.hostname, &config.domains);
+            let found = match live.recipients.find(accounts, &address, look_up) {
                 Ok(found) => found,
                 Err(why) => {
                     error!(%why, "recipients cannot be looked up");
@@ -257,17 +266,10 @@ impl Driver<'_> {
                 debug!(recipient = %Escaped(&address), "recipient unknown");
                 return Err(RecipientRefusal::Unknown);
             };
-            if found.state == State::Disabled {
-                return Err(RecipientRefusal::Disabled);
-            }
-            let accounts = vec![delivery::Account {
-                quota: config.keeping.quota(found.terms),
-                name: found.account,
-                maildrop: MaildropId(found.maildrop),
-            }];
+            let recipient = accept(found, &address, config)?;
             let fits = |account| has_room(&server.maildrops, account, octets);
-            match accounts.iter().all(fits) {
-                true => Ok(delivery::Recipient { address, accounts }),
+            match recipient.accounts.iter().all(fits) {
+                true => Ok(recipient),
                 false => Err(RecipientRefusal::Full),
             }
         })
@@ -310,10 +312,34 @@ impl Driver<'_> {
     }
 }
 
+/// Whom the address is for, if mail for him is taken.
+fn accept(
+    found: auth::Recipient,
+    address: &str,
+    config: &Config,
+) -> Result<delivery::Recipient, RecipientRefusal> {
+    match found.state {
+        State::Disabled => Err(RecipientRefusal::Disabled),
+        State::Enabled => Ok(delivery::Recipient {
+            address: address.to_owned(),
+            accounts: vec![delivery::Account {
+                quota: config.keeping.quota(found.terms),
+                name: found.account,
+                maildrop: MaildropId(found.maildrop),
+            }],
+        }),
+    }
+}
+
+/// Whether there is an end to what the maildrop may hold.
+fn has_quota(account: &delivery::Account) -> bool {
+    account.quota != Quota::default()
+}
+
 /// Whether a message of a size that was declared may fit (RFC 1870 §6.1). What is not known now is
 /// found out when it is delivered.
 fn has_room(maildrops: &Maildrops, account: &delivery::Account, octets: u64) -> bool {
-    if account.quota == Quota::default() {
+    if !has_quota(account) {
         return true;
     }
     match maildrops.fits(&account.addressee(), octets) {

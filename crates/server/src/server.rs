@@ -63,6 +63,8 @@ pub(crate) struct Live {
     pub(crate) pop3: Arc<pop3::server::Settings>,
     pub(crate) lmtp: Arc<delivery::lmtp::Settings>,
     pub(crate) smtp: Arc<delivery::lmtp::Settings>,
+    /// Who gets mail for an address, by this configuration.
+    pub(crate) recipients: auth::Remembered<auth::Recipient>,
 }
 
 impl Live {
@@ -88,6 +90,7 @@ impl Live {
             pop3: Arc::new(pop3),
             lmtp: Arc::new(transfer(Dialect::Lmtp)),
             smtp: Arc::new(transfer(Dialect::Smtp)),
+            recipients: auth::Remembered::default(),
             config,
         }
     }
