@@ -89,7 +89,7 @@ def _round(number: int, generator: Generator, cases: list[Case], running: list, 
     """All cases on all servers, in turn; notes what was refused, and why."""
     for case in cases:
         for server in running:
-            if not server.can_do(case):
+            if not server.can_do(case) or case.is_watched and number > 1:
                 continue
             try:
                 generator.measure(case, server, number)

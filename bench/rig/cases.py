@@ -11,9 +11,13 @@ from harness.processes import run
 from . import mail
 from .mail import PASSWORD, Kind
 from .server import Refused, Server
+from .watch import Watch
 
 #: The core of the load generator.
 CORE = "1"
+
+#: What the table calls it.
+_ABOVE = "memory above idle"
 
 
 class Before(Enum):
@@ -43,6 +47,8 @@ class Case:
     before: Before = Before.NOTHING
     #: Sessions are due at a share of those that a server reached in a case before it, in the same round.
     pace: "Pace | None" = None
+    #: Its figure is how much memory is taken meanwhile; it is measured in the first round only.
+    is_watched: bool = False
 
     @property
     def is_lmtp(self) -> bool:
@@ -85,6 +91,10 @@ CASES = [
         for name, size in (("4k", "4KiB"), ("75k", "75KiB"))
         for connections in (1, 8, 32)
     ),
+    Case(
+        "lmtp-memory", "deliver", "lmtp", "--connections 1 --size 100MiB --copies 100 --messages 1 --patience 600",
+        before=Before.RESTARTED, is_watched=True,
+    ),
 ]
 
 
@@ -123,17 +133,22 @@ class Generator:
                 server.make_cold(kind.users())
             case Before.DELIVERED:
                 already = self._deliver_to_each(case, server, kind)
-        _call([*words, "--pid", server.pid])
-        outcome = json.loads(self.record.read_text().splitlines()[-1])
+        with Watch(server.pid) as watch:
+            _call([*words, "--pid", server.pid])
+        # What is refused below is not in the record.
+        outcome = json.loads(self._forget_last())
+        copies = figure(outcome, "recipients of a message")
+        if case.is_watched:
+            outcome["figures"] = [{"name": _ABOVE, "value": watch.above, "unit": "MiB", "better": "lower"}]
         found = figure(outcome, "messages in the maildrop")
         if found not in (None, kind.messages):
-            self._forget_last()
             raise Refused(f"{found:.0f} messages where there are {kind.messages}")
         if case.is_lmtp:
-            delivered = already + outcome["timings"][0]["count"]
+            delivered = already + round(outcome["timings"][0]["count"] * (copies or 1))
             if wrong := self._what_is_missing(kind, server, delivered):
-                self._forget_last()
                 raise Refused(wrong)
+        with self.record.open("a") as record:
+            record.write(json.dumps(outcome) + "\n")
         self.outcomes[number, server.label, case.name] = outcome
 
     def _where(self, case: Case, server: Server) -> list:
@@ -170,11 +185,13 @@ class Generator:
             raise Refused(f"the rate is a share of what {pace.label} reached in {pace.case}, which was not measured")
         return round(pace.share * figure(outcome, "sessions"), 1)
 
-    def _forget_last(self) -> None:
+    def _forget_last(self) -> str:
+        """Takes the last outcome off the record."""
         lines = self.record.read_text().splitlines(keepends=True)
         temporary = self.record.with_suffix(".new")
         temporary.write_text("".join(lines[:-1]))
         os.replace(temporary, self.record)
+        return lines[-1]
 
 
 def _call(words: list) -> bytes:

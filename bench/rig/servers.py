@@ -45,7 +45,7 @@ class Restante(Built):
             f'[[listener]]\nprotocol = "pop3s"\naddress = "127.0.0.1:{self.tls_port}"\n'
             f'[[listener]]\nprotocol = "lmtp"\naddress = "127.0.0.1:{self.lmtp_port}"\n'
             f'[tls]\ncertificate = "{self._certificate}"\nkey = "{self._key}"\n{store}'
-            "[limits]\nsessions_per_address_max = 0\n[auth]\nscram = false\n"
+            "[limits]\nsessions_per_address_max = 0\nmessage_octets_max = \"1 GiB\"\n[auth]\nscram = false\n"
         )
         words = [self.program, "-c", config]
         accounts = "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self._mail.users)

@@ -11,6 +11,7 @@ BASELINE = "dovecot-tuned"
 _FIGURES = [
     ("server memory a ", "memory"),
     ("page tables a ", "page tables"),
+    ("memory above idle", "memory above idle"),
     ("first login and STAT", "first login and STAT"),
     ("server CPU in the first login and STAT", "first login and STAT, CPU"),
     ("first session", "first session"),

@@ -78,11 +78,21 @@ TARGETS = [
     Target("drain", "CPU", 4),
     Target("drain-pipe", "CPU", 10, against="drain"),
     Target("drain-pipe", "CPU"),
+    *(
+        Target(f"lmtp-{size}-{connections}", figure, 5)
+        for size in ("4k", "75k")
+        for connections in (1, 8, 32)
+        for figure in ("messages", "CPU")
+    ),
+    # A message of 100 MiB to a hundred.
+    Ceiling("lmtp-memory", "memory above idle", 16),
     # On the same files.
     Target("list-huge", "first login and STAT", 3, ours=ON_MAILDIRS),
     Target("list-huge", "CPU", 10, ours=ON_MAILDIRS),
     Target("retr-typical", "CPU for a GB", 4, ours=ON_MAILDIRS),
     Target("drain", "CPU", ours=ON_MAILDIRS),
+    Target("lmtp-4k-8", "CPU", ours=ON_MAILDIRS),
+    Target("lmtp-75k-8", "CPU", ours=ON_MAILDIRS),
 ]
 
 
