@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop moving share peers bench bench-peers bench-scale day hostile timing long rot orders names clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop moving share peers bench bench-peers bench-scale day hostile timing long rot orders names roundtrip clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -21,6 +21,7 @@ help:
 	@echo "make rot       rot and forgeries in a maildrop's file; FLIPS=1500000 FORGED=10000000 THREADS=2 SEED=1"
 	@echo "make orders    three threads on one maildrop in every order; CHANGES=2 DICE=2000"
 	@echo "make names     names of strangers that must become no path; NAMES=1000000"
+	@echo "make roundtrip  what LMTP takes is what RETR gives; OCTETS=1073741824 SEED=8"
 	@echo "make sim       the store's simulated lives; SEEDS=1000000 SEED=… (one, step by step)"
 	@echo "make mutants   the store broken on purpose, which the simulation must notice"
 	@echo "make interop   real clients and a real Postfix against the program"
@@ -91,6 +92,11 @@ names:
 	NAMES=$(NAMES) $(CARGO) test --locked -p restante-tests --test names -- --nocapture
 	PROPTEST_CASES=$(NAMES) $(CARGO) test --locked -p restante --bin restante a_name_leads_nowhere_else
 
+OCTETS ?= 1073741824
+roundtrip:
+	ROUND_TRIP_OCTETS=$(OCTETS) $(if $(SEED),ROUND_TRIP_SEED=$(SEED)) \
+		$(CARGO) test --release --locked -p restante-tests --test round_trip -- --nocapture
+
 # The profile of tests, not of release: it is optimised where it counts, and overflows are panics.
 SEEDS ?= 1000000
 sim:
@@ -156,6 +162,7 @@ long: needs build
 	@$(MAKE) --no-print-directory rot
 	@$(MAKE) --no-print-directory orders
 	@$(MAKE) --no-print-directory names
+	@$(MAKE) --no-print-directory roundtrip
 	@$(MAKE) --no-print-directory moving
 	@$(MAKE) --no-print-directory share
 	@$(MAKE) --no-print-directory timing
