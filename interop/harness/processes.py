@@ -97,11 +97,19 @@ def has_namespaces() -> bool:
     return os.geteuid() == 0 and run(["unshare", "--mount", "--pid", "--fork", "true"]).returncode == 0
 
 
+#: Ports that were given out: the system may offer one again as long as nobody listens there.
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody listens on, and that was not given out before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def wait_for(what: str, ready: Callable[[], bool], patience: float = 20.0) -> None:
