@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop moving share peers bench bench-peers bench-scale day hostile timing long rot orders names roundtrip clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop transfer moving share peers bench bench-peers bench-scale day hostile timing long rot orders names roundtrip clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -25,6 +25,7 @@ help:
 	@echo "make sim       the store's simulated lives; SEEDS=1000000 SEED=… (one, step by step)"
 	@echo "make mutants   the store broken on purpose, which the simulation must notice"
 	@echo "make interop   real clients and a real Postfix against the program"
+	@echo "make transfer  Postfix, Exim, OpenSMTPD and Sendmail hand mail to the program; EACH=1000 messages a route"
 	@echo "make moving    mail moves in from Dovecot, Courier, Cyrus and popa3d under their clients; MESSAGES=1000"
 	@echo "make peers     the program, Dovecot and Courier asked the same, side by side"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload, PAGE=bench.html"
@@ -108,6 +109,10 @@ mutants:
 
 interop: needs build
 	@$(PYTHON) interop/run.py
+
+EACH ?= 1000
+transfer: needs build
+	@RESTANTE_TRANSFER=$(EACH) $(PYTHON) interop/transfer.py
 
 MESSAGES ?= 1000
 moving: needs build

@@ -77,7 +77,8 @@ def _postfix(program: Program, drop: Drop, messages) -> None:
     senders = {f"message-{number}@example.org": message for number, message in enumerate(messages)}
     recorder = Recorder(program.lmtp_port)
     try:
-        server = postfix.Postfix(recorder.port)
+        directory = program.directory / "postfix-mta"
+        server = postfix.Postfix(directory, program, postfix.LMTP.format(port=recorder.port))
         try:
             with delivery.Smtp("127.0.0.1", server.smtp_port, timeout=60) as client:
                 client.ehlo()
@@ -92,7 +93,7 @@ def _postfix(program: Program, drop: Drop, messages) -> None:
     if missing := senders.keys() - handed.keys():
         raise AssertionError(f"Postfix did not hand on {len(missing)} of {len(senders)} messages")
     for sender, message in senders.items():
-        equal(f"{message.name}, as Postfix made it", postfix.expected(message.text), postfix.without_received(handed[sender]))
+        equal(f"{message.name}, as Postfix made it", postfix.expected(message.text), server.without_trace(handed[sender]))
 
     for text in poplib_client.retrieve(program.endpoint, Channel.PLAIN, drop.login, len(senders), None):
         sender = wire.without_trace(text, "lmtp")[1][0].decode("ascii")

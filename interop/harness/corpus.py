@@ -7,8 +7,11 @@ as they lie there, octet for octet.
 
 import functools
 import random
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from . import wire
 from .peers import unpack
 
 #: package → where its messages are.
@@ -39,6 +42,53 @@ def messages() -> tuple[Message, ...]:
 def small() -> tuple[Message, ...]:
     """Those of at most 64 KiB, for ways and clients that pay dearly for each octet."""
     return tuple(message for message in messages() if len(message.text) <= 65536)
+
+
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:((?:[^\r]|\r\n[ \t])*)\r\n")
+#: Fields that belong to the envelope: agents write or drop them at will (RFC 5321 §4.4, and Bcc of RFC 5322 §3.6.3).
+_ENVELOPE = {b"return-path", b"bcc", b"delivery-date", b"envelope-to", b"delivered-to"}
+_ADDRESSES = {b"from", b"to", b"cc", b"sender", b"reply-to"}
+
+
+def is_sound(text: bytes) -> bool:
+    """Whether it is a message of RFC 5322 but for 8-bit octets, complete, so that no agent has a reason to change it."""
+    header, blank, _ = text.partition(b"\r\n\r\n")
+    fields = [(field[1].lower(), field[2]) for field in _FIELD.finditer(header + b"\r\n")]
+    names = {name for name, _ in fields}
+    return (
+        bool(blank)
+        and sum(len(name) + len(value) for name, value in fields) + 3 * len(fields) == len(header) + 2
+        and names >= {b"from", b"date", b"message-id"}
+        and not names & _ENVELOPE
+        # Agents put their own domain behind an address without one, and do not double a dot that begins a name.
+        and all(re.search(rb"[^ <,]@[^ >,]", value) for name, value in fields if name in _ADDRESSES)
+        and not any(name.startswith(b".") for name in names)
+        and not re.search(rb"\0|\r(?!\n)|(?<!\r)\n|[^\n]{1000}", text)
+    )
+
+
+def letters(count: int, keeps: Callable[[bytes], bool] = lambda text: True) -> dict[str, bytes]:
+    """So many sound messages, by an envelope sender for each: every other one is real, the others are of all sizes up to 128 KiB.
+
+    `keeps` says of a real one whether whoever carries it leaves it alone.
+    """
+    real = [text for text in (wire.stored(message.text) for message in small()) if is_sound(text) and keeps(text)]
+    dice = random.Random(2033)
+    bulk = _bulk(256 * 1024)
+    texts = {}
+    for number in range(count):
+        text = real[number // 2 % len(real)]
+        if number % 2:
+            start, lines = 78 * dice.randrange(1600), int(2 ** dice.uniform(0, 10.7))
+            text = _LETTER % (number, number) + bulk[start : start + 78 * lines]
+        texts[f"message-{number}@example.com"] = text
+    return texts
+
+
+_LETTER = (
+    b"From: Alice <alice@example.com>\r\nTo: bob@dobbs.org\r\nSubject: letter %d\r\n"
+    b"Date: Mon, 23 Nov 2026 08:00:00 +0000\r\nMessage-ID: <%d@example.com>\r\n\r\n.a dot\r\n\r\n"
+)
 
 
 def _real():

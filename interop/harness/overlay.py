@@ -14,22 +14,27 @@ from . import peers
 from .paths import PEERS
 from .processes import Process, has_namespaces, run
 
-#: $1 is the tree that is laid over; the rest is the command, by its own paths.
+#: $1 is the tree that is laid over, $2 what is done there first; the rest is the command, by its own paths.
 _ENTER = """
 set -e
-tree=$1; shift
+tree=$1 setup=$2; shift 2
 mount --make-rprivate /
 mount -t overlay overlay -o "lowerdir=$tree/usr:/usr" /usr
 mount -t overlay overlay -o "lowerdir=$tree/etc:/etc" /etc
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var/lib
 mount -t proc proc /proc
+eval "$setup"
 exec "$@"
 """
 
 #: Users on which mail servers insist: name → id, of the range that systemd keeps for users that exist
 #: for a while; `vmail` owns the mail of a peer.
-USERS = {"dovecot": 61192, "dovenull": 61193, "courier": 61194, "vmail": 61195, "popa3d": 61196, "cyrus": 61197}
+USERS = {
+    "postfix": 61190, "postdrop": 61191, "dovecot": 61192, "dovenull": 61193, "courier": 61194, "vmail": 61195,
+    "popa3d": 61196, "cyrus": 61197, "Debian-exim": 61198, "opensmtpd": 61199, "opensmtpq": 61200, "smmsp": 61201,
+    "smmta": 61202,
+}
 
 
 def tree(name: str, packages: list[str]) -> Path:
@@ -55,10 +60,10 @@ def tree(name: str, packages: list[str]) -> Path:
     return place
 
 
-def start(over: Path, words: list, log: Path) -> Process:
-    """Starts a command among the files of a tree; what it says goes to a file."""
+def start(over: Path, words: list, log: Path, setup: str = "") -> Process:
+    """Starts a command among the files of a tree, after `setup` for the shell; what it says goes to a file."""
     with log.open("ab") as output:
-        return Process(_among(over, words), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        return Process(_among(over, words, setup), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
 
 def ask(over: Path, words: list) -> bytes:
@@ -66,8 +71,9 @@ def ask(over: Path, words: list) -> bytes:
     return run(_among(over, words), stdin=subprocess.DEVNULL, check=True).stdout
 
 
-def _among(over: Path, words: list) -> list:
-    return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER, "sh", over, *words]
+def _among(over: Path, words: list, setup: str = "") -> list:
+    enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER]
+    return [*enter, "sh", over, setup, *words]
 
 
 def crypted(password: str) -> str:

@@ -1,24 +1,18 @@
-"""A real Postfix on loopback, in a root of its own below `target/peers`.
+"""A real Postfix on loopback, among the files of its package (`overlay.py`).
 
-The package is unpacked, not installed: nothing of the host's mail system is read or changed, and the
-users `postfix` and `postdrop`, on which Postfix insists, exist only in the passwd file of its root.
-It runs in a mount and a process namespace, so that ending one process ends all of them and undoes
-every mount. That needs root; without it the check is skipped with that reason.
+Nothing of the host's mail system is read or changed, and the users `postfix` and `postdrop`, on which Postfix
+insists, exist only where it runs. That needs root; without it the check is skipped with that reason.
 """
 
 import os
 import re
-import shutil
-import signal
 from pathlib import Path
 
-from . import peers, wire
-from .paths import PEERS
-from .processes import Process, free_port, has_namespaces, listens, wait_for
+from . import manual, overlay, wire
+from .agent import Agent
+from .program import Program
 
-# Of the range that systemd keeps for users that exist for a while; nobody on the host has them.
-_POSTFIX_ID = 61190
-_POSTDROP_ID = 61191
+_POSTFIX, _POSTDROP = overlay.USERS["postfix"], overlay.USERS["postdrop"]
 
 _MASTER_CF = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -41,6 +35,7 @@ lmtp      unix  - - n - - lmtp
 anvil     unix  - - n - 1 anvil
 scache    unix  - - n - 1 scache
 postlog   unix-dgram n - n - 1 postlogd
+{services}
 """
 
 _MAIN_CF = """\
@@ -50,19 +45,18 @@ mydestination =
 mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-queue_directory = /var/spool/postfix
+queue_directory = {spool}
 data_directory = /var/lib/postfix
 daemon_directory = /usr/lib/postfix/sbin
 command_directory = /usr/sbin
 mail_owner = postfix
 setgid_group = postdrop
-maillog_file = /var/log/postfix.log
+maillog_file_prefixes = /
+maillog_file = {log}
 alias_maps =
 alias_database =
 local_recipient_maps =
-virtual_mailbox_domains = dobbs.org
 virtual_mailbox_maps = static:all
-virtual_transport = lmtp:inet:127.0.0.1:{lmtp_port}
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
@@ -84,56 +78,70 @@ queue_run_delay = 1s
 # As many as the tests' own deliverers use.
 lmtp_destination_concurrency_limit = 8
 lmtp_destination_recipient_limit = 1
+{settings}
 """
 
+#: Settings that hand everything to LMTP over TCP; where, is for the caller to fill in.
+LMTP = """\
+virtual_mailbox_domains = dobbs.org
+virtual_transport = lmtp:inet:127.0.0.1:{port}
+"""
 
-class Postfix:
-    """A running Postfix that delivers `…@dobbs.org` to one LMTP port."""
+#: Ways to the program: local part → the block of the docs for main.cf.
+ROUTES = {
+    "postfix-unix": "Postfix: main.cf, Unix socket",
+    "postfix-tcp": "Postfix: main.cf, TCP",
+    "postfix-pipe": "Postfix: main.cf, pipe",
+}
 
-    def __init__(self, lmtp_port: int):
-        self.smtp_port = free_port()
-        self._root = _root()
-        self._configure(lmtp_port)
-        self._log_file = self._root / "var/log/postfix.log"
-        # `unshare --kill-child` is the first process of the namespace's parent: killing it ends all.
-        self._process = Process(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER, self._root]
-        )
-        wait_for("Postfix", lambda: not self._process.alive() or listens(self.smtp_port))
-        if not self._process.alive():
-            raise RuntimeError(f"Postfix did not start:\n{self.log()}")
+
+class Postfix(Agent):
+    """A running Postfix that delivers `…@dobbs.org` as its settings (main.cf) and services (master.cf) say."""
+
+    name = "Postfix"
+    ways = {"postfix-unix": "lmtp", "postfix-tcp": "lmtp", "postfix-pipe": "pipe-sender"}
+
+    def __init__(self, directory: Path, program: Program, settings: str, services: str = ""):
+        super().__init__(directory, program)
+        tree = overlay.tree("postfix", ["postfix"])
+        self._spool, etc = directory / "spool", directory / "etc"
+        _make_queue(self._spool)
+        etc.mkdir()
+        (etc / "master.cf").write_text(_MASTER_CF.format(port=self.smtp_port, services=services))
+        self._log_file = directory / "maillog"
+        (etc / "main.cf").write_text(_MAIN_CF.format(spool=self._spool, log=self._log_file, settings=settings))
+        setup = "install -d -o postfix /var/lib/postfix"
+        self._start(tree, ["/usr/lib/postfix/sbin/master", "-c", etc, "-i"], setup)
+
+    @classmethod
+    def on_routes(cls, directory: Path, program: Program) -> "Postfix":
+        """One that delivers to each of these local parts on its own route."""
+        maps, settings = [], ["virtual_mailbox_domains = dobbs.org"]
+        for route in ROUTES:
+            for line in manual.block(ROUTES[route], program).splitlines():
+                name, _, value = line.partition(" = ")
+                if name == "virtual_transport":
+                    maps.append(f"{{ {route}@dobbs.org = {value} }}")
+                elif name != "virtual_mailbox_domains":
+                    settings.append(line)
+        settings.append(f"transport_maps = inline:{{ {' '.join(maps)} }}")
+        return cls(directory, program, "\n".join(settings), manual.block("Postfix: master.cf", program))
 
     def log(self) -> str:
-        """What Postfix wrote to its log."""
-        return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
+        """Postfix writes its log itself; what it says before it can is on standard error."""
+        return super().log() + (self._log_file.read_text(errors="replace") if self._log_file.exists() else "")
 
     def queued(self) -> int:
-        """How many messages have not been handed on yet."""
-        spool = self._root / "var/spool/postfix"
-        return sum(
-            1
-            for queue in ("maildrop", "incoming", "active", "deferred")
-            for entry in (spool / queue).rglob("*")
-            if entry.is_file()
-        )
+        """Each message is a file in one of the queues."""
+        queues = ("maildrop", "incoming", "active", "deferred")
+        return sum(1 for queue in queues for entry in (self._spool / queue).rglob("*") if entry.is_file())
 
-    def drain(self, patience: float) -> None:
-        """Waits until its queue is empty."""
-        wait_for("Postfix's queue", lambda: self.queued() == 0, patience)
-
-    def stop(self) -> None:
-        """Ends every process of it."""
-        self._process.signal(signal.SIGTERM)
-        self._process.kill()
-
-    def _configure(self, lmtp_port: int) -> None:
-        etc = self._root / "etc/postfix"
-        (etc / "master.cf").write_text(_MASTER_CF.format(port=self.smtp_port))
-        (etc / "main.cf").write_text(_MAIN_CF.format(lmtp_port=lmtp_port))
-        (self._root / "var/log").mkdir(parents=True, exist_ok=True)
-        (self._root / "var/log/postfix.log").unlink(missing_ok=True)
-        shutil.rmtree(self._root / "var/spool/postfix", ignore_errors=True)
-        _make_queue(self._root)
+    def without_trace(self, text: bytes) -> bytes:
+        """Postfix puts a Received on top, and nothing else."""
+        found = _RECEIVED.match(text)
+        if found is None or b"(Postfix)" not in found.group():
+            raise AssertionError(f"Postfix's Received is missing: {text[:200]!r}")
+        return text[found.end() :]
 
 
 _MBOX_FROM = re.compile(rb">*From ")
@@ -162,84 +170,16 @@ def expected(text: bytes) -> bytes:
     return b"".join(line.replace(b"\r", b" ") + b"\r\n" for line in lines)
 
 
-def without_received(text: bytes) -> bytes:
-    """The message without the Received that Postfix put on top of it."""
-    found = _RECEIVED.match(text)
-    if found is None or b"(Postfix)" not in found.group():
-        raise AssertionError(f"Postfix's Received is missing: {text[:200]!r}")
-    return text[found.end() :]
-
-
-# In the new mount namespace: only what Postfix needs of the host, then its own root for ever.
-_ENTER = """\
-mount --make-rprivate / &&
-mount --rbind /dev "$0/dev" &&
-exec chroot "$0" /usr/lib/postfix/sbin/master -c /etc/postfix -i
-"""
-
-
-def _root() -> Path:
-    """Postfix's root directory: its package, the libraries it loads, and a passwd file."""
-    if not has_namespaces():
-        raise peers.Unavailable("Postfix needs root and namespaces (chroot, and users of its own)")
-    root = PEERS / "postfix-root"
-    if (root / ".complete").exists():
-        return root
-    shutil.rmtree(root, ignore_errors=True)
-    unpacked = [peers.unpack(package) for package in peers.missing_with("postfix")]
-    root.mkdir(parents=True)
-    shutil.copytree(unpacked[0] / "usr", root / "usr", symlinks=True)
-    (root / "etc/postfix").mkdir(parents=True)
-    for directory in ("dev", "tmp", "var/log", "var/lib/postfix"):
-        (root / directory).mkdir(parents=True)
-    (root / "tmp").chmod(0o1777)
-    _copy_libraries(root, unpacked)
-    (root / "etc/passwd").write_text(
-        "root:x:0:0::/root:/bin/false\n"
-        f"postfix:x:{_POSTFIX_ID}:{_POSTFIX_ID}::/var/spool/postfix:/bin/false\n"
-        "nobody:x:65534:65534::/nonexistent:/bin/false\n"
-    )
-    (root / "etc/group").write_text(
-        f"root:x:0:\npostfix:x:{_POSTFIX_ID}:\npostdrop:x:{_POSTDROP_ID}:\nnogroup:x:65534:\n"
-    )
-    (root / "etc/services").write_text("smtp 25/tcp\nlmtp 24/tcp\n")
-    (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
-    (root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
-    os.chown(root / "var/lib/postfix", _POSTFIX_ID, _POSTFIX_ID)
-    (root / ".complete").touch()
-    return root
-
-
-def _copy_libraries(root: Path, unpacked: list[Path]) -> None:
-    """Puts each library that a program of Postfix loads where the loader will look for it."""
-    search = [root / "usr/lib/postfix"]
-    for place in unpacked:
-        search += [path.parent for path in place.rglob("*.so*") if path.parent not in search]
-    for program in (root / "usr/lib/postfix/sbin").iterdir():
-        for library in peers.shared_libraries(program, search):
-            if root in library.parents:
-                continue
-            place = library
-            for source in unpacked:
-                if source in library.parents:
-                    place = Path("/") / library.relative_to(source)
-            copy = root / place.relative_to("/")
-            if not copy.exists():
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(library, copy)
-
-
-def _make_queue(root: Path) -> None:
+def _make_queue(spool: Path) -> None:
     """The queue directories with the owners and modes that Postfix's own set-up gives them."""
-    spool = root / "var/spool/postfix"
     spool.mkdir(parents=True)
     private = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
                "private", "saved", "trace")
     for name in private:
         (spool / name).mkdir(mode=0o700)
-        os.chown(spool / name, _POSTFIX_ID, 0)
+        os.chown(spool / name, _POSTFIX, 0)
     for name, mode in (("maildrop", 0o1730), ("public", 0o2710)):
         (spool / name).mkdir()
-        os.chown(spool / name, _POSTFIX_ID, _POSTDROP_ID)
+        os.chown(spool / name, _POSTFIX, _POSTDROP)
         (spool / name).chmod(mode)
     (spool / "pid").mkdir(mode=0o755)

@@ -35,6 +35,8 @@ address = "127.0.0.1:{lmtp}"
 [[listener]]
 protocol = "lmtp"
 address = "unix:{directory}/lmtp"
+# Agents are users of their own.
+mode = "0666"
 
 [tls]
 certificate = "{directory}/certificate.pem"
@@ -54,6 +56,7 @@ class Program:
         if not paths.PROGRAM.exists():
             raise FileNotFoundError(f"{paths.PROGRAM} is missing: cargo build -p restante")
         self.directory = directory
+        directory.mkdir(exist_ok=True)
         self.pop3_port, self.pop3s_port, self.lmtp_port = free_port(), free_port(), free_port()
         self.lmtp_socket = directory / "lmtp"
         self.configuration = directory / "restante.toml"

@@ -1,0 +1,25 @@
+#!/usr/bin/python3
+"""Real mail transfer agents before the real program: Postfix, Exim, OpenSMTPD and Sendmail, unpacked and never installed.
+
+`RESTANTE_TRANSFER` says how many messages each gets for each route (1,000). Everything is started on free ports of
+127.0.0.1, ended, and written below `target/`.
+"""
+
+import sys
+import time
+
+from checks import refusals, transfer
+from harness.report import Report
+
+
+def main() -> int:
+    report = Report("transfer")
+    began = time.monotonic()
+    transfer.all_checks(report)
+    refusals.all_checks(report)
+    print(f"  {time.monotonic() - began:.0f} s in all")
+    return report.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
