@@ -1,6 +1,7 @@
 //! The command line. Help, man pages and completions all come from this one definition.
 
 mod bench;
+mod deliver;
 mod import;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ pub(crate) use bench::{
     Accounts, Bench, Corpus, Deliver as BenchDeliver, Format as CorpusFormat, Measured, Server,
     Sizes,
 };
+pub(crate) use deliver::Deliver;
 pub(crate) use import::{Import, Mbox, Reading, Remote, UniqueIds};
 
 /// The post office that keeps your mail until you call for it: a POP3 mail drop.
@@ -53,8 +55,10 @@ pub(crate) enum Command {
     User(User),
     /// Deliver one message from standard input
     ///
-    /// For use by mail transfer agents: 0 means that the message is on disk, 67 that a recipient
-    /// is unknown, 75 that the message should be tried again.
+    /// For mail transfer agents and for programs that fetch mail, in the place of dovecot-lda, maildrop or procmail.
+    /// 0: the message is on disk. 67: a recipient is unknown. 65, 69 and 73: too large, in a loop, does not fit into
+    /// the maildrop. 75: try again; also when the command line or the configuration is wrong, so that no mail goes
+    /// back for that.
     Deliver(Deliver),
     /// Maildrops: where messages wait
     #[command(subcommand)]
@@ -107,25 +111,6 @@ pub(crate) struct Demo {
     /// Listen on ports that are free instead of 1110, 1995 and 1024
     #[arg(long)]
     pub(crate) free_ports: bool,
-}
-
-/// `restante deliver`.
-#[derive(Args, Debug)]
-pub(crate) struct Deliver {
-    /// The envelope sender; adds Return-Path and Delivered-To
-    #[arg(
-        short = 'f',
-        long = "from",
-        value_name = "SENDER",
-        allow_hyphen_values = true
-    )]
-    pub(crate) sender: Option<String>,
-    /// Drop a leading `From ` line, as in an mbox
-    #[arg(long)]
-    pub(crate) from_line: bool,
-    /// Accounts or addresses
-    #[arg(required = true, value_name = "RECIPIENT")]
-    pub(crate) recipients: Vec<String>,
 }
 
 /// Where a password comes from. Never the command line: everybody on the machine can read it there.
@@ -447,16 +432,18 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// EX_USAGE, with clap's text printed. Help and version are printed and end with success:
-    /// that is the inner `None`.
+    /// EX_USAGE, with clap's text printed; EX_TEMPFAIL if it was `deliver`: the operator mends that, and mail waits
+    /// meanwhile. Help and version are printed and end with success: that is the inner `None`.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, Failure> {
-        let error = match Self::try_parse_from(words) {
+        let words: Vec<OsString> = words.into_iter().collect();
+        let error = match Self::try_parse_from(&words) {
             Ok(arguments) => return Ok(Some(arguments)),
             Err(error) => error,
         };
         // Nobody reads it: nothing else can be done about that.
         let _ = error.print();
         match error.use_stderr() {
+            true if deliver::is_meant(&words) => Err(Failure::silent(Code::Temporary)),
             true => Err(Failure::silent(Code::Usage)),
             false => Ok(None),
         }

@@ -1,8 +1,9 @@
 //! `restante deliver`: one message from standard input, for mail transfer agents.
 //!
-//! Whatever the operator has to mend (a broken configuration, a full disk) ends with EX_TEMPFAIL:
+//! Whatever the operator has to mend (a wrong command line, a broken configuration, a full disk) ends with EX_TEMPFAIL:
 //! the message must wait at the sender, not go back to whoever wrote it.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,19 +28,20 @@ use crate::stock;
 /// Each is an exit code that says what shall become of the message; the reason has been told.
 pub(crate) fn deliver(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failure> {
     prepared(named, arguments).map_err(|failure| match failure.code() {
-        Code::Usage | Code::Data | Code::NoUser | Code::Unavailable | Code::CannotCreate => failure,
+        Code::Data | Code::NoUser | Code::Unavailable | Code::CannotCreate => failure,
         _ => failure.with_code(Code::Temporary),
     })
 }
 
 fn prepared(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failure> {
+    is_possible(&arguments)?;
     let config = config::load(named)?;
     log::warnings();
     let waits = |failure: Failure| failure.with_code(Code::Temporary);
     let accounts = stock::accounts(&config).map_err(waits)?;
     let maildrops = stock::maildrops(&config).map_err(waits)?;
     let options = Options {
-        sender: arguments.sender,
+        sender: arguments.sender.as_deref().map(text),
         from_line: match arguments.from_line {
             true => FromLine::Drop,
             false => FromLine::Keep,
@@ -48,12 +50,18 @@ fn prepared(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failur
         quota_exceeded: config.server.keeping.quota_exceeded,
     };
     let mut complaints = io::stderr();
-    let recipients = pipe::resolve(
-        &arguments.recipients,
+    let named: Vec<String> = recipients(&arguments).map(text).collect();
+    let mut recipients = pipe::resolve(
+        &named,
         |address| recipient(&accounts, &config, address),
         &mut complaints,
     )
     .map_err(ended)?;
+    if let Some(address) = &arguments.address {
+        for recipient in &mut recipients {
+            recipient.address = text(address);
+        }
+    }
     let exit = pipe::deliver(
         &maildrops,
         &recipients,
@@ -65,6 +73,46 @@ fn prepared(named: Option<&Path>, arguments: args::Deliver) -> Result<(), Failur
     match exit {
         Exit::Ok => Ok(()),
         exit => Err(ended(exit)),
+    }
+}
+
+fn recipients(arguments: &args::Deliver) -> impl Iterator<Item = &OsString> {
+    arguments.named.iter().chain(&arguments.recipients)
+}
+
+fn text(word: impl AsRef<OsStr>) -> String {
+    word.as_ref().to_string_lossy().into_owned()
+}
+
+/// Whether what other programs can do, and this one is asked for, is something that it does.
+fn is_possible(arguments: &args::Deliver) -> Result<(), Failure> {
+    let impossible = |what: &str, remedy: &str| {
+        Err(Failure::new(Code::Usage, what.to_owned()).remedy(remedy.to_owned()))
+    };
+    if let Some(mailbox) = &arguments.mailbox
+        && !mailbox.eq_ignore_ascii_case("INBOX")
+    {
+        return impossible(
+            "-m: an account has one maildrop, and no other mailboxes",
+            "leave -m out",
+        );
+    }
+    if arguments.file.is_some() {
+        return impossible(
+            "-p: the message comes on standard input",
+            "write <FILE in place of -p FILE",
+        );
+    }
+    match &arguments.address {
+        Some(_) if recipients(arguments).count() != 1 => impossible(
+            "-a: the address of one recipient, and several are named",
+            "name one recipient a call",
+        ),
+        Some(address) if !text(address).contains('@') => impossible(
+            "-a: this is no address",
+            "write LOCAL@DOMAIN, or leave -a out",
+        ),
+        _ => Ok(()),
     }
 }
 

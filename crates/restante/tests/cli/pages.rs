@@ -28,7 +28,6 @@ fn help_and_version_are_no_mistakes() {
 fn a_wrong_command_line_is_a_usage_error() {
     for words in [
         &["sevre"][..],
-        &["deliver"],
         &["user", "add"],
         &["user", "add", "bob", "a-password"],
         &["user", "set", "bob"],
