@@ -101,8 +101,9 @@ def retrieved(program: Program, agent: Agent, route: str, texts: dict[str, bytes
     found = []
     for number, unique_id in enumerate(poplib_client.unique_ids(client), 1):
         text = poplib_client.text(client, number)
-        # The program's own, or that of an agent which writes it itself.
-        sender = _RETURN_PATH.match(text).group(1).decode("ascii")
+        # The program's own, or that of an agent which writes it itself, and none for the null sender.
+        path = _RETURN_PATH.match(text)
+        sender = path.group(1).decode("ascii") if path else ""
         handed, _ = wire.without_trace(text, agent.ways[route])
         equal(f"{route}, {sender}", texts[sender], agent.without_trace(handed))
         found.append((sender, unique_id))

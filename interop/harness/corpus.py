@@ -81,7 +81,8 @@ def letters(count: int, keeps: Callable[[bytes], bool] = lambda text: True) -> d
         if number % 2:
             start, lines = 78 * dice.randrange(1600), int(2 ** dice.uniform(0, 10.7))
             text = _LETTER % (number, number) + bulk[start : start + 78 * lines]
-        texts[f"message-{number}@example.com"] = text
+        # One is from the null sender, as bounces are.
+        texts[f"message-{number}@example.com" if number else ""] = text
     return texts
 
 

@@ -77,16 +77,17 @@ class Smtp(_Exact, smtplib.SMTP):
             raise smtplib.SMTPDataError(code, reply)
 
 
-def swaks(place: int | Path, sender: str, recipient: str, text: bytes, scratch: Path) -> None:
-    """Delivers one message by swaks over LMTP; raises with its transcript if it is not accepted."""
+def swaks(place: int | Path, sender: str, recipient: str, text: bytes, scratch: Path, *options: str | Path) -> str:
+    """Delivers one message by swaks over LMTP, as its options say; its transcript, which it raises with if it is not accepted."""
     require("swaks")
     file = scratch / "swaks"
     # With --no-data-fixup swaks sends the file as it is, so the end of data must be in it.
     file.write_bytes(wire.stuffed(text) + b".\r\n")
     where = ["--socket", place] if isinstance(place, Path) else ["--server", f"127.0.0.1:{place}"]
     done = run(
-        ["swaks", "--protocol", "LMTP", *where, "--helo", "client.dobbs.org", "--from", sender]
-        + ["--to", recipient, "--no-data-fixup", "--data", f"@{file}", "--hide-informational"]
+        ["swaks", "--protocol", "LMTP", *where, "--helo", "client.dobbs.org", "--from", sender or "<>"]
+        + ["--to", recipient, "--no-data-fixup", "--data", f"@{file}", *(options or ["--hide-informational"])]
     )
     if done.returncode != 0:
         raise RuntimeError(f"swaks: {(done.stdout + done.stderr).decode(errors='replace')[-2000:]}")
+    return done.stdout.decode(errors="replace")

@@ -59,13 +59,13 @@ def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool =
         + f"[destination]\ntype = MDA_external\npath = {agent}\nunixfrom = false\nallow_root_commands = true\n"
         f"[options]\nread_all = false\ndelete = {not keep}\ndelivered_to = false\nreceived = false\n"
     )
-    code, said = _run(["getmail", "--getmaildir", directory, "--rcfile", configuration], directory)
+    code, said = run(["getmail", "--getmaildir", directory, "--rcfile", configuration], directory)
     if code != 0 or "rror" in said:
         raise RuntimeError(f"getmail: {said[-800:]}")
     return [_RETURN_PATH.sub(b"", path.read_bytes(), count=1) for path in sorted(inbox.iterdir())]
 
 
-def _run(words: list, home: Path) -> tuple[int, str]:
+def run(words: list, home: Path) -> tuple[int, str]:
     """Runs it to its end. Its exit status, and what it said.
 
     getmail 6.18 sleeps until a signal tells it that its agent has ended, and sleeps on if the signal comes right before
