@@ -8,7 +8,7 @@
 import sys
 import time
 
-from checks import extensions, fetching, refusals, transfer
+from checks import exits, extensions, fetching, refusals, transfer
 from harness.report import Report
 
 
@@ -17,6 +17,7 @@ def main() -> int:
     began = time.monotonic()
     transfer.all_checks(report)
     refusals.all_checks(report)
+    exits.all_checks(report)
     fetching.all_checks(report)
     extensions.all_checks(report)
     print(f"  {time.monotonic() - began:.0f} s in all")

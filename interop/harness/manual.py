@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from .paths import PROGRAM, REPOSITORY
+from .paths import REPOSITORY
 from .program import Program
 
 _PAGE = REPOSITORY / "docs/transfer-agents.md"
@@ -25,7 +25,7 @@ def block(title: str, program: Program) -> str:
     """
     text = _blocks()[title]
     for usual, here in (
-        ("/usr/local/bin/restante ", f"{PROGRAM} -c {program.configuration} "),
+        ("/usr/local/bin/restante ", f"{program.binary} -c {program.configuration} "),
         ("127.0.0.1:24", f"127.0.0.1:{program.lmtp_port}"),
         ("port = 24", f"port = {program.lmtp_port}"),
         ("example.org", "dobbs.org"),

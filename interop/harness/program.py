@@ -56,6 +56,8 @@ class Program:
         if not paths.PROGRAM.exists():
             raise FileNotFoundError(f"{paths.PROGRAM} is missing: cargo build -p restante")
         self.directory = directory
+        #: What others call to deliver.
+        self.binary = paths.PROGRAM
         directory.mkdir(exist_ok=True)
         self.pop3_port, self.pop3s_port, self.lmtp_port = free_port(), free_port(), free_port()
         self.lmtp_socket = directory / "lmtp"
