@@ -377,7 +377,10 @@ impl<'a> Driver<'a> {
         );
         let arrival = Arrival {
             sender: Some(&message.sender),
-            trace: Trace::Transfer(&message.received),
+            trace: Trace::Transfer {
+                received: &message.received,
+                authentication_results: "",
+            },
             at_us: AT_US,
         };
         let mut results = Vec::new();

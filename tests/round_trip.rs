@@ -14,8 +14,10 @@ use std::env;
 use std::ops::Range;
 use std::sync::Arc;
 
-use delivery::lmtp::{Client, Message, Next, QuotaExceeded, Recipient, Session, Settings};
-use delivery::{Arrival, Trace};
+use delivery::lmtp::{
+    Client, Dialect, Encryption, Message, Next, QuotaExceeded, Recipient, Session, Settings,
+};
+use delivery::{Account, Arrival, Trace};
 use maildrop::{Draft, MaildropId, Maildrops, Measure, NativeSettings, Patience, Progress, Quota};
 use pop3::wire::{Form, TERMINATOR, TextReader};
 use pop3::xclient::Speaker;
@@ -57,6 +59,7 @@ struct Taken {
 
 fn session() -> Session {
     let settings = Settings {
+        dialect: Dialect::Lmtp,
         hostname: "mailgate.dobbs.org".into(),
         message_octets_max: 0,
         recipients_max: 100,
@@ -65,6 +68,7 @@ fn session() -> Session {
     let client = Client {
         address: "192.0.2.1".into(),
         speaker: Speaker::Client,
+        encryption: Encryption::None,
     };
     let mut session = Session::new(Arc::new(settings), client);
     let (mut out, mut text) = (Vec::new(), Vec::new());
@@ -78,9 +82,11 @@ fn session() -> Session {
         if let Next::Resolve { address, .. } = step.next {
             let recipient = Recipient {
                 address,
-                account: "mrose".into(),
-                maildrop: DROP,
-                quota: Quota::default(),
+                accounts: vec![Account {
+                    name: "mrose".into(),
+                    maildrop: DROP,
+                    quota: Quota::default(),
+                }],
             };
             session.resolved(Ok(recipient), &mut out);
         }
@@ -196,7 +202,10 @@ impl Office {
         assert!(results.len() == 1 && results[0].is_ok(), "{results:?}");
         let arrival = Arrival {
             sender: Some(SENDER),
-            trace: Trace::Lmtp(&taken.message.received),
+            trace: Trace::Transfer {
+                received: &taken.message.received,
+                authentication_results: "",
+            },
             at_us: AT_US,
         };
         let expected = [arrival.prefix(ADDRESS), text].concat();

@@ -32,21 +32,10 @@ pub enum RecipientRefusal {
     /// The maildrop is full, or a message of the size that was declared would not fit: as
     /// [`QuotaExceeded`] says.
     Full,
-    /// Not from this sender.
-    Rejected(Rejection),
-}
-
-/// Why mail of somebody out in the world is not taken (SMTP only).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Rejection {
-    /// Greylisting: nothing from there for this recipient has been seen before: 451 4.7.1.
+    /// Greylisting: nothing of this sender has been seen from there (SMTP only): 451 4.7.1.
     Later,
-    /// The sender's domain says that this client may not send for it (RFC 7208): 550 5.7.23.
-    Spf,
-    /// The domain in From says that what fails is to be rejected (RFC 7489): 550 5.7.1.
-    Dmarc,
-    /// Names could not be looked up, and without them nothing is taken: 451 4.7.24.
-    Unverified,
+    /// The sender's domain does not let this client send for it (SMTP only; RFC 7208): 550 5.7.23.
+    Forbidden,
 }
 
 /// What the sender of a message is told that does not fit into its recipient's maildrop.

@@ -81,7 +81,8 @@ impl From<RecipientRefusal> for Exit {
             RecipientRefusal::Unknown | RecipientRefusal::Disabled => Self::NoUser,
             RecipientRefusal::Unavailable
             | RecipientRefusal::Full
-            | RecipientRefusal::Rejected(_) => Self::TempFail,
+            | RecipientRefusal::Later
+            | RecipientRefusal::Forbidden => Self::TempFail,
         }
     }
 }
@@ -134,7 +135,7 @@ pub fn resolve(
                     RecipientRefusal::Disabled => "account is disabled",
                     RecipientRefusal::Unavailable => "accounts are unavailable, try again later",
                     RecipientRefusal::Full => "maildrop is full",
-                    RecipientRefusal::Rejected(_) => "not from this sender",
+                    RecipientRefusal::Later | RecipientRefusal::Forbidden => "not from this sender",
                 };
                 complain(complaints, address, text);
                 exit = exit.worse(why.into());

@@ -22,9 +22,14 @@ pub struct Arrival<'a> {
 /// The way in, which decides on the trace headers.
 #[derive(Clone, Copy, Debug)]
 pub enum Trace<'a> {
-    /// Over LMTP or SMTP: all three headers. Holds the Received field's value up to `for`:
-    /// `from … by … with LMTP`.
-    Transfer(&'a str),
+    /// Over LMTP or SMTP: all three headers.
+    Transfer {
+        /// The Received field's value up to `for`: `from … by … with LMTP`.
+        received: &'a str,
+        /// A field to be put before Received, where who has added it stands above it (RFC 8601 §5):
+        /// with its CRLF, in stored form; or nothing.
+        authentication_results: &'a str,
+    },
     /// From a program on this machine: Return-Path and Delivered-To if the sender is known.
     /// Programs that care for more have written their own Received.
     Local,
@@ -41,12 +46,17 @@ impl Arrival<'_> {
         let sender = self.sender.map(printable);
         let path = match (&self.trace, sender) {
             (_, Some(sender)) => sender,
-            (Trace::Transfer(_), None) => String::new(),
+            (Trace::Transfer { .. }, None) => String::new(),
             (Trace::Local, None) => return Vec::new(),
         };
         let mut lines =
             format!("Return-Path: <{path}>\r\nDelivered-To: {address}\r\n").into_bytes();
-        if let Trace::Transfer(received) = self.trace {
+        if let Trace::Transfer {
+            received,
+            authentication_results,
+        } = self.trace
+        {
+            lines.extend_from_slice(authentication_results.as_bytes());
             let (received, date) = (printable(received), Date::from_us(self.at_us));
             write!(
                 lines,
@@ -80,6 +90,13 @@ mod tests {
 
     const AT_US: i64 = 1_795_422_279_000_000;
 
+    fn transfer(received: &str) -> Trace<'_> {
+        Trace::Transfer {
+            received,
+            authentication_results: "",
+        }
+    }
+
     fn prefix(sender: Option<&str>, trace: Trace<'_>, address: &str) -> String {
         let arrival = Arrival {
             sender,
@@ -95,7 +112,7 @@ mod tests {
         assert_eq!(
             prefix(
                 Some("alice@example.org"),
-                Trace::Transfer(received),
+                transfer(received),
                 "bob@dobbs.org"
             ),
             "Return-Path: <alice@example.org>\r\n\
@@ -103,6 +120,27 @@ mod tests {
              Received: from mx.dobbs.org ([192.0.2.1]) by mailgate.dobbs.org with LMTP\r\n\
              \tfor <bob@dobbs.org>; Mon, 23 Nov 2026 08:24:39 +0000\r\n"
         );
+    }
+
+    #[test]
+    fn what_was_found_out_stands_above_received() {
+        let trace = Trace::Transfer {
+            received: "from x by y with ESMTP",
+            authentication_results: "Authentication-Results: y; spf=pass\r\n",
+        };
+        let lines = prefix(Some("a@x"), trace, "bob");
+        let names: Vec<_> = lines
+            .lines()
+            .map(|line| line.split([':', '\t']).next())
+            .collect();
+        let expected = [
+            "Return-Path",
+            "Delivered-To",
+            "Authentication-Results",
+            "Received",
+            "",
+        ];
+        assert_eq!(names, expected.map(Some));
     }
 
     #[test]
@@ -127,7 +165,7 @@ mod tests {
             &long,
             &wide,
         ] {
-            let lines = prefix(Some(evil), Trace::Transfer(evil), evil);
+            let lines = prefix(Some(evil), transfer(evil), evil);
             assert_eq!(lines.matches("\r\n").count(), 4, "{lines}");
             assert_eq!(lines.replace("\r\n", "").matches(['\r', '\n']).count(), 0);
             assert!(

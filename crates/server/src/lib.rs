@@ -51,6 +51,7 @@ pub mod proxy;
 pub mod sandbox;
 mod sasl;
 mod server;
+mod stranger;
 mod sweep;
 mod tidy;
 mod tls;

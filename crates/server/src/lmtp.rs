@@ -10,16 +10,18 @@ use std::future::pending;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use auth::{Peer, State};
-use delivery::lmtp::{Encryption, Message, Next, Session};
+use delivery::lmtp::{Encryption, Message, Next, Rejection, Session};
 use delivery::{NotDelivered, RecipientRefusal};
 use maildrop::{DeliverError, Draft, MaildropId, Maildrops, Quota};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info};
 
 use crate::config::{Config, Protocol};
 use crate::connection::{Connection, cut, draining};
+use crate::judgement::Verdict;
 use crate::listener::{Visit, blocking};
 use crate::log::{End, Escaped, Summary};
+use crate::stranger::Stranger;
 
 /// Serves one connection of LMTP or SMTP, from the greeting to the reason why it ended. The connection is
 /// gone where a TLS handshake failed.
@@ -42,7 +44,20 @@ pub(crate) async fn serve(
         _ => &visit.live.lmtp,
     };
     let mut session = Session::new(settings.clone(), client);
+    let mut stranger = match visit.protocol {
+        Protocol::Smtp => Some(Stranger::new(visit)),
+        _ => None,
+    };
     connection.equip();
+    if let Some(stranger) = &mut stranger
+        && !stranger.is_welcome()
+    {
+        connection
+            .output
+            .extend_from_slice(&too_many_mistakes(visit));
+        let end = connection.flush().await.err().unwrap_or(End::Refused);
+        return (Some(connection), end);
+    }
     session.greeting(&mut connection.output);
     loop {
         let driver = Driver {
@@ -50,6 +65,7 @@ pub(crate) async fn serve(
             session,
             text: Vec::new(),
             draft: None,
+            stranger: stranger.as_mut(),
             visit,
             summary,
             silent_since: Instant::now(),
@@ -81,21 +97,28 @@ enum Stop {
     StartTls(Box<Session>),
 }
 
-struct Driver<'a> {
+fn too_many_mistakes(visit: &Visit) -> Vec<u8> {
+    let hostname = &visit.live.config.hostname;
+    format!("421 4.7.0 {hostname} too many mistakes, try again later\r\n").into_bytes()
+}
+
+struct Driver<'a, 'v> {
     connection: &'a mut Connection,
     session: Session,
     /// Text that has come and is not in the draft yet; bounded by one read.
     text: Vec<u8>,
     /// The message that is coming in.
     draft: Option<Draft>,
-    visit: &'a Visit,
+    /// Who brings it, in SMTP.
+    stranger: Option<&'a mut Stranger<'v>>,
+    visit: &'v Visit,
     summary: &'a mut Summary,
     /// When the client had the last reply or sent the last octet of text; its time limit counts from
     /// here (RFC 5321 §4.5.3.2.7). Octets of a command that has no end keep nobody here.
     silent_since: Instant,
 }
 
-impl Driver<'_> {
+impl Driver<'_, '_> {
     async fn run(mut self) -> Result<Stop, End> {
         self.connection.flush().await?;
         loop {
@@ -115,9 +138,16 @@ impl Driver<'_> {
                 Next::Forwarded(said) => {
                     let client = self.visit.client.named(&said, &self.visit.front_ends);
                     info!(client = client.name, "client named by a front end");
+                    if let Some(stranger) = &mut self.stranger {
+                        stranger.is_named(client);
+                        if !stranger.is_welcome() {
+                            return self.turn_away().await;
+                        }
+                    }
                 }
                 Next::Resolve { address, octets } => {
                     let resolved = self.resolve(address, octets).await?;
+                    let resolved = self.greet(resolved).await?;
                     let output = &mut self.connection.output;
                     self.session.resolved(resolved, output);
                 }
@@ -132,7 +162,7 @@ impl Driver<'_> {
                 Next::Deliver(message) => self.deliver(message).await?,
                 Next::Discard => {
                     self.text.clear();
-                    self.draft = None;
+                    self.forget();
                 }
                 Next::Close => {
                     let end = match self.session.signed_off() {
@@ -143,6 +173,11 @@ impl Driver<'_> {
                     return Ok(Stop::Close(end));
                 }
             }
+            if let Some(stranger) = &mut self.stranger
+                && !stranger.counts(&self.session)
+            {
+                return self.turn_away().await;
+            }
             if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
                 self.flush().await?;
             }
@@ -152,6 +187,10 @@ impl Driver<'_> {
     /// Writes the replies; the client's silence begins anew.
     async fn flush(&mut self) -> Result<(), End> {
         if !self.connection.output.is_empty() {
+            let delay = self.stranger.as_ref().map(|stranger| stranger.delay());
+            if let Some(delay) = delay.filter(|delay| !delay.is_zero()) {
+                uncut(self.visit, sleep(delay)).await?;
+            }
             self.connection.flush().await?;
             self.silent_since = Instant::now();
         }
@@ -204,8 +243,65 @@ impl Driver<'_> {
 
     fn give_up(&mut self, why: DeliverError) {
         log_draft_error(&why);
-        self.draft = None;
+        self.forget();
         self.session.draft_failed(why);
+    }
+
+    /// What has come of a message is not wanted.
+    fn forget(&mut self) {
+        self.draft = None;
+        if let Some(stranger) = &mut self.stranger {
+            stranger.forget();
+        }
+    }
+
+    /// The last words for somebody who has made too many mistakes.
+    async fn turn_away(mut self) -> Result<Stop, End> {
+        let words = too_many_mistakes(self.visit);
+        self.connection.output.extend_from_slice(&words);
+        self.flush().await?;
+        Ok(Stop::Close(End::Refused))
+    }
+
+    /// Whether a recipient that is known may have mail from this sender.
+    async fn greet(
+        &mut self,
+        resolved: Result<delivery::Recipient, RecipientRefusal>,
+    ) -> Result<Result<delivery::Recipient, RecipientRefusal>, End> {
+        let (Some(stranger), Ok(recipient)) = (&mut self.stranger, &resolved) else {
+            return Ok(resolved);
+        };
+        let taken = stranger.is_taken_for(&self.session, &recipient.address);
+        let taken = uncut(self.visit, taken).await?;
+        Ok(taken.and(resolved))
+    }
+
+    /// Whether the message is taken; says so in its header, or to who has brought it.
+    async fn judge(&mut self, message: &mut Message) -> Result<bool, End> {
+        let Some(stranger) = &mut self.stranger else {
+            return Ok(true);
+        };
+        let judgement = stranger.judge(&self.session, &message.sender);
+        let Some(judgement) = uncut(self.visit, judgement).await? else {
+            return Ok(true);
+        };
+        let refusal = match judgement.verdict {
+            Verdict::Accept => {
+                message.authentication_results = judgement.authentication_results;
+                return Ok(true);
+            }
+            Verdict::Reject(refusal) | Verdict::Defer(refusal) => refusal,
+        };
+        info!(why = refusal.why, "message refused");
+        let rejection = Rejection {
+            code: refusal.code,
+            status: refusal.status,
+            why: refusal.why,
+        };
+        self.forget();
+        let output = &mut self.connection.output;
+        self.session.rejected(&rejection, output);
+        Ok(false)
     }
 
     async fn draw_up(&mut self) -> Result<Result<(), DeliverError>, End> {
@@ -217,6 +313,9 @@ impl Driver<'_> {
             None => self.visit.server.maildrops.draft(),
         };
         let mut text = std::mem::take(&mut self.text);
+        if let Some(stranger) = &mut self.stranger {
+            stranger.watch(&text);
+        }
         let appended = if draft.len() + text.len() as u64 <= DRAFT_IN_MEMORY {
             let appended = draft.append(&text);
             (draft, text, appended)
@@ -277,9 +376,12 @@ impl Driver<'_> {
     }
 
     /// Delivers to every recipient. Once begun it is finished, whatever becomes of the client.
-    async fn deliver(&mut self, message: Message) -> Result<(), End> {
+    async fn deliver(&mut self, mut message: Message) -> Result<(), End> {
         if let Err(why) = self.draw_up().await? {
             self.give_up(why);
+            return Ok(());
+        }
+        if !self.judge(&mut message).await? {
             return Ok(());
         }
         let maildrops = self.visit.server.maildrops.clone();
@@ -309,6 +411,14 @@ impl Driver<'_> {
         let output = &mut self.connection.output;
         self.session.delivered(&results, output);
         Ok(())
+    }
+}
+
+/// Waits for this, unless the server is told to cut.
+async fn uncut<T>(visit: &Visit, work: impl Future<Output = T>) -> Result<T, End> {
+    tokio::select! {
+        done = work => Ok(done),
+        () = cut(&visit.phase) => Err(End::Cut),
     }
 }
 

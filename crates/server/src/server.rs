@@ -19,10 +19,12 @@ use tracing::{error, info, warn};
 
 use crate::bind::{Bound, ListeningSocket, StartError, fit_descriptors, servable};
 use crate::buffers::Buffers;
-use crate::config::Config;
+use crate::config::{Config, Listener, Protocol};
 use crate::control::{Control, Order, Phase, Stage};
+use crate::judgement::Judge;
 use crate::limits::Admission;
 use crate::listener::{Accepting, Door};
+use crate::stranger::Strangers;
 use crate::tidy::Tidying;
 use crate::{sweep, tls, validity};
 
@@ -54,6 +56,8 @@ pub(crate) struct Server {
     pub(crate) sessions: SessionIds,
     /// Turns for housekeeping after sessions.
     pub(crate) tidying: Tidying,
+    /// Who has brought mail by SMTP, and what he has done.
+    pub(crate) strangers: Strangers,
 }
 
 /// What a reload replaces: a session keeps what it started with.
@@ -63,6 +67,8 @@ pub(crate) struct Live {
     pub(crate) pop3: Arc<pop3::server::Settings>,
     pub(crate) lmtp: Arc<delivery::lmtp::Settings>,
     pub(crate) smtp: Arc<delivery::lmtp::Settings>,
+    /// Who judges the mail of strangers; none where none comes in.
+    pub(crate) judge: Option<Judge>,
     /// Who gets mail for an address, by this configuration.
     pub(crate) recipients: auth::Remembered<auth::Recipient>,
 }
@@ -87,6 +93,7 @@ impl Live {
         };
         Self {
             tls,
+            judge: judge(&config),
             pop3: Arc::new(pop3),
             lmtp: Arc::new(transfer(Dialect::Lmtp)),
             smtp: Arc::new(transfer(Dialect::Smtp)),
@@ -94,6 +101,19 @@ impl Live {
             config,
         }
     }
+}
+
+/// Who judges the mail of strangers, if there is a listener for them. Without a resolver nobody can, and
+/// the mail comes in all the same.
+fn judge(config: &Config) -> Option<Judge> {
+    let listens = |listener: &Listener| listener.protocol == Protocol::Smtp;
+    if !config.listeners.iter().any(listens) {
+        return None;
+    }
+    let judge = Judge::new(config.smtp.judgement.clone());
+    judge
+        .inspect_err(|error| error!(%error, "mail by SMTP is taken without SPF, DKIM and DMARC"))
+        .ok()
 }
 
 /// Serves until it is told to end and the last session is over.
@@ -126,6 +146,7 @@ pub async fn run(bound: Bound, services: Services, control: Control) -> Result<E
         timestamps: Timestamps::new(),
         sessions: SessionIds::default(),
         tidying: Tidying::default(),
+        strangers: Strangers::default(),
     });
     let mut doors = JoinSet::new();
     for socket in sockets {

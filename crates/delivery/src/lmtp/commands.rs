@@ -44,6 +44,7 @@ impl Session {
             Err(why) => {
                 reply::refusal(out, why);
                 self.refusals += u32::from(why.is_nonsense());
+                self.nonsense += u32::from(why.is_nonsense());
                 (self.refusals >= REFUSALS_MAX)
                     .then(|| self.farewell(Farewell::TooManyRefusals, out))
             }
@@ -202,7 +203,7 @@ impl Session {
     fn data(&mut self, out: &mut Vec<u8>) -> Result<(), Refusal> {
         match mem::take(&mut self.state) {
             State::Transaction(envelope) if !envelope.recipients.is_empty() => {
-                self.state = State::Text(Dots::new(envelope));
+                self.state = State::Text(Dots::new(envelope, &self.settings));
                 reply::go_ahead(out);
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use maildrop::Measure;
 
 use super::reply::Refusal;
-use super::{Recipient, Settings};
+use super::{Dialect, Recipient, Settings};
 use crate::HOPS_MAX;
 use crate::normalise::{Dotted, FromLine, Gauge, Plain};
 
@@ -120,8 +120,12 @@ impl<Text: Gauged> Incoming<Text> {
 }
 
 impl Dots {
-    pub(super) fn new(envelope: Envelope) -> Self {
-        Self::of(envelope, Dotted::default())
+    pub(super) fn new(envelope: Envelope, settings: &Settings) -> Self {
+        let text = match settings.dialect {
+            Dialect::Lmtp => Dotted::default(),
+            Dialect::Smtp => Dotted::of_stranger(&settings.hostname),
+        };
+        Self::of(envelope, text)
     }
 
     /// Reads text up to its end; appends its stored form for as long as it may be delivered.
@@ -147,8 +151,12 @@ impl Dots {
 }
 
 impl Chunks {
-    pub(super) fn new(envelope: Envelope) -> Self {
-        Self::of(envelope, Plain::new(FromLine::Keep))
+    pub(super) fn new(envelope: Envelope, settings: &Settings) -> Self {
+        let text = match settings.dialect {
+            Dialect::Lmtp => Plain::new(FromLine::Keep),
+            Dialect::Smtp => Plain::of_stranger(&settings.hostname),
+        };
+        Self::of(envelope, text)
     }
 
     /// Reads all of it; appends its stored form for as long as it may be delivered.

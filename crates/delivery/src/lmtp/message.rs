@@ -18,6 +18,9 @@ pub struct Message {
     pub measure: Measure,
     /// The Received field's value up to `for`: `from … by … with LMTP`.
     pub received: String,
+    /// What the driver has found out about the sender: an Authentication-Results field (RFC 8601) with its
+    /// CRLF in stored form, or nothing.
+    pub authentication_results: String,
 }
 
 impl Message {
@@ -32,7 +35,10 @@ impl Message {
     ) -> Vec<Result<Delivered, NotDelivered>> {
         let arrival = Arrival {
             sender: Some(&self.sender),
-            trace: Trace::Transfer(&self.received),
+            trace: Trace::Transfer {
+                received: &self.received,
+                authentication_results: &self.authentication_results,
+            },
             at_us,
         };
         if self.dialect == Dialect::Smtp {

@@ -34,7 +34,7 @@ use self::data::{Chunks, Dots, Envelope};
 pub use self::dialect::{Dialect, Encryption};
 pub use self::message::Message;
 use self::reply::{Farewell, Refusal};
-pub use crate::{QuotaExceeded, Recipient, RecipientRefusal, Rejection};
+pub use crate::{QuotaExceeded, Recipient, RecipientRefusal};
 
 /// Longest command line, CRLF included: 512 (RFC 5321 §4.5.3.1.4), and what the parameters add that are
 /// known: at most 26 for SIZE, 17 for BODY, 10 for SMTPUTF8, 500 for AUTH and 500 for DSN.
@@ -76,6 +76,17 @@ pub struct Client {
     pub speaker: Speaker,
     /// Whether its octets come through TLS.
     pub encryption: Encryption,
+}
+
+/// Why nobody gets a message, where that is decided on outside of the session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rejection {
+    /// Reply code, 4xx or 5xx.
+    pub code: u16,
+    /// Enhanced status code of the same class (RFC 3463).
+    pub status: &'static str,
+    /// What is told; one line of printable ASCII, at most 400 octets.
+    pub why: String,
 }
 
 /// What the driver must do before it calls the session again.
@@ -126,6 +137,8 @@ pub struct Session {
     state: State,
     /// Lines that were no command since the last command that was accepted.
     refusals: u32,
+    /// All of them.
+    nonsense: u32,
     /// Recipients that nobody knew.
     strangers: u32,
     signed_off: bool,
@@ -191,6 +204,7 @@ impl Session {
             hello: None,
             state: State::Idle,
             refusals: 0,
+            nonsense: 0,
             strangers: 0,
             signed_off: false,
         }
@@ -205,6 +219,7 @@ impl Session {
             ..self.client
         };
         Self {
+            nonsense: self.nonsense,
             strangers: self.strangers,
             ..Self::new(self.settings, client)
         }
@@ -213,6 +228,11 @@ impl Session {
     /// Whether the client has said QUIT: the session ends in good order.
     pub fn signed_off(&self) -> bool {
         self.signed_off
+    }
+
+    /// Lines that were no command, and recipients that nobody knew, since the beginning.
+    pub fn mistakes(&self) -> u32 {
+        self.nonsense + self.strangers
     }
 
     /// What the client calls itself; empty before it has said so. Nobody has checked it.
@@ -363,11 +383,16 @@ impl Session {
         }
     }
 
-    /// Another answer to [`Next::Deliver`]: nobody gets the message.
-    pub fn rejected(&mut self, why: Rejection, out: &mut Vec<u8>) {
+    /// Another answer to [`Next::Deliver`]: nobody gets the message. One reply does for all, so this is
+    /// for SMTP; in LMTP each recipient has it.
+    pub fn rejected(&mut self, why: &Rejection, out: &mut Vec<u8>) {
         match mem::take(&mut self.state) {
             State::Delivering { addresses } => {
-                self.refuse_text(&addresses, Refusal::Rejected(why), out);
+                let replies = match self.settings.dialect {
+                    Dialect::Lmtp => addresses.len(),
+                    Dialect::Smtp => 1,
+                };
+                (0..replies).for_each(|_| reply::rejection(out, why));
             }
             other => self.state = other,
         }

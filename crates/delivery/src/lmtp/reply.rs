@@ -6,8 +6,8 @@
 use maildrop::{DeliverError, Delivered};
 use pop3::xclient::{Speaker, Wrong};
 
-use super::{Client, Dialect, Encryption, Settings};
-use crate::{QuotaExceeded, RecipientRefusal, Rejection};
+use super::{Client, Dialect, Encryption, Rejection, Settings};
+use crate::{QuotaExceeded, RecipientRefusal};
 
 /// A "no" to a command, or to one recipient of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,7 +46,8 @@ pub(super) enum Refusal {
     Attributes,
     InACircle,
     WithinTransaction,
-    Rejected(Rejection),
+    Greylisted,
+    Forbidden,
 }
 
 impl Refusal {
@@ -90,19 +91,9 @@ impl Refusal {
             Self::Attributes => "501 5.5.4 say XCLIENT ADDR=192.0.2.7",
             Self::InACircle => "550 5.4.6 front ends pass this connection on in a circle",
             Self::WithinTransaction => "503 5.5.1 not within a mail transaction: say RSET first",
-            Self::Rejected(Rejection::Later) => {
-                "451 4.7.1 not seen before, try again in some minutes"
-            }
+            Self::Greylisted => "451 4.7.1 not seen before, try again in some minutes",
             // RFC 7372 §3.2.
-            Self::Rejected(Rejection::Spf) => {
-                "550 5.7.23 SPF: the sender's domain forbids this address to send"
-            }
-            Self::Rejected(Rejection::Dmarc) => {
-                "550 5.7.1 DMARC: the domain in From asks to reject this"
-            }
-            Self::Rejected(Rejection::Unverified) => {
-                "451 4.7.24 the sender cannot be verified now, try again later"
-            }
+            Self::Forbidden => "550 5.7.23 SPF: the sender's domain does not let you send for it",
         }
     }
 }
@@ -130,7 +121,8 @@ impl Refusal {
             RecipientRefusal::Disabled => Self::RecipientDisabled,
             RecipientRefusal::Unavailable => Self::AccountsUnavailable,
             RecipientRefusal::Full => Self::full(settings),
-            RecipientRefusal::Rejected(why) => Self::Rejected(why),
+            RecipientRefusal::Later => Self::Greylisted,
+            RecipientRefusal::Forbidden => Self::Forbidden,
         }
     }
 
@@ -236,6 +228,12 @@ pub(super) fn start_tls(out: &mut Vec<u8>) {
     line(out, &["220 2.0.0 begin TLS"]);
 }
 
+/// A refusal of a message that is decided on outside of the session.
+pub(super) fn rejection(out: &mut Vec<u8>, why: &Rejection) {
+    let code = why.code.to_string();
+    line(out, &[&code, " ", why.status, " ", &why.why]);
+}
+
 /// The one reply of SMTP for all recipients.
 pub(super) fn delivered_to_all(out: &mut Vec<u8>) {
     line(out, &["250 2.0.0 delivered"]);
@@ -336,10 +334,8 @@ mod tests {
             Attributes,
             InACircle,
             WithinTransaction,
-            Rejected(Rejection::Later),
-            Rejected(Rejection::Spf),
-            Rejected(Rejection::Dmarc),
-            Rejected(Rejection::Unverified),
+            Greylisted,
+            Forbidden,
         ] {
             let text = why.text();
             let (code, rest) = text.split_at(3);

@@ -110,7 +110,7 @@ impl Session {
         let left = chunk.octets;
         self.state = match mem::take(&mut self.state) {
             State::Transaction(envelope) if !envelope.recipients.is_empty() => State::Chunk {
-                text: Chunks::new(envelope),
+                text: Chunks::new(envelope, &self.settings),
                 chunk,
                 left,
             },
@@ -138,6 +138,7 @@ impl Session {
                     recipients: envelope.recipients,
                     measure,
                     received,
+                    authentication_results: String::new(),
                 })
             }
             Ended::Refused(envelope, why) => {

@@ -340,7 +340,7 @@ proptest! {
         let mut draft = maildrops.draft();
         draft.append(&stored).unwrap();
         let measure = dotted.gauge().measure();
-        for trace in [Trace::Local, Trace::Transfer("from x by y with LMTP")] {
+        for trace in [Trace::Local, Trace::Transfer { received: "from x by y with LMTP", authentication_results: "" }] {
             let arrival = Arrival { sender: None, trace, at_us: AT_US };
             let prefix = String::from_utf8(arrival.prefix("bob@dobbs.org")).unwrap();
             let bob = recipient("bob", 1);
