@@ -33,6 +33,8 @@ mod sasl;
 mod session;
 #[path = "server/stls.rs"]
 mod stls;
+#[path = "server/strangers.rs"]
+mod strangers;
 #[path = "server/timing.rs"]
 mod timing;
 #[path = "server/tls.rs"]
