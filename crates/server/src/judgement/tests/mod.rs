@@ -30,3 +30,13 @@ fn who(sender: &str) -> Who<'_> {
         hostname: "mx.example.net",
     }
 }
+
+#[tokio::test]
+async fn a_library_that_fails_is_no_failure_of_the_session() {
+    async fn fails() -> u8 {
+        let octets: Vec<u8> = Vec::new();
+        octets[std::hint::black_box(7)]
+    }
+    assert_eq!(super::in_time(fails()).await, None);
+    assert_eq!(super::in_time(async { 7 }).await, Some(7));
+}
