@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import corpus, delivery, paths, wire
+from harness import corpus, delivery, manual, paths, wire
 from harness.agent import Agent
 from harness.clients import poplib_client
 from harness.clients.endpoint import Channel, Login
@@ -60,7 +60,36 @@ def all_checks(report: Report) -> None:
                 report.check(f"{name}, {route}, each once and as it was", lambda: verify(program, agent, route, texts))
         for agent in started:
             agent.stop()
+    for name, start, route in (("Postfix", _asking_postfix, "postfix-tcp"), ("Exim", _asking_exim, "exim-tcp")):
+        report.check(f"{name} asks, and refuses unknown recipients at RCPT", lambda: _asks(program, directory / f"asking-{name}", start, route))
     program.stop()
+
+
+def _asking_postfix(directory: Path, program: Program) -> Agent:
+    asking = manual.block("Postfix: main.cf, unknown recipients", program)
+    return Postfix.on_routes(directory, program, asking + "address_verify_poll_delay = 1s\naddress_verify_poll_count = 9\n")
+
+
+def _asking_exim(directory: Path, program: Program) -> Agent:
+    return Exim(directory, program, manual.block("Exim: acl, TCP", program))
+
+
+def _asks(program: Program, directory: Path, start: Callable[[Path, Program], Agent], route: str) -> str:
+    """The answer to RCPT while there is an account, and of another such agent when there is none any more."""
+    codes = []
+    for turn in ("there", "gone"):
+        agent = start(directory / turn, program)
+        try:
+            with delivery.Smtp("127.0.0.1", agent.smtp_port, timeout=60) as client:
+                client.ehlo()
+                client.mail("alice@example.com")
+                codes.append(client.rcpt(f"{route}@dobbs.org")[0])
+        finally:
+            agent.stop()
+        program.command("user", "remove", route)
+    if codes != [250, 550]:
+        raise AssertionError(f"answers to RCPT: {codes}; {agent.log()[-2000:]}")
+    return "250 550"
 
 
 def submit(agent: Agent, recipients: list[str], texts: dict[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Configurations of other programs, as `docs/transfer-agents.md` shows them: what is tried is what is read there."""
+"""Configurations of other programs, as the docs show them: what is tried is what is read there."""
 
 import re
 from functools import cache
@@ -6,7 +6,6 @@ from functools import cache
 from .paths import REPOSITORY
 from .program import Program
 
-_PAGE = REPOSITORY / "docs/transfer-agents.md"
 _BLOCK = re.compile(r"^```[a-z0-9]*\n# ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 #: Who runs the program in the harness: somebody whom every system has.
@@ -14,16 +13,17 @@ OWNER = "mail"
 
 
 @cache
-def _blocks() -> dict[str, str]:
-    return dict(_BLOCK.findall(_PAGE.read_text()))
+def blocks(page: str) -> dict[str, str]:
+    """The fenced blocks of a page that begin with a comment, by what it says."""
+    return dict(_BLOCK.findall((REPOSITORY / page).read_text()))
 
 
 def block(title: str, program: Program) -> str:
-    """The fenced block whose first line is `# title`, for the places of this program.
+    """The block of `docs/transfer-agents.md` whose first line is `# title`, for the places of this program.
 
     The page speaks of a usual installation; here the command, the port and the user are others, and nothing else is.
     """
-    text = _blocks()[title]
+    text = blocks("docs/transfer-agents.md")[title]
     for usual, here in (
         ("/usr/local/bin/restante ", f"{program.binary} -c {program.configuration} "),
         ("127.0.0.1:24", f"127.0.0.1:{program.lmtp_port}"),

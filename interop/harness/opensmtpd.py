@@ -38,7 +38,7 @@ _TRACE = re.compile(rb"\A(?:Return-Path: [^\r\n]+\r\n)?Delivered-To: [^\r\n]+\r\
 
 
 class OpenSmtpd(Agent):
-    """A running OpenSMTPD that delivers `LOCAL-PART@dobbs.org` by the actions of these local parts."""
+    """A running OpenSMTPD that delivers to each local part of `ROUTES` by its own action."""
 
     name = "OpenSMTPD"
     ways = {"opensmtpd-unix": "lmtp", "opensmtpd-tcp": "lmtp", "opensmtpd-mda": "pipe"}

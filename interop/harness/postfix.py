@@ -114,9 +114,9 @@ class Postfix(Agent):
         self._start(tree, ["/usr/lib/postfix/sbin/master", "-c", etc, "-i"], setup)
 
     @classmethod
-    def on_routes(cls, directory: Path, program: Program) -> "Postfix":
-        """One that delivers to each of these local parts on its own route."""
-        maps, settings = [], ["virtual_mailbox_domains = dobbs.org"]
+    def on_routes(cls, directory: Path, program: Program, more: str = "") -> "Postfix":
+        """One that delivers to each local part of `ROUTES` on its own route, with more settings if need be."""
+        maps, settings = [], ["virtual_mailbox_domains = dobbs.org", more]
         for route in ROUTES:
             for line in manual.block(ROUTES[route], program).splitlines():
                 name, _, value = line.partition(" = ")
