@@ -224,7 +224,7 @@ _PARTS = [
     Part("inject", "an error and a kill at every call that touches the disk", 180, _script("inject.py", "--short")),
     Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py")),
     Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power),
-    Part("transfer", "Postfix, Exim, OpenSMTPD and Sendmail hand 1,000 messages on, each way", 120, _script("transfer.py")),
+    Part("transfer", "Postfix, Exim, OpenSMTPD and Sendmail hand 1,000 messages on, each way", 160, _script("transfer.py")),
     Part("interop", "real messages, clients, front ends and a real Postfix", 290, _script("run.py")),
 ]
 
