@@ -5,7 +5,8 @@
 
 Each server is pinned to one core and the load generator to another. Prints what is aimed at and what came of it,
 then medians of everything with ratios to dovecot-tuned; leaves a page with charts and all outcomes in
-target/interop/bench-peers. `--write` puts the tables into docs/performance.md. `--only poll` means all cases whose
+target/interop/bench-peers. `--write` puts the tables into docs/performance.md, those of mail that comes in into a section of
+their own; what was not measured stays as it is there. `--only poll` means all cases whose
 name has that in it, `--only =poll` that case alone.
 """
 
@@ -29,7 +30,8 @@ from rig.limits import AFTER, Limits  # noqa: E402
 from rig.server import Refused  # noqa: E402
 
 _DOCUMENT = paths.REPOSITORY / "docs/performance.md"
-_BEGIN, _END = "<!-- bench-peers: begin -->", "<!-- bench-peers: end -->"
+#: Mail that goes out, and mail that comes in: where in the document their tables are.
+_SECTIONS = {False: "bench-peers", True: "bench-peers-lmtp"}
 
 
 def main() -> int:
@@ -55,18 +57,25 @@ def main() -> int:
         except Unavailable as reason:
             print(f"SKIPPED {kind.label}: {reason}", file=sys.stderr)
     generator = Generator(paths.PROGRAM, scratch, certificate, kinds, asked.seconds)
-    refusals: dict[str, None] = {}
+    #: By case.
+    refusals: dict[str, list[str]] = {}
     for number in numbers:
         _round(number, generator, cases, running, limits, refusals)
     for server in running:
         server.stop()
-    text = _report(asked, running, table.read(generator.record), list(refusals), limits)
-    print(text)
+    incoming = {case.name for case in CASES if case.is_lmtp}
+    outcomes = table.read(generator.record)
+    for is_incoming, section in _SECTIONS.items():
+        chosen = [outcome for outcome in outcomes if (outcome["case"] in incoming) == is_incoming]
+        if chosen:
+            refused = [why for case, why in refusals.items() if (case in incoming) == is_incoming]
+            text = _report(asked, running, chosen, sum(refused, []), None if is_incoming else limits)
+            print(text)
+            if asked.write:
+                _write(section, text)
     page = run([paths.PROGRAM, "bench", "report", generator.record, "--baseline", table.BASELINE])
     (scratch / "report.html").write_bytes(page.stdout)
     print(f"\nCharts: {scratch}/report.html", file=sys.stderr)
-    if asked.write:
-        _write(text)
     return 0
 
 
@@ -94,7 +103,8 @@ def _round(number: int, generator: Generator, cases: list[Case], running: list, 
             try:
                 generator.measure(case, server, number)
             except Refused as reason:
-                refusals.setdefault(f"{server.label}, {case.name}: {reason}")
+                told = refusals.setdefault(case.name, [])
+                told += [line for line in (f"{server.label}, {case.name}: {reason}",) if line not in told]
         print(f"round {number}: {case.name} done", file=sys.stderr)
         if limits and case.name == AFTER:
             _limits(number, generator, limits)
@@ -109,6 +119,8 @@ def _limits(number: int, generator: Generator, limits: Limits) -> None:
 
 
 def _report(asked, running, outcomes, refusals, limits) -> str:
+    labels = {outcome["label"] for outcome in outcomes}
+    running = [server for server in running if server.label in labels]
     versions = ", ".join(f"{server.label} {server.version}" for server in running)
     runs = "one run" if asked.rounds == 1 else f"medians of {asked.rounds} runs"
     machine = outcomes[0]["machine"] if outcomes else "nothing measured"
@@ -141,12 +153,13 @@ def _ciphers(outcomes) -> list[str]:
     return [f"TLS was {said}."] if said else []
 
 
-def _write(text: str) -> None:
-    """Replaces the generated part of the document."""
+def _write(section: str, text: str) -> None:
+    """Replaces a generated part of the document."""
+    begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
     document = _DOCUMENT.read_text()
-    before, rest = document.split(_BEGIN)
-    _, after = rest.split(_END)
-    _DOCUMENT.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")
+    before, rest = document.split(begin)
+    _, after = rest.split(end)
+    _DOCUMENT.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 if __name__ == "__main__":
