@@ -43,6 +43,13 @@ BUDGETS: dict[str, dict[str, float]] = {
         "fdatasync": 1, "renameat": 1, "ftruncate": 1, "getrandom": 1, "epoll_ctl": 1, "recvfrom": 1, "sendto": 1,
         "in vain": 1, "write": 1,
     },
+    "a delivery of 4 KiB by LMTP": {
+        "fcntl": 4, "fstat": 3, "recvfrom": 2, "sendto": 2, "openat2": 1, "newfstatat": 1, "pread64": 1, "pwritev": 1,
+        "fdatasync": 1, "close": 1,
+    },
+    "each more recipient of it": {
+        "fcntl": 4, "fstat": 3, "openat2": 1, "newfstatat": 1, "pread64": 1, "pwritev": 1, "fdatasync": 1, "close": 1,
+    },
 }
 
 #: What threads and the allocator ask for depends on when they run, and only a debug build asks for F_GETFD before it closes
@@ -82,7 +89,7 @@ def _count(counts: dict[str, Counter]) -> None:
         raise Skip("this machine forbids to trace other processes")
     meter = _Meter(paths.scratch("counting"))
     try:
-        for measure in (_polls, _small, _large, _many, _drain):
+        for measure in (_polls, _small, _large, _many, _drain, _deliveries):
             counts.update(measure(meter))
     finally:
         meter.program.stop()
@@ -302,6 +309,38 @@ def _drain(meter: _Meter) -> dict[str, Counter]:
         "RETR and DELE of 4 KiB, ahead": _per(retrievals, rounds * _DRAINED),
         "QUIT with 100 deletions, and tidying": _per(commits, rounds),
     }
+
+
+def _deliveries(meter: _Meter) -> dict[str, Counter]:
+    """Each command batch and each text in one piece, as a client with PIPELINING sends them."""
+    names = ["first", "second"]
+    for name in names:
+        meter.account(name, [_text(0)])
+    rounds, text = 100, _text(1) + b".\r\n"
+    with socket.create_connection(("127.0.0.1", meter.program.lmtp_port), timeout=60) as client, client.makefile("rb") as lines:
+
+        def ask(octets: bytes, codes: list[bytes]) -> None:
+            client.sendall(octets)
+            for code in codes:
+                while (line := lines.readline())[3:4] == b"-":
+                    pass
+                if not line.startswith(code):
+                    raise AssertionError(f"the server says {line!r} where it should say {code!r}")
+
+        def deliver(to: list[str], times: int) -> None:
+            commands = ["MAIL FROM:<alice@example.org>", *(f"RCPT TO:<{name}>" for name in to), "DATA"]
+            batch = "".join(f"{command}\r\n" for command in commands).encode()
+            for _ in range(times):
+                ask(batch, [b"250"] * (1 + len(to)) + [b"354"])
+                ask(text, [b"250"] * len(to))
+
+        lines.readline()
+        ask(b"LHLO client.dobbs.org\r\n", [b"250"])
+        deliver(names, 3)
+        one = _per(meter.calls(lambda: deliver(names[:1], rounds)), rounds)
+        two = _per(meter.calls(lambda: deliver(names, rounds)), rounds)
+    more = +Counter({call: two[call] - one[call] for call in two | one})
+    return {"a delivery of 4 KiB by LMTP": one, "each more recipient of it": more}
 
 
 def _retrieve_and_mark(client: _Client) -> None:
