@@ -114,6 +114,63 @@ fn a_corpus_is_known_by_its_stamps_until_it_is_drained() {
 }
 
 #[test]
+fn what_comes_in_by_lmtp_is_there_as_it_was_sent() {
+    let site = with_bob();
+    servable(&site);
+    for user in ["alice", "carol"] {
+        let add = ["user", "add", user, "--stdin"];
+        site.run(&add, b"redqueen\n").with(0);
+    }
+    let users = site.place("DIR/users");
+    fs::write(&users, "bob\nalice\ncarol\n").unwrap();
+    let server = Server::quiet(&site);
+    let socket = site.place("DIR/lmtp");
+    for (size, connections, copies, messages) in [
+        ("4KiB", "1", "1", 5),
+        ("75KiB", "8", "2", 20),
+        ("1MiB", "2", "3", 2),
+    ] {
+        let words = [
+            "bench",
+            "deliver",
+            "--json",
+            "--server",
+            &socket,
+            "--users-file",
+            &users,
+        ];
+        let count = messages.to_string();
+        let what = [
+            "--size",
+            size,
+            "--connections",
+            connections,
+            "--copies",
+            copies,
+            "--messages",
+            &count,
+        ];
+        let delivered = outcome(&site.run(&[&words[..], &what[..]].concat(), b"").with(0));
+        assert_eq!(delivered["timings"][0]["count"], messages, "{delivered}");
+
+        let words = [
+            "bench", "drain", "--yes", "--json", "--window", "8", "--stdin",
+        ];
+        let whose = ["--server", &server.pop3, "--users-file", &users];
+        let drained = site.run(&[&words[..], &whose[..]].concat(), b"redqueen\n");
+        let drained = outcome(&drained.with(0));
+        let copies: u64 = copies.parse().unwrap();
+        assert_eq!(
+            drained["timings"][1]["count"],
+            messages * copies,
+            "{drained}"
+        );
+        assert!((figure(&drained, "messages known by their stamp") - 100.0).abs() < 1e-9);
+    }
+    server.stop();
+}
+
+#[test]
 fn two_outcomes_make_a_page() {
     let site = with_bob();
     servable(&site);
