@@ -3,9 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
+use auth::{Accounts, Change, State};
 use server::{Address, Listener, Protocol};
 
-use crate::harness::{Client, Server, Setup, Stream};
+use crate::harness::{Client, Server, Setup, Stream, wait_until};
 
 #[test]
 fn each_recipient_has_a_reply_and_a_copy() {
@@ -40,6 +41,44 @@ fn each_recipient_has_a_reply_and_a_copy() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn who_was_found_once_is_known_until_the_accounts_or_the_rules_change() {
+    let server = Server::start();
+    // As another process does.
+    let elsewhere = Accounts::open(&server.dir.path().join("data")).unwrap();
+    let set = |state| {
+        let change = Change {
+            state: Some(state),
+            ..Change::default()
+        };
+        elsewhere.set("bob", &change).unwrap();
+    };
+    let mut client = server.lmtp();
+    client.ask("MAIL FROM:<a@example.com>", "250");
+    for _ in 0..3 {
+        client.ask("RCPT TO:<bob@dobbs.org>", "250");
+        client.ask("RCPT TO:<alice@dobbs.org>", "250");
+    }
+    set(State::Disabled);
+    client.ask("RCPT TO:<bob@dobbs.org>", "550 5.2.1");
+    client.ask("RCPT TO:<bob@dobbs.org>", "550 5.2.1");
+    set(State::Enabled);
+    client.ask("RCPT TO:<bob@dobbs.org>", "250");
+    elsewhere.rename("bob", "robert").unwrap();
+    client.ask("RCPT TO:<bob@dobbs.org>", "550 5.1.1");
+    client.ask("RCPT TO:<robert@dobbs.org>", "250");
+
+    let mut config = server.config.clone();
+    config.domains.clear();
+    server.reload(config);
+    wait_until("the domain is not ours", || {
+        let mut client = server.lmtp();
+        client.ask("MAIL FROM:<a@example.com>", "250");
+        client.say("RCPT TO:<alice@dobbs.org>");
+        client.line().starts_with("550 5.1.1")
+    });
 }
 
 #[test]
