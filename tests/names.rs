@@ -96,11 +96,13 @@ fn no_name_becomes_a_path() {
     let password = Password::Clear(Secret::new("redqueen"));
     let account = accounts.add("mrose", &password).unwrap();
     let domains = ["dobbs.org".to_owned()];
-    let asked = |name: &str| {
-        accounts
-            .recipient(name, "mailgate.dobbs.org", &domains)
-            .unwrap()
+    // Without a detail, or an account would be found by any number of names.
+    let addressing = auth::Addressing {
+        hostname: "mailgate.dobbs.org",
+        domains: &domains,
+        detail_separator: "",
     };
+    let asked = |name: &str| accounts.recipients(name, &addressing).unwrap().pop();
 
     let wanted: u64 = match std::env::var("NAMES") {
         Ok(number) => number.parse().unwrap(),

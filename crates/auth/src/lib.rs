@@ -26,6 +26,7 @@
 //! ```
 
 mod accounts;
+mod address;
 mod authenticator;
 mod cache;
 mod hash;
@@ -38,11 +39,13 @@ mod throttle;
 mod token;
 
 pub use accounts::{
-    Account, Accounts, AccountsError, Apop, Change, Disposition, Erasing, Expire, Expiries,
-    FieldProblem, ImportError, ImportFile, ImportLine, ImportProblem, ImportReport, Kept, Look,
-    Missing, Password, Quota, REMOVED_KEPT, Recipient, Remembered, Removed, SCRAM_ITERATIONS,
-    State, Terms, parse_import,
+    ALIAS_ACCOUNTS_MAX, Account, Accounts, AccountsError, Addressing, Alias, AliasCounts,
+    AliasLineError, AliasProblem, AliasReport, Apop, BroughtBack, Change, Disposition, Erasing,
+    Expire, Expiries, FieldProblem, ImportError, ImportFile, ImportLine, ImportProblem,
+    ImportReport, Kept, Look, Missing, NAMES_MAX, Password, Quota, REMOVED_KEPT, Recipient,
+    Remembered, Removed, SCRAM_ITERATIONS, State, Terms, parse_import,
 };
+pub use address::{AddressError, AliasAddress, domain_folded};
 pub use authenticator::{Authenticator, Denied, Limits, Settings};
 pub use cache::CREDENTIAL_AGE_MAX;
 pub use hash::{

@@ -73,14 +73,6 @@ impl AccountName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// What stands before the `@`, and what after it.
-    pub(crate) fn parts(&self) -> (&str, Option<&str>) {
-        match self.0.split_once('@') {
-            Some((local, domain)) => (local, Some(domain)),
-            None => (&self.0, None),
-        }
-    }
 }
 
 impl fmt::Display for AccountName {
@@ -97,7 +89,7 @@ fn is_domain(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '.'
 }
 
-fn is_label(label: &str) -> bool {
+pub(crate) fn is_label(label: &str) -> bool {
     !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
 }
 

@@ -116,32 +116,38 @@ fn is_possible(arguments: &args::Deliver) -> Result<(), Failure> {
     }
 }
 
-/// Which account gets mail for an address (design decision 13).
+/// Who gets mail for an address.
 ///
 /// # Errors
 ///
-/// When there is none, it is disabled, or the accounts cannot be asked.
+/// When nobody does, all who would are disabled, or the accounts cannot be asked.
 pub(crate) fn recipient(
     accounts: &Accounts,
     config: &Config,
     address: &str,
 ) -> Result<Recipient, RecipientRefusal> {
     let server = &config.server;
-    match accounts.recipient(address, &server.hostname, &server.domains) {
-        Ok(Some(found)) if found.state == State::Disabled => Err(RecipientRefusal::Disabled),
-        Ok(Some(found)) => Ok(Recipient {
-            address: address.to_owned(),
-            accounts: vec![Account {
-                name: found.account,
-                maildrop: MaildropId(found.maildrop),
-                quota: server.keeping.quota(found.terms),
-            }],
-        }),
-        Ok(None) => Err(RecipientRefusal::Unknown),
-        Err(error) => {
+    let mut found = accounts
+        .recipients(address, &server.addressing())
+        .map_err(|error| {
             output::tell(format_args!("{}", Failure::from(error)));
-            Err(RecipientRefusal::Unavailable)
-        }
+            RecipientRefusal::Unavailable
+        })?;
+    if found.is_empty() {
+        return Err(RecipientRefusal::Unknown);
+    }
+    found.retain(|one| one.state == State::Enabled);
+    let account = |one: auth::Recipient| Account {
+        name: one.account,
+        maildrop: MaildropId(one.maildrop),
+        quota: server.keeping.quota(one.terms),
+    };
+    match found.is_empty() {
+        true => Err(RecipientRefusal::Disabled),
+        false => Ok(Recipient {
+            address: address.to_owned(),
+            accounts: found.into_iter().map(account).collect(),
+        }),
     }
 }
 

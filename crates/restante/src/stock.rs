@@ -170,6 +170,8 @@ impl From<AccountsError> for Failure {
     fn from(error: AccountsError) -> Self {
         let code = match &error {
             AccountsError::Unknown(_)
+            | AccountsError::UnknownAlias(_)
+            | AccountsError::NotBehindAlias { .. }
             | AccountsError::NotRemoved(_)
             | AccountsError::Erasing(_) => Code::NoUser,
             AccountsError::Busy => Code::Temporary,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auth::LoginDelay;
+use auth::{Addressing, LoginDelay};
 use pop3::server::Utf8Messages;
 use pop3::{Language, Tolerances};
 use sasl::Mechanism;
@@ -29,6 +29,9 @@ pub struct Config {
     pub name: String,
     /// Domains whose local parts are accounts, beside `hostname`.
     pub domains: Vec<String>,
+    /// Characters of which the first in a local part begins the detail (`bob+lists`); none: there is no
+    /// detail.
+    pub detail_separator: String,
     /// Where it listens.
     pub listeners: Vec<Listener>,
     /// Certificate and key; without them there is no STLS and no `pop3s`.
@@ -57,6 +60,17 @@ pub struct Config {
     pub mechanisms: Vec<Mechanism>,
 }
 
+impl Config {
+    /// What decides whose an address is, beside the accounts.
+    pub fn addressing(&self) -> Addressing<'_> {
+        Addressing {
+            hostname: &self.hostname,
+            domains: &self.domains,
+            detail_separator: &self.detail_separator,
+        }
+    }
+}
+
 impl Default for Config {
     /// No listener, no TLS: a server that is safe and of no use until it is told more.
     fn default() -> Self {
@@ -64,6 +78,7 @@ impl Default for Config {
             hostname: "localhost".to_owned(),
             name: "localhost".to_owned(),
             domains: Vec::new(),
+            detail_separator: "+".to_owned(),
             listeners: Vec::new(),
             tls: None,
             limits: Limits::default(),

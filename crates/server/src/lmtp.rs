@@ -334,7 +334,7 @@ impl Driver<'_, '_> {
         Ok(result)
     }
 
-    /// Which maildrop is behind an address, and whether it has room for so many octets.
+    /// Which maildrops are behind an address, and whether each has room for so many octets.
     async fn resolve(
         &self,
         address: String,
@@ -353,7 +353,7 @@ impl Driver<'_, '_> {
         blocking(move || {
             let config = &live.config;
             let accounts = server.auth.accounts();
-            let look_up = || accounts.recipient(&address, &config.hostname, &config.domains);
+            let look_up = || accounts.recipients(&address, &config.addressing());
             let found = match live.recipients.find(accounts, &address, look_up) {
                 Ok(found) => found,
                 Err(why) => {
@@ -361,10 +361,10 @@ impl Driver<'_, '_> {
                     return Err(RecipientRefusal::Unavailable);
                 }
             };
-            let Some(found) = found else {
+            if found.is_empty() {
                 debug!(recipient = %Escaped(&address), "recipient unknown");
                 return Err(RecipientRefusal::Unknown);
-            };
+            }
             let recipient = accept(found, &address, config)?;
             let fits = |account| has_room(&server.maildrops, account, octets);
             match recipient.accounts.iter().all(fits) {
@@ -424,19 +424,21 @@ async fn uncut<T>(visit: &Visit, work: impl Future<Output = T>) -> Result<T, End
 
 /// Whom the address is for, if mail for him is taken.
 fn accept(
-    found: auth::Recipient,
+    mut found: Vec<auth::Recipient>,
     address: &str,
     config: &Config,
 ) -> Result<delivery::Recipient, RecipientRefusal> {
-    match found.state {
-        State::Disabled => Err(RecipientRefusal::Disabled),
-        State::Enabled => Ok(delivery::Recipient {
+    found.retain(|one| one.state == State::Enabled);
+    let account = |one: auth::Recipient| delivery::Account {
+        quota: config.keeping.quota(one.terms),
+        name: one.account,
+        maildrop: MaildropId(one.maildrop),
+    };
+    match found.is_empty() {
+        true => Err(RecipientRefusal::Disabled),
+        false => Ok(delivery::Recipient {
             address: address.to_owned(),
-            accounts: vec![delivery::Account {
-                quota: config.keeping.quota(found.terms),
-                name: found.account,
-                maildrop: MaildropId(found.maildrop),
-            }],
+            accounts: found.into_iter().map(account).collect(),
         }),
     }
 }

@@ -70,7 +70,7 @@ pub(crate) struct Live {
     /// Who judges the mail of strangers; none where none comes in.
     pub(crate) judge: Option<Judge>,
     /// Who gets mail for an address, by this configuration.
-    pub(crate) recipients: auth::Remembered<auth::Recipient>,
+    pub(crate) recipients: auth::Remembered,
 }
 
 impl Live {

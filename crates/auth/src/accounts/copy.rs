@@ -12,7 +12,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::account::{self, Account};
-use super::{Accounts, AccountsError, begin, exists, schema, seconds};
+use super::{Accounts, AccountsError, alias, begin, exists, schema, seconds};
+use crate::address::AliasAddress;
 use crate::name::AccountName;
 
 /// An account in a copy that the accounts do not have, or not so.
@@ -22,6 +23,17 @@ pub struct Missing {
     pub name: String,
     /// The id of its maildrop.
     pub maildrop: u64,
+}
+
+/// An account that has come back from a copy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BroughtBack {
+    /// The account.
+    pub account: Account,
+    /// The aliases that came along.
+    pub aliases: Vec<String>,
+    /// Those that did not: an account is called so by now, or they stand for as many as an alias can.
+    pub left_out: Vec<String>,
 }
 
 impl Accounts {
@@ -108,21 +120,25 @@ impl Accounts {
             .collect())
     }
 
-    /// Adds an account out of a copy, with its password and everything else. Its APOP secret comes
-    /// along only if the number that it is sealed with is still free.
+    /// Adds an account out of a copy, with its password, its aliases and everything else. Its APOP
+    /// secret comes along only if the number that it is sealed with is still free, and an alias only if
+    /// nobody here is called so.
     ///
     /// # Errors
     ///
-    /// When there is an account of its name, or of its maildrop, or the copy does not have it.
-    pub fn bring_back(&self, copy: &Path, missing: &Missing) -> Result<Account, AccountsError> {
+    /// When there is an account or an alias of its name, or an account of its maildrop, or the copy does
+    /// not have it.
+    pub fn bring_back(&self, copy: &Path, missing: &Missing) -> Result<BroughtBack, AccountsError> {
         let copy = Opened::new(copy, &self.data)?;
         let name = AccountName::parse(&missing.name)?;
+        let addresses = copy.aliases(missing)?;
         let (columns, mut values) = copy.row(missing)?;
         let mut connection = self.lock();
         let transaction = begin(&mut connection)?;
         if has(&transaction, missing.maildrop)? {
             return Err(AccountsError::Exists(missing.name.clone()));
         }
+        alias::free(&transaction, &name)?;
         let id = columns.iter().position(|column| column == "id");
         let apop = columns.iter().position(|column| column == "apop");
         if let (Some(id), Some(apop)) = (id, apop) {
@@ -144,9 +160,24 @@ impl Accounts {
         transaction
             .execute(&sql, params_from_iter(values))
             .map_err(|error| exists(error, &name))?;
+        let id = transaction.last_insert_rowid();
+        let (mut aliases, mut left_out) = (Vec::new(), Vec::new());
+        for address in addresses {
+            match alias::add(&transaction, &AliasAddress::parse(&address)?, id) {
+                Ok(()) => aliases.push(address),
+                Err(AccountsError::AliasIsAccount(_) | AccountsError::AliasAccounts(_)) => {
+                    left_out.push(address);
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let account = account::of_name(&transaction, &name)?;
         transaction.commit()?;
-        Ok(account)
+        Ok(BroughtBack {
+            account,
+            aliases,
+            left_out,
+        })
     }
 
     /// Adds an account for a maildrop that is there, without a password: nobody logs in before it
@@ -154,11 +185,12 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// When the name is none, or there is an account of that name or maildrop.
+    /// When the name is none, or there is an account of that name or maildrop, or an alias of that name.
     pub fn adopt(&self, name: &str, maildrop: u64) -> Result<Account, AccountsError> {
         let name = AccountName::parse(name)?;
         let mut connection = self.lock();
         let transaction = begin(&mut connection)?;
+        alias::free(&transaction, &name)?;
         transaction
             .execute(
                 "INSERT INTO account (name, maildrop, created) VALUES (?1, ?2, ?3)",
@@ -219,6 +251,16 @@ impl Opened {
             .optional()?
             .ok_or_else(|| AccountsError::Unknown(missing.name.clone()))?;
         Ok((columns, values))
+    }
+
+    /// The aliases of an account.
+    fn aliases(&self, missing: &Missing) -> Result<Vec<String>, AccountsError> {
+        let mut statement = self.connection.prepare(
+            "SELECT address FROM alias JOIN account ON account.id = alias.account
+             WHERE maildrop = ?1 ORDER BY address",
+        )?;
+        let addresses = statement.query_map([missing.maildrop.cast_signed()], |row| row.get(0))?;
+        Ok(addresses.collect::<Result<_, _>>()?)
     }
 }
 
@@ -332,7 +374,7 @@ mod tests {
             maildrop: bob.maildrop,
         };
         assert_eq!(missing, std::slice::from_ref(&expected));
-        let back = accounts.bring_back(&copy, &expected).unwrap();
+        let back = accounts.bring_back(&copy, &expected).unwrap().account;
         assert_eq!(
             (back.password, back.scram, back.apop),
             (bob.password, true, true)
@@ -363,7 +405,7 @@ mod tests {
         let missing = others.missing(&copy).unwrap();
         assert_eq!(missing.len(), 2);
         for missing in &missing {
-            let back = others.bring_back(&copy, missing).unwrap();
+            let back = others.bring_back(&copy, missing).unwrap().account;
             assert!(!back.apop, "{missing:?}");
         }
         // A name that is taken by now is not given away.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::ALIAS_ACCOUNTS_MAX;
+use crate::address::AddressError;
 use crate::hash::{HashError, PASSWORD_OCTETS_MAX};
 use crate::name::NameError;
 
@@ -19,6 +21,41 @@ pub enum AccountsError {
     /// There is no account of that name.
     #[error("there is no account {0}; `restante user list` shows all")]
     Unknown(String),
+    /// The text is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// There is an alias of the name that an account shall have.
+    #[error(
+        "{0} is an alias, so no account can be called so; see who gets its mail with \
+         `restante alias list`, and take it away: restante alias remove {0}"
+    )]
+    AliasExists(String),
+    /// There is an account of the name that an alias shall have.
+    #[error(
+        "{0} is an account, so it cannot be an alias; rename the account first: \
+         restante user rename {0} NAME"
+    )]
+    AliasIsAccount(String),
+    /// An alias is named where an account should be.
+    #[error("{0} is an alias itself; name the accounts that it stands for")]
+    AliasOfAlias(String),
+    /// An alias would stand for too many accounts.
+    #[error(
+        "an alias stands for at most {ALIAS_ACCOUNTS_MAX} accounts, and {0} would for more; let your \
+         mail transfer agent or a list manager do that"
+    )]
+    AliasAccounts(String),
+    /// There is no such alias.
+    #[error("there is no alias {0}; `restante alias list` shows all")]
+    UnknownAlias(String),
+    /// An alias does not stand for that account.
+    #[error("{alias} does not stand for {account}; `restante alias list` shows for whom it does")]
+    NotBehindAlias {
+        /// The alias.
+        alias: String,
+        /// The account.
+        account: String,
+    },
     /// No account was ever made in this directory: it is new, or it is not the one that is meant.
     #[error(
         "there are no accounts in {0}; is its file system mounted? \

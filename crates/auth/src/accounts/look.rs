@@ -11,7 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::apop_key::ApopKey;
-use super::{Accounts, AccountsError, begun, schema};
+use super::{Accounts, AccountsError, Addressing, AliasCounts, alias, begun, recipient, schema};
 
 /// What a look shows.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -20,6 +20,10 @@ pub struct Look {
     pub begun: bool,
     /// Whether the database is of an older program, and becomes one of ours when it is opened.
     pub is_older: bool,
+    /// How many aliases there are; none known of a database that is older.
+    pub aliases: AliasCounts,
+    /// Domains of ours whose postmaster nobody is; likewise.
+    pub without_postmaster: Vec<String>,
     /// Accounts whose APOP secret cannot be read: the key beside the database is gone, or another.
     pub apop_lost: Vec<String>,
 }
@@ -30,7 +34,7 @@ impl Accounts {
     /// # Errors
     ///
     /// Where [`Accounts::open`] would not open them either.
-    pub fn look(data: &Path) -> Result<Option<Look>, AccountsError> {
+    pub fn look(data: &Path, addressing: &Addressing<'_>) -> Result<Option<Look>, AccountsError> {
         let path = data.join(schema::FILE);
         let meta = match path.symlink_metadata() {
             Ok(meta) => meta,
@@ -46,14 +50,16 @@ impl Accounts {
             // A start that did not come far. Of an empty database SQLite would delete a log that is left.
             return Ok(Some(Look::default()));
         }
-        look(&data).map(Some).map_err(|error| match error {
-            AccountsError::Damaged { source, .. } => AccountsError::Damaged { path, source },
-            other => other,
-        })
+        look(&data, addressing)
+            .map(Some)
+            .map_err(|error| match error {
+                AccountsError::Damaged { source, .. } => AccountsError::Damaged { path, source },
+                other => other,
+            })
     }
 }
 
-fn look(data: &Path) -> Result<Look, AccountsError> {
+fn look(data: &Path, addressing: &Addressing<'_>) -> Result<Look, AccountsError> {
     let connection = connect(data)?;
     let found = schema::version(&connection)?;
     let known = schema::KNOWN;
@@ -75,9 +81,19 @@ fn look(data: &Path) -> Result<Look, AccountsError> {
             apop_lost.push(row.get(0)?);
         }
     }
+    let begun = begun(&connection)?;
+    let (aliases, without_postmaster) = match found < known || !begun {
+        true => (AliasCounts::default(), Vec::new()),
+        false => (
+            alias::counts(&connection)?,
+            recipient::without_postmaster(&connection, addressing)?,
+        ),
+    };
     Ok(Look {
-        begun: begun(&connection)?,
+        begun,
         is_older: found < known,
+        aliases,
+        without_postmaster,
         apop_lost,
     })
 }
@@ -165,20 +181,30 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         // Signs that mean something in a URI.
         let data = dir.path().join("a b?c#d%e\u{e9}");
-        assert_eq!(Accounts::look(&data).unwrap(), None);
+        assert_eq!(Accounts::look(&data, &Addressing::default()).unwrap(), None);
         let accounts = Accounts::open(&data).unwrap();
-        assert_eq!(Accounts::look(&data).unwrap(), Some(Look::default()));
+        assert_eq!(
+            Accounts::look(&data, &Addressing::default()).unwrap(),
+            Some(Look::default())
+        );
         add(&accounts, "bob");
         // While it is open, and what was written last is in the log only.
         let names = |dir: &Path| files(dir).into_keys().collect::<Vec<_>>();
         let open = names(&data);
-        let look = Accounts::look(&data).unwrap().unwrap();
+        let look = Accounts::look(&data, &Addressing::default())
+            .unwrap()
+            .unwrap();
         assert!(look.begun && !look.is_older);
         assert_eq!(names(&data), open);
         drop(accounts);
         let before = files(&data);
         assert_eq!(before.len(), 1, "{:?}", before.keys());
-        assert!(Accounts::look(&data).unwrap().unwrap().begun);
+        assert!(
+            Accounts::look(&data, &Addressing::default())
+                .unwrap()
+                .unwrap()
+                .begun
+        );
         assert_eq!(files(&data), before);
     }
 
@@ -196,13 +222,15 @@ mod tests {
             }
             let before = files(other.path());
             for _ in 0..2 {
-                let look = Accounts::look(other.path()).unwrap().unwrap();
+                let look = Accounts::look(other.path(), &Addressing::default())
+                    .unwrap()
+                    .unwrap();
                 assert!(look.begun && !look.is_older, "{left:?}");
             }
             assert!(files(other.path()) == before, "{left:?}");
             std::fs::write(other.path().join(schema::FILE), []).unwrap();
             let before = files(other.path());
-            let look = Accounts::look(other.path()).unwrap();
+            let look = Accounts::look(other.path(), &Addressing::default()).unwrap();
             assert_eq!(look, Some(Look::default()));
             assert!(files(other.path()) == before, "{left:?}");
         }
@@ -213,11 +241,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         schema::make_older(dir.path());
         let before = files(dir.path());
-        let look = Accounts::look(dir.path()).unwrap().unwrap();
+        let look = Accounts::look(dir.path(), &Addressing::default())
+            .unwrap()
+            .unwrap();
         assert!(look.is_older && !look.begun);
         assert_eq!(files(dir.path()), before);
         drop(Accounts::open(dir.path()).unwrap());
-        assert!(!Accounts::look(dir.path()).unwrap().unwrap().is_older);
+        assert!(
+            !Accounts::look(dir.path(), &Addressing::default())
+                .unwrap()
+                .unwrap()
+                .is_older
+        );
     }
 
     #[test]
@@ -225,11 +260,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(schema::FILE);
         std::fs::write(&path, b"this is no database".repeat(100)).unwrap();
-        let told = Accounts::look(dir.path());
+        let told = Accounts::look(dir.path(), &Addressing::default());
         assert!(matches!(told, Err(AccountsError::Damaged { path: told, .. }) if told == path));
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/null", &path).unwrap();
-        let told = Accounts::look(dir.path());
+        let told = Accounts::look(dir.path(), &Addressing::default());
         assert!(matches!(told, Err(AccountsError::Io { .. })));
     }
 
@@ -242,7 +277,12 @@ mod tests {
             accounts.set_apop(name, &Secret::new("tanstaaf")).unwrap();
         }
         add(&accounts, "eve");
-        let lost = || Accounts::look(dir.path()).unwrap().unwrap().apop_lost;
+        let lost = || {
+            Accounts::look(dir.path(), &Addressing::default())
+                .unwrap()
+                .unwrap()
+                .apop_lost
+        };
         assert_eq!(lost(), [""; 0]);
         std::fs::remove_file(dir.path().join("accounts.key")).unwrap();
         assert_eq!(lost(), ["bob", "alice"]);

@@ -5,15 +5,19 @@
 //! maildrop can be given back or purged for 30 days; a new account of the old name gets a new one.
 //!
 //! ```
-//! use auth::{Accounts, Password};
+//! use auth::{Accounts, Addressing, AliasAddress, Password};
 //! use sasl::Secret;
 //!
 //! # let dir = tempfile::tempdir().unwrap();
 //! let accounts = Accounts::open(dir.path())?.scram(Some(4096))?;
 //! let bob = accounts.add("Bob", &Password::Clear(Secret::new("redqueen")))?;
 //! assert_eq!(bob.name, "bob");
-//! let recipient = accounts.recipient("BOB@dobbs.org", "mailgate.dobbs.org", &["dobbs.org".into()])?;
-//! assert_eq!(recipient.unwrap().maildrop, bob.maildrop);
+//! accounts.add_alias(&AliasAddress::parse("Sales@dobbs.org")?, &["bob".into()])?;
+//! let domains = ["dobbs.org".to_owned()];
+//! let addressing = Addressing { domains: &domains, detail_separator: "+", ..Addressing::default() };
+//! for address in ["BOB@dobbs.org", "bob+lists@dobbs.org", "sales@DOBBS.org"] {
+//!     assert_eq!(accounts.recipients(address, &addressing)?[0].maildrop, bob.maildrop);
+//! }
 //! # Ok::<(), auth::AccountsError>(())
 //! ```
 //!
@@ -21,6 +25,7 @@
 //! slow hashes.
 
 mod account;
+mod alias;
 pub(crate) mod apop_key;
 mod copy;
 mod error;
@@ -50,13 +55,16 @@ use rusqlite::{
 use sasl::{Secret, scram::ITERATIONS_MIN};
 
 pub use account::{Account, Change, Password, State};
-pub use copy::Missing;
+pub use alias::{
+    ALIAS_ACCOUNTS_MAX, Alias, AliasCounts, AliasLineError, AliasProblem, AliasReport,
+};
+pub use copy::{BroughtBack, Missing};
 pub use error::AccountsError;
 pub use import::{Apop, ImportReport};
 pub use look::Look;
 pub use passwd_fields::FieldProblem;
 pub use passwd_file::{ImportError, ImportFile, ImportLine, ImportProblem, parse_import};
-pub use recipient::Recipient;
+pub use recipient::{Addressing, NAMES_MAX, Recipient};
 pub use remembered::Remembered;
 pub use removed::{Erasing, REMOVED_KEPT, Removed};
 pub use retention::Kept;
@@ -141,8 +149,8 @@ impl Accounts {
         password: &Password,
         change: &Change,
     ) -> Result<Account, AccountsError> {
+        self.vacant(name)?;
         let name = AccountName::parse(name)?;
-        self.absent(&name)?;
         let stored = self.stored(password)?;
         let mut connection = self.lock();
         let transaction = begin(&mut connection)?;
@@ -151,6 +159,21 @@ impl Accounts {
         let account = account::of_name(&transaction, &name)?;
         transaction.commit()?;
         Ok(account)
+    }
+
+    /// That an account of this name could be added now.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be used, or an account or an alias has it.
+    pub fn vacant(&self, name: &str) -> Result<(), AccountsError> {
+        let name = AccountName::parse(name)?;
+        let connection = self.lock();
+        match id_of(&connection, &name) {
+            Ok(_) => Err(AccountsError::Exists(name.to_string())),
+            Err(AccountsError::Unknown(_)) => alias::free(&connection, &name),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets an account's password; what was stored of the old one goes. An APOP secret stays.
@@ -263,6 +286,7 @@ impl Accounts {
         let mut connection = self.lock();
         let transaction = begin(&mut connection)?;
         let id = id_of(&transaction, &old)?;
+        alias::free(&transaction, &new)?;
         transaction
             .execute(
                 "UPDATE account SET name = ?2 WHERE id = ?1",
@@ -287,14 +311,6 @@ impl Accounts {
     /// Where the database lies.
     pub(crate) fn data(&self) -> &Path {
         &self.data
-    }
-
-    fn absent(&self, name: &AccountName) -> Result<(), AccountsError> {
-        match id_of(&self.lock(), name) {
-            Ok(_) => Err(AccountsError::Exists(name.to_string())),
-            Err(AccountsError::Unknown(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     fn stored(&self, password: &Password) -> Result<Stored, AccountsError> {
@@ -354,6 +370,7 @@ fn insert(
     name: &AccountName,
     stored: &Stored,
 ) -> Result<i64, AccountsError> {
+    alias::free(connection, name)?;
     let mut maildrop = [0; 8];
     getrandom::fill(&mut maildrop)
         .map_err(|error| AccountsError::io(schema::FILE)(error.into()))?;

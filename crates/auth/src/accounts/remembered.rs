@@ -10,27 +10,31 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use hashlink::LruCache;
 use rusqlite::Connection;
 
-use super::{Accounts, AccountsError};
+use super::{Accounts, AccountsError, Recipient};
 
-/// Addresses that are remembered: some hundred octets each.
+/// Addresses that are remembered: some hundred octets each, and as many for each account.
 const ADDRESSES_MAX: usize = 4096;
 
-/// Addresses, and what was found for each. Made anew when the rules change by which one is looked up.
-pub struct Remembered<T>(Mutex<Found<T>>);
+/// For whom more accounts get mail is looked up each time: delivering to them takes longer by far, and
+/// an address with a detail, of which there is no end, would fill memory with all of them.
+const ACCOUNTS_MAX: usize = 8;
+
+/// Addresses, and who was found for each. Made anew when the rules change by which one is looked up.
+pub struct Remembered(Mutex<Found>);
 
 /// With the `data_version` that each was looked up at.
-type Found<T> = LruCache<String, (i64, T)>;
+type Found = LruCache<String, (i64, Vec<Recipient>)>;
 
-impl<T> Default for Remembered<T> {
+impl Default for Remembered {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(ADDRESSES_MAX)))
     }
 }
 
-impl<T: Clone> Remembered<T> {
-    /// What was found for the address, if nothing was committed since it was looked up, and nobody else
+impl Remembered {
+    /// Who was found for the address, if nothing was committed since it was looked up, and nobody else
     /// is just looking. May be called where blocking is not allowed.
-    pub fn at_hand(&self, accounts: &Accounts, address: &str) -> Option<T> {
+    pub fn at_hand(&self, accounts: &Accounts, address: &str) -> Option<Vec<Recipient>> {
         let reader = match accounts.reader.try_lock() {
             Ok(reader) => reader,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -43,7 +47,7 @@ impl<T: Clone> Remembered<T> {
         }
     }
 
-    /// Looks up what belongs to the address, and remembers it if it is anything. Blocks.
+    /// Looks up who gets mail for the address, and remembers it if somebody does. Blocks.
     ///
     /// # Errors
     ///
@@ -52,19 +56,19 @@ impl<T: Clone> Remembered<T> {
         &self,
         accounts: &Accounts,
         address: &str,
-        look_up: impl FnOnce() -> Result<Option<T>, AccountsError>,
-    ) -> Result<Option<T>, AccountsError> {
+        look_up: impl FnOnce() -> Result<Vec<Recipient>, AccountsError>,
+    ) -> Result<Vec<Recipient>, AccountsError> {
         // The version first: a commit in between makes it look older than it is, not newer.
         let version = version(&accounts.reader())?;
         let found = look_up()?;
-        if let Some(found) = &found {
+        if (1..=ACCOUNTS_MAX).contains(&found.len()) {
             let found = (version, found.clone());
             self.found().insert(address.to_owned(), found);
         }
         Ok(found)
     }
 
-    fn found(&self) -> MutexGuard<'_, Found<T>> {
+    fn found(&self) -> MutexGuard<'_, Found> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,16 +81,34 @@ fn version(reader: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Change, Password, Recipient};
+    use super::super::{Addressing, Change, Password};
     use super::*;
+    use crate::address::AliasAddress;
 
-    fn find(
-        remembered: &Remembered<Recipient>,
-        accounts: &Accounts,
-        address: &str,
-    ) -> Option<Recipient> {
-        let look_up = || accounts.recipient(address, "mailgate.dobbs.org", &[]);
+    fn find(remembered: &Remembered, accounts: &Accounts, address: &str) -> Vec<Recipient> {
+        let look_up = || accounts.recipients(address, &Addressing::default());
         remembered.find(accounts, address, look_up).unwrap()
+    }
+
+    #[test]
+    fn an_alias_is_remembered_until_it_is_changed_and_a_large_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let accounts = Accounts::open(dir.path()).unwrap().scram(None).unwrap();
+        let mut names: Vec<_> = (0..=ACCOUNTS_MAX).map(|n| format!("a{n}")).collect();
+        for (n, name) in names.iter().enumerate() {
+            accounts.adopt(name, n as u64).unwrap();
+        }
+        let last = names.pop().unwrap();
+        let all = AliasAddress::parse("all").unwrap();
+        accounts.add_alias(&all, &names).unwrap();
+        let remembered = Remembered::default();
+        let found = find(&remembered, &accounts, "all");
+        assert_eq!(found.len(), ACCOUNTS_MAX);
+        assert_eq!(remembered.at_hand(&accounts, "all"), Some(found));
+        accounts.add_alias(&all, &[last]).unwrap();
+        assert_eq!(remembered.at_hand(&accounts, "all"), None);
+        assert_eq!(find(&remembered, &accounts, "all").len(), ACCOUNTS_MAX + 1);
+        assert_eq!(remembered.at_hand(&accounts, "all"), None);
     }
 
     #[test]
@@ -98,8 +120,8 @@ mod tests {
         let remembered = Remembered::default();
         assert_eq!(remembered.at_hand(&accounts, "Bob"), None);
         let found = find(&remembered, &accounts, "Bob");
-        assert_eq!(found.as_ref().unwrap().maildrop, bob.maildrop);
-        assert_eq!(remembered.at_hand(&accounts, "Bob"), found);
+        assert_eq!(found[0].maildrop, bob.maildrop);
+        assert_eq!(remembered.at_hand(&accounts, "Bob"), Some(found));
 
         // By this process, and by another one.
         let elsewhere = Accounts::open(dir.path()).unwrap();
@@ -110,10 +132,10 @@ mod tests {
         accounts.set("bob", &disabled).unwrap();
         assert_eq!(remembered.at_hand(&accounts, "Bob"), None);
         let found = find(&remembered, &accounts, "Bob");
-        assert_eq!(found.unwrap().state, super::super::State::Disabled);
+        assert_eq!(found[0].state, super::super::State::Disabled);
         elsewhere.rename("bob", "alice").unwrap();
         assert_eq!(remembered.at_hand(&accounts, "Bob"), None);
-        assert_eq!(find(&remembered, &accounts, "Bob"), None);
+        assert_eq!(find(&remembered, &accounts, "Bob"), []);
     }
 
     #[test]
@@ -123,9 +145,9 @@ mod tests {
         let password = Password::Clear(sasl::Secret::new("redqueen"));
         accounts.add("bob", &password).unwrap();
         let remembered = Remembered::default();
-        assert_eq!(find(&remembered, &accounts, "eve"), None);
+        assert_eq!(find(&remembered, &accounts, "eve"), []);
         assert!(remembered.found().is_empty());
-        assert!(find(&remembered, &accounts, "bob").is_some());
+        assert_eq!(find(&remembered, &accounts, "bob").len(), 1);
         let busy = accounts.reader();
         assert_eq!(remembered.at_hand(&accounts, "bob"), None);
         drop(busy);

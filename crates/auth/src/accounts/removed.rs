@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Account, Accounts, AccountsError, account, begin, exists, one, seconds, time};
+use super::{Account, Accounts, AccountsError, account, alias, begin, exists, one, seconds, time};
 use crate::name::AccountName;
 
 /// How long the maildrop of a removed account is kept.
@@ -87,6 +87,7 @@ impl Accounts {
             return Err(AccountsError::Erasing(removed.name));
         }
         let name = AccountName::parse(&removed.name)?;
+        alias::free(&transaction, &name)?;
         transaction
             .execute("UPDATE account SET removed = NULL WHERE id = ?1", [id])
             .map_err(|error| exists(error, &name))?;

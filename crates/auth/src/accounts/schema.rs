@@ -85,6 +85,18 @@ const STEPS: &[&str] = &[
     // The maildrop of a removed account is being erased: from now on nothing gives it back.
     "ALTER TABLE account ADD COLUMN erasing INTEGER NOT NULL DEFAULT 0
         CHECK (erasing = 0 OR (erasing = 1 AND removed IS NOT NULL));",
+    // Who gets the mail of which address. An account is named by its id, so that its row may be renamed,
+    // removed and given back; with the row its aliases go. The second index is for that, and for whoever
+    // asks for the aliases of an account.
+    "CREATE TABLE alias (
+        address  TEXT NOT NULL,
+        account  INTEGER NOT NULL,
+        PRIMARY KEY (address, account)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX alias_account ON alias (account);
+    CREATE TRIGGER account_alias AFTER DELETE ON account BEGIN
+        DELETE FROM alias WHERE account = OLD.id;
+    END;",
 ];
 
 /// The newest version of the schema.
@@ -332,7 +344,7 @@ mod tests {
             refused,
             Err(AccountsError::Newer {
                 found: 99,
-                known: 5
+                known: 6
             })
         ));
         assert_eq!(text(&connection, "user_version"), "Integer(99)");

@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use auth::Accounts;
+use auth::{Accounts, AliasCounts, Look};
 use nix::unistd::{Uid, User};
 
 use super::Findings;
 use crate::config::Config;
-use crate::output::{self, count};
+use crate::output::{self, count, note, say};
 use crate::stock;
 
 /// Whether the data directory is the server's.
@@ -69,8 +69,29 @@ pub(super) fn data(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Who gets mail beside the accounts; no mistake, whatever it is.
+fn addresses(look: &Look) {
+    let AliasCounts {
+        aliases,
+        catch_alls,
+    } = look.aliases;
+    let aliases = match (aliases, catch_alls) {
+        (0, _) => "none".to_owned(),
+        (all, 0) => all.to_string(),
+        (all, some) => format!("{all}, of them {}", count(some, "catch-all", "catch-alls")),
+    };
+    // Nobody reads it: what is wrong is told all the same.
+    let _ = say!("  {:<11} {aliases}", "aliases");
+    if !look.without_postmaster.is_empty() {
+        note!(
+            "nobody is postmaster of {}, and RFC 5321 wants somebody to be\n  restante alias add postmaster ACCOUNT",
+            look.without_postmaster.join(", ")
+        );
+    }
+}
+
 fn accounts(config: &Config, findings: &mut Findings) {
-    let look = match Accounts::look(&config.data) {
+    let look = match Accounts::look(&config.data, &config.server.addressing()) {
         Ok(look) => look.unwrap_or_default(),
         Err(error) => return findings.failure(&error.into()),
     };
@@ -82,6 +103,9 @@ fn accounts(config: &Config, findings: &mut Findings) {
             format!("there are no accounts in {} yet", config.data.display()),
             "make one: restante user add NAME; or is its file system not mounted?",
         );
+    }
+    if look.begun && !look.is_older {
+        addresses(&look);
     }
     if look.is_older {
         findings.warning(

@@ -33,6 +33,14 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
     row("greets as", &server.hostname)?;
     row("signs off", &server.name)?;
     row("mail for", &domains.join(", "))?;
+    row(
+        "detail",
+        &match detailed(&server.detail_separator).as_slice() {
+            [] => "none: the whole local part counts".to_owned(),
+            [one] => format!("{one} is NAME's"),
+            several => format!("{} are NAME's", several.join(", ")),
+        },
+    )?;
     row("data", &config.data.display().to_string())?;
     let user = match &config.user {
         Some(user) => format!("{user}, after binding"),
@@ -189,6 +197,12 @@ fn strangers(smtp: &Smtp) -> Result<(), Failure> {
 fn join(servers: &[SocketAddr]) -> String {
     let servers: Vec<String> = servers.iter().map(SocketAddr::to_string).collect();
     servers.join(", ")
+}
+
+/// A name with a detail behind each separator.
+fn detailed(separators: &str) -> Vec<String> {
+    let separators = separators.chars();
+    separators.map(|one| format!("NAME{one}detail")).collect()
 }
 
 /// A limit of which 0 is none.

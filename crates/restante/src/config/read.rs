@@ -49,6 +49,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
         );
     }
     let domains = domains(document, &mut top);
+    let delivery_table = top.table(document, "delivery");
     let listener_value = top.value("listener");
     let tls_table = top.table(document, "tls");
     let maildrop_table = top.table(document, "maildrop");
@@ -64,6 +65,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     }
     top.close(document);
 
+    let detail_separator = detail_separator(document, delivery_table);
     let tls = tls(document, tls_table);
     let listeners = match listener_value.map(|value| (value.get_ref(), value.span())) {
         None => Vec::new(),
@@ -101,6 +103,7 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
             hostname,
             name,
             domains,
+            detail_separator,
             listeners,
             tls,
             limits,
@@ -126,10 +129,30 @@ fn whole(file: &Path, document: &mut Document<'_>, table: &DeTable<'_>) -> Confi
     }
 }
 
+fn detail_separator(document: &mut Document<'_>, table: Option<&DeTable<'_>>) -> String {
+    let mut section = Section::new("[delivery]", table);
+    let separator = section.parsed(document, "detail_separator", |text| {
+        let separates = |c: char| c.is_ascii_punctuation() && !"@\"(),:;<>[\\].".contains(c);
+        match text.chars().all(separates) {
+            true => Ok(text.to_owned()),
+            false => {
+                Err("give characters such as \"+\" or \"+-\", or \"\" for no detail".to_owned())
+            }
+        }
+    });
+    section.close(document);
+    separator.map_or_else(|| "+".to_owned(), |separator| separator.value)
+}
+
 fn domains(document: &mut Document<'_>, top: &mut Section<'_, '_>) -> Vec<String> {
     let mut domains = Vec::new();
     for At { value, span } in top.texts(document, "domains").unwrap_or_default() {
-        match server::host_name(&value) {
+        // An internationalized one is known by its A-labels (RFC 5890 §2.3.2.1).
+        let ascii = match value.is_ascii() {
+            true => value.clone(),
+            false => ::auth::domain_folded(&value).unwrap_or_else(|_| value.clone()),
+        };
+        match server::host_name(&ascii) {
             Ok(domain) if !domains.contains(&domain) => domains.push(domain),
             Ok(domain) => document.error(
                 Some(span),

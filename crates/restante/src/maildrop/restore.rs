@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use auth::{Account, Accounts, Missing, Removed};
+use auth::{Account, Accounts, BroughtBack, Missing, Removed};
 use maildrop::{Backup, MaildropId, OpenError, RealDisk, Restored, Run};
 use serde_json::json;
 
@@ -75,7 +75,11 @@ pub(super) fn restore(config: &Config, asked: &Asked<'_>) -> Result<(), Failure>
                 "another account is called {name} now; the one with the maildrop {} stays away",
                 MaildropId(missing.maildrop)
             ),
-            Some(back) => note!("The account {} is back.", back?.name),
+            Some(Err(auth::AccountsError::AliasExists(name))) => note!(
+                "an alias is called {name} now; the account with the maildrop {} stays away",
+                MaildropId(missing.maildrop)
+            ),
+            Some(back) => tell_of_account(&back?),
             None => note!("The account {} would come back.", missing.name),
         }
     }
@@ -161,6 +165,22 @@ fn wanted(
         });
     }
     Ok(some)
+}
+
+fn tell_of_account(back: &BroughtBack) {
+    let name = &back.account.name;
+    match &back.aliases[..] {
+        [] => note!("The account {name} is back."),
+        aliases => note!(
+            "The account {name} is back, and gets mail for {}.",
+            aliases.join(", ")
+        ),
+    }
+    for alias in &back.left_out {
+        note!(
+            "{name} does not get mail for {alias} again: an account is called so, or it has as many as it can"
+        );
+    }
 }
 
 fn tell(owned: &Owned, done: &Restored, asked: &Asked<'_>) -> Result<(), Failure> {

@@ -28,6 +28,7 @@ fn a_working_configuration_is_explained() {
   greets as   mailgate.dobbs.org
   signs off   dewey
   mail for    mailgate.dobbs.org, dobbs.org
+  detail      NAME+detail is NAME's
   data        DIR/data
   runs as     whoever starts it, but not root
   listens     pop3  127.0.0.1:0, passwords in clear only from this machine
@@ -361,7 +362,7 @@ fn unknown_keys_are_told_with_place_and_nearest_key() {
 DIR/restante.toml:2:1: unknown key `quota`
   `quota` belongs in [maildrop]
 DIR/restante.toml:3:1: unknown key `banana`
-  remove it; known here: hostname, name, data, user, domains, listener, tls, maildrop, maildir, mbox, pop3, smtp, limits, auth, \
+  remove it; known here: hostname, name, data, user, domains, delivery, listener, tls, maildrop, maildir, mbox, pop3, smtp, limits, auth, \
 log, cluster, metrics, passdb, fetch
 DIR/restante.toml:7:1: unknown key `adress` in [[listener]]
   did you mean `address`?
