@@ -53,6 +53,12 @@ pub(crate) enum Command {
     /// Accounts: who may log in, and who gets mail
     #[command(subcommand)]
     User(User),
+    /// Addresses that stand for accounts
+    ///
+    /// Mail for an address goes to the first of these that there is, be it an account or an alias: the full address; the local part,
+    /// if the domain is ours; both of them without their detail (`bob+lists`); the catch-all of the domain.
+    #[command(subcommand)]
+    Alias(Alias),
     /// Deliver one message from standard input
     ///
     /// For mail transfer agents and for programs that fetch mail, in the place of dovecot-lda, maildrop or procmail.
@@ -218,6 +224,45 @@ pub(crate) enum User {
         account: String,
         /// The name from now on.
         new_name: String,
+    },
+}
+
+/// `restante alias`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alias {
+    /// Give the mail for an address to accounts, beside those that get it already
+    Add {
+        /// `local`, `local@domain`, or `@domain` for everybody else of a domain.
+        address: String,
+        /// Who gets its mail; at most 100 for an address.
+        #[arg(required = true, value_name = "ACCOUNT")]
+        accounts: Vec<String>,
+    },
+    /// Do not give the mail for an address to accounts any more
+    Remove {
+        /// The alias.
+        address: String,
+        /// Who gets its mail no more [default: all, and the alias is gone]
+        #[arg(value_name = "ACCOUNT")]
+        accounts: Vec<String>,
+    },
+    /// List the aliases
+    List {
+        /// The account whose aliases are listed; none: all aliases.
+        account: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make aliases from a table such as /etc/aliases, or Postfix's virtual table
+    ///
+    /// Lines are `address: account, account` or `address account, account`. A name of the table that is no account stands for whom the
+    /// table gives its mail to. Programs, files, `:include:` and addresses elsewhere are told, and nothing is imported while
+    /// a line is wrong. Aliases that exist already keep their accounts beside those of the table.
+    Import {
+        /// The file; `-` is standard input.
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
     },
 }
 

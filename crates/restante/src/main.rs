@@ -1,5 +1,6 @@
 //! Restante, the program: a command line becomes a function call, and its result an exit code.
 
+mod alias;
 mod args;
 mod bench_command;
 mod check;
@@ -44,6 +45,7 @@ fn run() -> Result<(), Failure> {
         Command::Serve => serve::serve(config),
         Command::Check => check::check(config),
         Command::User(command) => user::user(config, command),
+        Command::Alias(command) => alias::alias(config, command),
         Command::Deliver(arguments) => deliver::deliver(config, arguments),
         Command::Maildrop(command) => maildrop::maildrop(config, command),
         Command::Helper(arguments) => helper::work(&arguments),

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use auth::{Account, Change, Password, State};
+use auth::{Account, Accounts, Change, Password, State};
 use maildrop::{MaildropId, Maildrops, Summary};
 use serde_json::{Value, json};
 
@@ -49,8 +49,9 @@ pub(crate) fn user(config: Option<&Path>, command: args::User) -> Result<(), Fai
             json,
         } => list(&config, json),
         args::User::Show { account, json } => {
-            let account = stock::accounts(&config)?.show(&account)?;
-            show(&config, &account, json)
+            let accounts = stock::accounts(&config)?;
+            let account = accounts.show(&account)?;
+            show(&config, &accounts, &account, json)
         }
         args::User::Set {
             account,
@@ -107,14 +108,8 @@ fn add(
     // Before root's rights are given up: the file may be root's.
     let given = password::given(source)?;
     let accounts = stock::new_accounts(config)?;
-    if accounts
-        .list()?
-        .iter()
-        .any(|account| account.name.eq_ignore_ascii_case(name))
-    {
-        // Before anybody is asked for a password in vain.
-        return Err(auth::AccountsError::Exists(name.to_ascii_lowercase()).into());
-    }
+    // Before anybody is asked for a password in vain.
+    accounts.vacant(name)?;
     let secret = password::or_asked_for(given, name)?;
     let account = accounts.add_with(name, &Password::Clear(secret.clone()), &change)?;
     if apop {
@@ -223,8 +218,15 @@ fn remarks(account: &Account) -> Vec<&'static str> {
     remarks
 }
 
-/// An account, what its maildrop may hold, and what it holds.
-fn show(config: &Config, account: &Account, json: bool) -> Result<(), Failure> {
+/// An account, its aliases, what its maildrop may hold, and what it holds.
+fn show(
+    config: &Config,
+    accounts: &Accounts,
+    account: &Account,
+    json: bool,
+) -> Result<(), Failure> {
+    let aliases = accounts.aliases_of(&account.name)?.into_iter();
+    let aliases: Vec<_> = aliases.map(|alias| alias.address).collect();
     let summary = stock::maildrops(config).and_then(|maildrops| {
         let summary = maildrops.summary(MaildropId(account.maildrop));
         summary.map_err(|error| unreadable(&account.name, &error))
@@ -238,16 +240,25 @@ fn show(config: &Config, account: &Account, json: bool) -> Result<(), Failure> {
         }
     };
     if !json {
-        return describe(config, account, held);
+        return describe(config, account, &aliases, held);
     }
     let mut object = object(config, account);
+    object["aliases"] = json!(aliases);
     object["used"] = held.map_or(Value::Null, |held| terms::used(config, account, held));
     say!("{object}")
 }
 
-fn describe(config: &Config, account: &Account, held: Option<&Summary>) -> Result<(), Failure> {
+fn describe(
+    config: &Config,
+    account: &Account,
+    aliases: &[String],
+    held: Option<&Summary>,
+) -> Result<(), Failure> {
     let row = |name: &str, value: &str| say!("{name:<9} {value}");
     row("account", &account.name)?;
+    if !aliases.is_empty() {
+        row("aliases", &aliases.join(", "))?;
+    }
     row(
         "state",
         match account.state {
@@ -358,7 +369,7 @@ fn set(
         accounts.clear_apop(name)?;
         account = accounts.show(name)?;
     }
-    show(config, &account, false)
+    show(config, &accounts, &account, false)
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod aliases;
 mod backups;
 mod benchmark;
 mod certificates;
