@@ -6,8 +6,9 @@
 //! ```text
 //! tls offered                         STARTTLS is announced; also: active
 //! front end                          the other side may name its client by XCLIENT
-//! account bob: bob@dobbs.org bob      an account and the addresses that reach it; an address may
-//!                                    reach several
+//! account bob: bob@dobbs.org bob      an account and the addresses that reach it
+//! alias all@dobbs.org: ann bob        with one of these, addresses are looked up as the accounts say,
+//!                                    dobbs.org is a domain of ours, and `+` begins a detail
 //! disabled joe: joe@dobbs.org         an account that is disabled
 //! away ann: ann@dobbs.org             the accounts cannot be asked for these
 //! nospace full: full@dobbs.org        delivering to it fails; also: damaged, unavailable
@@ -36,6 +37,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io, mem};
 
+use auth::{Accounts, Addressing, AliasAddress, Password, PasswordHash, Scheme};
 use delivery::lmtp::{
     Client, Dialect, Encryption, Message, Next, QuotaExceeded, Recipient, RecipientRefusal,
     Session, Settings,
@@ -47,6 +49,8 @@ use pop3::{Octets, UniqueId};
 
 /// Mon, 23 Nov 2026 08:24:39 +0000.
 const AT_US: i64 = 1_795_422_279_000_000;
+
+const BCRYPT: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 
 /// How an account behaves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,10 +64,11 @@ enum Kind {
 }
 
 /// A file, read.
-#[derive(Debug)]
 struct Transcript {
     settings: Arc<Settings>,
     accounts: BTreeMap<String, (Kind, Vec<String>)>,
+    /// The same accounts with the aliases, if there are any.
+    book: Option<Book>,
     quotas: BTreeMap<String, u64>,
     speaker: Speaker,
     encryption: Encryption,
@@ -72,6 +77,43 @@ struct Transcript {
     /// Account → stored texts, of those that are spoken of.
     maildrops: BTreeMap<String, Vec<Vec<u8>>>,
     closed: bool,
+}
+
+/// Real accounts, for who looks addresses up as the server does.
+struct Book {
+    accounts: Accounts,
+    _data: tempfile::TempDir,
+}
+
+impl Book {
+    /// The accounts of these names, and aliases: each an address and names.
+    fn new<'n>(names: impl Iterator<Item = &'n String>, aliases: &[(&str, &str)]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let accounts = Accounts::open(data.path()).unwrap();
+        for name in names {
+            let hash = PasswordHash::parse(Scheme::BlfCrypt, BCRYPT).unwrap();
+            accounts.add(name, &Password::Hash(hash)).unwrap();
+        }
+        for (address, names) in aliases {
+            let names: Vec<_> = names.split_whitespace().map(String::from).collect();
+            let address = AliasAddress::parse(address).unwrap();
+            accounts.add_alias(&address, &names).unwrap();
+        }
+        Self {
+            accounts,
+            _data: data,
+        }
+    }
+
+    fn names(&self, address: &str) -> Vec<String> {
+        let addressing = Addressing {
+            hostname: "mailgate.dobbs.org",
+            domains: &["dobbs.org".to_owned()],
+            detail_separator: "+",
+        };
+        let found = self.accounts.recipients(address, &addressing).unwrap();
+        found.into_iter().map(|one| one.account).collect()
+    }
 }
 
 #[derive(Debug)]
@@ -99,6 +141,7 @@ impl Transcript {
             quota_exceeded: QuotaExceeded::Temporary,
         };
         let (mut accounts, mut lines) = (BTreeMap::new(), Vec::new());
+        let mut aliases = Vec::new();
         let mut quotas = BTreeMap::new();
         let (mut maildrops, mut closed) = (BTreeMap::<String, Vec<Vec<u8>>>::new(), false);
         let (mut shown, mut speaker) = (String::new(), Speaker::Client);
@@ -120,6 +163,7 @@ impl Transcript {
                     let addresses = addresses.split_whitespace().map(String::from).collect();
                     accounts.insert(name.to_owned(), (kind.unwrap(), addresses));
                 }
+                "alias" => aliases.push(value.split_once(':').unwrap()),
                 "quota" => {
                     let (name, octets) = value.split_once(' ').unwrap();
                     quotas.insert(name.to_owned(), octets.parse().unwrap());
@@ -162,6 +206,7 @@ impl Transcript {
         }
         Self {
             settings: Arc::new(settings),
+            book: (!aliases.is_empty()).then(|| Book::new(accounts.keys(), &aliases)),
             accounts,
             quotas,
             speaker,
@@ -332,24 +377,29 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Everybody who has the address, in the order of their names.
     fn resolve(&self, address: &str, octets: u64) -> Result<Recipient, RecipientRefusal> {
+        let all = &self.transcript.accounts;
+        let names = match &self.transcript.book {
+            Some(book) => book.names(address),
+            None => all
+                .iter()
+                .filter(|(_, (_, addresses))| addresses.iter().any(|a| a == address))
+                .map(|(name, _)| name.clone())
+                .collect(),
+        };
         let mut accounts = Vec::new();
-        for (name, (kind, addresses)) in &self.transcript.accounts {
-            if !addresses.iter().any(|a| a == address) {
-                continue;
-            }
-            match kind {
+        for name in names {
+            match all[&name].0 {
                 Kind::Disabled => return Err(RecipientRefusal::Disabled),
                 Kind::Away => return Err(RecipientRefusal::Unavailable),
-                _ if !self.fits(name, octets) => return Err(RecipientRefusal::Full),
+                _ if !self.fits(&name, octets) => return Err(RecipientRefusal::Full),
                 _ => accounts.push(Account {
-                    name: name.clone(),
                     maildrop: MaildropId(accounts.len() as u64),
                     quota: Quota {
-                        octets: self.transcript.quotas.get(name).copied(),
+                        octets: self.transcript.quotas.get(&name).copied(),
                         messages: None,
                     },
+                    name,
                 }),
             }
         }
