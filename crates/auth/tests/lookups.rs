@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use auth::{Accounts, Addressing, Apop};
 
+/// The n-th address of a kind.
+type Address = fn(usize) -> String;
+
 const ACCOUNTS: usize = 100_000;
 const ALIASES: usize = 10_000;
 const LOOKUPS: usize = 100_000;
@@ -42,7 +45,7 @@ fn speed() {
         .import_aliases(aliases.as_bytes(), &addressing)
         .unwrap()
         .unwrap();
-    let kinds: [(&str, fn(usize) -> String, usize); 5] = [
+    let kinds: [(&str, Address, usize); 5] = [
         (
             "account",
             |n| format!("user{}@dobbs.org", scattered(n) % ACCOUNTS),
