@@ -306,7 +306,8 @@ async fn converse(socket: Socket, mut visit: Box<Visit>, accepted: Option<Instan
         visit.name(&visit.client);
     }
     let (connection, mut end) = match transfers {
-        true => lmtp::serve(connection, visit, &mut summary).await,
+        // In a place of its own: a connection of POP3 waits with the task that the two share.
+        true => Box::pin(lmtp::serve(connection, visit, &mut summary)).await,
         false => pop3::serve(connection, visit, &mut summary).await,
     };
     if let Some(connection) = connection {

@@ -271,7 +271,7 @@ impl Driver<'_, '_> {
         let (Some(stranger), Ok(recipient)) = (&mut self.stranger, &resolved) else {
             return Ok(resolved);
         };
-        let taken = stranger.is_taken_for(&self.session, &recipient.address);
+        let taken = Box::pin(stranger.is_taken_for(&self.session, &recipient.address));
         let taken = uncut(self.visit, taken).await?;
         Ok(taken.and(resolved))
     }
@@ -281,7 +281,7 @@ impl Driver<'_, '_> {
         let Some(stranger) = &mut self.stranger else {
             return Ok(true);
         };
-        let judgement = stranger.judge(&self.session, &message.sender);
+        let judgement = Box::pin(stranger.judge(&self.session, &message.sender));
         let Some(judgement) = uncut(self.visit, judgement).await? else {
             return Ok(true);
         };
