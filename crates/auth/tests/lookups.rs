@@ -1,5 +1,5 @@
 //! What a lookup of a recipient costs, with many accounts. A measurement: docs/performance.md has the
-//! figures of `cargo test -p restante-auth --release --test lookups -- --ignored --nocapture`.
+//! figures of `cargo test -p restante-auth --test lookups -- --ignored --nocapture`.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
