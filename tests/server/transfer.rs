@@ -208,17 +208,17 @@ fn an_address_has_as_many_sessions_as_one_may_have() {
 #[test]
 fn nobody_gets_what_one_recipient_has_no_room_for() {
     let server = smtp(Setup::new()).native().with(|config| {
-        config.keeping.octets = crate::keeping::at_most(600);
+        config.keeping.octets = crate::keeping::at_most(1500);
     });
     let server = server.start();
     let mut client = greeted(&server);
-    client.deliver("a@example.com", &["alice@dobbs.org"], &line(300));
+    client.deliver("a@example.com", &["alice@dobbs.org"], &line(800));
     client.expect("250 2.0.0");
     for _ in 0..3 {
         client.deliver(
             "a@example.com",
             &["bob@dobbs.org", "alice@dobbs.org"],
-            &line(200),
+            &line(500),
         );
         client.expect("452 4.2.2");
     }
