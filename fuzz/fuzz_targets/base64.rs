@@ -21,7 +21,10 @@ fn read(text: &[u8]) -> Option<Vec<u8>> {
         bits.extend((0..6).rev().map(|place| value >> place & 1 == 1));
     }
     let spare = bits.split_off(bits.len() / 8 * 8);
-    let octet = |bits: &[bool]| bits.iter().fold(0, |octet, &bit| octet << 1 | u8::from(bit));
+    let octet = |bits: &[bool]| {
+        bits.iter()
+            .fold(0, |octet, &bit| octet << 1 | u8::from(bit))
+    };
     (!spare.contains(&true)).then(|| bits.chunks(8).map(octet).collect())
 }
 

@@ -17,7 +17,25 @@ fuzz_target!(|data: &[u8]| {
     dotted(text, piece);
     plain(text, piece, FromLine::Keep);
     plain(text, piece, FromLine::Drop);
+    let whole = stranger(text, text.len().max(1));
+    assert_eq!(stranger(text, piece), whole);
 });
+
+/// What is stored of a stranger's text that has ended, and how many octets of it were read.
+fn stranger(wire: &[u8], piece: usize) -> Option<(usize, Vec<u8>)> {
+    let (mut text, mut stored, mut consumed) = (Dotted::of_stranger("mx"), Vec::new(), 0);
+    for piece in wire.chunks(piece) {
+        let taken = text.take(piece, &mut stored);
+        consumed += taken.consumed;
+        if taken.ended {
+            let measure = text.gauge().measure();
+            let octets = measure.octets + u64::from(measure.stuffed);
+            assert_eq!(octets, stored.len() as u64);
+            return Some((consumed, stored));
+        }
+    }
+    None
+}
 
 fn dotted(wire: &[u8], piece: usize) {
     let (mut text, mut stored, mut consumed, mut ended) = (Dotted::default(), Vec::new(), 0, false);

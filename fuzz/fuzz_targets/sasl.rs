@@ -70,7 +70,8 @@ fn serve(mechanism: Mechanism, choice: u8, messages: &[&[u8]]) {
 fn ask(mechanism: Mechanism, choice: u8, messages: &[&[u8]]) {
     let secret = Secret::new("red queen");
     let octets = [1; 32];
-    let scram = |hash, binding| client::Exchange::scram(hash, binding, "bob", &secret, "nonce").ok();
+    let scram =
+        |hash, binding| client::Exchange::scram(hash, binding, "bob", &secret, "nonce").ok();
     let bound = ChannelBinding::Bound(BindingType::TlsExporter, &octets);
     let exchange = match mechanism {
         Mechanism::ScramSha256Plus => scram(Hash::Sha256, bound),
@@ -99,7 +100,10 @@ fn ask(mechanism: Mechanism, choice: u8, messages: &[&[u8]]) {
         }
     }
     let finished = exchange.finish();
-    assert!(mechanism.scram().is_none() || finished.is_err(), "the stranger knows no password");
+    assert!(
+        mechanism.scram().is_none() || finished.is_err(),
+        "the stranger knows no password"
+    );
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -13,8 +13,8 @@ use pop3::server::{
 use pop3::surrogate::Surrogate;
 use pop3::xclient::Speaker;
 use pop3::{
-    Disposition, Expire, Header, Language, Octets, Part, Promise, ScanListing, Tolerance, Tolerances,
-    UniqueId, wire,
+    Disposition, Expire, Header, Language, Octets, Part, Promise, ScanListing, Tolerance,
+    Tolerances, UniqueId, wire,
 };
 use sasl::nonce::Nonces;
 use sasl::scram::Verifier;
@@ -210,7 +210,10 @@ fn play(conduct: Conduct, input: &[u8], piece: usize, output_octets_max: usize) 
                         Header::Surrogate => {
                             let replaced = header_octets(text);
                             let surrogate = Surrogate::of_stored(&text[..replaced]);
-                            assert!(surrogate.wire().is_ascii() || str::from_utf8(surrogate.wire()).is_err());
+                            assert!(
+                                surrogate.wire().is_ascii()
+                                    || str::from_utf8(surrogate.wire()).is_err()
+                            );
                             out.extend_from_slice(surrogate.wire());
                             replaced
                         }
