@@ -9,7 +9,7 @@ and what else the docs say of mail that comes in.
 import sys
 import time
 
-from checks import exits, extensions, fetching, refusals, service, transfer
+from checks import exits, extensions, fetching, receiving, refusals, service, transfer
 from harness.report import Report
 
 
@@ -21,6 +21,7 @@ def main() -> int:
     exits.all_checks(report)
     fetching.all_checks(report)
     extensions.all_checks(report)
+    receiving.all_checks(report)
     service.all_checks(report)
     print(f"  {time.monotonic() - began:.0f} s in all")
     return report.end()

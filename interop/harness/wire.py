@@ -5,7 +5,7 @@ program is compared with the rule and not with itself:
 
 - each LF without CR before it becomes CRLF; a bare CR and NUL stay;
 - a missing last CRLF is added; an empty message stays empty;
-- LMTP puts Return-Path, Delivered-To and Received before the text, `deliver -f` the first two,
+- LMTP puts Return-Path, Delivered-To and Received before the text, SMTP Authentication-Results before Received, `deliver -f` the first two,
   `deliver` without `-f` nothing.
 """
 
@@ -16,12 +16,14 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 _RETURN_PATH = rb"Return-Path: <([^>\r\n]*)>\r\n"
 _DELIVERED_TO = rb"Delivered-To: ([^\r\n]+)\r\n"
 _RECEIVED = rb"Received: [^\r\n]+\r\n(?:[ \t][^\r\n]+\r\n)*"
+_RESULTS = rb"Authentication-Results: [^\r\n]+\r\n(?:[ \t][^\r\n]+\r\n)*"
 
 #: What stands before the text, by the way in which it was delivered.
 TRACE = {
     "pipe": re.compile(rb""),
     "pipe-sender": re.compile(_RETURN_PATH + _DELIVERED_TO),
     "lmtp": re.compile(_RETURN_PATH + _DELIVERED_TO + _RECEIVED),
+    "smtp": re.compile(_RETURN_PATH + _DELIVERED_TO + _RESULTS + _RECEIVED),
 }
 
 

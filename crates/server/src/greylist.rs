@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// What becomes of a recipient.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Greeted {
+pub(crate) enum Greeted {
     /// It is known, or the network is.
     Known,
     /// Not now: `451 4.7.1`. It may pass after so much time.
@@ -26,7 +26,7 @@ pub enum Greeted {
 
 /// Who was asked to come again, and who did.
 #[derive(Debug)]
-pub struct Greylist {
+pub(crate) struct Greylist {
     /// How long a new triplet waits.
     delay: Duration,
     /// SipHash with a key of its own, made at random.
@@ -45,7 +45,7 @@ enum Entry {
 
 impl Greylist {
     /// A list without entries. Each new triplet waits for `delay`.
-    pub fn new(delay: Duration) -> Self {
+    pub(crate) fn new(delay: Duration) -> Self {
         Self {
             delay,
             key: RandomState::new(),
@@ -56,7 +56,7 @@ impl Greylist {
 
     /// Whether this recipient may have a message from this sender (empty: the null sender) and
     /// client. Addresses are compared without regard to case.
-    pub fn greet(
+    pub(crate) fn greet(
         &mut self,
         client: IpAddr,
         sender: &str,

@@ -68,9 +68,8 @@ pub use config::{
 };
 pub use control::{Control, Controller, Stage, control, signals};
 pub use front::{FrontEndTls, FrontEnds};
-pub use greylist::{Greeted, Greylist};
 pub use keeping::Keeping;
-pub use limits::{Toll, TollBook, Tolls};
+pub use limits::Tolls;
 pub use server::{Ended, Services, run};
 pub use tls::TlsError;
 pub use validity::OutOfTime;

@@ -34,7 +34,8 @@ use refusals::Refusals;
 use strangers::{Strangers, Ticket};
 
 pub(crate) use permit::Permit;
-pub use toll::{Toll, TollBook, Tolls};
+pub use toll::Tolls;
+pub(crate) use toll::{Toll, TollBook};
 
 /// Counts sessions; shared by all listeners of a server.
 pub(crate) struct Admission {

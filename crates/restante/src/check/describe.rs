@@ -93,7 +93,7 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
         )?;
     }
     access(&server.access)?;
-    strangers(&server.smtp)?;
+    strangers(server)?;
     let store = match &config.in_place {
         None => "native".to_owned(),
         Some(InPlace { path, form, users }) => {
@@ -155,9 +155,12 @@ pub(super) fn describe(config: &Config) -> Result<(), Failure> {
     row("sasl", &mechanisms(&server.mechanisms))
 }
 
-/// How mail is treated that strangers bring, if anything is said of it.
-fn strangers(smtp: &Smtp) -> Result<(), Failure> {
-    if *smtp == Smtp::default() {
+/// How mail is treated that strangers bring, if they can or anything is said of it.
+fn strangers(server: &server::Config) -> Result<(), Failure> {
+    let smtp = &server.smtp;
+    let mut listeners = server.listeners.iter();
+    let listens = listeners.any(|listener| listener.protocol == Protocol::Smtp);
+    if !listens && *smtp == Smtp::default() {
         return Ok(());
     }
     let does = |on_fail| match on_fail {

@@ -108,6 +108,11 @@ fn fits(
             "passwords may travel in clear over the network",
             "write plaintext_login = \"never\" or \"loopback\" if your users' programs know TLS",
         ),
+        (Protocol::Smtp, _) if !tls => document.warning(
+            Some(protocol),
+            "mail comes in in clear here: there is no certificate, so senders are not offered STARTTLS",
+            "add [tls] with certificate and key",
+        ),
         (Protocol::Lmtp, _) if !listener.address.is_local() => document.warning(
             Some(address.clone()),
             "whoever reaches this address can deliver mail; LMTP asks for no password",

@@ -40,7 +40,7 @@ impl Default for Tolls {
 
 /// What a client has to pay.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Toll {
+pub(crate) enum Toll {
     /// Nothing.
     Free,
     /// So much time before each reply.
@@ -51,7 +51,7 @@ pub enum Toll {
 
 /// Mistakes by network. At most [`NETWORKS_MAX`] of them, about 150 octets each.
 #[derive(Debug, Default)]
-pub struct TollBook {
+pub(crate) struct TollBook {
     networks: HashMap<Network, Mistakes>,
     /// By the last mistake; the number makes each place in time one network's.
     by_last: BTreeMap<(Instant, u64), Network>,
@@ -68,7 +68,7 @@ struct Mistakes {
 
 impl TollBook {
     /// Counts a mistake, and says what is to be paid from now on.
-    pub fn mistake(&mut self, address: IpAddr, now: Instant, tolls: &Tolls) -> Toll {
+    pub(crate) fn mistake(&mut self, address: IpAddr, now: Instant, tolls: &Tolls) -> Toll {
         if tolls.delayed_from == 0 {
             return Toll::Free;
         }
@@ -97,7 +97,7 @@ impl TollBook {
     }
 
     /// What is to be paid, before anything else is done for this client.
-    pub fn toll(&self, address: IpAddr, now: Instant, tolls: &Tolls) -> Toll {
+    pub(crate) fn toll(&self, address: IpAddr, now: Instant, tolls: &Tolls) -> Toll {
         let mistakes = self.networks.get(&Network::of(address)).copied();
         mistakes.map_or(Toll::Free, |mut mistakes| {
             let quiet = now.saturating_duration_since(mistakes.last.0);
