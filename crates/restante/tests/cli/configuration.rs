@@ -534,11 +534,11 @@ DIR/restante.toml:18:8: `mode` and `group` mean nothing for a TCP address
 DIR/restante.toml:19:19: `plaintext_login` means nothing for lmtp
   remove it; it belongs to protocol = \"pop3\"
 DIR/restante.toml:20:1: this listener has no protocol
-  add protocol = \"pop3s\", \"pop3\" or \"lmtp\"
+  add protocol = \"pop3s\", \"pop3\", \"lmtp\" or \"smtp\"
 DIR/restante.toml:22:1: this listener has no address
   add address = \"[::]:995\" or another, or \"unix:PATH\"
 DIR/restante.toml:23:12: `protocol` cannot be \"imap\"
-  give one of: pop3s, pop3, lmtp
+  give one of: pop3s, pop3, lmtp, smtp
 restante: 12 mistakes
 "
     );
