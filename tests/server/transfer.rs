@@ -233,6 +233,23 @@ fn nobody_gets_what_one_recipient_has_no_room_for() {
     assert_eq!((server.messages("bob"), server.messages("alice")), (1, 1));
 }
 
+/// Otherwise one upload fills a maildrop with as many copies as a stranger can think of addresses.
+#[test]
+fn a_maildrop_gets_a_message_once_by_however_many_addresses() {
+    let server = smtp(Setup::new()).start();
+    let mut client = greeted(&server);
+    let recipients = [
+        "bob@dobbs.org",
+        "bob+1@dobbs.org",
+        "BOB@dobbs.org",
+        "alice@dobbs.org",
+        "bob",
+    ];
+    client.deliver("a@example.com", &recipients, b"x\r\n");
+    client.expect("250 2.0.0");
+    assert_eq!((server.messages("bob"), server.messages("alice")), (1, 1));
+}
+
 fn line(octets: usize) -> Vec<u8> {
     [&b"x".repeat(octets)[..], b"\r\n"].concat()
 }

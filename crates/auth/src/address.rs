@@ -35,6 +35,9 @@ pub enum AddressError {
     /// A dot at the start or the end of the local part, or two in a row.
     #[error("the part before @ must not begin or end with '.', or contain '..'")]
     Shape,
+    /// A star, which other programs take for everybody.
+    #[error("everybody of a domain is written @domain, without a star")]
+    Star,
     /// The part after the `@` is not a domain.
     #[error("the part after @ must be a domain such as mail.example.org")]
     Domain,
@@ -77,6 +80,7 @@ impl AliasAddress {
     /// See [`AddressError`].
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let folded = match split(text)? {
+            ("*", _) => return Err(AddressError::Star),
             ("", Some(domain)) => format!("@{}", domain_folded(domain)?),
             (local, Some(domain)) => format!("{}@{}", folded_local(local)?, domain_folded(domain)?),
             (local, None) => folded_local(local)?,

@@ -32,6 +32,8 @@ pub enum RecipientRefusal {
     /// The maildrop is full, or a message of the size that was declared would not fit: as
     /// [`QuotaExceeded`] says.
     Full,
+    /// Its maildrop cannot be used now: 451 4.3.0, EX_TEMPFAIL.
+    Broken,
     /// Greylisting: nothing of this sender has been seen from there (SMTP only): 451 4.7.1.
     Later,
     /// The sender's domain does not let this client send for it (SMTP only; RFC 7208): 550 5.7.23.

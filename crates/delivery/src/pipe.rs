@@ -81,6 +81,7 @@ impl From<RecipientRefusal> for Exit {
             RecipientRefusal::Unknown | RecipientRefusal::Disabled => Self::NoUser,
             RecipientRefusal::Unavailable
             | RecipientRefusal::Full
+            | RecipientRefusal::Broken
             | RecipientRefusal::Later
             | RecipientRefusal::Forbidden => Self::TempFail,
         }
@@ -135,6 +136,7 @@ pub fn resolve(
                     RecipientRefusal::Disabled => "account is disabled",
                     RecipientRefusal::Unavailable => "accounts are unavailable, try again later",
                     RecipientRefusal::Full => "maildrop is full",
+                    RecipientRefusal::Broken => "maildrop is unavailable, try again later",
                     RecipientRefusal::Later | RecipientRefusal::Forbidden => "not from this sender",
                 };
                 complain(complaints, address, text);
@@ -277,14 +279,16 @@ fn with_causes(why: &dyn std::error::Error) -> String {
     text
 }
 
-/// A line for each account that has not got it, named where the address alone does not say which.
+/// A line for each reason. Whose accounts are behind an address is not told: agents put these lines into what
+/// they send back.
 fn complain_of(complaints: &mut impl Write, recipient: &Recipient, why: &NotDelivered) {
-    for (account, why) in &why.failures {
-        let text = match recipient.accounts.len() {
-            1 => with_causes(why),
-            _ => format!("{}: {}", account.name, with_causes(why)),
-        };
-        complain(complaints, &recipient.address, &text);
+    let mut told = Vec::new();
+    for (_, why) in &why.failures {
+        let text = with_causes(why);
+        if !told.contains(&text) {
+            complain(complaints, &recipient.address, &text);
+            told.push(text);
+        }
     }
 }
 

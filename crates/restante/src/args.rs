@@ -454,8 +454,9 @@ pub(crate) enum Maildrop {
     /// Make accounts for maildrops that have none, after accounts.db was lost
     ///
     /// Each file names the account that it belongs to. The accounts have no password: mail comes
-    /// in, and nobody logs in before `user passwd`. If there is a backup, `maildrop restore` brings
-    /// passwords back, too.
+    /// in, and nobody logs in before `user passwd`. Aliases are lost: mail for them is refused until
+    /// they are made again. If there is a backup, `maildrop restore` in place of this brings passwords
+    /// and aliases back, too.
     Rebuild {
         /// Only say what would be done
         #[arg(long)]
@@ -490,6 +491,10 @@ impl Arguments {
         match error.use_stderr() {
             true if deliver::is_meant(&words) => Err(Failure::silent(Code::Temporary)),
             true => Err(Failure::silent(Code::Usage)),
+            // 0 means on disk, whatever a stranger's address may look like.
+            false if deliver::is_meant(&words) && !deliver::asks_for_help(&words) => {
+                Err(Failure::silent(Code::Temporary))
+            }
             false => Ok(None),
         }
     }
@@ -498,6 +503,12 @@ impl Arguments {
     pub(crate) fn definition() -> clap::Command {
         Self::command()
     }
+}
+
+/// Whether this process was called to deliver a message.
+pub(crate) fn means_deliver() -> bool {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    deliver::is_meant(&words)
 }
 
 #[cfg(test)]

@@ -103,6 +103,13 @@ fn is_possible(arguments: &args::Deliver) -> Result<(), Failure> {
             "write <FILE in place of -p FILE",
         );
     }
+    // maildrop and procmail take other words there: settings, and what they shall be told of the message.
+    if !arguments.named.is_empty() && !arguments.recipients.is_empty() {
+        return impossible(
+            "-d: recipients are named at the end, too",
+            "name each by -d, or all of them at the end, and nothing else",
+        );
+    }
     match &arguments.address {
         Some(_) if recipients(arguments).count() != 1 => impossible(
             "-a: the address of one recipient, and several are named",

@@ -26,14 +26,20 @@ use args::{Arguments, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+    match std::panic::catch_unwind(run) {
+        // What has gone wrong is told already. A mail transfer agent would return the message for any other code.
+        Err(_) if args::means_deliver() => failure::Code::Temporary.into(),
+        Err(_) => ExitCode::from(PANICKED),
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => {
             output::tell(format_args!("{failure}"));
             failure.code().into()
         }
     }
 }
+
+/// As Rust ends a program that has panicked.
+const PANICKED: u8 = 101;
 
 fn run() -> Result<(), Failure> {
     let Some(arguments) = Arguments::read(std::env::args_os())? else {

@@ -82,7 +82,10 @@ impl Greylist {
                     return Greeted::Later(self.delay - waited);
                 }
                 self.entries.put(triplet, Entry::Passed, now);
-                let passed = self.networks.get(network).map_or(0, |(passed, _)| passed);
+                let passed = self.networks.get(network);
+                let counts =
+                    |(_, last): &(u32, Instant)| now.saturating_duration_since(*last) < CONFIRMED;
+                let passed = passed.filter(counts).map_or(0, |(passed, _)| passed);
                 self.networks.put(network, passed.saturating_add(1), now);
                 Greeted::Known
             }

@@ -126,6 +126,10 @@ impl Driver<'_, '_> {
             let Connection { input, output, .. } = &mut *self.connection;
             let step = self.session.handle(input, output, &mut self.text);
             self.connection.consume(step.consumed);
+            let is_over = matches!(step.next, Next::Close);
+            if !self.is_served() && !is_over {
+                return self.turn_away().await;
+            }
             match step.next {
                 Next::Read => {
                     self.draft_text().await?;
@@ -139,8 +143,10 @@ impl Driver<'_, '_> {
                     let client = self.visit.client.named(&said, &self.visit.front_ends);
                     info!(client = client.name, "client named by a front end");
                     if let Some(stranger) = &mut self.stranger {
+                        let limits = &self.visit.live.config.limits;
+                        let counted = self.visit.permit.count(client.address(), limits);
                         stranger.is_named(client);
-                        if !stranger.is_welcome() {
+                        if counted.is_err() || !stranger.is_welcome() {
                             return self.turn_away().await;
                         }
                     }
@@ -150,6 +156,9 @@ impl Driver<'_, '_> {
                     let resolved = self.greet(resolved).await?;
                     let output = &mut self.connection.output;
                     self.session.resolved(resolved, output);
+                    if !self.is_served() {
+                        return self.turn_away().await;
+                    }
                 }
                 Next::StartTls => {
                     self.connection.flush().await?;
@@ -172,11 +181,6 @@ impl Driver<'_, '_> {
                     self.connection.flush().await?;
                     return Ok(Stop::Close(end));
                 }
-            }
-            if let Some(stranger) = &mut self.stranger
-                && !stranger.counts(&self.session)
-            {
-                return self.turn_away().await;
             }
             if self.connection.output.len() >= OUTPUT_OCTETS_MAX {
                 self.flush().await?;
@@ -253,6 +257,12 @@ impl Driver<'_, '_> {
         if let Some(stranger) = &mut self.stranger {
             stranger.forget();
         }
+    }
+
+    /// Whether the client has not made too many mistakes; puts the new ones into the book.
+    fn is_served(&mut self) -> bool {
+        let stranger = self.stranger.as_mut();
+        stranger.is_none_or(|stranger| stranger.counts(&self.session))
     }
 
     /// The last words for somebody who has made too many mistakes.
@@ -366,11 +376,14 @@ impl Driver<'_, '_> {
                 return Err(RecipientRefusal::Unknown);
             }
             let recipient = accept(found, &address, config)?;
-            let fits = |account| has_room(&server.maildrops, account, octets);
-            match recipient.accounts.iter().all(fits) {
-                true => Ok(recipient),
-                false => Err(RecipientRefusal::Full),
+            let octets = match octets {
+                0 => 0,
+                octets => octets.saturating_add(TRACE_OCTETS),
+            };
+            for account in &recipient.accounts {
+                has_room(&server.maildrops, account, octets)?;
             }
+            Ok(recipient)
         })
         .await
     }
@@ -450,18 +463,30 @@ fn has_quota(account: &delivery::Account) -> bool {
 
 /// Whether a message of a size that was declared may fit (RFC 1870 §6.1). What is not known now is
 /// found out when it is delivered.
-fn has_room(maildrops: &Maildrops, account: &delivery::Account, octets: u64) -> bool {
+fn has_room(
+    maildrops: &Maildrops,
+    account: &delivery::Account,
+    octets: u64,
+) -> Result<(), RecipientRefusal> {
     if !has_quota(account) {
-        return true;
+        return Ok(());
     }
     match maildrops.fits(&account.addressee(), octets) {
+        Ok(()) => Ok(()),
         Err(DeliverError::OverQuota) => {
             log_full(account, octets);
-            false
+            Err(RecipientRefusal::Full)
         }
-        Ok(()) | Err(_) => true,
+        // This one waits alone: behind the text others might have to wait with it.
+        Err(why) => {
+            log_not_delivered(account, &why);
+            Err(RecipientRefusal::Broken)
+        }
     }
 }
+
+/// Trace headers are part of the message in the maildrop; about so many octets at least.
+const TRACE_OCTETS: u64 = 300;
 
 /// Once for each message that is refused: an operator wants to know whose mail waits elsewhere.
 fn log_full(account: &delivery::Account, octets: u64) {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use delivery::RecipientRefusal;
 use delivery::lmtp::Session;
+use pop3::xclient::Speaker;
 use tracing::{debug, info};
 
 use crate::front::Client;
@@ -75,9 +76,17 @@ impl<'a> Stranger<'a> {
         self.spf = None;
     }
 
+    /// Where he is, if that is known: a front end that has named nobody is not the one who pays.
+    fn address(&self) -> Option<IpAddr> {
+        match self.client.speaker {
+            Speaker::Client => self.client.address(),
+            Speaker::FrontEnd => None,
+        }
+    }
+
     /// Whether he is served at all.
     pub(crate) fn is_welcome(&mut self) -> bool {
-        let Some(address) = self.client.address() else {
+        let Some(address) = self.address() else {
             return true;
         };
         let tolls = &self.visit.live.config.smtp.tolls;
@@ -89,7 +98,7 @@ impl<'a> Stranger<'a> {
     pub(crate) fn counts(&mut self, session: &Session) -> bool {
         let fresh = session.mistakes().saturating_sub(self.mistakes);
         self.mistakes += fresh;
-        let (Some(address), true) = (self.client.address(), fresh > 0) else {
+        let (Some(address), true) = (self.address(), fresh > 0) else {
             return true;
         };
         let tolls = &self.visit.live.config.smtp.tolls;
@@ -125,7 +134,7 @@ impl<'a> Stranger<'a> {
         session: &Session,
         recipient: &str,
     ) -> Result<(), RecipientRefusal> {
-        let Some(address) = self.client.address() else {
+        let Some(address) = self.address() else {
             return Ok(());
         };
         let sender = session.sender().unwrap_or_default();
@@ -195,7 +204,7 @@ impl<'a> Stranger<'a> {
     pub(crate) async fn judge(&mut self, session: &Session, sender: &str) -> Option<Judgement> {
         let text = self.text.take();
         let judge = self.visit.live.judge.as_ref()?;
-        let who = self.who(self.client.address()?, session.name(), sender);
+        let who = self.who(self.address()?, session.name(), sender);
         let spf = self.spf(judge, &who).await;
         let text = text.unwrap_or_else(|| judge.text());
         let judgement = judge.judge(&who, &spf, text).await;

@@ -7,7 +7,7 @@ use std::thread;
 
 use super::apop_key::ApopKey;
 use super::passwd_file::ImportLine;
-use super::{Accounts, AccountsError, Password, account, begin, id_of, insert};
+use super::{Accounts, AccountsError, Password, account, alias, begin, id_of, insert};
 use crate::name::AccountName;
 
 /// So many accounts are written in one transaction: what an interrupted import has to repeat.
@@ -53,6 +53,13 @@ impl Accounts {
         };
         let mut report = ImportReport::default();
         let present: HashSet<String> = self.list()?.into_iter().map(|a| a.name).collect();
+        // Before anything is done, since each batch is there for good.
+        for line in lines
+            .iter()
+            .filter(|line| !present.contains(line.name.as_str()))
+        {
+            alias::free(&self.reader(), &line.name)?;
+        }
         for (n, batch) in lines.chunks(BATCH).enumerate() {
             let (existing, missing): (Vec<_>, Vec<_>) = batch
                 .iter()

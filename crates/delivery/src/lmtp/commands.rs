@@ -8,7 +8,9 @@ use super::command::{Command, Greeting};
 use super::data::{Dots, Envelope};
 use super::parameters::MailParameters;
 use super::reply::{self, Farewell, Refusal};
-use super::{Answer, COMMAND_OCTETS_MAX, Encryption, Hello, Next, REFUSALS_MAX, Session, State};
+use super::{
+    Answer, COMMAND_OCTETS_MAX, Dialect, Encryption, Hello, Next, REFUSALS_MAX, Session, State,
+};
 
 impl Session {
     /// Takes a command line, or what there is of it.
@@ -138,8 +140,14 @@ impl Session {
             (_, State::Idle) => said.map_err(Refusal::of_attributes)?,
             _ => return Err(Refusal::WithinTransaction),
         };
-        if let Some(address) = said.address {
-            self.client.address = address.to_canonical().to_string();
+        self.client.address = match said.address {
+            Some(address) => address.to_canonical().to_string(),
+            // What was said of another client is not true of this one.
+            None => self.own_address.clone(),
+        };
+        // From the world a connection is one client's, who may have the next lines in his hand.
+        if self.settings.dialect == Dialect::Smtp && said.address.is_some() {
+            self.client.speaker = Speaker::Client;
         }
         self.hello = None;
         reply::greeting(out, &self.settings);

@@ -42,14 +42,46 @@ impl Message {
             at_us,
         };
         if self.dialect == Dialect::Smtp {
-            let misfits = self.misfits(maildrops, &arrival);
-            if !misfits.is_empty() {
-                return misfits.into_iter().map(Err).collect();
-            }
+            return self.deliver_once(maildrops, draft, &arrival);
         }
         let deliver =
             |recipient| crate::deliver(maildrops, draft, &self.measure, recipient, &arrival);
         self.recipients.iter().map(deliver).collect()
+    }
+
+    /// From the world a maildrop gets a message once, by however many of its addresses: copies cost a stranger
+    /// nothing.
+    fn deliver_once(
+        &self,
+        maildrops: &Maildrops,
+        draft: &mut Draft,
+        arrival: &Arrival<'_>,
+    ) -> Vec<Result<Delivered, NotDelivered>> {
+        let misfits = self.misfits(maildrops, arrival);
+        if !misfits.is_empty() {
+            return misfits.into_iter().map(Err).collect();
+        }
+        let (mut results, mut have_it) = (Vec::new(), Vec::new());
+        let mut last: Option<Delivered> = None;
+        for recipient in &self.recipients {
+            let mut fresh = recipient.clone();
+            let accounts = &mut fresh.accounts;
+            accounts.retain(|account| !have_it.contains(&account.maildrop));
+            if accounts.is_empty() {
+                results.extend(last.clone().map(Ok));
+                continue;
+            }
+            let result = crate::deliver(maildrops, draft, &self.measure, &fresh, arrival);
+            match &result {
+                Ok(delivered) => {
+                    have_it.extend(fresh.accounts.iter().map(|account| account.maildrop));
+                    last = Some(delivered.clone());
+                }
+                Err(why) => have_it.extend_from_slice(&why.delivered),
+            }
+            results.push(result);
+        }
+        results
     }
 
     /// Where one reply has to do for all, nobody gets a message that one of them has no room for: a sender

@@ -132,6 +132,8 @@ pub struct Step {
 pub struct Session {
     settings: Arc<Settings>,
     client: Client,
+    /// The address at the other end, whoever it has spoken for since.
+    own_address: String,
     /// How the client has greeted; none before it has.
     hello: Option<Hello>,
     state: State,
@@ -200,6 +202,7 @@ impl Session {
     pub fn new(settings: Arc<Settings>, client: Client) -> Self {
         Self {
             settings,
+            own_address: client.address.clone(),
             client,
             hello: None,
             state: State::Idle,
@@ -221,6 +224,7 @@ impl Session {
         Self {
             nonsense: self.nonsense,
             strangers: self.strangers,
+            own_address: self.own_address,
             ..Self::new(self.settings, client)
         }
     }
@@ -378,6 +382,7 @@ impl Session {
         match (temporary, refusals.first()) {
             (Some(&why), _) => Some(why),
             (None, Some(&why)) if refusals.len() == recipients => Some(why),
+            (None, Some(Refusal::Full)) => Some(Refusal::FullNow),
             (None, None) if results.len() == recipients => None,
             (None, _) => Some(Refusal::NotDelivered),
         }
@@ -403,12 +408,16 @@ impl Session {
     /// [`Session::delivered`]; then `handle` writes the replies, whether or not there is input.
     pub fn draft_failed(&mut self, why: DeliverError) {
         let why = Refusal::of_message(&why, &self.settings);
-        match &mut self.state {
+        let mut state = &mut self.state;
+        if let State::Overlong { before, .. } = state {
+            state = before;
+        }
+        match state {
             State::Text(text) => text.draft_failed(why),
             State::Chunk { text, .. } | State::Chunks(text) => text.draft_failed(why),
             State::Delivering { addresses } => {
                 let addresses = mem::take(addresses);
-                self.state = State::Undelivered { addresses, why };
+                *state = State::Undelivered { addresses, why };
             }
             _ => {}
         }

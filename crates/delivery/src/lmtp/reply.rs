@@ -121,6 +121,7 @@ impl Refusal {
             RecipientRefusal::Disabled => Self::RecipientDisabled,
             RecipientRefusal::Unavailable => Self::AccountsUnavailable,
             RecipientRefusal::Full => Self::full(settings),
+            RecipientRefusal::Broken => Self::Unavailable,
             RecipientRefusal::Later => Self::Greylisted,
             RecipientRefusal::Forbidden => Self::Forbidden,
         }

@@ -367,8 +367,8 @@ fn one_reply_for_all_is_yes_only_if_all_have_it() {
         (QuotaExceeded::Temporary, vec![], "451 4.3.0"),
         (QuotaExceeded::Permanent, vec![full(), full()], "552 5.2.2"),
         // One has it, so nobody may be told that it never will come.
-        (QuotaExceeded::Permanent, vec![ok(), full()], "451 4.3.0"),
-        (QuotaExceeded::Permanent, vec![full()], "451 4.3.0"),
+        (QuotaExceeded::Permanent, vec![ok(), full()], "452 4.2.2"),
+        (QuotaExceeded::Permanent, vec![full()], "452 4.2.2"),
         (QuotaExceeded::Permanent, vec![full(), gone()], "451 4.3.0"),
     ] {
         let settings = Settings {

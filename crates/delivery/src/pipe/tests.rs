@@ -211,7 +211,7 @@ fn whoever_has_it_gets_no_second_copy_for_another_address() {
     let recipients = [sales, recipient("bob", 1), all, recipient("eve", 4)];
     let (maildrops, exit, complaints) = run(&recipients, b"hello\n", &Options::default());
     assert_eq!(exit, Exit::TempFail);
-    assert_eq!(complaints, "all@dobbs.org: ann: maildrop is full\n");
+    assert_eq!(complaints, "all@dobbs.org: maildrop is full\n");
     // Ann's full maildrop refused for all@; eve has it by her own address.
     for (id, held) in [(1, 1), (2, 0), (3, 1), (4, 1)] {
         assert_eq!(messages(&maildrops, id).len(), held, "{id}");

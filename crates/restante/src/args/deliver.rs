@@ -71,6 +71,11 @@ pub(super) fn is_meant(words: &[OsString]) -> bool {
     false
 }
 
+/// Whether its help is asked for, and nothing else.
+pub(super) fn asks_for_help(words: &[OsString]) -> bool {
+    matches!(words, [.., command, help] if command == "deliver" && help == "--help")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +96,22 @@ mod tests {
         assert!(!meant("restante -c deliver serve --wrong"));
         assert!(!meant("restante user add deliver --wrong"));
         assert!(!meant("restante"));
+    }
+
+    #[test]
+    fn only_a_question_for_help_is_no_delivery() {
+        let asks = |line: &str| {
+            let words: Vec<_> = line.split_whitespace().map(OsString::from).collect();
+            asks_for_help(&words)
+        };
+        assert!(asks("restante deliver --help"));
+        for line in [
+            "deliver -h",
+            "deliver -h@dobbs.org",
+            "deliver -d bob --help",
+            "-V deliver bob",
+        ] {
+            assert!(!asks(&format!("restante {line}")), "{line}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use auth::AccountName;
+use auth::{AccountName, AccountsError};
 use maildrop::{MaildropId, Run};
 
 use super::store;
@@ -85,7 +85,13 @@ pub(super) fn rebuild(config: &Config, run: Run) -> Result<(), Failure> {
         }
         let (id, messages) = files[0];
         if let Some(accounts) = accounts.as_ref().filter(|_| run == Run::Real) {
-            accounts.adopt(name, id.0)?;
+            match accounts.adopt(name, id.0) {
+                Err(AccountsError::AliasExists(_)) => {
+                    leave(id, format!("{name}: an alias is called so"));
+                    continue;
+                }
+                adopted => drop(adopted?),
+            }
         }
         made += 1;
         say!("{name}  {id}  {}", count(messages, "message", "messages"))?;
@@ -96,6 +102,9 @@ pub(super) fn rebuild(config: &Config, run: Run) -> Result<(), Failure> {
     };
     if made > 0 {
         note!("{verb}, without a password: restante user passwd NAME");
+        note!(
+            "aliases are in no maildrop: mail for those that are lost is refused until `restante alias add` makes them again"
+        );
     }
     match left {
         0 if made == 0 => say!("Every maildrop has its account."),

@@ -60,6 +60,32 @@ fn an_alias_is_made_listed_and_taken_away() {
          büro@xn--bcher-kva.example  bob\n\
          sales@dobbs.org             bob, ann\n"
     );
+    for star in ["*", "*@dobbs.org"] {
+        let refused = site.run(&["alias", "add", star, "bob"], b"").with(64);
+        assert!(
+            refused.stderr.contains("without a star"),
+            "{}",
+            refused.stderr
+        );
+    }
+    // Nothing of a file comes in whose last name is an alias.
+    let many: String = (0..70).map(|n| format!("u{n}:{{PLAIN}}x\n")).collect();
+    let import = format!("{many}sales@dobbs.org:{{PLAIN}}x\n");
+    let refused = site
+        .run(&["user", "import", "-"], import.as_bytes())
+        .with(65);
+    assert!(
+        refused.stderr.contains("sales@dobbs.org is an alias"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        !site
+            .run(&["user", "list"], b"")
+            .with(0)
+            .stdout
+            .contains("u0")
+    );
     let json = site.run(&["alias", "list", "bob", "--json"], b"").with(0);
     let first = json.stdout.lines().next().unwrap();
     let first: serde_json::Value = serde_json::from_str(first).unwrap();

@@ -330,7 +330,8 @@ fn lost_accounts_are_made_from_the_files() {
     assert_eq!((lines[1][0], lines[1][2]), ("bob", "2"));
     assert_eq!(
         ended.stderr,
-        "2 accounts are made, without a password: restante user passwd NAME\n"
+        "2 accounts are made, without a password: restante user passwd NAME\n\
+         aliases are in no maildrop: mail for those that are lost is refused until `restante alias add` makes them again\n"
     );
     assert_eq!((list(&site, "bob"), list(&site, "alice")), (bob, alice));
     site.run(&["user", "passwd", "bob", "--stdin"], b"redqueen\n")

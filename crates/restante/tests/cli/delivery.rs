@@ -199,11 +199,18 @@ fn what_cannot_be_done_is_said_and_no_mail_goes_back_for_it() {
         ),
         (&["-a", "bob@dobbs.org", "bob"], "--from <SENDER>"),
         (&["-k", "bob"], "unexpected argument '-k'"),
+        (&["-d", "bob", "eve"], "name each by -d"),
         (&[], "<RECIPIENT>..."),
+        // 0 would mean that it is on disk.
+        (&["-h@dobbs.org"], ""),
+        (&["-h"], ""),
+        (&["-d", "bob", "--help"], ""),
     ] {
         let ended = site.run(&[&["deliver"], words].concat(), b"x\n").with(75);
         assert!(ended.stderr.contains(remedy), "{words:?}: {}", ended.stderr);
     }
+    site.run(&["-V", "deliver", "bob"], b"x\n").with(75);
+    site.run(&["deliver", "--help"], b"").with(0);
     let list = site.run(&["maildrop", "list"], b"").with(0).stdout;
     assert!(!list.contains("1 message"), "{list}");
 }

@@ -95,7 +95,11 @@ async fn read(connection: &mut Connection) -> Result<Header, Missing> {
 /// misread (ALPACA); where we end TLS ourselves, the handshake says no.
 fn speaks_another_protocol(header: &Forwarded, protocol: Protocol) -> bool {
     let alpn = header.extras.alpn.as_deref();
-    !protocol.transfers() && alpn.is_some_and(|alpn| alpn != b"pop3")
+    let ours: &[&[u8]] = match protocol.transfers() {
+        true => &[b"lmtp", b"smtp"],
+        false => &[b"pop3"],
+    };
+    alpn.is_some_and(|alpn| !ours.contains(&alpn))
 }
 
 /// What a header says beside the address, for whoever looks for a connection in two logs.

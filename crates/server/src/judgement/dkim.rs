@@ -48,6 +48,11 @@ impl Signed {
         }
     }
 
+    /// Its key has not come in time.
+    pub(super) fn late(signature: &Signature) -> Self {
+        Self::refused(Outcome::TempError, "took too long", signature)
+    }
+
     pub(super) fn verified(output: &DkimOutput<'_>) -> Self {
         let (outcome, reason) = of_dkim(output.result());
         Self {
@@ -94,6 +99,11 @@ pub(super) fn read(passed: &Passed) -> Option<(AuthenticatedMessage<'_>, Vec<Sig
             refused.push(Signed::refused(Outcome::PermError, why, signature));
             return false;
         }
+        if signature.h.len() > NAMES_MAX {
+            let why = "too many fields";
+            refused.push(Signed::refused(Outcome::Policy, why, signature));
+            return false;
+        }
         // What an author allows to others (RFC 6541) and where they want reports (RFC 6651) would
         // be more questions.
         signature.atps = None;
@@ -117,6 +127,9 @@ pub(super) fn read(passed: &Passed) -> Option<(AuthenticatedMessage<'_>, Vec<Sig
     }
     Some((message, refused))
 }
+
+/// Names of fields that a signature may be over: each is looked for in the whole header.
+const NAMES_MAX: usize = 200;
 
 /// Signatures that are looked at, from the top: those of the last hops, which are the ones that
 /// still verify.

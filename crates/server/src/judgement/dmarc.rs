@@ -10,7 +10,8 @@ use mail_auth::{AuthenticatedMessage, DkimOutput, MessageAuthenticator};
 
 use super::Outcome;
 use super::outcome::of_dmarc;
-use super::spf::{Spf, a_labels};
+use super::spf::{Spf, a_labels, is_name};
+use super::verdict::NO_AUTHOR;
 
 /// What is told of one author's domain.
 #[derive(Clone, Debug)]
@@ -40,6 +41,22 @@ impl Author {
         }
     }
 
+    /// Signatures of these domains could not be verified in time. If one might have stood for the author, that
+    /// he fails is not known.
+    pub(super) fn waits_for<'a>(&mut self, mut domains: impl Iterator<Item = &'a str>) {
+        let is_below = |one: &str, other: &str| {
+            one.eq_ignore_ascii_case(other)
+                || one
+                    .to_ascii_lowercase()
+                    .ends_with(&format!(".{}", other.to_ascii_lowercase()))
+        };
+        let mut aligned = |own: &str| domains.any(|d| is_below(d, own) || is_below(own, d));
+        if self.outcome == Outcome::Fail && !self.domain.is_empty() && aligned(&self.domain) {
+            self.outcome = Outcome::TempError;
+            self.reason = Some("took too long");
+        }
+    }
+
     /// Whether the domain wants the message to be refused.
     pub(super) fn is_to_be_rejected(&self) -> bool {
         self.outcome == Outcome::Fail && self.wants == Wants::Reject
@@ -55,7 +72,10 @@ pub(super) async fn check(
 ) -> Vec<Author> {
     let domains = domains(&message.from);
     match domains.len() {
-        0 => return vec![Author::unknown(Outcome::None, Some("no author"))],
+        0 => return vec![Author::unknown(Outcome::PermError, Some(NO_AUTHOR))],
+        _ if domains.iter().any(|domain| !is_name(domain)) => {
+            return vec![Author::unknown(Outcome::PermError, Some(NO_AUTHOR))];
+        }
         1..=AUTHORS_MAX => {}
         _ => {
             let why = Some("authors of too many domains");
@@ -87,14 +107,18 @@ pub(super) async fn check(
     authors
 }
 
-/// The domains of these addresses, each once.
+/// The domains of these addresses, each once, as far as one more than [`AUTHORS_MAX`]: strangers chose how many
+/// there are.
 fn domains(from: &[String]) -> Vec<String> {
     let mut domains = Vec::new();
     for address in from {
         if let Some((_, domain)) = address.rsplit_once('@') {
-            let domain = a_labels(domain).to_ascii_lowercase();
+            let domain = a_labels(domain.trim()).to_ascii_lowercase();
             if !domain.is_empty() && !domains.contains(&domain) {
                 domains.push(domain);
+            }
+            if domains.len() > AUTHORS_MAX {
+                break;
             }
         }
     }

@@ -7,8 +7,8 @@
 //! is written down as such and never costs a message.
 //!
 //! Everything that is computed here was chosen by strangers. It has an end in time
-//! ([`JUDGING_TIMEOUT`]) and memory, and runs in a task of its own: if the libraries should fail on
-//! it, the message is taken and marked.
+//! ([`JUDGING_TIMEOUT`]) and memory, and what asks the DNS runs in a task of its own: if the libraries should
+//! fail there, the message is taken and marked.
 //!
 //! ```no_run
 //! # async fn receive() -> Result<(), server::judgement::ResolverError> {
@@ -191,14 +191,31 @@ async fn verify(
     spf: &Spf,
 ) -> (Vec<Signed>, Vec<Author>) {
     let Some((message, mut signed)) = dkim::read(passed) else {
-        return unknown(Outcome::None, "no header");
+        return unknown(Outcome::PermError, verdict::NO_AUTHOR);
     };
-    let verified = dns.verify_dkim(&message).await;
+    // In a time of its own: a forger's signature of his own domain, whose servers never answer, must not
+    // keep the author's policy from being asked for.
+    let verified = timeout(SIGNATURES_TIMEOUT, dns.verify_dkim(&message)).await;
+    let is_late = verified.is_err();
+    let verified = verified.unwrap_or_default();
     signed.extend(verified.iter().map(Signed::verified));
+    if is_late {
+        signed.extend(
+            message
+                .dkim_headers
+                .iter()
+                .map(|it| Signed::late(&it.header)),
+        );
+    }
     if signed.is_empty() {
         signed.push(Signed::nothing(Outcome::None, None));
     }
-    let authors = dmarc::check(dns, &message, &verified, spf).await;
+    let mut authors = dmarc::check(dns, &message, &verified, spf).await;
+    if is_late {
+        for author in &mut authors {
+            author.waits_for(message.dkim_headers.iter().map(|it| &*it.header.d));
+        }
+    }
     (signed, authors)
 }
 
@@ -251,3 +268,6 @@ impl Owned {
 /// Longest time for SPF, and again for DKIM and DMARC together. A sender waits 5 minutes for MAIL and
 /// 10 for the text (RFC 5321 §4.5.3.2); few names need more than a second.
 pub const JUDGING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest time for the signatures' keys, out of [`JUDGING_TIMEOUT`].
+const SIGNATURES_TIMEOUT: Duration = Duration::from_secs(5);

@@ -106,7 +106,7 @@ pub(super) fn a_labels(domain: &str) -> String {
 }
 
 /// Of more than one label, each of them of letters, digits, hyphens and underscores.
-fn is_name(domain: &str) -> bool {
+pub(super) fn is_name(domain: &str) -> bool {
     let is_of_labels = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_of_labels);
     domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label)

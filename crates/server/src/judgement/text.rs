@@ -59,6 +59,8 @@ pub(super) struct Passed {
     /// None: no signature asks for it.
     pub(super) relaxed: Option<Vec<u8>>,
     pub(super) simple: Option<Vec<u8>>,
+    /// Held for as long as the header is.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Text {
@@ -108,6 +110,7 @@ impl Text {
                 header: self.header,
                 relaxed: self.bodies.relaxed.map(BodyHash::finish),
                 simple: self.bodies.simple.map(BodyHash::finish),
+                _room: self.taken,
             }),
         }
     }

@@ -52,6 +52,9 @@ pub(super) fn of_all(settings: &Settings, spf: &Spf, authors: &[Author]) -> Verd
             Some(why @ HEADER_TOO_LARGE) => {
                 return Verdict::Reject(refusal(552, "5.3.4", why.to_owned()));
             }
+            Some(why @ NO_AUTHOR) => {
+                return Verdict::Reject(refusal(550, "5.7.1", format!("DMARC: {why}")));
+            }
             Some(why @ NO_ROOM) => return Verdict::Defer(refusal(451, "4.3.1", why.to_owned())),
             Some(why) if author.is_to_be_rejected() => {
                 return Verdict::Reject(refusal(550, "5.7.1", format!("DMARC: {why}")));
@@ -68,4 +71,5 @@ pub(super) fn of_all(settings: &Settings, spf: &Spf, authors: &[Author]) -> Verd
 }
 
 pub(super) const HEADER_TOO_LARGE: &str = "header too large to be verified";
+pub(super) const NO_AUTHOR: &str = "no author that can be read";
 pub(super) const NO_ROOM: &str = "no room to verify it at present";

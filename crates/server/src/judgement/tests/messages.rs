@@ -56,6 +56,49 @@ async fn signatures_with_both_kinds_of_keys_and_both_forms_of_the_body() {
     }
 }
 
+/// Whoever hides the author does not get round his policy, and nobody makes us look at more than a few.
+#[tokio::test]
+async fn a_message_without_an_author_is_nobodys() {
+    let dns = Dns::new(&[("_dmarc.example.org", txt("v=DMARC1; p=reject"))]).await;
+    let strict = strict(&dns);
+    let crowd: Vec<String> = (0..20_000).map(|n| format!("@a{n}.org")).collect();
+    for message in [
+        "Subject: tea\r\n\r\n",
+        "X: y\r\nfoo\r\nFrom: mrose@example.org\r\n\r\n",
+        "From: \r\n\r\n",
+        "From: <mrose@exa mple.org>\r\n\r\n",
+        "\r\nFrom: mrose@example.org\r\n\r\n",
+        &format!("From: {}\r\n\r\n", crowd.join(",\r\n ")),
+    ] {
+        let judgement = judged(&strict, "", message).await;
+        let shown: String = message.chars().take(60).collect();
+        assert!(matches!(judgement.verdict, Verdict::Reject(_)), "{shown:?}");
+        let marked = judged(&judge(&dns), "", message).await;
+        assert_eq!(marked.verdict, Verdict::Accept, "{shown:?}");
+    }
+    let padded = judged(&strict, "", "From: <mrose@ example.org>\r\n\r\n").await;
+    assert!(matches!(padded.verdict, Verdict::Reject(_)));
+}
+
+/// A forger's own domain, whose servers never answer, does not keep the author's policy from counting.
+#[tokio::test]
+async fn a_signature_that_comes_too_late_is_no_way_around_the_authors_policy() {
+    let dns = Dns::new(&[
+        ("s1._domainkey.forger.example", Answer::Silence),
+        ("s1._domainkey.example.org", Answer::Silence),
+        ("_dmarc.example.org", txt("v=DMARC1; p=reject")),
+    ])
+    .await;
+    let strict = strict(&dns);
+    let body = Canonicalization::Relaxed;
+    let forged = signed(&signer(Kind::Ed25519, "forger.example", body), MESSAGE);
+    let own = signed(&signer(Kind::Ed25519, "example.org", body), MESSAGE);
+    let (forged, own) = tokio::join!(judged(&strict, "", &forged), judged(&strict, "", &own));
+    assert!(matches!(forged.verdict, Verdict::Reject(_)), "{forged:?}");
+    assert_eq!(own.verdict, Verdict::Accept, "{own:?}");
+    assert_eq!(own.dmarc, Outcome::TempError);
+}
+
 #[tokio::test]
 async fn a_stuffed_text_is_verified_as_it_was_signed() {
     let dns = Dns::new(&[("s1._domainkey.example.org", record(Kind::Ed25519))]).await;
@@ -247,8 +290,8 @@ async fn a_second_author_is_no_way_around_the_policy_of_the_first() {
     }
     for message in ["Subject: a\r\n\r\n", "From: nobody\r\n\r\n", "\r\n", ""] {
         let judgement = judged(&strict(&dns), "", message).await;
-        assert_eq!(judgement.dmarc, Outcome::None, "{message}");
-        assert_eq!(judgement.verdict, Verdict::Accept);
+        assert_eq!(judgement.dmarc, Outcome::PermError, "{message}");
+        assert!(matches!(judgement.verdict, Verdict::Reject(_)), "{message}");
     }
 }
 
