@@ -62,7 +62,21 @@ def all_checks(report: Report) -> None:
             agent.stop()
     for name, start, route in (("Postfix", _asking_postfix, "postfix-tcp"), ("Exim", _asking_exim, "exim-tcp")):
         report.check(f"{name} asks, and refuses unknown recipients at RCPT", lambda: _asks(program, directory / f"asking-{name}", start, route))
+    report.check("Postfix asks, and its own users may still send", lambda: _sends(program, directory / "sending"))
     program.stop()
+
+
+def _sends(program: Program, directory: Path) -> None:
+    agent = _asking_postfix(directory, program)
+    try:
+        with delivery.Smtp("127.0.0.1", agent.smtp_port, timeout=60) as client:
+            client.ehlo()
+            client.mail("postfix-tcp@dobbs.org")
+            code, said = client.rcpt("friend@elsewhere.example")
+    finally:
+        agent.stop()
+    if code != 250:
+        raise AssertionError(f"{code} {said!r}")
 
 
 def _asking_postfix(directory: Path, program: Program) -> Agent:

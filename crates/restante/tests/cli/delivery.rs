@@ -123,7 +123,7 @@ fn it_is_called_like_the_delivery_agents_of_others() {
         (&["-r", "eve@example.org", "bob"], "eve@example.org", "bob"),
         // The same recipient twice is one.
         (
-            &["-f", "eve@example.org", "-d", "bob", "bob@dobbs.org"],
+            &["-f", "eve@example.org", "-d", "bob", "-d", "bob@dobbs.org"],
             "eve@example.org",
             "bob",
         ),
