@@ -376,10 +376,6 @@ impl Driver<'_, '_> {
                 return Err(RecipientRefusal::Unknown);
             }
             let recipient = accept(found, &address, config)?;
-            let octets = match octets {
-                0 => 0,
-                octets => octets.saturating_add(TRACE_OCTETS),
-            };
             for account in &recipient.accounts {
                 has_room(&server.maildrops, account, octets)?;
             }
@@ -471,7 +467,11 @@ fn has_room(
     if !has_quota(account) {
         return Ok(());
     }
-    match maildrops.fits(&account.addressee(), octets) {
+    let in_all = match octets {
+        0 => 0,
+        octets => octets.saturating_add(TRACE_OCTETS),
+    };
+    match maildrops.fits(&account.addressee(), in_all) {
         Ok(()) => Ok(()),
         Err(DeliverError::OverQuota) => {
             log_full(account, octets);
