@@ -5,6 +5,9 @@
 //! what somebody tried. Fields of other hosts stay: they say what those hosts have found, and may be
 //! signed.
 //!
+//! A CR without LF in the header becomes a space: there are programs that take one for a line end, and what stands
+//! behind it for a field.
+//!
 //! The stored form is rewritten as it goes by. Only the beginning of such a field is held back, until
 //! it is known whose name it carries; one that hides its name behind [`HELD_OCTETS_MAX`] octets of
 //! comments, or has none, is not believed either.
@@ -12,6 +15,7 @@
 /// Renames the fields that claim a name. Fed with the stored form, cut anywhere.
 #[derive(Clone, Debug)]
 pub(super) struct ForgedResults {
+    bare: BareCr,
     /// The name that only we may use.
     authserv_id: String,
     at: At,
@@ -19,6 +23,59 @@ pub(super) struct ForgedResults {
     held: Vec<u8>,
     /// The name in it, as far as it has been read.
     name: Vec<u8>,
+}
+
+/// Takes the CRs without LF out of a header, cut anywhere.
+#[derive(Clone, Debug)]
+struct BareCr {
+    /// Behind a CR, which is held back.
+    cr: bool,
+    /// Nothing else has come of the line.
+    empty: bool,
+    body: bool,
+}
+
+impl Default for BareCr {
+    fn default() -> Self {
+        Self {
+            cr: false,
+            empty: true,
+            body: false,
+        }
+    }
+}
+
+impl BareCr {
+    fn replace(&mut self, fresh: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(fresh.len() + 1);
+        for (at, &octet) in fresh.iter().enumerate() {
+            if self.body {
+                out.extend_from_slice(&fresh[at..]);
+                break;
+            }
+            let behind_cr = std::mem::take(&mut self.cr);
+            match (behind_cr, octet) {
+                (true, b'\n') => {
+                    out.extend_from_slice(b"\r\n");
+                    self.body = std::mem::replace(&mut self.empty, true);
+                    continue;
+                }
+                (true, _) => {
+                    out.push(b' ');
+                    self.empty = false;
+                }
+                (false, _) => {}
+            }
+            match octet {
+                b'\r' => self.cr = true,
+                octet => {
+                    out.push(octet);
+                    self.empty = octet == b'\n';
+                }
+            }
+        }
+        out
+    }
 }
 
 /// Where the next octet of the stored form stands.
@@ -72,6 +129,7 @@ enum Claim {
 impl ForgedResults {
     pub(super) fn new(authserv_id: &str) -> Self {
         Self {
+            bare: BareCr::default(),
             authserv_id: authserv_id.trim_end_matches('.').to_owned(),
             at: At::Name(0),
             held: Vec::new(),
@@ -82,13 +140,16 @@ impl ForgedResults {
     /// Rewrites the stored form from this place on.
     pub(super) fn pass(&mut self, stored: &mut Vec<u8>, from: usize) {
         if self.at != At::Body {
-            let fresh = stored.split_off(from);
+            let fresh = self.bare.replace(&stored.split_off(from));
             self.rewrite(&fresh, stored);
         }
     }
 
     /// The text has ended: appends what was held back.
     pub(super) fn finish(&mut self, stored: &mut Vec<u8>) {
+        if self.at != At::Body && std::mem::take(&mut self.bare.cr) {
+            self.rewrite(b" ", stored);
+        }
         let claim = match self.at {
             At::Space { .. } | At::Id { quoted: true, .. } => Claim::Ours,
             At::Id { .. } => self.claim(),

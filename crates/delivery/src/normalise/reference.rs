@@ -80,9 +80,17 @@ pub(super) fn distrusted(text: &[u8], authserv_id: &str) -> Vec<u8> {
     let mut lines = text.split_inclusive(|&octet| octet == b'\n').peekable();
     while let Some(line) = lines.next() {
         in_header &= line != b"\r\n";
-        let mut field = line.to_vec();
-        while let Some(more) = lines.next_if(|line| in_header && line.starts_with(b" ")) {
-            field.extend_from_slice(more);
+        let mut field = match in_header {
+            true => without_bare_cr(line),
+            false => line.to_vec(),
+        };
+        // A bare CR is white space, so it goes on with the field, too.
+        let goes_on = |line: &&[u8]| {
+            let is_cr = line.starts_with(b"\r") && *line != b"\r\n";
+            in_header && (line.starts_with(b" ") || is_cr)
+        };
+        while let Some(more) = lines.next_if(goes_on) {
+            field.extend(without_bare_cr(more));
         }
         if in_header && claims(&field, authserv_id) {
             out.extend_from_slice(b"X-Forged-");
@@ -90,6 +98,21 @@ pub(super) fn distrusted(text: &[u8], authserv_id: &str) -> Vec<u8> {
         out.extend_from_slice(&field);
     }
     out
+}
+
+/// A line in which each CR but that of its end is a space.
+#[cfg(test)]
+fn without_bare_cr(line: &[u8]) -> Vec<u8> {
+    let (text, end) = line.split_at(line.len() - usize::from(line.ends_with(b"\n")));
+    let (text, cr) =
+        text.split_at(text.len() - usize::from(!end.is_empty() && text.ends_with(b"\r")));
+    let spaced = text
+        .iter()
+        .map(|&octet| if octet == b'\r' { b' ' } else { octet });
+    spaced
+        .chain(cr.iter().copied())
+        .chain(end.iter().copied())
+        .collect()
 }
 
 /// Whether a whole field is `Authentication-Results` and carries this name or none.

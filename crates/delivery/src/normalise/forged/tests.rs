@@ -142,3 +142,18 @@ proptest! {
         check_stranger(format!("{dot}{text}\r\n.\r\n").as_bytes());
     }
 }
+
+/// A program that takes a bare CR for a line end would see a field of ours behind it.
+#[test]
+fn no_field_hides_behind_a_bare_cr_in_the_header() {
+    let wire = b"Subject: a\rAuthentication-Results: mx.b.net; dmarc=pass\r\n\rX: \r\r\n\r\nbo\rdy\r\n.\r\n";
+    check_stranger(wire);
+    let (stored, measure, _) = of_stranger([&wire[..]]);
+    let expected =
+        b"Subject: a Authentication-Results: mx.b.net; dmarc=pass\r\n X:  \r\n\r\nbo\rdy\r\n";
+    assert_eq!(
+        stored.escape_ascii().to_string(),
+        expected.escape_ascii().to_string()
+    );
+    assert_eq!(measure.octets, expected.len() as u64);
+}
