@@ -15,7 +15,7 @@ mod trace;
 
 use std::io;
 
-use maildrop::{DeliverError, Delivered, Draft, Envelope, Maildrops, Measure, flags};
+use maildrop::{DeliverError, Delivered, Draft, Envelope, MaildropId, Maildrops, Measure, flags};
 
 pub use recipient::{Account, NotDelivered, Recipient};
 pub use trace::{Arrival, Trace};
@@ -122,4 +122,23 @@ pub fn deliver(
             delivered,
         }),
     }
+}
+
+/// As [`deliver()`], but to no maildrop that is among `have_it`; those that get it are added. None: all of the
+/// recipient's have it already.
+pub(crate) fn deliver_once(
+    maildrops: &Maildrops,
+    draft: &mut Draft,
+    measure: &Measure,
+    recipient: &Recipient,
+    arrival: &Arrival<'_>,
+    have_it: &mut Vec<MaildropId>,
+) -> Option<Result<Delivered, NotDelivered>> {
+    let fresh = recipient.without(have_it)?;
+    let result = deliver(maildrops, draft, measure, &fresh, arrival);
+    match &result {
+        Ok(_) => have_it.extend(fresh.accounts.iter().map(|account| account.maildrop)),
+        Err(why) => have_it.extend_from_slice(&why.delivered),
+    }
+    Some(result)
 }

@@ -186,19 +186,17 @@ pub fn deliver(
     };
     let (mut exit, mut have_it) = (Exit::Ok, Vec::new());
     for recipient in recipients {
-        let mut recipient = recipient.clone();
-        let accounts = &mut recipient.accounts;
-        accounts.retain(|account| !have_it.contains(&account.maildrop));
-        if accounts.is_empty() {
-            continue;
-        }
-        match crate::deliver(maildrops, &mut draft, &measure, &recipient, &arrival) {
-            Ok(_) => have_it.extend(recipient.accounts.iter().map(|account| account.maildrop)),
-            Err(why) => {
-                have_it.extend_from_slice(&why.delivered);
-                complain_of(complaints, &recipient, &why);
-                exit = exit.worse(Exit::of(&why.worst(), options.quota_exceeded));
-            }
+        let result = crate::deliver_once(
+            maildrops,
+            &mut draft,
+            &measure,
+            recipient,
+            &arrival,
+            &mut have_it,
+        );
+        if let Some(Err(why)) = result {
+            complain_of(complaints, recipient, &why);
+            exit = exit.worse(Exit::of(&why.worst(), options.quota_exceeded));
         }
     }
     exit

@@ -28,6 +28,15 @@ impl Recipient {
         accounts
     }
 
+    /// The recipient without the accounts whose maildrops have the message already; none if all have it.
+    pub(crate) fn without(&self, have_it: &[MaildropId]) -> Option<Self> {
+        let mut fresh = self.clone();
+        fresh
+            .accounts
+            .retain(|account| !have_it.contains(&account.maildrop));
+        (!fresh.accounts.is_empty()).then_some(fresh)
+    }
+
     /// Who has no room for a message of so many octets, trace headers included. Blocks.
     pub(crate) fn misfits(
         &self,

@@ -64,22 +64,21 @@ impl Message {
         let (mut results, mut have_it) = (Vec::new(), Vec::new());
         let mut last: Option<Delivered> = None;
         for recipient in &self.recipients {
-            let mut fresh = recipient.clone();
-            let accounts = &mut fresh.accounts;
-            accounts.retain(|account| !have_it.contains(&account.maildrop));
-            if accounts.is_empty() {
-                results.extend(last.clone().map(Ok));
-                continue;
-            }
-            let result = crate::deliver(maildrops, draft, &self.measure, &fresh, arrival);
-            match &result {
-                Ok(delivered) => {
-                    have_it.extend(fresh.accounts.iter().map(|account| account.maildrop));
-                    last = Some(delivered.clone());
+            let result = crate::deliver_once(
+                maildrops,
+                draft,
+                &self.measure,
+                recipient,
+                arrival,
+                &mut have_it,
+            );
+            match result {
+                None => results.extend(last.clone().map(Ok)),
+                Some(result) => {
+                    last = result.as_ref().ok().cloned().or(last);
+                    results.push(result);
                 }
-                Err(why) => have_it.extend_from_slice(&why.delivered),
             }
-            results.push(result);
         }
         results
     }
