@@ -8,11 +8,10 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use auth::{Accounts, State};
+use auth::Accounts;
 use delivery::normalise::FromLine;
 use delivery::pipe::{self, Exit, Options};
-use delivery::{Account, Recipient, RecipientRefusal};
-use maildrop::MaildropId;
+use delivery::{Recipient, RecipientRefusal};
 
 use crate::args;
 use crate::config::{self, Config};
@@ -134,28 +133,13 @@ pub(crate) fn recipient(
     address: &str,
 ) -> Result<Recipient, RecipientRefusal> {
     let server = &config.server;
-    let mut found = accounts
+    let found = accounts
         .recipients(address, &server.addressing())
         .map_err(|error| {
             output::tell(format_args!("{}", Failure::from(error)));
             RecipientRefusal::Unavailable
         })?;
-    if found.is_empty() {
-        return Err(RecipientRefusal::Unknown);
-    }
-    found.retain(|one| one.state == State::Enabled);
-    let account = |one: auth::Recipient| Account {
-        name: one.account,
-        maildrop: MaildropId(one.maildrop),
-        quota: server.keeping.quota(one.terms),
-    };
-    match found.is_empty() {
-        true => Err(RecipientRefusal::Disabled),
-        false => Ok(Recipient {
-            address: address.to_owned(),
-            accounts: found.into_iter().map(account).collect(),
-        }),
-    }
+    server.accepts(found, address)
 }
 
 /// µs since 1970.

@@ -8,7 +8,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auth::{Addressing, LoginDelay};
+use auth::{Addressing, LoginDelay, State};
+use delivery::RecipientRefusal;
+use maildrop::MaildropId;
 use pop3::server::Utf8Messages;
 use pop3::{Language, Tolerances};
 use sasl::Mechanism;
@@ -67,6 +69,34 @@ impl Config {
             hostname: &self.hostname,
             domains: &self.domains,
             detail_separator: &self.detail_separator,
+        }
+    }
+
+    /// The recipient that an address is, if mail for it is taken; `found`: whom the accounts name for it.
+    ///
+    /// # Errors
+    ///
+    /// When there is nobody, or all of them are disabled.
+    pub fn accepts(
+        &self,
+        mut found: Vec<auth::Recipient>,
+        address: &str,
+    ) -> Result<delivery::Recipient, RecipientRefusal> {
+        if found.is_empty() {
+            return Err(RecipientRefusal::Unknown);
+        }
+        found.retain(|one| one.state == State::Enabled);
+        let account = |one: auth::Recipient| delivery::Account {
+            quota: self.keeping.quota(one.terms),
+            name: one.account,
+            maildrop: MaildropId(one.maildrop),
+        };
+        match found.is_empty() {
+            true => Err(RecipientRefusal::Disabled),
+            false => Ok(delivery::Recipient {
+                address: address.to_owned(),
+                accounts: found.into_iter().map(account).collect(),
+            }),
         }
     }
 }

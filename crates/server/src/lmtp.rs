@@ -9,14 +9,14 @@
 use std::future::pending;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use auth::{Peer, State};
+use auth::Peer;
 use delivery::lmtp::{Encryption, Message, Next, Rejection, Session};
 use delivery::{NotDelivered, RecipientRefusal};
-use maildrop::{DeliverError, Draft, MaildropId, Maildrops, Quota};
+use maildrop::{DeliverError, Draft, Maildrops, Quota};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info};
 
-use crate::config::{Config, Protocol};
+use crate::config::Protocol;
 use crate::connection::{Connection, cut, draining};
 use crate::judgement::Verdict;
 use crate::listener::{Visit, blocking};
@@ -354,7 +354,7 @@ impl Driver<'_, '_> {
         let live = self.visit.live.clone();
         let at_hand = live.recipients.at_hand(server.auth.accounts(), &address);
         if let Some(found) = at_hand {
-            let accepted = accept(found, &address, &live.config);
+            let accepted = live.config.accepts(found, &address);
             // Of who may hold so much only, the file must be looked at.
             if !matches!(&accepted, Ok(recipient) if recipient.accounts.iter().any(has_quota)) {
                 return Ok(accepted);
@@ -373,9 +373,8 @@ impl Driver<'_, '_> {
             };
             if found.is_empty() {
                 debug!(recipient = %Escaped(&address), "recipient unknown");
-                return Err(RecipientRefusal::Unknown);
             }
-            let recipient = accept(found, &address, config)?;
+            let recipient = config.accepts(found, &address)?;
             for account in &recipient.accounts {
                 has_room(&server.maildrops, account, octets)?;
             }
@@ -428,27 +427,6 @@ async fn uncut<T>(visit: &Visit, work: impl Future<Output = T>) -> Result<T, End
     tokio::select! {
         done = work => Ok(done),
         () = cut(&visit.phase) => Err(End::Cut),
-    }
-}
-
-/// Whom the address is for, if mail for him is taken.
-fn accept(
-    mut found: Vec<auth::Recipient>,
-    address: &str,
-    config: &Config,
-) -> Result<delivery::Recipient, RecipientRefusal> {
-    found.retain(|one| one.state == State::Enabled);
-    let account = |one: auth::Recipient| delivery::Account {
-        quota: config.keeping.quota(one.terms),
-        name: one.account,
-        maildrop: MaildropId(one.maildrop),
-    };
-    match found.is_empty() {
-        true => Err(RecipientRefusal::Disabled),
-        false => Ok(delivery::Recipient {
-            address: address.to_owned(),
-            accounts: found.into_iter().map(account).collect(),
-        }),
     }
 }
 
