@@ -41,7 +41,9 @@
 mod account;
 mod connect;
 mod conversation;
+pub mod destination;
 mod error;
+pub mod ledger;
 mod listing;
 mod login;
 mod patience;

@@ -1,0 +1,5 @@
+//! What was fetched.
+
+mod key;
+
+pub use key::{Key, NotAKey};
