@@ -56,7 +56,7 @@ pub use connect::{Maildrop, connect};
 pub use error::ClientError;
 pub use listing::{Listing, UniqueIds};
 pub use patience::Patience;
-pub use retrieve::{Arrival, Retrieval, Retrieved, TEXT_OCTETS_MAX};
+pub use retrieve::{Arrival, Retrieval, Retrieved, Step, TEXT_OCTETS_MAX};
 pub use trust::{NotAPin, Pin, TrustError, Trusted};
 
 #[cfg(test)]

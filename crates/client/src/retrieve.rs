@@ -5,11 +5,12 @@
 //! narrow for good, what is on its way is thrown away, and that message is asked for again, alone. If
 //! it has that size again, the server counts otherwise, and the text is the right one.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use pop3::client::{Arrived, Event, Status, Window};
-use pop3::{Command, MessageNumber, Octets};
+use pop3::{Command, Keyword, MessageNumber, Octets};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connect::Maildrop;
@@ -29,10 +30,20 @@ pub const TEXT_OCTETS_MAX: Octets = Octets(u32::MAX as u64);
 
 const AWAITED: &str = "a message";
 
-/// Messages that are being retrieved. Its `next` hands out one after the other.
+/// Octets that are reckoned for a header, whose size nobody says before it comes.
+const HEADER_OCTETS: Octets = Octets(4 << 10);
+/// Most octets of a header.
+const HEADER_OCTETS_MAX: u64 = 1 << 20;
+
+/// Deletions that may be on their way, beside texts.
+const DELETIONS: usize = 256;
+
+/// Messages that are being retrieved, and deleted meanwhile. Its `step` says what has come, its `next` hands out one text after the
+/// other.
 #[derive(Debug)]
 pub struct Retrieval<'a> {
     maildrop: &'a mut Maildrop,
+    part: Part,
     wanted: Vec<(MessageNumber, Octets)>,
     /// How many of them were handed out, or refused.
     done: usize,
@@ -40,6 +51,45 @@ pub struct Retrieval<'a> {
     asked: usize,
     window: Window,
     pace: Pace,
+    /// So many texts are on their way that are to be thrown away.
+    skipping: usize,
+    /// The text that is coming.
+    coming: Option<Coming>,
+    /// What is to be deleted and was not asked for yet.
+    deletions: VecDeque<MessageNumber>,
+    /// DELEs that were not answered.
+    deleting: usize,
+}
+
+/// What of a message is retrieved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Part {
+    Whole,
+    Header,
+}
+
+/// A text that is coming.
+#[derive(Debug)]
+struct Coming {
+    deadline: Deadline,
+    octets: u64,
+    /// It is complete; so many octets it had.
+    ended: Option<Octets>,
+}
+
+/// What has come.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Octets of the text of the next message, as they travel: with CRLF, and dot-stuffed ([`pop3::wire`]), without the terminator line.
+    Piece(&'a [u8]),
+    /// That text is complete, or will not come.
+    Ended(Retrieved),
+    /// The server has marked a message as deleted.
+    Deleted(MessageNumber),
+    /// It has not.
+    NotDeleted(MessageNumber, Status),
+    /// There is nothing more to come.
+    Done,
 }
 
 /// A message whose text has been handed on.
@@ -81,24 +131,38 @@ enum Pace {
 impl Maildrop {
     /// Retrieves these messages, each of which has the size that LIST said, in this order.
     pub fn retrieve(&mut self, wanted: Vec<(MessageNumber, Octets)>) -> Retrieval<'_> {
+        self.retrieval(wanted, Part::Whole)
+    }
+
+    /// Retrieves the headers of these messages (`TOP n 0`, RFC 1939 §7), in this order.
+    pub fn headers(&mut self, wanted: &[MessageNumber]) -> Retrieval<'_> {
+        let wanted = wanted.iter().map(|&number| (number, HEADER_OCTETS));
+        self.retrieval(wanted.collect(), Part::Header)
+    }
+
+    fn retrieval(&mut self, wanted: Vec<(MessageNumber, Octets)>, part: Part) -> Retrieval<'_> {
         let (window, pace) = match self.pipelines() {
             true => (Window::new(WINDOW_OCTETS, WINDOW_COMMANDS), Pace::Ahead),
             false => (Window::one_at_a_time(), Pace::OneAtATime),
         };
         Retrieval {
             maildrop: self,
+            part,
             wanted,
             done: 0,
             asked: 0,
             window,
             pace,
+            skipping: 0,
+            coming: None,
+            deletions: VecDeque::new(),
+            deleting: 0,
         }
     }
 }
 
 impl Retrieval<'_> {
-    /// The next message. Its text is handed on in pieces, as it travels: with CRLF, and dot-stuffed
-    /// ([`pop3::wire`]), without the terminator line. If `take` breaks off, nothing more is read.
+    /// The next message. Its text is handed on in pieces. If `take` breaks off, nothing more is read.
     ///
     /// # Errors
     ///
@@ -107,114 +171,222 @@ impl Retrieval<'_> {
         &mut self,
         mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<Option<Retrieved>, ClientError> {
-        let Some(&(number, listed)) = self.wanted.get(self.done) else {
-            return Ok(None);
-        };
-        self.ask_ahead()?;
-        let arrival = self.text(number, listed, &mut take).await?;
-        match arrival {
-            Arrival::OutOfStep => self.fall_back().await?,
-            Arrival::Unwanted => self.done = self.wanted.len(),
-            _ => self.done += 1,
-        }
-        Ok(Some(Retrieved { number, arrival }))
-    }
-
-    /// Asks for as many messages as the window has room for.
-    fn ask_ahead(&mut self) -> Result<(), ClientError> {
-        let asked = self.done + self.window.outstanding();
-        let rest = &self.wanted[asked..];
-        let room = self.window.room(rest.iter().map(|(_, octets)| *octets));
-        if room > 0 {
-            self.asked = asked + room;
-        }
-        for &(number, octets) in &rest[..room] {
-            self.maildrop.conversation.send(&Command::Retr(number))?;
-            self.window.sent(number, octets);
-        }
-        Ok(())
-    }
-
-    /// Hands on one text, and asks for more while it comes.
-    async fn text(
-        &mut self,
-        number: MessageNumber,
-        listed: Octets,
-        take: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Result<Arrival, ClientError> {
-        let mut deadline = Deadline::new(self.maildrop);
-        let mut come = 0_u64;
         loop {
+            let Some(number) = self.coming() else {
+                return Ok(None);
+            };
+            match self.step().await? {
+                Step::Piece(piece) => {
+                    if take(piece).is_break() {
+                        self.done = self.wanted.len();
+                        let arrival = Arrival::Unwanted;
+                        return Ok(Some(Retrieved { number, arrival }));
+                    }
+                }
+                Step::Ended(retrieved) => return Ok(Some(retrieved)),
+                Step::Deleted(_) | Step::NotDeleted(..) => {}
+                Step::Done => return Ok(None),
+            }
+        }
+    }
+
+    /// Deletes a message, when there is room for that on the way. What comes of it, a later step says.
+    pub fn delete(&mut self, number: MessageNumber) {
+        self.deletions.push_back(number);
+    }
+
+    /// The message whose text comes next, or is coming.
+    pub fn coming(&self) -> Option<MessageNumber> {
+        self.wanted.get(self.done).map(|(number, _)| *number)
+    }
+
+    /// Whether commands were sent ahead until the server got out of step.
+    pub fn fell_back(&self) -> bool {
+        self.pace == Pace::OneAtATime && self.maildrop.pipelines()
+    }
+
+    /// What comes next. To be called until there is nothing more to come; it may be dropped while it waits, and be called again.
+    ///
+    /// # Errors
+    ///
+    /// When the connection fails, the server falls silent, or sends what cannot be.
+    pub async fn step(&mut self) -> Result<Step<'_>, ClientError> {
+        loop {
+            if let Some(octets) = self.coming.as_mut().and_then(|coming| coming.ended.take()) {
+                self.coming = None;
+                if let Some(retrieved) = self.ended(octets) {
+                    return Ok(Step::Ended(retrieved));
+                }
+            }
+            self.ask_ahead()?;
+            if self.window.outstanding() == 0 && self.deleting == 0 {
+                return Ok(Step::Done);
+            }
+            let deadline = match &mut self.coming {
+                Some(coming) => &coming.deadline,
+                None => {
+                    let deadline = Deadline::new(self.maildrop);
+                    let coming = Coming {
+                        deadline,
+                        octets: 0,
+                        ended: None,
+                    };
+                    &self.coming.insert(coming).deadline
+                }
+            };
             match deadline.next(self.maildrop).await? {
                 Event::TextBegins { .. } => {}
                 Event::Text(octets) => {
-                    come += octets.0;
-                    if self.hand_on(number, come, listed, take)?.is_break() {
-                        return Ok(Arrival::Unwanted);
-                    }
+                    let come = self.came(octets);
                     self.window.received(octets);
-                    deadline.extend(octets);
-                    self.ask_ahead()?;
+                    if self.is_handed_on(come)? {
+                        return Ok(Step::Piece(&self.maildrop.conversation.text));
+                    }
                 }
                 Event::TextEnds { octets, .. } => {
-                    // Its last octets may have come with its end.
-                    if self.hand_on(number, octets.0, listed, take)?.is_break() {
-                        return Ok(Arrival::Unwanted);
+                    if let Some(coming) = &mut self.coming {
+                        coming.ended = Some(octets);
                     }
-                    return Ok(match (self.window.arrived(octets), self.pace) {
-                        (Some(Arrived::AsListed), _) => Arrival::AsListed,
-                        (_, Pace::Ahead) => Arrival::OutOfStep,
-                        (_, Pace::OneAtATime) => Arrival::CountedOtherwise { listed, octets },
-                    });
+                    // Its last octets may have come with its end.
+                    let is_more = !self.maildrop.conversation.text.is_empty();
+                    if self.is_handed_on(octets.0)? && is_more {
+                        return Ok(Step::Piece(&self.maildrop.conversation.text));
+                    }
+                }
+                Event::Deleted(number) => {
+                    self.deleting = self.deleting.saturating_sub(1);
+                    return Ok(Step::Deleted(number));
+                }
+                Event::Refused {
+                    to: Keyword::Dele,
+                    number: Some(number),
+                    status,
+                } => {
+                    self.deleting = self.deleting.saturating_sub(1);
+                    return Ok(Step::NotDeleted(number, status));
                 }
                 Event::Refused { status, .. } => {
+                    self.coming = None;
                     self.window.refused();
-                    return match ClientError::passes(&status) {
+                    if self.skipping > 0 {
+                        self.skipping -= 1;
+                        continue;
+                    }
+                    if ClientError::passes(&status) {
                         // Without it the others would come before it.
-                        true => Err(ClientError::NotNow(status)),
-                        false => Ok(Arrival::Refused(status)),
-                    };
+                        return Err(ClientError::NotNow(status));
+                    }
+                    return Ok(Step::Ended(self.out(Arrival::Refused(status))));
                 }
                 _ => return Err(pop3::client::Broken::OutOfStep.into()),
             }
         }
     }
 
-    /// Hands on what has come of a text. What is longer than this message can be is thrown away while it may be
-    /// another one that was asked for, too: it will be seen to be out of step when it ends.
-    fn hand_on(
-        &self,
-        number: MessageNumber,
-        come: u64,
-        listed: Octets,
-        take: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, ClientError> {
-        if come <= most(listed) {
-            return Ok(take(&self.maildrop.conversation.text));
+    /// Asks for as many messages as the window has room for, and for deletions.
+    fn ask_ahead(&mut self) -> Result<(), ClientError> {
+        let is_ahead = self.pace == Pace::Ahead;
+        while let Some(&number) = self.deletions.front() {
+            let has_room = match is_ahead {
+                true => self.deleting < DELETIONS,
+                false => self.deleting == 0 && self.window.outstanding() == 0,
+            };
+            if !has_room {
+                break;
+            }
+            self.maildrop.conversation.send(&Command::Dele(number))?;
+            self.deleting += 1;
+            self.deletions.pop_front();
         }
-        let asked = &self.wanted[self.done..self.asked];
+        if !is_ahead && self.deleting > 0 {
+            return Ok(());
+        }
+        let asked = self.done + self.window.outstanding();
+        let Some(rest) = self.wanted.get(asked..) else {
+            return Ok(());
+        };
+        let room = self.window.room(rest.iter().map(|(_, octets)| *octets));
+        if room > 0 {
+            self.asked = asked + room;
+        }
+        for &(number, octets) in &rest[..room] {
+            let command = match self.part {
+                Part::Whole => Command::Retr(number),
+                Part::Header => Command::Top(number, 0),
+            };
+            self.maildrop.conversation.send(&command)?;
+            self.window.sent(number, octets);
+        }
+        Ok(())
+    }
+
+    /// So many octets have come of this text, with these.
+    fn came(&mut self, octets: Octets) -> u64 {
+        let Some(coming) = &mut self.coming else {
+            return octets.0;
+        };
+        coming.octets += octets.0;
+        coming.deadline.extend(octets);
+        coming.octets
+    }
+
+    /// A text is complete: which, and how it arrived. None if it was to be thrown away.
+    fn ended(&mut self, octets: Octets) -> Option<Retrieved> {
+        let arrived = self.window.arrived(octets);
+        if self.skipping > 0 {
+            self.skipping -= 1;
+            return None;
+        }
+        let listed = self.wanted.get(self.done).map(|(_, listed)| *listed);
+        let arrival = match (arrived, self.pace, self.part) {
+            (Some(Arrived::AsListed), ..) | (_, _, Part::Header) => Arrival::AsListed,
+            (_, Pace::Ahead, _) => Arrival::OutOfStep,
+            (_, Pace::OneAtATime, _) => Arrival::CountedOtherwise {
+                listed: listed.unwrap_or_default(),
+                octets,
+            },
+        };
+        Some(self.out(arrival))
+    }
+
+    /// The message that was due, and how it arrived.
+    fn out(&mut self, arrival: Arrival) -> Retrieved {
+        // A text comes only of what was asked for.
+        let place = self.done.min(self.wanted.len().saturating_sub(1));
+        let (number, _) = self.wanted[place];
+        match arrival {
+            Arrival::OutOfStep => {
+                // From now on one at a time. What was asked for behind the message in doubt is thrown away.
+                self.pace = Pace::OneAtATime;
+                self.window.narrow();
+                self.skipping = self.window.outstanding();
+            }
+            _ => self.done += 1,
+        }
+        Retrieved { number, arrival }
+    }
+
+    /// Whether what has come of a text is handed on. What is longer than this message can be is thrown away while it may be
+    /// another one that was asked for, too: it will be seen to be out of step when it ends.
+    fn is_handed_on(&self, come: u64) -> Result<bool, ClientError> {
+        let (number, listed) = self.wanted[self.done.min(self.wanted.len() - 1)];
+        let most = |listed| match self.part {
+            Part::Whole => most(listed),
+            Part::Header => HEADER_OCTETS_MAX,
+        };
+        if self.skipping == 0 && come <= most(listed) {
+            return Ok(true);
+        }
+        let asked = &self.wanted[self.done..self.asked.max(self.done)];
         let largest = asked.iter().map(|(_, octets)| *octets).max();
         match largest.is_some_and(|largest| come <= most(largest)) {
-            true => Ok(ControlFlow::Continue(())),
+            true => Ok(false),
             false => Err(ClientError::Wrong(format!(
                 "message {number} has {} octets by LIST, and does not end after {}",
                 listed.0,
                 most(largest.unwrap_or(listed))
             ))),
         }
-    }
-
-    /// From now on one at a time. What was asked for behind the message in doubt is read and thrown away.
-    async fn fall_back(&mut self) -> Result<(), ClientError> {
-        self.pace = Pace::OneAtATime;
-        self.window.narrow();
-        let behind = self.done + 1;
-        for place in behind..behind + self.window.outstanding() {
-            let (number, listed) = self.wanted[place];
-            self.text(number, listed, &mut |_| ControlFlow::Continue(()))
-                .await?;
-        }
-        Ok(())
     }
 }
 
@@ -226,6 +398,7 @@ fn most(listed: Octets) -> u64 {
 
 /// When a text must be here. Each octet moves it, so that a long text may take its time, and one that
 /// comes by drops may not.
+#[derive(Debug)]
 struct Deadline {
     at: Instant,
     silence: Duration,

@@ -5,8 +5,10 @@
 //! was delivered is durable and visible. Only then does the ledger say so, and only then is a message deleted from the server.
 //! Everything here blocks; it runs on a thread of its own.
 
+mod maildir;
 mod text;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::time::SystemTime;
@@ -15,6 +17,7 @@ use pop3::Octets;
 
 use crate::ledger::Key;
 
+pub use maildir::Maildir;
 pub use text::{Form, Spool, Text};
 
 /// What is known of a message that is handed over.
@@ -99,6 +102,12 @@ pub trait Destination: fmt::Debug + Send {
         None
     }
 
+    /// The names ([`Message::name`]) of all messages of ours that are still there, wherever their owner has moved them within it. None
+    /// if that cannot be known.
+    fn present(&mut self) -> Option<Result<HashSet<String>, NotDelivered>> {
+        None
+    }
+
     /// Takes a message. It need not be durable, nor visible, before the next commit.
     ///
     /// # Errors
@@ -114,4 +123,18 @@ pub trait Destination: fmt::Debug + Send {
     fn commit(&mut self) -> Result<(), NotDelivered> {
         Ok(())
     }
+}
+
+/// A name for the ledger, in one word.
+pub(crate) fn word(kind: &str, place: &str) -> String {
+    let letter = |c: char| match c {
+        c if c.is_whitespace() || c.is_control() || c == '%' => {
+            let mut octets = [0; 4];
+            let octets = c.encode_utf8(&mut octets).bytes();
+            octets.map(|octet| format!("%{octet:02x}")).collect()
+        }
+        c => c.to_string(),
+    };
+    let place: String = place.chars().map(letter).collect();
+    format!("{kind}:{place}")
 }
