@@ -219,6 +219,8 @@ impl Destination for Maildir {
     fn present(&mut self) -> Option<Result<HashSet<String>, NotDelivered>> {
         let all = || {
             let mut found = HashSet::new();
+            // One whose disk is not there is not one whose mail was deleted.
+            std::fs::metadata(self.path.join("cur"))?;
             Self::names_in(&self.path, &mut found)?;
             // The folders of Maildir++: their names begin with a dot.
             for entry in std::fs::read_dir(&self.path)? {

@@ -20,6 +20,8 @@ use crate::ledger::Key;
 pub use maildir::Maildir;
 pub use text::{Form, Spool, Text};
 
+pub(crate) use text::header_of;
+
 /// What is known of a message that is handed over.
 #[derive(Clone, Debug)]
 pub struct Message {

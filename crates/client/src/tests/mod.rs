@@ -2,6 +2,7 @@
 
 mod listings;
 mod logins;
+pub(crate) mod maildrop;
 mod server;
 mod texts;
 

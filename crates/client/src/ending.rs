@@ -1,0 +1,44 @@
+//! The end of a session that has deleted something, and signs of life before it.
+
+use pop3::Command;
+use pop3::client::{Event, Outcome};
+use tokio::time::timeout;
+
+use crate::connect::Maildrop;
+use crate::error::ClientError;
+
+impl Maildrop {
+    /// QUIT: what was marked is deleted (RFC 1939 §6). What comes back is what is known of that.
+    ///
+    /// # Errors
+    ///
+    /// When the command cannot be sent; then nothing is deleted.
+    pub async fn commit(mut self) -> Result<Outcome, ClientError> {
+        // Deleting many messages takes a server long.
+        let patience = self.patience.listing;
+        let bye = self.conversation.ask(&Command::Quit, "the reply to QUIT");
+        match timeout(patience, bye).await {
+            // Lost, late or garbled, the session knows best what that means.
+            Ok(Ok(_)) | Err(_) => Ok(self.conversation.session.outcome()),
+            Ok(Err(ClientError::Unsent(why))) => Err(why.into()),
+            Ok(Err(_)) => Ok(self.conversation.session.outcome()),
+        }
+    }
+
+    /// NOOP: we are still there.
+    ///
+    /// # Errors
+    ///
+    /// When the server is not.
+    pub async fn sign_of_life(&mut self) -> Result<(), ClientError> {
+        let awaited = "the reply to NOOP";
+        let reply = self.conversation.ask(&Command::Noop, awaited);
+        match timeout(self.patience.silence, reply).await {
+            // A server that refuses it is there as well.
+            Ok(Ok(Event::Accepted { .. } | Event::Refused { .. })) => Ok(()),
+            Ok(Ok(_)) => Err(pop3::client::Broken::OutOfStep.into()),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ClientError::TooSlow { awaited }),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! One session with one account: compare, retrieve, deliver, delete.
+//!
+//! The order is what keeps mail: a message is durable in all its destinations, then the ledger says so durably, then the server is told
+//! to delete it, and QUIT makes that true. Whatever is cut off between two of these steps, the next session goes on there.
+
+mod keep;
+mod plan;
+mod quarantine;
+mod report;
+mod rule;
+mod session;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use pop3::MessageNumber;
+use pop3::client::Outcome;
+use sha2::{Digest as _, Sha256};
+
+use crate::account::Account;
+use crate::connect::{Maildrop, connect};
+use crate::destination::{Destination, Ended};
+use crate::error::ClientError;
+use crate::ledger::{Entry, Fate, Key, Ledger};
+use crate::patience::Patience;
+
+pub use keep::Keep;
+pub use report::{Event, FetchError, Planned, Summary};
+pub use rule::{Action, Matches, Rule};
+
+use plan::Plan;
+use session::Session;
+use writer::{held, now};
+
+/// What one session shall do.
+#[derive(Debug)]
+pub struct Job {
+    /// Where, and who.
+    pub account: Account,
+    /// How long the server is waited for.
+    pub patience: Patience,
+    /// Whose the ledger is: user@host.
+    pub identity: String,
+    /// Where mail goes.
+    pub destinations: Vec<Box<dyn Destination>>,
+    /// Those of them that get what no rule is about.
+    pub route: Vec<usize>,
+    /// How long messages stay on the server.
+    pub keep: Keep,
+    /// What is looked at before a message is fetched.
+    pub rules: Vec<Rule>,
+    /// Messages of more octets stay where they are.
+    pub octets_max: Option<u64>,
+    /// Only so many are fetched in this session.
+    pub count_max: Option<usize>,
+    /// Only these messages, whatever else is known of them; nothing is deleted.
+    pub only: Option<Vec<MessageNumber>>,
+    /// Whether a maildrop that seems to be another one is fetched.
+    pub takes_foreign: bool,
+    /// Whether a first session deletes as well.
+    pub deletes_at_once: bool,
+    /// Nothing is done.
+    pub dry_run: bool,
+    /// Where the rest of large texts is kept meanwhile.
+    pub spool: PathBuf,
+    /// Where messages are kept that a destination will not have.
+    pub quarantine: PathBuf,
+}
+
+impl Job {
+    /// A session has been seen to end well before anything is deleted.
+    fn may_delete(&self, ledger: &Ledger) -> bool {
+        self.only.is_none() && (self.deletes_at_once || ledger.sessions() > 0)
+    }
+
+    /// The name of a message: the same whenever it comes again.
+    fn name_of(&self, key: &Key) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.identity.as_bytes());
+        hash.update([0]);
+        hash.update(key.to_string().as_bytes());
+        let hash: [u8; 32] = hash.finalize().into();
+        hash[..20]
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect()
+    }
+}
+
+/// Fetches. The ledger must be that of the account. What happens is told to `tell`.
+///
+/// # Errors
+///
+/// See [`FetchError`]. What was delivered until then is in the ledger.
+pub async fn fetch(
+    mut job: Job,
+    mut ledger: Ledger,
+    tell: &mut (dyn FnMut(Event) + Send),
+) -> Result<Summary, FetchError> {
+    let began = Instant::now();
+    let mut maildrop = connect(&job.account, job.patience).await?;
+    tell(Event::LoggedIn {
+        inside_tls: !matches!(job.account.transport, crate::Transport::InClear),
+    });
+    let listing = maildrop.listing().await?;
+    let present = match job.keep {
+        Keep::UntilDeleted => present(&mut job, &ledger, tell)?,
+        _ => None,
+    };
+    let plan = Plan::make(&job, &mut maildrop, &listing, &mut ledger, present.as_ref()).await?;
+    if plan.recognised > 0 {
+        tell(Event::Note(format!(
+            "the server has given new unique-ids to its messages; {} of them are known by what they hold",
+            plan.recognised
+        )));
+    }
+    tell(Event::Planned(plan.planned.clone()));
+    let mut summary = Summary {
+        too_large: plan.planned.too_large.len(),
+        left: plan.planned.listed,
+        ..Summary::default()
+    };
+    if job.dry_run {
+        maildrop.quit().await;
+        return Ok(summary);
+    }
+    for (key, entry) in &plan.noted {
+        ledger.record(key.clone(), *entry);
+    }
+    ledger.listed(&plan.keys.iter().cloned().collect(), now());
+    let deletes_at_once = job.keep == Keep::Never && job.may_delete(&ledger);
+    let ledger = Arc::new(Mutex::new(ledger));
+    let mut session = Session::begin(&mut job, &plan, &ledger, deletes_at_once);
+    let fetched = session.run(&mut maildrop, tell).await;
+    let told = session.end(tell).await;
+    (summary.new, summary.octets, summary.refused) = (told.new, told.octets, told.refused);
+    let failed = told.failed.or_else(|| fetched.err());
+    // Of messages that are durable the deletion counts, whatever has happened to others.
+    let is_there = !matches!(failed, Some(FetchError::Server(_)));
+    if is_there && end(maildrop, &told.deleted).await? {
+        let mut ledger = held(&ledger);
+        let at = now();
+        told.deleted.iter().for_each(|key| ledger.gone(key, at));
+        summary.deleted = told.deleted.len();
+        summary.left -= summary.deleted.min(summary.left);
+        tell(Event::Deleted(summary.deleted));
+    }
+    summary.took = began.elapsed();
+    let mut ledger = held(&ledger);
+    // What a crash has left in doubt stays so until a session has looked at all that the server has.
+    let has_seen_all = job.only.is_none() && plan.planned.later == 0 && summary.refused == 0;
+    if failed.is_none() && (has_seen_all || ledger.ended() == Ended::InOrder) {
+        ledger.end(now())?;
+    } else {
+        ledger.sync()?;
+    }
+    failed.map_or(Ok(summary), Err)
+}
+
+/// Ends the session; whether what was marked is deleted.
+async fn end(maildrop: Maildrop, deleted: &[Key]) -> Result<bool, ClientError> {
+    if deleted.is_empty() {
+        maildrop.quit().await;
+        return Ok(false);
+    }
+    match maildrop.commit().await? {
+        Outcome::Deleted => Ok(true),
+        // The next session will see what has become of them.
+        Outcome::NothingDeleted | Outcome::Unknown => Ok(false),
+        Outcome::Refused(status) => Err(ClientError::Refused {
+            command: "QUIT",
+            status,
+        }),
+    }
+}
+
+/// So many messages that were delivered and are all gone were rather moved than deleted, or their disk is not there.
+const ALL_GONE_MIN: usize = 5;
+
+/// The names of the messages that are still where they were delivered; none if nothing follows from that.
+fn present(
+    job: &mut Job,
+    ledger: &Ledger,
+    tell: &mut (dyn FnMut(Event) + Send),
+) -> Result<Option<HashSet<String>>, FetchError> {
+    let delivered = |entry: &Entry| entry.fate == Fate::Delivered && entry.absent.is_none();
+    let delivered = ledger.iter().filter(|(_, entry)| delivered(entry));
+    let names: Vec<String> = delivered.map(|(key, _)| job.name_of(key)).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut all = HashSet::new();
+    for destination in &mut job.destinations {
+        let name = destination.name().to_owned();
+        match destination.present() {
+            Some(present) => {
+                all.extend(present.map_err(|failed| writer::failure(&name, failed))?);
+            }
+            None => {
+                return Err(FetchError::Destination {
+                    destination: name,
+                    why: "nobody can know what was deleted there, so `keep` cannot be \"until-deleted\""
+                        .into(),
+                    may_pass: false,
+                });
+            }
+        }
+    }
+    if names.len() >= ALL_GONE_MIN && !names.iter().any(|name| all.contains(name)) {
+        tell(Event::Note(format!(
+            "none of the {} messages that were fetched is where it was delivered; so nothing is deleted from the server",
+            names.len()
+        )));
+        return Ok(None);
+    }
+    Ok(Some(all))
+}

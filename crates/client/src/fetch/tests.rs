@@ -1,0 +1,417 @@
+//! Sessions with a server in memory and a Maildir, one after the other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use sasl::Secret;
+
+use super::*;
+use crate::Transport;
+use crate::destination::{Exactness, Maildir, Message, NotDelivered, Text};
+use crate::ledger::Fate;
+use crate::tests::maildrop::{Manner, Server};
+
+const IDENTITY: &str = "mrose@localhost";
+
+/// Where a test fetches to.
+struct Place {
+    directory: tempfile::TempDir,
+    server: Server,
+}
+
+/// What a test says of a session, beyond the usual.
+type Change<'a> = &'a dyn Fn(&mut Job);
+
+impl Place {
+    fn new(messages: &[(&str, &str)]) -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            server: Server::start(messages),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn ledger(&self) -> Ledger {
+        let path = self.path("ledger");
+        match path.exists() {
+            true => Ledger::open(&path, IDENTITY).unwrap(),
+            false => Ledger::create(&path, IDENTITY).unwrap(),
+        }
+    }
+
+    fn job(&self) -> Job {
+        Job {
+            account: Account {
+                host: "localhost".into(),
+                port: self.server.port,
+                transport: Transport::InClear,
+                user: "mrose".into(),
+                secret: Secret::new("redqueen"),
+            },
+            patience: Patience::default(),
+            identity: IDENTITY.into(),
+            destinations: vec![Box::new(Maildir::new(&self.path("Mail"), "here"))],
+            route: vec![0],
+            keep: Keep::Always,
+            rules: Vec::new(),
+            octets_max: None,
+            count_max: None,
+            only: None,
+            takes_foreign: false,
+            deletes_at_once: true,
+            dry_run: false,
+            spool: self.directory.path().to_owned(),
+            quarantine: self.path("quarantine"),
+        }
+    }
+
+    fn fetch(&self, change: Change<'_>) -> (Result<Summary, FetchError>, Vec<Event>) {
+        let mut job = self.job();
+        change(&mut job);
+        let mut events = Vec::new();
+        let result = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(fetch(job, self.ledger(), &mut |event| events.push(event)));
+        (result, events)
+    }
+
+    fn fetched(&self, change: Change<'_>) -> Summary {
+        self.fetch(change).0.unwrap()
+    }
+
+    /// How many files hold each text.
+    fn texts(&self) -> BTreeMap<String, usize> {
+        let mut texts = BTreeMap::new();
+        for part in ["Mail/new", "Mail/cur"] {
+            let Ok(files) = std::fs::read_dir(self.path(part)) else {
+                continue;
+            };
+            for file in files {
+                let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+                *texts.entry(text).or_default() += 1;
+            }
+        }
+        texts
+    }
+}
+
+const THREE: [(&str, &str); 3] = [
+    ("a", "Subject: one\r\n\r\n.dot\r\n"),
+    ("b", "Subject: two\r\n\r\nX\r\n"),
+    ("c", "Subject: three\r\n\r\n"),
+];
+
+fn three() -> BTreeMap<String, usize> {
+    let text = |(_, text): &(&str, &str)| (text.replace("\r\n", "\n"), 1);
+    THREE.iter().map(text).collect()
+}
+
+#[test]
+fn what_was_fetched_is_not_fetched_again() {
+    let place = Place::new(&THREE);
+    let first = place.fetched(&|_| {});
+    assert_eq!((first.new, first.deleted, first.left), (3, 0, 3));
+    assert_eq!(place.texts(), three());
+    let second = place.fetched(&|_| {});
+    assert_eq!((second.new, second.left), (0, 3));
+    place.server.with(|state| {
+        assert_eq!(state.retrieved, 3);
+        state.messages.push(("d".into(), "four\r\n".into()));
+    });
+    assert_eq!(place.fetched(&|_| {}).new, 1);
+    assert_eq!(place.texts().len(), 4);
+}
+
+#[test]
+fn what_is_durable_is_deleted_and_nothing_before_a_session_has_ended_well() {
+    let place = Place::new(&THREE);
+    let careful = |job: &mut Job| {
+        job.keep = Keep::Never;
+        job.deletes_at_once = false;
+    };
+    assert_eq!(place.fetched(&careful).deleted, 0);
+    assert_eq!(place.server.ids(), ["a", "b", "c"]);
+    place
+        .server
+        .with(|state| state.messages.push(("d".into(), "four\r\n".into())));
+    let second = place.fetched(&careful);
+    assert_eq!((second.new, second.deleted, second.left), (1, 4, 0));
+    assert!(place.server.ids().is_empty());
+    assert_eq!(place.texts().len(), 4);
+}
+
+#[test]
+fn a_server_without_pipelining_is_asked_for_one_after_the_other() {
+    let place = Place::new(&THREE);
+    place.server.with(|state| {
+        state.manner.capabilities = &["UIDL", "TOP"];
+    });
+    let summary = place.fetched(&|job| job.keep = Keep::Never);
+    assert_eq!((summary.new, summary.deleted), (3, 3));
+    assert_eq!(place.texts(), three());
+}
+
+#[test]
+fn a_connection_that_is_cut_costs_what_was_on_its_way() {
+    let place = Place::new(&THREE);
+    place.server.with(|state| state.manner.cuts_after = Some(2));
+    let (result, _) = place.fetch(&|job| job.keep = Keep::Never);
+    assert!(matches!(result, Err(FetchError::Server(_))));
+    assert_eq!(place.texts().len(), 2);
+    assert_eq!(place.server.ids(), ["a", "b", "c"]);
+    place.server.with(|state| state.manner.cuts_after = None);
+    let summary = place.fetched(&|job| job.keep = Keep::Never);
+    assert_eq!((summary.new, summary.deleted), (1, 3));
+    assert_eq!(place.texts(), three());
+}
+
+#[test]
+fn a_quit_without_an_answer_is_settled_by_the_next_session() {
+    for deletes in [true, false] {
+        let place = Place::new(&THREE);
+        place
+            .server
+            .with(|state| state.manner.cuts_at_quit = Some(deletes));
+        let summary = place.fetched(&|job| job.keep = Keep::Never);
+        assert_eq!((summary.new, summary.deleted), (3, 0));
+        place.server.with(|state| state.manner.cuts_at_quit = None);
+        let summary = place.fetched(&|job| job.keep = Keep::Never);
+        assert_eq!((summary.new, summary.left), (0, 0));
+        assert_eq!(place.texts(), three());
+    }
+}
+
+#[test]
+fn a_server_that_answers_out_of_order_is_noticed() {
+    let place = Place::new(&THREE);
+    place.server.with(|state| state.manner.swaps = true);
+    let (result, events) = place.fetch(&|_| {});
+    assert_eq!(result.unwrap().new, 3);
+    assert!(events.iter().any(|event| matches!(event, Event::OutOfStep)));
+    assert_eq!(place.texts(), three());
+}
+
+#[test]
+fn messages_without_a_unique_id_of_their_own_are_known_by_what_they_hold() {
+    let same = ("x", "Subject: same\r\n\r\n1\r\n");
+    let place = Place::new(&[same, same, ("y", "Subject: other\r\n\r\n")]);
+    assert_eq!(place.fetched(&|_| {}).new, 3);
+    assert_eq!(place.fetched(&|_| {}).new, 0);
+    let place = Place::new(&THREE);
+    place.server.with(|state| state.manner.knows_uidl = false);
+    assert_eq!(place.fetched(&|_| {}).new, 3);
+    assert_eq!(place.fetched(&|_| {}).new, 0);
+    place.server.with(|state| {
+        state.messages.remove(0);
+        state
+            .messages
+            .push(("d".into(), "Subject: four\r\n\r\n".into()));
+    });
+    assert_eq!(place.fetched(&|_| {}).new, 1);
+    assert_eq!(place.texts().len(), 4);
+}
+
+#[test]
+fn new_unique_ids_do_not_make_old_mail_new() {
+    let place = Place::new(&THREE);
+    place.fetched(&|_| {});
+    place.server.with(|state| {
+        for (id, _) in &mut state.messages {
+            id.push_str("-new");
+        }
+        state
+            .messages
+            .push(("d".into(), "Subject: four\r\n\r\n".into()));
+    });
+    let (result, events) = place.fetch(&|_| {});
+    assert_eq!(result.unwrap().new, 1);
+    assert!(events.iter().any(|event| matches!(event, Event::Note(_))));
+    assert_eq!(place.fetched(&|_| {}).new, 0);
+    assert_eq!(place.texts().len(), 4);
+}
+
+#[test]
+fn a_maildrop_that_seems_to_be_another_one_stops() {
+    let place = Place::new(&THREE);
+    let mut ledger = place.ledger();
+    for id in ["1", "2", "3", "4", "5"] {
+        let key = Key::UniqueId(pop3::client::ForeignId::new(id.as_bytes()).unwrap());
+        ledger.record(key, crate::ledger::Entry::new(Fate::Seen, 0));
+    }
+    ledger.end(0).unwrap();
+    drop(ledger);
+    let (result, _) = place.fetch(&|_| {});
+    assert!(matches!(result, Err(FetchError::Foreign(_))));
+    assert_eq!(place.texts().len(), 0);
+    assert_eq!(place.fetched(&|job| job.takes_foreign = true).new, 3);
+}
+
+#[test]
+fn rules_sizes_and_limits_are_kept_before_anything_is_retrieved() {
+    let place = Place::new(&THREE);
+    let rule = |value: &str, action| Rule {
+        header: "Subject".into(),
+        matches: Matches::Equals(value.into()),
+        action,
+    };
+    let rules = vec![rule("two", Action::Skip), rule("three", Action::Delete)];
+    let with_rules = |job: &mut Job| job.rules = rules.clone();
+    let summary = place.fetched(&with_rules);
+    assert_eq!((summary.new, summary.deleted, summary.left), (1, 1, 2));
+    assert_eq!(place.server.ids(), ["a", "b"]);
+    assert_eq!(place.server.with(|state| state.retrieved), 1);
+    assert_eq!(place.fetched(&with_rules).new, 0);
+
+    let place = Place::new(&THREE);
+    let small = |job: &mut Job| job.octets_max = Some(20);
+    let summary = place.fetched(&small);
+    assert_eq!((summary.new, summary.too_large), (2, 1));
+    assert_eq!(place.fetched(&small).too_large, 1);
+    // A larger limit is enough to fetch it.
+    assert_eq!(place.fetched(&|_| {}).new, 1);
+    assert_eq!(place.texts(), three());
+
+    let place = Place::new(&THREE);
+    assert_eq!(place.fetched(&|job| job.count_max = Some(2)).new, 2);
+    assert_eq!(place.fetched(&|job| job.count_max = Some(2)).new, 1);
+    assert_eq!(place.texts(), three());
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let place = Place::new(&THREE);
+    let (result, events) = place.fetch(&|job| {
+        job.dry_run = true;
+        job.keep = Keep::Never;
+    });
+    assert_eq!(result.unwrap().new, 0);
+    let planned = events.into_iter().find_map(|event| match event {
+        Event::Planned(planned) => Some(planned),
+        _ => None,
+    });
+    assert_eq!(planned.unwrap().fetch.len(), 3);
+    assert_eq!(place.server.with(|state| state.retrieved), 0);
+    assert!(!place.path("Mail").exists());
+}
+
+#[test]
+fn what_its_owner_has_deleted_is_deleted_there_as_well() {
+    let place = Place::new(&THREE);
+    let mirror = |job: &mut Job| job.keep = Keep::UntilDeleted;
+    assert_eq!(place.fetched(&mirror).deleted, 0);
+    assert_eq!(place.fetched(&mirror).deleted, 0);
+    let files = std::fs::read_dir(place.path("Mail/new")).unwrap();
+    let two = files
+        .map(|file| file.unwrap().path())
+        .find(|path| std::fs::read_to_string(path).unwrap().contains("two"));
+    std::fs::remove_file(two.unwrap()).unwrap();
+    assert_eq!(place.fetched(&mirror).deleted, 1);
+    assert_eq!(place.server.ids(), ["a", "c"]);
+}
+
+#[test]
+fn a_message_that_the_server_does_not_give_keeps_no_other_back() {
+    let place = Place::new(&THREE);
+    place.server.with(|state| {
+        state.manner = Manner {
+            refuses: Some(2),
+            ..Manner::default()
+        };
+    });
+    let summary = place.fetched(&|job| job.keep = Keep::Never);
+    assert_eq!((summary.new, summary.refused, summary.deleted), (2, 1, 2));
+    place.server.with(|state| state.manner.refuses = None);
+    assert_eq!(place.fetched(&|job| job.keep = Keep::Never).new, 1);
+    assert_eq!(place.texts(), three());
+}
+
+/// A destination that does not know again what it has.
+#[derive(Debug)]
+struct Forgetful {
+    taken: Arc<Mutex<Vec<String>>>,
+    fails_at: Option<(usize, fn() -> NotDelivered)>,
+}
+
+impl Destination for Forgetful {
+    fn name(&self) -> &str {
+        "forgetful:a"
+    }
+
+    fn exactness(&self) -> Exactness {
+        Exactness::OneInDoubt
+    }
+
+    fn open(&mut self, _: Ended) -> Result<(), NotDelivered> {
+        Ok(())
+    }
+
+    fn deliver(&mut self, message: &Message, _: &mut Text) -> Result<(), NotDelivered> {
+        let mut taken = self.taken.lock().unwrap();
+        match self.fails_at {
+            Some((place, why)) if place == taken.len() => Err(why()),
+            _ => {
+                taken.push(message.key.to_string());
+                Ok(())
+            }
+        }
+    }
+}
+
+#[test]
+fn of_two_destinations_each_gets_each_message_once() {
+    let place = Place::new(&THREE);
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let both = |fails_at: Option<(usize, fn() -> NotDelivered)>| {
+        let taken = Arc::clone(&taken);
+        move |job: &mut Job| {
+            let taken = Arc::clone(&taken);
+            job.destinations
+                .insert(0, Box::new(Forgetful { taken, fails_at }));
+            job.route = vec![0, 1];
+            job.keep = Keep::Never;
+        }
+    };
+    let (result, _) = place.fetch(&both(Some((2, || NotDelivered::NotNow("full".into())))));
+    assert!(matches!(
+        result,
+        Err(FetchError::Destination { may_pass: true, .. })
+    ));
+    assert_eq!(taken.lock().unwrap().len(), 2);
+    let (result, events) = place.fetch(&both(None));
+    assert_eq!(result.unwrap().new, 1);
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::InDoubt { .. }))
+    );
+    assert_eq!(*taken.lock().unwrap(), ["u:a", "u:b", "u:c"]);
+    assert_eq!(place.texts(), three());
+    assert!(place.server.ids().is_empty());
+}
+
+#[test]
+fn what_a_destination_refuses_is_kept_and_stays_on_the_server() {
+    let place = Place::new(&THREE);
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let refuses = |job: &mut Job| {
+        let taken = Arc::clone(&taken);
+        let fails_at: Option<(usize, fn() -> NotDelivered)> =
+            Some((1, || NotDelivered::Refused("550 never".into())));
+        job.destinations = vec![Box::new(Forgetful { taken, fails_at })];
+        job.keep = Keep::Never;
+    };
+    let summary = place.fetched(&refuses);
+    assert_eq!((summary.new, summary.refused, summary.deleted), (1, 2, 1));
+    assert_eq!(place.server.ids(), ["b", "c"]);
+    assert_eq!(
+        std::fs::read_dir(place.path("quarantine")).unwrap().count(),
+        4
+    );
+    let again = place.fetched(&refuses);
+    assert_eq!((again.new, again.refused, again.deleted), (0, 0, 0));
+}

@@ -1,0 +1,284 @@
+//! The thread that delivers: texts come in, and what is durable is told.
+//!
+//! Reading from the server and writing to the disk do not wait for each other, but for the room between them. Messages become durable
+//! in batches: first in their destinations, then in the ledger; only then is the server told to delete them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use pop3::MessageNumber;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use super::quarantine::Quarantine;
+use crate::destination::{Destination, Exactness, Message, NotDelivered, Spool, Text};
+use crate::fetch::report::FetchError;
+use crate::ledger::{Content, Entry, Fate, Key, Ledger, Print};
+
+/// Octets that may be between the server and the thread.
+pub(super) const QUEUE_OCTETS: usize = 3 << 20;
+
+/// A batch of so many octets or messages becomes durable, and whatever has waited for so long.
+const BATCH_OCTETS: u64 = 32 << 20;
+const BATCH_MESSAGES: usize = 2048;
+const BATCH_WAITS: Duration = Duration::from_secs(1);
+
+/// What the thread is given.
+pub(super) enum Work {
+    /// Octets of the text that is coming.
+    Piece(Vec<u8>),
+    /// That text is complete, and is to be delivered.
+    Deliver(Box<Ticket>),
+    /// It is none.
+    Discard,
+    /// All that was delivered is to be durable.
+    Flush,
+}
+
+/// A message that is complete.
+pub(super) struct Ticket {
+    pub(super) number: MessageNumber,
+    pub(super) message: Message,
+    /// Its destinations.
+    pub(super) route: Arc<[usize]>,
+}
+
+/// What the thread says.
+pub(super) enum Done {
+    /// These are durable everywhere.
+    Durable(Vec<Written>),
+    /// A destination will not have this one.
+    Refused(MessageNumber, Key, String),
+    /// It may be there twice.
+    InDoubt(Key, String),
+    /// All that was asked for is durable.
+    Flushed,
+    /// Nothing more is taken.
+    Failed(FetchError),
+}
+
+/// A message that is durable.
+pub(super) struct Written {
+    pub(super) number: MessageNumber,
+    pub(super) key: Key,
+    pub(super) octets: u64,
+    pub(super) route: Arc<[usize]>,
+}
+
+/// What the ledger is shared by.
+pub(super) type Shared = Arc<Mutex<Ledger>>;
+
+/// The ledger; who panicked with it in hand has said nothing that is not true.
+pub(super) fn held(ledger: &Shared) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+/// The thread's own.
+pub(super) struct Writer {
+    pub(super) destinations: Vec<Box<dyn Destination>>,
+    pub(super) ledger: Shared,
+    pub(super) quarantine: Quarantine,
+    pub(super) spool: Spool,
+    pub(super) room: Arc<Semaphore>,
+    pub(super) done: UnboundedSender<Done>,
+}
+
+struct Batch {
+    written: Vec<(Written, Entry)>,
+    octets: u64,
+    since: Option<Instant>,
+}
+
+impl Writer {
+    /// Works until nobody gives any more, or until a destination fails. Blocks.
+    pub(super) fn run(mut self, mut work: UnboundedReceiver<Work>) {
+        if let Err(failed) = self.work(&mut work) {
+            let _ = self.done.send(Done::Failed(failed));
+            // Whoever waits for room need not wait any longer.
+            self.room.close();
+        }
+    }
+
+    fn work(&mut self, work: &mut UnboundedReceiver<Work>) -> Result<(), FetchError> {
+        let ended = held(&self.ledger).ended();
+        for destination in &mut self.destinations {
+            if let Err(failed) = destination.open(ended) {
+                return Err(failure(destination.name(), failed));
+            }
+        }
+        let mut text = Text::new(&self.spool);
+        let mut hash = Sha256::new();
+        let mut batch = Batch {
+            written: Vec::new(),
+            octets: 0,
+            since: None,
+        };
+        // What had come before the end is kept.
+        while let Some(work) = self.next(work, &mut batch)? {
+            match work {
+                Work::Piece(piece) => {
+                    hash.update(&piece);
+                    text.append(&piece).map_err(FetchError::Spool)?;
+                    self.room.add_permits(piece.len());
+                }
+                Work::Discard => {
+                    text.clear();
+                    hash.reset();
+                }
+                Work::Deliver(ticket) => {
+                    let content = Content::of(std::mem::take(&mut hash));
+                    self.deliver(*ticket, content, &mut text, &mut batch)?;
+                    text.clear();
+                    if batch.octets >= BATCH_OCTETS || batch.written.len() >= BATCH_MESSAGES {
+                        self.commit(&mut batch)?;
+                    }
+                }
+                Work::Flush => {
+                    self.commit(&mut batch)?;
+                    let _ = self.done.send(Done::Flushed);
+                }
+            }
+        }
+        self.commit(&mut batch)
+    }
+
+    /// What comes next; what has waited for long enough becomes durable meanwhile.
+    fn next(
+        &mut self,
+        work: &mut UnboundedReceiver<Work>,
+        batch: &mut Batch,
+    ) -> Result<Option<Work>, FetchError> {
+        let Some(since) = batch.since else {
+            return Ok(work.blocking_recv());
+        };
+        let left = BATCH_WAITS.saturating_sub(since.elapsed());
+        let waited = tokio::runtime::Handle::current()
+            .block_on(async { tokio::time::timeout(left, work.recv()).await });
+        match waited {
+            Ok(work) => Ok(work),
+            Err(_) => {
+                self.commit(batch)?;
+                Ok(work.blocking_recv())
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        ticket: Ticket,
+        content: Content,
+        text: &mut Text,
+        batch: &mut Batch,
+    ) -> Result<(), FetchError> {
+        let Ticket {
+            number,
+            message,
+            route,
+        } = ticket;
+        held(&self.ledger).begin(now())?;
+        let mut refused = None;
+        for &place in &*route {
+            let destination = &mut self.destinations[place];
+            let name = destination.name().to_owned();
+            if destination.exactness() == Exactness::OneInDoubt {
+                let mut ledger = held(&self.ledger);
+                if ledger.has_part(&name, &message.key) {
+                    continue;
+                }
+                if ledger.in_doubt() == Some((name.as_str(), &message.key)) {
+                    let doubtful = Done::InDoubt(message.key.clone(), name.clone());
+                    let _ = self.done.send(doubtful);
+                }
+                ledger.trying(&name, &message.key)?;
+            }
+            match destination.deliver(&message, text) {
+                Ok(()) => {
+                    if destination.exactness() == Exactness::OneInDoubt {
+                        held(&self.ledger).part(&name, &message.key);
+                    }
+                }
+                Err(NotDelivered::Refused(why)) => {
+                    refused.get_or_insert_with(|| format!("{name}: {why}"));
+                }
+                Err(failed) => {
+                    // What was delivered before it is kept, if that can be.
+                    let error = failure(&name, failed);
+                    let _ = self.commit(batch);
+                    return Err(error);
+                }
+            }
+        }
+        let octets = message.octets.0;
+        let fate = match &refused {
+            Some(_) => Fate::Refused,
+            None => Fate::Delivered,
+        };
+        let entry = Entry {
+            octets: Some(octets),
+            content: Some(content),
+            print: Print::of(text.header()),
+            ..Entry::new(fate, now())
+        };
+        if let Some(why) = refused {
+            self.quarantine
+                .keep(&message, &why, text)
+                .map_err(FetchError::Spool)?;
+            held(&self.ledger).record(message.key.clone(), entry);
+            let _ = self.done.send(Done::Refused(number, message.key, why));
+            return Ok(());
+        }
+        batch.octets += octets;
+        batch.since.get_or_insert_with(Instant::now);
+        let written = Written {
+            number,
+            key: message.key,
+            octets,
+            route,
+        };
+        batch.written.push((written, entry));
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: &mut Batch) -> Result<(), FetchError> {
+        batch.octets = 0;
+        batch.since = None;
+        let written = std::mem::take(&mut batch.written);
+        for destination in &mut self.destinations {
+            if let Err(failed) = destination.commit() {
+                // Which message has gone where is true all the same.
+                let _ = held(&self.ledger).sync();
+                return Err(failure(destination.name(), failed));
+            }
+        }
+        let mut ledger = held(&self.ledger);
+        let mut durable = Vec::with_capacity(written.len());
+        for (written, entry) in written {
+            ledger.record(written.key.clone(), entry);
+            durable.push(written);
+        }
+        ledger.sync()?;
+        drop(ledger);
+        if !durable.is_empty() {
+            let _ = self.done.send(Done::Durable(durable));
+        }
+        Ok(())
+    }
+}
+
+/// A destination that cannot go on.
+pub(super) fn failure(destination: &str, failed: NotDelivered) -> FetchError {
+    FetchError::Destination {
+        destination: destination.to_owned(),
+        may_pass: matches!(failed, NotDelivered::NotNow(_)),
+        why: failed.to_string(),
+    }
+}
