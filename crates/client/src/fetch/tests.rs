@@ -241,7 +241,7 @@ fn a_maildrop_that_seems_to_be_another_one_stops() {
     let mut ledger = place.ledger();
     for id in ["1", "2", "3", "4", "5"] {
         let key = Key::UniqueId(pop3::client::ForeignId::new(id.as_bytes()).unwrap());
-        ledger.record(key, crate::ledger::Entry::new(Fate::Seen, 0));
+        ledger.record(key, Entry::new(Fate::Seen, 0));
     }
     ledger.end(0).unwrap();
     drop(ledger);
