@@ -1,8 +1,11 @@
 //! One remote maildrop: where it is, how to get there, and whose it is.
 
+use std::fmt;
+
 use sasl::Secret;
 
 use crate::trust::Trusted;
+use crate::way::Way;
 
 /// One remote maildrop.
 #[derive(Clone, Debug)]
@@ -13,10 +16,24 @@ pub struct Account {
     pub port: u16,
     /// How octets travel.
     pub transport: Transport,
-    /// Who logs in.
+    /// Who logs in. With [`Credentials::Certificate`] it may be empty: whomever the certificate stands for.
     pub user: String,
-    /// By which password.
-    pub secret: Secret,
+    /// By what.
+    pub credentials: Credentials,
+    /// The one way to log in, whatever the server announces; none: the best that it announces.
+    pub way: Option<Way>,
+}
+
+/// What shows that it is the user who logs in.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// A password.
+    Password(Secret),
+    /// An access token of an authorisation server (RFC 7628). One that is refused can be renewed:
+    /// [`ClientError::TokenRefused`](crate::ClientError::TokenRefused).
+    Token(Secret),
+    /// The certificate that was shown in the handshake (EXTERNAL, RFC 4422 appendix A).
+    Certificate,
 }
 
 /// How octets travel. There is no "TLS if it is offered": who can take the offer away reads the
@@ -32,11 +49,40 @@ pub enum Transport {
 }
 
 impl Account {
+    /// An account of which only the necessary is said.
+    pub fn new(
+        host: impl Into<String>,
+        port: u16,
+        transport: Transport,
+        user: impl Into<String>,
+        credentials: Credentials,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            transport,
+            user: user.into(),
+            credentials,
+            way: None,
+        }
+    }
+
     /// As messages name the server.
     pub(crate) fn server(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),
         }
+    }
+}
+
+/// Which kind it is, for people.
+impl fmt::Display for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "a password",
+            Self::Token(_) => "a token",
+            Self::Certificate => "a certificate",
+        })
     }
 }

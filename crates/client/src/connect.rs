@@ -21,6 +21,7 @@ use crate::login;
 use crate::patience::Patience;
 use crate::stream::Stream;
 use crate::trust::{self, Trusted};
+use crate::way::Greeting;
 
 /// Most messages of a maildrop: what a listing of them holds stays below 128 MiB.
 const MESSAGES_MAX: u32 = 1_000_000;
@@ -67,7 +68,7 @@ async fn open(account: &Account, patience: Patience) -> Result<Maildrop, ClientE
         ..Settings::default()
     };
     let inside_tls = settings(Credentials::InsideTls);
-    let mut conversation = match &account.transport {
+    let (mut conversation, greeting) = match &account.transport {
         Transport::Tls(trusted) => {
             let stream = shake_hands(account, trusted, socket).await?;
             let session = Session::new(inside_tls, Channel::Tls);
@@ -75,8 +76,10 @@ async fn open(account: &Account, patience: Patience) -> Result<Maildrop, ClientE
         }
         Transport::Stls(trusted) => {
             let session = Session::new(inside_tls, Channel::Plain);
-            let clear = greeted(Conversation::new(Stream::Plain(socket), session)).await?;
-            begin_tls(account, trusted, clear).await?
+            let (clear, _) = greeted(Conversation::new(Stream::Plain(socket), session)).await?;
+            // Whoever could write in clear could have chosen what it said.
+            let inside = begin_tls(account, trusted, clear).await?;
+            (inside, Greeting::Plain)
         }
         Transport::InClear => {
             let session = Session::new(settings(Credentials::InClearToo), Channel::Plain);
@@ -86,7 +89,7 @@ async fn open(account: &Account, patience: Patience) -> Result<Maildrop, ClientE
     let known = capabilities(&mut conversation).await?;
     let knows_capa = known.is_some();
     let before = known.unwrap_or_default();
-    login::log_in(&mut conversation, &before, account).await?;
+    login::log_in(&mut conversation, &before, greeting, account).await?;
     let now = match knows_capa {
         true => capabilities(&mut conversation).await?,
         false => None,
@@ -99,10 +102,13 @@ async fn open(account: &Account, patience: Patience) -> Result<Maildrop, ClientE
     })
 }
 
-async fn greeted(mut conversation: Conversation) -> Result<Conversation, ClientError> {
+async fn greeted(mut conversation: Conversation) -> Result<(Conversation, Greeting), ClientError> {
     match conversation.next("the greeting").await? {
         Event::TurnedAway(status) => Err(ClientError::NotNow(status)),
-        _ => Ok(conversation),
+        Event::Greeting(status) if status.timestamp().is_some() => {
+            Ok((conversation, Greeting::Timestamp))
+        }
+        _ => Ok((conversation, Greeting::Plain)),
     }
 }
 

@@ -4,6 +4,8 @@ use std::io;
 
 use pop3::client::{Broken, CannotSend, ResponseCode, Status};
 
+use crate::way::Way;
+
 /// Why mail could not be retrieved.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -35,6 +37,20 @@ pub enum ClientError {
     /// User name or password is wrong, or may not be used like this.
     #[error("the login was refused: {0}")]
     LoginRefused(Status),
+    /// The access token is not taken, or no longer: it can be renewed, and the login tried once more.
+    #[error("the server refused the token: {explanation}")]
+    TokenRefused {
+        /// What the server says of it, cleaned: JSON for the most part (RFC 7628 §3.2.2).
+        explanation: String,
+    },
+    /// The one way that was to be gone cannot be.
+    #[error("{way} cannot be used here: {why}")]
+    Unfit {
+        /// The way.
+        way: Way,
+        /// What it has no place for, or does not find.
+        why: String,
+    },
     /// The server offers no way to log in that may be used here.
     #[error("the server offers no way to log in that this program knows (it offers {0})")]
     NoMechanism(String),
@@ -78,6 +94,8 @@ impl ClientError {
             | Self::NotNow(_)
             | Self::Broken(Broken::Ended(_)) => true,
             Self::LoginRefused(_)
+            | Self::TokenRefused { .. }
+            | Self::Unfit { .. }
             | Self::NoMechanism(_)
             | Self::Impostor(_)
             | Self::NoTls { .. }

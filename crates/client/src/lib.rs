@@ -7,17 +7,13 @@
 //! ```no_run
 //! use std::ops::ControlFlow;
 //!
-//! use client::{Account, Arrival, Patience, Transport, Trusted, connect};
+//! use client::{Account, Arrival, Credentials, Patience, Transport, Trusted, connect};
 //! use sasl::Secret;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let account = Account {
-//!     host: "pop.example.org".into(),
-//!     port: 995,
-//!     transport: Transport::Tls(Trusted::system()?),
-//!     user: "mrose".into(),
-//!     secret: Secret::new("redqueen"),
-//! };
+//! let transport = Transport::Tls(Trusted::system()?);
+//! let password = Credentials::Password(Secret::new("redqueen"));
+//! let account = Account::new("pop.example.org", 995, transport, "mrose", password);
 //! let mut maildrop = connect(&account, Patience::default()).await?;
 //! let listing = maildrop.listing().await?;
 //! let mut retrieval = maildrop.retrieve(listing.numbered());
@@ -52,14 +48,16 @@ mod patience;
 mod retrieve;
 mod stream;
 mod trust;
+mod way;
 
-pub use account::{Account, Transport};
+pub use account::{Account, Credentials, Transport};
 pub use connect::{Maildrop, connect};
 pub use error::ClientError;
 pub use listing::{Listing, UniqueIds};
 pub use patience::Patience;
 pub use retrieve::{Arrival, Retrieval, Retrieved, Step, TEXT_OCTETS_MAX};
 pub use trust::{NotAPin, Pin, TrustError, Trusted};
+pub use way::{NotAWay, Way};
 
 #[cfg(test)]
 mod tests;

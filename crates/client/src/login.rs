@@ -1,157 +1,281 @@
-//! The login: the best mechanism that both sides know, and at most one more attempt.
-//!
-//! Inside TLS a server whose certificate is believed may see the password, but one that can prove that it
-//! knows it is asked to (SCRAM). A server that announces SCRAM may still have no verifier for this user,
-//! or one of too few
-//! iterations, so a refusal there is followed by the plain way once. In clear that second attempt is what
-//! whoever sits between may bring about; in clear he could have anything anyway, and it was asked for.
+//! The login: one [`Way`] after the other, until one leads in.
 
 use pop3::Command;
-use pop3::client::{Answer, Capabilities, Capability, Channel, Event, Exchange, Status};
+use pop3::client::{Answer, Capabilities, Channel, Event, Exchange, Status, printable};
 use sasl::client::{ChannelBinding, Exchange as Mechanics, Failed};
 use sasl::nonce::{Nonces, SEED_OCTETS};
 use sasl::scram::Hash;
-use sasl::{BindingType, Mechanism};
+use sasl::{BindingType, Binds, Mechanism, Secret};
 
-use crate::account::{Account, Transport};
+use crate::account::{Account, Credentials, Transport};
 use crate::conversation::Conversation;
 use crate::error::ClientError;
+use crate::way::{Bindable, Greeting, Ground, Way};
 
 const AWAITED: &str = "the reply to the login";
 
-/// A way to log in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Way {
-    /// USER and PASS (RFC 1939 §7).
-    Pass,
-    /// AUTH (RFC 5034).
-    Auth(Mechanism),
-}
+/// Octets of an explanation that are shown; they come from somebody else's server.
+const EXPLANATION_OCTETS_MAX: usize = 500;
 
 /// What comes of a way.
 enum Outcome {
     LoggedIn,
-    Refused(Status),
+    Refused(Refusal),
     /// It cannot be gone, or not to its end, which the server knows; another one can perhaps.
     GivenUp(Failed),
+}
+
+/// A login that was refused.
+struct Refusal {
+    status: Status,
+    /// What the server said before, of a token, in its own words.
+    explanation: Option<String>,
+    /// Whether it was refused before the server had asked anything.
+    at_once: bool,
+}
+
+/// When the client says its first words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Form {
+    /// With AUTH, if they fit on its line.
+    WithAuth,
+    /// When the server has asked for them, on a line of their own.
+    Asked,
 }
 
 /// Logs in.
 pub(crate) async fn log_in(
     conversation: &mut Conversation,
     capabilities: &Capabilities,
+    greeting: Greeting,
     account: &Account,
 ) -> Result<(), ClientError> {
     let exporter = conversation.stream.exporter();
-    let channel = match account.transport {
-        Transport::InClear => Channel::Plain,
-        Transport::Tls(_) | Transport::Stls(_) => Channel::Tls,
+    let ground = Ground {
+        capabilities,
+        channel: match account.transport {
+            Transport::InClear => Channel::Plain,
+            Transport::Tls(_) | Transport::Stls(_) => Channel::Tls,
+        },
+        binding: match exporter {
+            Some(_) => Bindable::Yes,
+            None => Bindable::No,
+        },
+        greeting,
     };
-    let ways = ways(capabilities, channel, exporter.is_some());
+    let ways = ground.ways(&account.credentials, account.way)?;
     let (mut refused, mut given_up) = (None, None);
     for way in ways {
-        let outcome = match way {
-            Way::Pass => pass(conversation, account).await?,
-            Way::Auth(mechanism) => {
-                let exporter = exporter.as_deref();
-                let mechanics = mechanics(mechanism, exporter, capabilities, account);
-                match mechanics {
-                    Ok(mechanics) => auth(conversation, mechanics).await?,
-                    // Such a password can only be sent.
-                    Err(why @ Failed::Unpreparable) => Outcome::GivenUp(why),
-                    Err(failed) => return Err(failed.into()),
-                }
-            }
+        let mut login = Login {
+            conversation,
+            capabilities,
+            exporter: exporter.as_deref(),
+            account,
         };
-        match outcome {
+        match login.go(way).await? {
             Outcome::LoggedIn => return Ok(()),
-            Outcome::Refused(status) => match ClientError::login(status) {
-                ClientError::LoginRefused(status) => refused = Some(status),
-                not_now => return Err(not_now),
+            Outcome::Refused(refusal) => match ClientError::login(refusal.status.clone()) {
+                ClientError::LoginRefused(_) => refused = Some(refusal),
+                other => return Err(other),
             },
             Outcome::GivenUp(why) => given_up = Some(why),
         }
     }
-    Err(match (refused, given_up) {
-        (Some(status), _) => ClientError::LoginRefused(status),
-        (None, Some(why @ Failed::Unpreparable)) => {
+    Err(match (refused, given_up, &account.credentials) {
+        (Some(refusal), _, Credentials::Token(_)) => ClientError::TokenRefused {
+            explanation: refusal.explain(),
+        },
+        (Some(refusal), ..) => ClientError::LoginRefused(refusal.status),
+        (None, Some(why @ Failed::Unpreparable), _) => {
             ClientError::NoMechanism(format!("{}; {why}", offered(capabilities)))
         }
-        (None, Some(why)) => why.into(),
-        (None, None) => ClientError::NoMechanism(offered(capabilities)),
+        (None, Some(why), _) => why.into(),
+        (None, None, _) => ClientError::NoMechanism(offered(capabilities)),
     })
-}
-
-/// The ways to try, in their order: the best one that proves something, and the best plain one.
-fn ways(capabilities: &Capabilities, channel: Channel, can_bind: bool) -> Vec<Way> {
-    let offered =
-        |mechanism: &Mechanism| capabilities.mechanisms().any(|it| it == mechanism.name());
-    let mut proofs = vec![
-        Mechanism::ScramSha256Plus,
-        Mechanism::ScramSha256,
-        Mechanism::ScramSha1Plus,
-        Mechanism::ScramSha1,
-    ];
-    if !can_bind {
-        proofs.retain(|mechanism| mechanism.binds() == sasl::Binds::No);
-    }
-    // A digest is better than a password in clear; inside TLS it is worth nothing, and its secret may
-    // be another than the password.
-    if channel == Channel::Plain {
-        proofs.push(Mechanism::CramMd5);
-    }
-    let proof = proofs.into_iter().find(|it| offered(it)).map(Way::Auth);
-    // A server that does not know CAPA knows USER, and so do many that do not say so.
-    let says_user = capabilities.offers(&Capability::User);
-    let says_nothing = capabilities.mechanisms().next().is_none();
-    let plain = match says_user || says_nothing {
-        true => Some(Way::Pass),
-        false => [Mechanism::Plain, Mechanism::Login]
-            .into_iter()
-            .find(offered)
-            .map(Way::Auth),
-    };
-    proof.into_iter().chain(plain).collect()
 }
 
 /// What the server offers, for people.
 fn offered(capabilities: &Capabilities) -> String {
     let names: Vec<_> = capabilities.mechanisms().collect();
-    names.join(", ")
-}
-
-fn mechanics(
-    mechanism: Mechanism,
-    exporter: Option<&[u8]>,
-    capabilities: &Capabilities,
-    account: &Account,
-) -> Result<Mechanics, Failed> {
-    let (user, secret) = (&account.user, &account.secret);
-    match mechanism {
-        Mechanism::CramMd5 => Ok(Mechanics::cram_md5(user, secret)),
-        Mechanism::Login => Ok(Mechanics::login(user, secret)),
-        _ => match mechanism.scram() {
-            Some((hash, binds)) => {
-                let binding = match (binds, exporter) {
-                    (sasl::Binds::Yes, Some(octets)) => {
-                        ChannelBinding::Bound(BindingType::TlsExporter, octets)
-                    }
-                    (_, Some(_)) if !offers_plus(capabilities, hash) => ChannelBinding::NotOffered,
-                    _ => ChannelBinding::Unsupported,
-                };
-                Mechanics::scram(hash, binding, user, secret, &nonce())
-            }
-            None => Ok(Mechanics::plain(user, secret)),
-        },
+    match names.is_empty() {
+        true => "nothing by AUTH".to_owned(),
+        false => names.join(", "),
     }
 }
 
-fn offers_plus(capabilities: &Capabilities, hash: Hash) -> bool {
-    let plus = match hash {
-        Hash::Sha256 => Mechanism::ScramSha256Plus,
-        Hash::Sha1 => Mechanism::ScramSha1Plus,
-    };
-    capabilities.mechanisms().any(|name| name == plus.name())
+/// One attempt.
+struct Login<'a> {
+    conversation: &'a mut Conversation,
+    capabilities: &'a Capabilities,
+    exporter: Option<&'a [u8]>,
+    account: &'a Account,
+}
+
+impl Login<'_> {
+    async fn go(&mut self, way: Way) -> Result<Outcome, ClientError> {
+        match (way, &self.account.credentials) {
+            (Way::Pass, Credentials::Password(secret)) => self.pass(secret).await,
+            (Way::Apop, Credentials::Password(secret)) => self.apop(secret).await,
+            (Way::Auth(mechanism), _) => self.auth(mechanism).await,
+            (way, credentials) => Err(ClientError::Unfit {
+                way,
+                why: format!("it has no place for {credentials}"),
+            }),
+        }
+    }
+
+    /// USER and PASS.
+    async fn pass(&mut self, secret: &Secret) -> Result<Outcome, ClientError> {
+        let user = Command::User(self.account.user.clone());
+        if let Event::Refused { status, .. } = self.conversation.ask(&user, AWAITED).await? {
+            return Ok(Outcome::refused(status));
+        }
+        let pass = Command::Pass(secret.clone());
+        self.conversation.send(&pass)?;
+        self.outcome().await
+    }
+
+    /// APOP.
+    async fn apop(&mut self, secret: &Secret) -> Result<Outcome, ClientError> {
+        let Conversation {
+            session, output, ..
+        } = &mut *self.conversation;
+        session.apop(&self.account.user, secret, output)?;
+        self.outcome().await
+    }
+
+    /// The reply to a login that has no second step.
+    async fn outcome(&mut self) -> Result<Outcome, ClientError> {
+        match self.conversation.next(AWAITED).await? {
+            Event::LoggedIn(_) => Ok(Outcome::LoggedIn),
+            Event::Refused { status, .. } => Ok(Outcome::refused(status)),
+            _ => Err(pop3::client::Broken::OutOfStep.into()),
+        }
+    }
+
+    /// AUTH, and once more with the first words on a line of their own if the server did not understand
+    /// them on AUTH's.
+    async fn auth(&mut self, mechanism: Mechanism) -> Result<Outcome, ClientError> {
+        // Microsoft's servers know XOAUTH2 in two lines only, and hang up on it in one; nobody is known
+        // who wants it in one.
+        let form = match mechanism {
+            Mechanism::XOauth2 => Form::Asked,
+            _ => Form::WithAuth,
+        };
+        let outcome = self.exchange(mechanism, form).await?;
+        match (&outcome, form, mechanism) {
+            // It has no first words.
+            (_, _, Mechanism::Login | Mechanism::CramMd5) => Ok(outcome),
+            (Outcome::Refused(refusal), Form::WithAuth, _) if refusal.is_of_form() => {
+                self.exchange(mechanism, Form::Asked).await
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    async fn exchange(&mut self, mechanism: Mechanism, form: Form) -> Result<Outcome, ClientError> {
+        let mut mechanics = match self.mechanics(mechanism) {
+            Ok(mechanics) => mechanics,
+            // Such a password can only be sent.
+            Err(why @ Failed::Unpreparable) => return Ok(Outcome::GivenUp(why)),
+            Err(failed) => return Err(failed.into()),
+        };
+        let name = mechanism.name();
+        let first = match mechanics.initial_response() {
+            Some(_) if mechanism == Mechanism::External => {
+                Some(Secret::new(self.account.user.clone()))
+            }
+            first => first,
+        };
+        let mut failed = None;
+        let step = |challenge: &[u8]| match mechanics.step(challenge) {
+            Ok(response) => Answer::Respond(response),
+            Err(why) => {
+                failed = Some(why);
+                Answer::Cancel
+            }
+        };
+        let Conversation {
+            session, output, ..
+        } = &mut *self.conversation;
+        let mut exchange = match form {
+            Form::WithAuth => Exchange::begin(session, name, first, step, output)?,
+            Form::Asked => Exchange::begin_asked(session, name, first, step, output)?,
+        };
+        let mut at_once = true;
+        let status = loop {
+            match self.conversation.next(AWAITED).await? {
+                Event::Challenge(challenge) => {
+                    at_once = false;
+                    let Conversation {
+                        session, output, ..
+                    } = &mut *self.conversation;
+                    exchange.step(session, &challenge, output)?;
+                }
+                Event::LoggedIn(_) => break None,
+                Event::Refused { status, .. } => break Some(status),
+                _ => return Err(pop3::client::Broken::OutOfStep.into()),
+            }
+        };
+        drop(exchange);
+        match (failed, status) {
+            (None | Some(Failed::Refused), Some(status)) => Ok(Outcome::Refused(Refusal {
+                status,
+                explanation: mechanics.explanation().map(clean),
+                at_once,
+            })),
+            // A server that keeps old verifiers is none that knows no password.
+            (Some(why @ Failed::Iterations(_)), Some(_)) => Ok(Outcome::GivenUp(why)),
+            (Some(why), _) => Err(why.into()),
+            (None, None) => {
+                mechanics.finish()?;
+                Ok(Outcome::LoggedIn)
+            }
+        }
+    }
+
+    fn mechanics(&self, mechanism: Mechanism) -> Result<Mechanics, Failed> {
+        let account = self.account;
+        let user = account.user.as_str();
+        let secret = match &account.credentials {
+            Credentials::Password(secret) | Credentials::Token(secret) => secret,
+            Credentials::Certificate => return Ok(Mechanics::external()),
+        };
+        Ok(match mechanism {
+            Mechanism::CramMd5 => Mechanics::cram_md5(user, secret),
+            Mechanism::Login => Mechanics::login(user, secret),
+            Mechanism::XOauth2 => Mechanics::xoauth2(user, secret),
+            Mechanism::OauthBearer => {
+                let user = (!user.is_empty()).then_some(user);
+                Mechanics::oauth_bearer(user, Some((&account.host, account.port)), secret)
+            }
+            _ => match mechanism.scram() {
+                Some((hash, binds)) => {
+                    let binding = self.binding(hash, binds);
+                    return Mechanics::scram(hash, binding, user, secret, &nonce());
+                }
+                None => Mechanics::plain(user, secret),
+            },
+        })
+    }
+
+    fn binding(&self, hash: Hash, binds: Binds) -> ChannelBinding<'_> {
+        match (binds, self.exporter) {
+            (Binds::Yes, Some(octets)) => ChannelBinding::Bound(BindingType::TlsExporter, octets),
+            (_, Some(_)) if !self.offers_plus(hash) => ChannelBinding::NotOffered,
+            _ => ChannelBinding::Unsupported,
+        }
+    }
+
+    fn offers_plus(&self, hash: Hash) -> bool {
+        let plus = match hash {
+            Hash::Sha256 => Mechanism::ScramSha256Plus,
+            Hash::Sha1 => Mechanism::ScramSha1Plus,
+        };
+        self.capabilities
+            .mechanisms()
+            .any(|name| name == plus.name())
+    }
 }
 
 fn nonce() -> String {
@@ -160,119 +284,44 @@ fn nonce() -> String {
     Nonces::new(seed).next()
 }
 
-/// USER and PASS.
-async fn pass(conversation: &mut Conversation, account: &Account) -> Result<Outcome, ClientError> {
-    let user = Command::User(account.user.clone());
-    if let Event::Refused { status, .. } = conversation.ask(&user, AWAITED).await? {
-        return Ok(Outcome::Refused(status));
-    }
-    let pass = Command::Pass(account.secret.clone());
-    match conversation.ask(&pass, AWAITED).await? {
-        Event::LoggedIn(_) => Ok(Outcome::LoggedIn),
-        Event::Refused { status, .. } => Ok(Outcome::Refused(status)),
-        _ => Err(pop3::client::Broken::OutOfStep.into()),
+/// What a server explains, as a person may see it.
+fn clean(explanation: &[u8]) -> String {
+    let octets = explanation.len().min(EXPLANATION_OCTETS_MAX);
+    printable(explanation[..octets].trim_ascii())
+}
+
+impl Outcome {
+    fn refused(status: Status) -> Self {
+        Self::Refused(Refusal {
+            status,
+            explanation: None,
+            at_once: true,
+        })
     }
 }
 
-/// AUTH.
-async fn auth(
-    conversation: &mut Conversation,
-    mut mechanics: Mechanics,
-) -> Result<Outcome, ClientError> {
-    let name = mechanics.mechanism().name();
-    let first = mechanics.initial_response();
-    let mut failed = None;
-    let step = |challenge: &[u8]| match mechanics.step(challenge) {
-        Ok(response) => Answer::Respond(response),
-        Err(why) => {
-            failed = Some(why);
-            Answer::Cancel
-        }
-    };
-    let Conversation {
-        session, output, ..
-    } = conversation;
-    let mut exchange = Exchange::begin(session, name, first, step, output)?;
-    let status = loop {
-        match conversation.next(AWAITED).await? {
-            Event::Challenge(challenge) => {
-                let Conversation {
-                    session, output, ..
-                } = conversation;
-                exchange.step(session, &challenge, output)?;
+impl Refusal {
+    /// Whether the server did not understand the line, and has not looked at what it says. A wrong password
+    /// must not be shown twice, or the account is locked the sooner, so this wants a clear word.
+    fn is_of_form(&self) -> bool {
+        let words = [
+            "syntax",
+            "protocol error",
+            "argument",
+            "parameter",
+            "too long",
+            "initial response",
+        ];
+        let text = self.status.text.to_ascii_lowercase();
+        self.at_once && self.status.code.is_none() && words.iter().any(|word| text.contains(word))
+    }
+
+    fn explain(self) -> String {
+        match self.explanation {
+            Some(explanation) if !explanation.is_empty() => {
+                format!("{explanation} ({})", self.status)
             }
-            Event::LoggedIn(_) => break None,
-            Event::Refused { status, .. } => break Some(status),
-            _ => return Err(pop3::client::Broken::OutOfStep.into()),
-        }
-    };
-    drop(exchange);
-    match (failed, status) {
-        (None | Some(Failed::Refused), Some(status)) => Ok(Outcome::Refused(status)),
-        // A server that keeps old verifiers is none that knows no password.
-        (Some(why @ Failed::Iterations(_)), Some(_)) => Ok(Outcome::GivenUp(why)),
-        (Some(why), _) => Err(why.into()),
-        (None, None) => {
-            mechanics.finish()?;
-            Ok(Outcome::LoggedIn)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ways_of(lines: &[&str], channel: Channel, can_bind: bool) -> Vec<Way> {
-        let mut capabilities = Capabilities::default();
-        for line in lines {
-            capabilities.push(line.as_bytes());
-        }
-        ways(&capabilities, channel, can_bind)
-    }
-
-    #[test]
-    fn the_best_way_comes_first_and_one_more_behind_it() {
-        use Mechanism::{CramMd5, Login, Plain, ScramSha1, ScramSha256, ScramSha256Plus};
-        let sasl = "SASL PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-256-PLUS";
-        for (lines, channel, can_bind, expected) in [
-            (&[][..], Channel::Tls, true, vec![Way::Pass]),
-            (&["USER"], Channel::Plain, false, vec![Way::Pass]),
-            (&["SASL PLAIN"], Channel::Tls, true, vec![Way::Auth(Plain)]),
-            (&["SASL LOGIN"], Channel::Tls, true, vec![Way::Auth(Login)]),
-            (&["SASL GSSAPI"], Channel::Tls, true, vec![]),
-            (
-                &[sasl],
-                Channel::Tls,
-                true,
-                vec![Way::Auth(ScramSha256Plus), Way::Auth(Plain)],
-            ),
-            (
-                &[sasl, "USER"],
-                Channel::Tls,
-                false,
-                vec![Way::Auth(ScramSha256), Way::Pass],
-            ),
-            (
-                &["SASL SCRAM-SHA-1 CRAM-MD5", "USER"],
-                Channel::Plain,
-                false,
-                vec![Way::Auth(ScramSha1), Way::Pass],
-            ),
-            (
-                &["SASL CRAM-MD5", "USER"],
-                Channel::Plain,
-                false,
-                vec![Way::Auth(CramMd5), Way::Pass],
-            ),
-            (
-                &["SASL CRAM-MD5", "USER"],
-                Channel::Tls,
-                false,
-                vec![Way::Pass],
-            ),
-        ] {
-            assert_eq!(ways_of(lines, channel, can_bind), expected, "{lines:?}");
+            _ => self.status.to_string(),
         }
     }
 }

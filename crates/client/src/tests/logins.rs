@@ -2,7 +2,7 @@
 
 use super::server::Server;
 use super::{PATIENCE, account, block_on, login, open};
-use crate::{Account, ClientError, Patience, Pin, Transport, Trusted, connect};
+use crate::{Account, ClientError, Credentials, Patience, Pin, Transport, Trusted, connect};
 use sasl::Secret;
 use std::time::Duration;
 
@@ -181,7 +181,7 @@ fn scram_login(secret: &str, script: &str) -> Result<(), ClientError> {
     let capa = "C: CAPA\nS: +OK\nS: SASL SCRAM-SHA-256 PLAIN\nS: .\n";
     let server = Server::start(format!("S: +OK\n{capa}{script}"));
     let account = Account {
-        secret: Secret::new(secret),
+        credentials: Credentials::Password(Secret::new(secret)),
         ..account(server.port, Transport::InClear)
     };
     let outcome = block_on(connect(&account, PATIENCE)).map(drop);
@@ -201,7 +201,7 @@ fn a_password_that_scram_cannot_have_is_sent() {
 
     let server = Server::start("S: +OK\nC: CAPA\nS: +OK\nS: SASL SCRAM-SHA-256\nS: .\nWAIT\n");
     let account = Account {
-        secret: Secret::new(secret),
+        credentials: Credentials::Password(Secret::new(secret)),
         ..account(server.port, Transport::InClear)
     };
     let error = block_on(connect(&account, PATIENCE)).unwrap_err();

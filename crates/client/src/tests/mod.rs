@@ -5,12 +5,13 @@ mod logins;
 pub(crate) mod maildrop;
 mod server;
 mod texts;
+mod tokens;
 
 use std::time::Duration;
 
 use sasl::Secret;
 
-use crate::{Account, ClientError, Maildrop, Patience, Transport, connect};
+use crate::{Account, ClientError, Credentials, Maildrop, Patience, Transport, connect};
 
 /// Shorter than any test's patience, and long enough for a machine that is busy.
 const PATIENCE: Patience = Patience {
@@ -22,13 +23,8 @@ const PATIENCE: Patience = Patience {
 };
 
 fn account(port: u16, transport: Transport) -> Account {
-    Account {
-        host: "localhost".into(),
-        port,
-        transport,
-        user: "mrose".into(),
-        secret: Secret::new("redqueen"),
-    }
+    let password = Credentials::Password(Secret::new("redqueen"));
+    Account::new("localhost", port, transport, "mrose", password)
 }
 
 /// Runs to its end what a test does with a connection.

@@ -17,7 +17,7 @@ use crate::Pin;
 /// One connection, by these lines: `S:` is said, `C:` must come, `RAW` is said without a line end added,
 /// `REPEAT` said until nobody listens, `TLS` begins TLS, `WAIT` says nothing until the client goes. `SCRAM`
 /// takes the beginning of a SCRAM-SHA-256 exchange and answers with the client's nonce, one of its own, and what
-/// follows; `PROOF` takes any answer to it. The end of the script ends the connection.
+/// follows; `PROOF` takes any answer to it. `AUTH` takes any initial response of that mechanism. The end of the script ends the connection.
 pub(super) struct Server {
     pub(super) port: u16,
     thread: JoinHandle<()>,
@@ -102,6 +102,12 @@ fn follow(script: &str, socket: TcpStream, config: Arc<ServerConfig>) {
                 let (_, nonce) = first.split_once(",r=").unwrap();
                 let answer = base64::encode(format!("r={nonce}ours,{rest}").as_bytes());
                 say(&mut stream, format!("+ {answer}\r\n").as_bytes()).unwrap();
+            }
+            "AUTH" => {
+                let mut came = String::new();
+                stream.read_line(&mut came).unwrap();
+                let response = came.trim_end().strip_prefix(&format!("AUTH {rest} "));
+                base64::decode(response.unwrap().as_bytes()).unwrap();
             }
             "PROOF" => {
                 let mut came = String::new();

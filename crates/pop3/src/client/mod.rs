@@ -73,7 +73,7 @@ pub use event::Event;
 pub use exchange::{Answer, Exchange};
 pub use listing::{ForeignId, scan_line, unique_id_line};
 pub use settings::{Credentials, Settings};
-pub use status::{Status, Verdict};
+pub use status::{Status, Verdict, printable};
 pub use text::LineEnds;
 pub use update::Outcome;
 pub use window::{Arrived, Window};

@@ -120,7 +120,7 @@ impl fmt::Display for Status {
 
 /// A tab becomes a space; what is not printable otherwise, or would make what is look like something
 /// else, becomes U+FFFD.
-pub(super) fn printable(text: &[u8]) -> String {
+pub fn printable(text: &[u8]) -> String {
     let reorders = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     String::from_utf8_lossy(text)
         .chars()

@@ -19,7 +19,7 @@ mod wanted;
 use std::path::PathBuf;
 
 use auth::Accounts;
-use client::{Transport, Trusted};
+use client::{Credentials, Transport, Trusted};
 use maildrop::{DeliverError, Maildrops, Quota};
 use sasl::Secret;
 
@@ -194,13 +194,13 @@ impl<'a> Logins<'a> {
             (Scheme::Pop3, false) => Transport::Stls(self.trusted()?),
             (Scheme::Pop3, true) => Transport::InClear,
         };
-        Ok(Source::Pop3(Box::new(client::Account {
-            host: address.host,
-            port: address.port,
+        Ok(Source::Pop3(Box::new(client::Account::new(
+            address.host,
+            address.port,
             transport,
-            user: address.user,
-            secret,
-        })))
+            address.user,
+            Credentials::Password(secret),
+        ))))
     }
 
     fn trusted(&mut self) -> Result<Trusted, Failure> {
