@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use sasl::Secret;
 
 use super::*;
-use crate::Transport;
 use crate::destination::{Exactness, Maildir, Message, NotDelivered, Text};
 use crate::ledger::Fate;
 use crate::tests::maildrop::{Manner, Server};
+use crate::{Credentials, Transport};
 
 const IDENTITY: &str = "mrose@localhost";
 
@@ -44,13 +44,13 @@ impl Place {
 
     fn job(&self) -> Job {
         Job {
-            account: Account {
-                host: "localhost".into(),
-                port: self.server.port,
-                transport: Transport::InClear,
-                user: "mrose".into(),
-                secret: Secret::new("redqueen"),
-            },
+            account: Account::new(
+                "localhost",
+                self.server.port,
+                Transport::InClear,
+                "mrose",
+                Credentials::Password(Secret::new("redqueen")),
+            ),
             patience: Patience::default(),
             identity: IDENTITY.into(),
             destinations: vec![Box::new(Maildir::new(&self.path("Mail"), "here"))],
