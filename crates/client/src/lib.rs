@@ -46,6 +46,7 @@ mod listing;
 mod login;
 mod patience;
 mod retrieve;
+pub mod secret;
 mod stream;
 mod trust;
 mod way;
