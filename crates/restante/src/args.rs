@@ -2,6 +2,7 @@
 
 mod bench;
 mod deliver;
+mod fetch;
 mod import;
 
 use std::ffi::OsString;
@@ -16,6 +17,9 @@ pub(crate) use bench::{
     Sizes,
 };
 pub(crate) use deliver::Deliver;
+pub(crate) use fetch::{
+    Auth as FetchAuth, Command as FetchCommand, Fetch, Flow, Program, Run, SecretCommand, Setup,
+};
 pub(crate) use import::{Import, Mbox, Reading, Remote, UniqueIds};
 
 /// The post office that keeps your mail until you call for it: a POP3 mail drop.
@@ -69,6 +73,11 @@ pub(crate) enum Command {
     /// Maildrops: where messages wait
     #[command(subcommand)]
     Maildrop(Maildrop),
+    /// Fetch mail from other servers by POP3, each message once
+    ///
+    /// Accounts are in $XDG_CONFIG_HOME/restante/fetch.toml, or in the file that -c names; `restante fetch setup` writes it. What was
+    /// fetched is in a ledger for each account, so nothing is fetched twice, and nothing is deleted that was not delivered.
+    Fetch(Box<Fetch>),
     /// Measure any POP3 server, and compare servers
     ///
     /// Every answer and every octet is verified while it is measured; the first wrong one ends the

@@ -11,6 +11,8 @@ use crate::output;
 /// Exit codes of sysexits.h.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Code {
+    /// There was nothing new, and whoever asked wanted to know (not of sysexits.h).
+    NothingNew = 1,
     /// The command line is wrong.
     Usage = 64,
     /// What was read is wrong.
@@ -31,10 +33,14 @@ pub(crate) enum Code {
     InputOutput = 74,
     /// May pass by itself; try again.
     Temporary = 75,
+    /// The other side does not speak as it should.
+    Protocol = 76,
     /// Not allowed.
     NoPermission = 77,
     /// The configuration is wrong.
     Config = 78,
+    /// Somebody must log in with the provider once more (not of sysexits.h).
+    TokenNeeded = 79,
 }
 
 impl Code {

@@ -9,6 +9,7 @@ mod date;
 mod deliver;
 mod demo;
 mod failure;
+mod fetch;
 mod helper;
 mod homes;
 mod log;
@@ -54,6 +55,7 @@ fn run() -> Result<(), Failure> {
         Command::Alias(command) => alias::alias(config, command),
         Command::Deliver(arguments) => deliver::deliver(config, arguments),
         Command::Maildrop(command) => maildrop::maildrop(config, command),
+        Command::Fetch(asked) => fetch::fetch(config, *asked),
         Command::Helper(arguments) => helper::work(&arguments),
         Command::Bench(arguments) => bench_command::bench(arguments),
         Command::Completions { shell } => pages::completions(shell),

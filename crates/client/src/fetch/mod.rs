@@ -46,9 +46,7 @@ pub struct Job {
     pub patience: Patience,
     /// Whose the ledger is: user@host.
     pub identity: String,
-    /// Where mail goes.
-    pub destinations: Vec<Box<dyn Destination>>,
-    /// Those of them that get what no rule is about.
+    /// Those of the destinations that get what no rule is about, by their places.
     pub route: Vec<usize>,
     /// How long messages stay on the server.
     pub keep: Keep,
@@ -92,13 +90,17 @@ impl Job {
     }
 }
 
+/// Where mail goes, in the order in which [`Job::route`] and rules name them.
+pub type Destinations = Vec<Box<dyn Destination>>;
+
 /// Fetches. The ledger must be that of the account. What happens is told to `tell`.
 ///
 /// # Errors
 ///
 /// See [`FetchError`]. What was delivered until then is in the ledger.
 pub async fn fetch(
-    mut job: Job,
+    job: Job,
+    mut destinations: Destinations,
     mut ledger: Ledger,
     tell: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Summary, FetchError> {
@@ -109,7 +111,7 @@ pub async fn fetch(
     });
     let listing = maildrop.listing().await?;
     let present = match job.keep {
-        Keep::UntilDeleted => present(&mut job, &ledger, tell)?,
+        Keep::UntilDeleted => present(&job, &mut destinations, &ledger, tell)?,
         _ => None,
     };
     let plan = Plan::make(&job, &mut maildrop, &listing, &mut ledger, present.as_ref()).await?;
@@ -135,7 +137,7 @@ pub async fn fetch(
     ledger.listed(&plan.keys.iter().cloned().collect(), now());
     let deletes_at_once = job.keep == Keep::Never && job.may_delete(&ledger);
     let ledger = Arc::new(Mutex::new(ledger));
-    let mut session = Session::begin(&mut job, &plan, &ledger, deletes_at_once);
+    let mut session = Session::begin(&job, destinations, &plan, &ledger, deletes_at_once);
     let fetched = session.run(&mut maildrop, tell).await;
     let told = session.end(tell).await;
     (summary.new, summary.octets, summary.refused) = (told.new, told.octets, told.refused);
@@ -184,7 +186,8 @@ const ALL_GONE_MIN: usize = 5;
 
 /// The names of the messages that are still where they were delivered; none if nothing follows from that.
 fn present(
-    job: &mut Job,
+    job: &Job,
+    destinations: &mut Destinations,
     ledger: &Ledger,
     tell: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Option<HashSet<String>>, FetchError> {
@@ -195,7 +198,7 @@ fn present(
         return Ok(None);
     }
     let mut all = HashSet::new();
-    for destination in &mut job.destinations {
+    for destination in destinations {
         let name = destination.name().to_owned();
         match destination.present() {
             Some(present) => {

@@ -33,7 +33,7 @@ pub enum Action {
     Skip,
     /// It is deleted from the server without having been fetched.
     Delete,
-    /// It goes to these destinations instead, by their places in [`Job::destinations`](super::Job::destinations).
+    /// It goes to these destinations instead, by their places among all.
     Route(Vec<usize>),
 }
 

@@ -10,11 +10,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::Job;
 use super::plan::Plan;
 use super::quarantine::Quarantine;
 use super::report::{Event, FetchError};
 use super::writer::{Done, QUEUE_OCTETS, Shared, Ticket, Work, Writer};
+use super::{Destinations, Job};
 use crate::connect::Maildrop;
 use crate::destination::{Message, Spool};
 use crate::ledger::Key;
@@ -78,14 +78,14 @@ impl From<Step<'_>> for Next {
 }
 
 impl<'a> Session<'a> {
-    /// Starts the thread that delivers, if something is to be fetched. The job's destinations are its own from then on.
+    /// Starts the thread that delivers, if something is to be fetched.
     pub(super) fn begin(
-        job: &'a mut Job,
+        job: &'a Job,
+        destinations: Destinations,
         plan: &'a Plan,
         ledger: &Shared,
         deletes_at_once: bool,
     ) -> Self {
-        let destinations = std::mem::take(&mut job.destinations);
         let names = destinations.iter().map(|it| it.name().to_owned()).collect();
         let room = Arc::new(Semaphore::new(QUEUE_OCTETS));
         let (said, done) = unbounded_channel();

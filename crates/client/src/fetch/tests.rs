@@ -22,6 +22,9 @@ struct Place {
 /// What a test says of a session, beyond the usual.
 type Change<'a> = &'a dyn Fn(&mut Job);
 
+/// What else it says of its destinations.
+type Destined<'a> = &'a dyn Fn(&mut Destinations);
+
 impl Place {
     fn new(messages: &[(&str, &str)]) -> Self {
         Self {
@@ -53,7 +56,6 @@ impl Place {
             ),
             patience: Patience::default(),
             identity: IDENTITY.into(),
-            destinations: vec![Box::new(Maildir::new(&self.path("Mail"), "here"))],
             route: vec![0],
             keep: Keep::Always,
             rules: Vec::new(),
@@ -69,14 +71,27 @@ impl Place {
     }
 
     fn fetch(&self, change: Change<'_>) -> (Result<Summary, FetchError>, Vec<Event>) {
+        self.fetch_to(change, &|_| {})
+    }
+
+    fn fetch_to(
+        &self,
+        change: Change<'_>,
+        destined: Destined<'_>,
+    ) -> (Result<Summary, FetchError>, Vec<Event>) {
         let mut job = self.job();
         change(&mut job);
+        let mut destinations: Destinations =
+            vec![Box::new(Maildir::new(&self.path("Mail"), "here"))];
+        destined(&mut destinations);
         let mut events = Vec::new();
         let result = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap()
-            .block_on(fetch(job, self.ledger(), &mut |event| events.push(event)));
+            .block_on(fetch(job, destinations, self.ledger(), &mut |event| {
+                events.push(event)
+            }));
         (result, events)
     }
 
@@ -366,23 +381,25 @@ impl Destination for Forgetful {
 fn of_two_destinations_each_gets_each_message_once() {
     let place = Place::new(&THREE);
     let taken = Arc::new(Mutex::new(Vec::new()));
+    let to_both = |job: &mut Job| {
+        job.route = vec![0, 1];
+        job.keep = Keep::Never;
+    };
     let both = |fails_at: Option<(usize, fn() -> NotDelivered)>| {
         let taken = Arc::clone(&taken);
-        move |job: &mut Job| {
+        move |destinations: &mut Destinations| {
             let taken = Arc::clone(&taken);
-            job.destinations
-                .insert(0, Box::new(Forgetful { taken, fails_at }));
-            job.route = vec![0, 1];
-            job.keep = Keep::Never;
+            destinations.insert(0, Box::new(Forgetful { taken, fails_at }));
         }
     };
-    let (result, _) = place.fetch(&both(Some((2, || NotDelivered::NotNow("full".into())))));
+    let fails = both(Some((2, || NotDelivered::NotNow("full".into()))));
+    let (result, _) = place.fetch_to(&to_both, &fails);
     assert!(matches!(
         result,
         Err(FetchError::Destination { may_pass: true, .. })
     ));
     assert_eq!(taken.lock().unwrap().len(), 2);
-    let (result, events) = place.fetch(&both(None));
+    let (result, events) = place.fetch_to(&to_both, &both(None));
     assert_eq!(result.unwrap().new, 1);
     assert!(
         events
@@ -398,20 +415,20 @@ fn of_two_destinations_each_gets_each_message_once() {
 fn what_a_destination_refuses_is_kept_and_stays_on_the_server() {
     let place = Place::new(&THREE);
     let taken = Arc::new(Mutex::new(Vec::new()));
-    let refuses = |job: &mut Job| {
+    let refuses = |destinations: &mut Destinations| {
         let taken = Arc::clone(&taken);
         let fails_at: Option<(usize, fn() -> NotDelivered)> =
             Some((1, || NotDelivered::Refused("550 never".into())));
-        job.destinations = vec![Box::new(Forgetful { taken, fails_at })];
-        job.keep = Keep::Never;
+        *destinations = vec![Box::new(Forgetful { taken, fails_at })];
     };
-    let summary = place.fetched(&refuses);
+    let no_keep = |job: &mut Job| job.keep = Keep::Never;
+    let summary = place.fetch_to(&no_keep, &refuses).0.unwrap();
     assert_eq!((summary.new, summary.refused, summary.deleted), (1, 2, 1));
     assert_eq!(place.server.ids(), ["b", "c"]);
     assert_eq!(
         std::fs::read_dir(place.path("quarantine")).unwrap().count(),
         4
     );
-    let again = place.fetched(&refuses);
+    let again = place.fetch_to(&no_keep, &refuses).0.unwrap();
     assert_eq!((again.new, again.refused, again.deleted), (0, 0, 0));
 }

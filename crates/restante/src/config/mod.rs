@@ -15,7 +15,7 @@ mod pop3;
 mod read;
 mod smtp;
 mod template;
-mod values;
+pub(crate) mod values;
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -29,7 +29,7 @@ use maildrop::NativeSettings;
 use crate::failure::{Code, Failure};
 use crate::output::{self, note};
 
-pub(crate) use document::{Level, Problem};
+pub(crate) use document::{At, Document, Level, Problem, Section, TOP};
 pub(crate) use in_place::{Form, InPlace, SystemUsers};
 pub(crate) use template::PathTemplate;
 pub(crate) use values::{EXPIRE_DAYS_MAX, octets, quota, say_duration, say_kept};

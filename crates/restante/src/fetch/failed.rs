@@ -1,0 +1,69 @@
+//! Why a session failed, for people and as an exit code.
+
+use client::ClientError;
+use client::fetch::FetchError;
+
+use super::place;
+use super::settings::Account;
+use crate::failure::{Code, Failure};
+use crate::output;
+
+/// Why fetching from an account failed, and what to do about it.
+pub(super) fn fetch(account: &Account, error: &FetchError) -> Failure {
+    let what = output::without_numbers(&error.to_string());
+    let name = &account.name;
+    let failure = match error {
+        FetchError::Server(error) => return server(account, error),
+        FetchError::Ledger(error) => place::failed(account, error),
+        FetchError::Destination { may_pass, .. } => match may_pass {
+            true => Failure::new(Code::Temporary, what)
+                .remedy("what was delivered counts; the rest is fetched with the next run"),
+            false => Failure::new(Code::CannotCreate, what)
+                .remedy(format!("mend that and run this again; restante fetch check {name} tells more")),
+        },
+        FetchError::Foreign(_) => Failure::new(Code::Config, what).remedy(format!(
+            "restante fetch adopt {name} PATH looks which of it is there already; restante fetch {name} --accept-new-ids fetches all of it"
+        )),
+        FetchError::Spool(_) => Failure::new(Code::InputOutput, what)
+            .remedy("large messages pass through the directory of the ledgers: make room there"),
+    };
+    failure.within(name)
+}
+
+/// Why a server was not of use.
+pub(super) fn server(account: &Account, error: &ClientError) -> Failure {
+    let what = output::without_numbers(&error.to_string());
+    let name = &account.name;
+    let (code, remedy) = match error {
+        ClientError::Unreachable { .. } => (
+            Code::Unavailable,
+            format!("is the network up, and is {} right? restante fetch check {name}", account.host),
+        ),
+        _ if error.may_pass() => (Code::Temporary, "the next run goes on where this one stopped".to_owned()),
+        ClientError::LoginRefused(_) | ClientError::Unfit { .. } => (
+            Code::NoPermission,
+            "check user and password; many providers want an app password or OAuth2, and POP3 switched on in their settings".to_owned(),
+        ),
+        ClientError::TokenRefused { .. } => (
+            Code::TokenNeeded,
+            format!("restante fetch auth login {name} gets a new one"),
+        ),
+        ClientError::NoTls { .. } => (
+            Code::Unavailable,
+            "name who vouches for its certificate (trust = \"/file.pem\"), or pin it: restante fetch setup … --pin".to_owned(),
+        ),
+        ClientError::NoMechanism(_) => (
+            Code::NoPermission,
+            "the server wants another kind of login; see `auth` and `mechanism` in docs/fetching.md".to_owned(),
+        ),
+        ClientError::Impostor(_) => (
+            Code::NoPermission,
+            "make sure that it is the server that you mean".to_owned(),
+        ),
+        _ => (
+            Code::Protocol,
+            format!("restante fetch {name} --trace shows what the server says"),
+        ),
+    };
+    Failure::new(code, what).remedy(remedy).within(name)
+}

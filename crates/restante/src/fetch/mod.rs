@@ -1,0 +1,29 @@
+//! `restante fetch`: mail is pulled from other servers, and everything around that.
+
+mod failed;
+mod hooks;
+mod job;
+mod past;
+mod place;
+mod run;
+mod settings;
+mod show;
+
+use std::path::Path;
+
+use crate::args;
+use crate::failure::{Code, Failure};
+
+/// Fetches, or does what else was asked for.
+///
+/// # Errors
+///
+/// See [`Failure`]; of several accounts the worst.
+pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Failure> {
+    crate::log::warnings();
+    let settings = settings::load(named)?;
+    match asked.command {
+        None => run::run(&settings, &asked.accounts, &asked.run),
+        Some(_) => Err(Failure::new(Code::Usage, "this command is not built yet")),
+    }
+}

@@ -1,0 +1,46 @@
+//! What came of the last run of each account, for `restante fetch status`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use client::fetch::Summary;
+use serde_json::{Value, json};
+
+use super::place::Place;
+use super::settings::Account;
+use crate::failure::Failure;
+
+/// Notes what came of a run. That this fails hurts nobody.
+pub(super) fn remember(
+    place: &Place,
+    account: &Account,
+    at: SystemTime,
+    result: &Result<Summary, Failure>,
+) {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut object = json!({"at": since.as_secs()});
+    match result {
+        Ok(summary) => {
+            object["new"] = summary.new.into();
+            object["octets"] = summary.octets.into();
+            object["deleted"] = summary.deleted.into();
+            object["refused"] = summary.refused.into();
+            object["too_large"] = summary.too_large.into();
+            object["left"] = summary.left.into();
+            object["seconds"] = summary.took.as_secs_f64().into();
+        }
+        Err(failure) => {
+            object["code"] = (failure.code() as u8).into();
+            object["what"] = failure.what().into();
+            object["remedy"] = failure.advice().into();
+        }
+    }
+    let file = place.of(account, "last");
+    let new = place.of(account, "last.new");
+    let _ = std::fs::write(&new, object.to_string()).and_then(|()| std::fs::rename(&new, file));
+}
+
+/// What came of the last run.
+pub(super) fn last(place: &Place, account: &Account) -> Option<Value> {
+    let text = std::fs::read(place.of(account, "last")).ok()?;
+    serde_json::from_slice(&text).ok()
+}

@@ -1,0 +1,216 @@
+//! `restante fetch [ACCOUNT…]`: accounts are fetched from, several at once.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use client::fetch::{Destinations, FetchError, Job, Summary};
+use client::ledger::{Ledger, LedgerError};
+use client::{ClientError, Credentials};
+use pop3::client::ResponseCode;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::job::{self, Asked};
+use super::place::{self, Place};
+use super::settings::{Account, Settings};
+use super::show::Show;
+use super::{failed, past};
+use crate::args;
+use crate::failure::{Code, Failure};
+
+/// A maildrop that is in use is tried again after so long, and then later again; whoever runs this wants mail, not an excuse.
+const BUSY_WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
+
+/// Fetches from these accounts.
+///
+/// # Errors
+///
+/// The worst of what went wrong, which has been told.
+pub(super) fn run(settings: &Settings, named: &[String], run: &args::Run) -> Result<(), Failure> {
+    let accounts = chosen(settings, named)?;
+    let place = Place::new(&settings.state)?;
+    let show = Arc::new(Show::new(run));
+    let asked = Asked {
+        dry_run: run.dry_run,
+        count_max: run.limit,
+        takes_foreign: run.accept_new_ids,
+        from_scratch: run.from_scratch,
+    };
+    let runtime = runtime(accounts.len().min(settings.parallel))?;
+    let results = runtime.block_on(all(accounts, &place, &asked, &show, settings.parallel));
+    let mut new = 0;
+    let mut worst: Option<Code> = None;
+    for result in results {
+        match result {
+            Ok(summary) => new += summary.new,
+            Err(code) => worst = worst.max_by_key(code),
+        }
+    }
+    match worst {
+        Some(code) => Err(Failure::silent(code)),
+        None if run.exit_code_new && new == 0 => Err(Failure::silent(Code::NothingNew)),
+        None => Ok(()),
+    }
+}
+
+/// Those that are named, or all.
+pub(super) fn chosen(settings: &Settings, named: &[String]) -> Result<Vec<Account>, Failure> {
+    if named.is_empty() {
+        return match settings.accounts.is_empty() {
+            false => Ok(settings.accounts.clone()),
+            true => Err(Failure::new(
+                Code::Config,
+                format!("{} names no account", settings.file.display()),
+            )
+            .remedy("restante fetch setup ADDRESS adds one")),
+        };
+    }
+    let mut accounts = Vec::new();
+    for name in named {
+        let account = settings.account(name)?;
+        if !accounts.iter().any(|it: &Account| it.name == account.name) {
+            accounts.push(account.clone());
+        }
+    }
+    Ok(accounts)
+}
+
+/// What drives so many connections at once.
+pub(super) fn runtime(connections: usize) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = match connections {
+        0 | 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build().map_err(|error| {
+        let what = format!(
+            "the network cannot be used: {}",
+            crate::output::plain(&error)
+        );
+        Failure::new(Code::System, what)
+    })
+}
+
+/// Fetches from all of these; each has been told of when its result is there.
+async fn all(
+    accounts: Vec<Account>,
+    place: &Place,
+    asked: &Asked,
+    show: &Arc<Show>,
+    parallel: usize,
+) -> Vec<Result<Summary, Code>> {
+    let room = Arc::new(Semaphore::new(parallel));
+    let mut tasks = JoinSet::new();
+    for account in accounts {
+        let (place, asked) = (place.clone(), asked.clone());
+        let (show, room) = (Arc::clone(show), Arc::clone(&room));
+        tasks.spawn(async move {
+            // The semaphore is never closed.
+            let _room = room.acquire().await;
+            one(&account, &place, &asked, &show).await
+        });
+    }
+    let mut results = Vec::new();
+    while let Some(result) = tasks.join_next().await {
+        results.push(result.unwrap_or(Err(Code::Software)));
+    }
+    results
+}
+
+/// Fetches from one account, and tells what came of it.
+pub(super) async fn one(
+    account: &Account,
+    place: &Place,
+    asked: &Asked,
+    show: &Show,
+) -> Result<Summary, Code> {
+    let mut shown = show.account(&account.name, asked.dry_run);
+    let mut result = Err(Failure::silent(Code::Temporary));
+    for wait in BUSY_WAITS.into_iter().map(Some).chain([None]) {
+        let (tried, is_busy) = attempt(account, place, asked, &mut shown).await;
+        result = tried;
+        match wait.filter(|_| is_busy) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => break,
+        }
+    }
+    shown.ended(&result);
+    if !asked.dry_run {
+        past::remember(place, account, SystemTime::now(), &result);
+        super::hooks::run(account, &result);
+    }
+    result.map_err(|failure| failure.code())
+}
+
+async fn attempt(
+    account: &Account,
+    place: &Place,
+    asked: &Asked,
+    shown: &mut super::show::Account<'_>,
+) -> (Result<Summary, Failure>, bool) {
+    let prepared = prepare(account, place, asked);
+    let (job, destinations, ledger) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return (Err(failure), false),
+    };
+    let fetched =
+        client::fetch::fetch(job, destinations, ledger, &mut |event| shown.event(&event)).await;
+    let is_busy = matches!(
+        &fetched,
+        Err(FetchError::Server(ClientError::NotNow(status))) if status.code == Some(ResponseCode::InUse)
+    );
+    (
+        fetched.map_err(|error| failed::fetch(account, &error)),
+        is_busy,
+    )
+}
+
+/// Job and ledger of a session.
+fn prepare(
+    account: &Account,
+    place: &Place,
+    asked: &Asked,
+) -> Result<(Job, Destinations, Ledger), Failure> {
+    let credentials: Credentials = job::credentials(account, place.directory())?;
+    let (job, mut destinations) = job::of(account, place, asked, credentials)?;
+    let ledger = match place.ledger(account) {
+        Err(LedgerError::Missing { file }) => {
+            let holding = (destinations.iter_mut())
+                .find_map(|it| (it.holds_mail() == Some(true)).then(|| it.name().to_owned()));
+            if let (Some(holding), false) = (holding, asked.from_scratch) {
+                let what = format!(
+                    "there is mail in {}, and no ledger {} that says what of it is on the server as well",
+                    holding,
+                    file.display()
+                );
+                return Err(Failure::new(Code::Config, what).within(&account.name).remedy(format!(
+                    "restante fetch adopt {0} makes a ledger of what is there; if it is other mail: restante fetch {0} --from-scratch",
+                    account.name
+                )));
+            }
+            place.ledger_or_new(account)
+        }
+        found => found,
+    };
+    let ledger = ledger.map_err(|error| place::failed(account, &error).within(&account.name))?;
+    Ok((job, destinations, ledger))
+}
+
+/// Of two exit codes the one that needs somebody more.
+trait Worse {
+    fn max_by_key(self, code: Code) -> Self;
+}
+
+impl Worse for Option<Code> {
+    fn max_by_key(self, code: Code) -> Self {
+        // What passes by itself is the least.
+        let weight = |code: Code| match code {
+            Code::Temporary => 0,
+            Code::Unavailable => 1,
+            other => 2 + other as u8,
+        };
+        match self {
+            Some(before) if weight(before) >= weight(code) => Some(before),
+            _ => Some(code),
+        }
+    }
+}
