@@ -104,7 +104,7 @@ async fn open(account: &Account, patience: Patience) -> Result<Maildrop, ClientE
 
 async fn greeted(mut conversation: Conversation) -> Result<(Conversation, Greeting), ClientError> {
     match conversation.next("the greeting").await? {
-        Event::TurnedAway(status) => Err(ClientError::NotNow(status)),
+        Event::TurnedAway(status) => Err(ClientError::turned_away(status)),
         Event::Greeting(status) if status.timestamp().is_some() => {
             Ok((conversation, Greeting::Timestamp))
         }

@@ -1,4 +1,4 @@
-//! Why mail could not be retrieved: each variant is what the caller does about it.
+//! Why mail could not be retrieved: each variant says what happened, its [`Kind`] what to do about it.
 
 use std::io;
 
@@ -34,6 +34,9 @@ pub enum ClientError {
     /// The server does not want us now, or the maildrop is in use; may pass by itself.
     #[error("the server cannot serve this now: {0}")]
     NotNow(Status),
+    /// The server says that it needs its operator (`[SYS/PERM]`, RFC 3206 §4).
+    #[error("the server needs its operator: {0}")]
+    NeedsOperator(Status),
     /// User name or password is wrong, or may not be used like this.
     #[error("the login was refused: {0}")]
     LoginRefused(Status),
@@ -84,41 +87,159 @@ pub enum ClientError {
     Unsent(#[from] CannotSend),
 }
 
-impl ClientError {
+/// What a caller does about it. Each is what an exit code could say.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Kind {
+    /// The server is not there, went away, or fell silent: try again later.
+    Unreachable,
+    /// Another session holds the maildrop, or the last login was too short a time ago: try again
+    /// later, and less often.
+    Busy,
+    /// Something else that the server says will pass: try again later.
+    Temporary,
+    /// Nothing that is tried again helps before somebody has looked at user name, password or certificate.
+    Auth,
+    /// The token must be renewed; then try again, once.
+    TokenRefused,
+    /// The connection is not safe.
+    Tls,
+    /// The server does not speak POP3 as it should.
+    Protocol,
+    /// The server needs its operator.
+    Permanent,
+}
+
+impl Kind {
     /// Whether the same may succeed later without anybody doing anything.
-    pub fn may_pass(&self) -> bool {
+    pub fn may_pass(self) -> bool {
         match self {
-            Self::Unreachable { .. }
-            | Self::Lost { .. }
-            | Self::TooSlow { .. }
-            | Self::NotNow(_)
-            | Self::Broken(Broken::Ended(_)) => true,
-            Self::LoginRefused(_)
-            | Self::TokenRefused { .. }
-            | Self::Unfit { .. }
-            | Self::NoMechanism(_)
-            | Self::Impostor(_)
-            | Self::NoTls { .. }
-            | Self::Refused { .. }
-            | Self::Broken(_)
-            | Self::Wrong(_)
-            | Self::Unsent(_) => false,
+            Self::Unreachable | Self::Busy | Self::Temporary => true,
+            Self::Auth | Self::TokenRefused | Self::Tls | Self::Protocol | Self::Permanent => false,
         }
     }
 
-    /// A refused login: wrong, or only not now.
+    /// What a response code says (RFC 2449 §8.1, RFC 3206 §4).
+    fn of(status: &Status) -> Option<Self> {
+        Some(match status.code.as_ref()? {
+            ResponseCode::InUse | ResponseCode::LoginDelay => Self::Busy,
+            ResponseCode::SysTemp => Self::Temporary,
+            ResponseCode::SysPerm => Self::Permanent,
+            ResponseCode::Auth => Self::Auth,
+            ResponseCode::Utf8 | ResponseCode::Other(_) => return None,
+        })
+    }
+}
+
+impl ClientError {
+    /// What to do about it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Unreachable { .. } | Self::Lost { .. } | Self::TooSlow { .. } => {
+                Kind::Unreachable
+            }
+            // A server that wants no session now, or ends one, and says nothing more exact.
+            Self::NotNow(status) | Self::Broken(Broken::Ended(status)) => {
+                Kind::of(status).unwrap_or(Kind::Temporary)
+            }
+            Self::NeedsOperator(_) => Kind::Permanent,
+            Self::LoginRefused(_)
+            | Self::Unfit { .. }
+            | Self::NoMechanism(_)
+            | Self::Impostor(_)
+            | Self::Unsent(_) => Kind::Auth,
+            Self::TokenRefused { .. } => Kind::TokenRefused,
+            Self::NoTls { .. } | Self::Broken(Broken::BeforeTls) => Kind::Tls,
+            Self::Refused { status, .. } => Kind::of(status).unwrap_or(Kind::Protocol),
+            Self::Broken(_) | Self::Wrong(_) => Kind::Protocol,
+        }
+    }
+
+    /// Whether the same may succeed later without anybody doing anything.
+    pub fn may_pass(&self) -> bool {
+        self.kind().may_pass()
+    }
+
+    /// What the server said, if it is a refusal.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::NotNow(status)
+            | Self::NeedsOperator(status)
+            | Self::LoginRefused(status)
+            | Self::Refused { status, .. }
+            | Self::Broken(Broken::Ended(status)) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// A refused login: wrong, only not now, or not before an operator has done something.
     pub(crate) fn login(status: Status) -> Self {
-        match Self::passes(&status) {
-            true => Self::NotNow(status),
-            false => Self::LoginRefused(status),
+        match Kind::of(&status) {
+            Some(Kind::Busy | Kind::Temporary) => Self::NotNow(status),
+            Some(Kind::Permanent) => Self::NeedsOperator(status),
+            _ => Self::LoginRefused(status),
+        }
+    }
+
+    /// A server that wants no session.
+    pub(crate) fn turned_away(status: Status) -> Self {
+        match Kind::of(&status) {
+            Some(Kind::Permanent) => Self::NeedsOperator(status),
+            _ => Self::NotNow(status),
         }
     }
 
     /// Whether a refusal says that it passes by itself (RFC 2449 §8.1, RFC 3206 §4).
     pub(crate) fn passes(status: &Status) -> bool {
-        matches!(
-            status.code,
-            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp)
-        )
+        Kind::of(status).is_some_and(Kind::may_pass)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(line: &str) -> Status {
+        Status::parse(line.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_response_code_says_what_to_do() {
+        for (line, at_login, elsewhere, at_once) in [
+            ("-ERR no", Kind::Auth, Kind::Protocol, Kind::Temporary),
+            ("-ERR [AUTH] no", Kind::Auth, Kind::Auth, Kind::Auth),
+            ("-ERR [IN-USE] no", Kind::Busy, Kind::Busy, Kind::Busy),
+            ("-ERR [LOGIN-DELAY] no", Kind::Busy, Kind::Busy, Kind::Busy),
+            (
+                "-ERR [SYS/TEMP] no",
+                Kind::Temporary,
+                Kind::Temporary,
+                Kind::Temporary,
+            ),
+            (
+                "-ERR [SYS/PERM] no",
+                Kind::Permanent,
+                Kind::Permanent,
+                Kind::Permanent,
+            ),
+            (
+                "-ERR [X-OTHER] no",
+                Kind::Auth,
+                Kind::Protocol,
+                Kind::Temporary,
+            ),
+        ] {
+            assert_eq!(ClientError::login(status(line)).kind(), at_login, "{line}");
+            let refused = ClientError::Refused {
+                command: "STAT",
+                status: status(line),
+            };
+            assert_eq!(refused.kind(), elsewhere, "{line}");
+            let ended = Broken::Ended(status(line));
+            assert_eq!(ClientError::Broken(ended).kind(), at_once, "{line}");
+            let turned_away = ClientError::turned_away(status(line));
+            assert_eq!(turned_away.kind(), at_once, "{line}");
+        }
+        assert!(ClientError::passes(&status("-ERR [IN-USE/2] no")));
+        assert!(!ClientError::passes(&status("-ERR [SYS/PERM] no")));
     }
 }

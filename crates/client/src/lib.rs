@@ -53,7 +53,7 @@ mod way;
 
 pub use account::{Account, Credentials, Transport};
 pub use connect::{Maildrop, connect};
-pub use error::ClientError;
+pub use error::{ClientError, Kind};
 pub use listing::{Listing, UniqueIds};
 pub use patience::Patience;
 pub use retrieve::{Arrival, Retrieval, Retrieved, Step, TEXT_OCTETS_MAX};

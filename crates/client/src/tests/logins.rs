@@ -2,7 +2,7 @@
 
 use super::server::Server;
 use super::{PATIENCE, account, block_on, login, open};
-use crate::{Account, ClientError, Credentials, Patience, Pin, Transport, Trusted, connect};
+use crate::{Account, ClientError, Credentials, Kind, Patience, Pin, Transport, Trusted, connect};
 use sasl::Secret;
 use std::time::Duration;
 
@@ -96,18 +96,21 @@ fn a_certificate_that_is_not_believed_gets_no_password() {
 
 #[test]
 fn refusals_say_whether_to_try_again() {
-    for (reply, may_pass) in [
-        ("-ERR [AUTH] no", false),
-        ("-ERR no", false),
-        ("-ERR [IN-USE] another session", true),
-        ("-ERR [SYS/TEMP] the disk", true),
+    for (reply, kind) in [
+        ("-ERR [AUTH] no", Kind::Auth),
+        ("-ERR no", Kind::Auth),
+        ("-ERR [IN-USE] another session", Kind::Busy),
+        ("-ERR [LOGIN-DELAY] not yet", Kind::Busy),
+        ("-ERR [SYS/TEMP] the disk", Kind::Temporary),
+        ("-ERR [SYS/PERM] the disk", Kind::Permanent),
     ] {
         let script = login("USER");
         let (before, _) = script.split_once("PASS redqueen\n").unwrap();
         let script = format!("{before}PASS redqueen\nS: {reply}\n");
         let server = Server::start(script);
         let error = block_on(open(server.port, PATIENCE)).unwrap_err();
-        assert_eq!(error.may_pass(), may_pass, "{reply}");
+        assert_eq!(error.kind(), kind, "{reply}");
+        assert_eq!(error.status().unwrap().to_string(), reply);
         assert!(error.to_string().ends_with(reply), "{error}");
         server.done();
     }
