@@ -35,6 +35,7 @@
 //! ```
 
 mod account;
+mod certificate;
 mod connect;
 mod conversation;
 pub mod destination;
@@ -45,6 +46,8 @@ pub mod ledger;
 mod listing;
 mod login;
 mod patience;
+mod pin;
+mod reach;
 mod retrieve;
 pub mod secret;
 mod stream;
@@ -52,12 +55,14 @@ mod trust;
 mod way;
 
 pub use account::{Account, Credentials, Transport};
+pub use certificate::{Certificate, certificate_of};
 pub use connect::{Maildrop, connect};
 pub use error::{ClientError, Kind};
 pub use listing::{Listing, UniqueIds};
 pub use patience::Patience;
+pub use pin::{NotAPin, Pin};
 pub use retrieve::{Arrival, Retrieval, Retrieved, Step, TEXT_OCTETS_MAX};
-pub use trust::{NotAPin, Pin, TrustError, Trusted};
+pub use trust::{OwnCertificate, Trust, TrustError, Trusted};
 pub use way::{NotAWay, Way};
 
 #[cfg(test)]

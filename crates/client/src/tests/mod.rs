@@ -1,5 +1,6 @@
 //! The client against servers that follow a script, right ones and wrong ones, on loopback.
 
+mod certificates;
 mod listings;
 mod logins;
 pub(crate) mod maildrop;

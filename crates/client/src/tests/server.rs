@@ -8,9 +8,9 @@ use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use sasl::base64;
-use sha2::{Digest as _, Sha256};
 
 use crate::Pin;
 
@@ -27,20 +27,43 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(script: impl Into<String>) -> Self {
+        Self::with(script.into(), false)
+    }
+
+    /// One that wants a certificate of the client, which must be its own one.
+    pub(super) fn asking(script: impl Into<String>) -> Self {
+        Self::with(script.into(), true)
+    }
+
+    fn with(script: String, asking: bool) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("authority.pem"), made.cert.pem()).unwrap();
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        std::fs::write(
+            directory.path().join("key.pem"),
+            made.signing_key.serialize_pem(),
+        )
+        .unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
+            .unwrap();
+        let builder = match asking {
+            true => {
+                let mut roots = RootCertStore::empty();
+                roots.add(made.cert.der().clone()).unwrap();
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+            false => builder.with_no_client_auth(),
+        };
+        let config = builder
             .with_single_cert(vec![made.cert.der().clone()], key)
             .unwrap();
         let listener = TcpListener::bind("localhost:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let script = script.into();
         let thread = spawn(move || {
             let (socket, _) = listener.accept().unwrap();
             socket
@@ -62,9 +85,16 @@ impl Server {
     }
 
     pub(super) fn pin(&self) -> Pin {
-        let sum = Sha256::digest(&self.certificate);
-        let digits: String = sum.iter().map(|octet| format!("{octet:02x}")).collect();
-        digits.parse().unwrap()
+        Pin::of_certificate(&self.certificate)
+    }
+
+    /// Its certificate in DER.
+    pub(super) fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    pub(super) fn key(&self) -> PathBuf {
+        self.directory.path().join("key.pem")
     }
 
     pub(super) fn authority(&self) -> PathBuf {
