@@ -4,6 +4,7 @@ use std::fmt;
 
 use sasl::Secret;
 
+use crate::memory::Memory;
 use crate::trust::Trusted;
 use crate::way::Way;
 
@@ -22,6 +23,8 @@ pub struct Account {
     pub credentials: Credentials,
     /// The one way to log in, whatever the server announces; none: the best that it announces.
     pub way: Option<Way>,
+    /// What is remembered of the server ([`Maildrop::memory`](crate::Maildrop::memory)); nothing at first.
+    pub memory: Memory,
 }
 
 /// What shows that it is the user who logs in.
@@ -64,6 +67,7 @@ impl Account {
             user: user.into(),
             credentials,
             way: None,
+            memory: Memory::default(),
         }
     }
 

@@ -1,83 +1,231 @@
-//! From nothing to an open maildrop: [`reach`], CAPA, login.
+//! From nothing to an open maildrop: [`reach`], CAPA, login, in as few round trips as the server allows.
+//!
+//! With PIPELINING, USER, PASS and the CAPA that follows a login go out together. What is remembered of a
+//! server ([`Memory`]) saves the wait for the CAPA before it: the login goes with it, and if the server
+//! turns out to be another one by what it says, a login that was refused is tried once more by that.
+//! Nothing is sent ahead of STLS or of its handshake, and nothing is guessed in clear.
 
-use pop3::client::{Capabilities, Capability, Event};
+use std::time::SystemTime;
+
+use pop3::client::{Broken, Capabilities, Capability};
 use pop3::{Command, Expire};
 use tokio::time::timeout;
 
-use crate::account::Account;
+use crate::account::{Account, Transport};
 use crate::conversation::Conversation;
 use crate::error::ClientError;
-use crate::login;
+use crate::login::{self, Asked, Pace};
+use crate::memory::Memory;
 use crate::patience::Patience;
 use crate::reach::reach;
+use crate::stream::Stream;
 
 /// A remote maildrop that is open and ours.
 #[derive(Debug)]
 pub struct Maildrop {
     pub(crate) conversation: Conversation,
-    /// What the server said before the login that it can do.
+    /// What the server said before the login that it can do. What it says now, which may be something
+    /// else (RFC 2449 §5), is the last that the conversation was told.
     before: Capabilities,
-    /// What it says now, which may be something else (RFC 2449 §5); none if it does not.
-    now: Option<Capabilities>,
+    /// Without what is said after the login.
+    memory: Memory,
+    /// How many commands may be on their way.
+    pace: Pace,
     pub(crate) patience: Patience,
 }
 
 /// Connects and logs in.
+///
+/// A connection that breaks while commands are sent ahead is made once more, one command at a time; if that
+/// leads in, [`Maildrop::memory`] says so.
 ///
 /// # Errors
 ///
 /// See [`ClientError`].
 pub async fn connect(account: &Account, patience: Patience) -> Result<Maildrop, ClientError> {
     let awaited = "the login";
-    timeout(patience.login, open(account, patience))
+    timeout(patience.login, twice(account, patience))
         .await
         .map_err(|_| ClientError::TooSlow { awaited })?
 }
 
-async fn open(account: &Account, patience: Patience) -> Result<Maildrop, ClientError> {
-    let (mut conversation, greeting) = reach(account, patience).await?;
-    let known = capabilities(&mut conversation).await?;
-    let knows_capa = known.is_some();
-    let before = known.unwrap_or_default();
-    login::log_in(&mut conversation, &before, greeting, account).await?;
-    let now = match knows_capa {
-        true => capabilities(&mut conversation).await?,
-        false => None,
-    };
-    Ok(Maildrop {
-        conversation,
-        before,
-        now,
+async fn twice(account: &Account, patience: Patience) -> Result<Maildrop, ClientError> {
+    let now = SystemTime::now();
+    let mut attempt = Attempt {
+        account,
         patience,
-    })
+        now,
+        pace: match account.memory.is_broken(now) {
+            true => Pace::OneAtATime,
+            false => Pace::Ahead,
+        },
+        sent_ahead: false,
+    };
+    match attempt.open().await {
+        Err(error) if attempt.sent_ahead && may_be_of_pipelining(&error) => {
+            attempt.pace = Pace::OneAtATime;
+            let mut maildrop = attempt.open().await?;
+            maildrop.pipelining_broke(now);
+            Ok(maildrop)
+        }
+        outcome => outcome,
+    }
 }
 
-/// What the server says that it can do; none if it does not know CAPA, or not here.
-async fn capabilities(
-    conversation: &mut Conversation,
-) -> Result<Option<Capabilities>, ClientError> {
-    let awaited = "the reply to CAPA";
-    match conversation.ask(&Command::Capa, awaited).await? {
-        Event::Refused { .. } => Ok(None),
-        _ => match conversation.next(awaited).await? {
-            Event::Capabilities(capabilities) => Ok(Some(capabilities)),
-            _ => Err(pop3::client::Broken::OutOfStep.into()),
-        },
+/// What comes of a server that cannot keep commands apart.
+fn may_be_of_pipelining(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Lost { .. }
+            | ClientError::Broken(
+                Broken::Ended(_) | Broken::NotAReply | Broken::Unasked | Broken::OutOfStep
+            )
+    )
+}
+
+/// One connection.
+struct Attempt<'a> {
+    account: &'a Account,
+    patience: Patience,
+    now: SystemTime,
+    pace: Pace,
+    /// Whether anything was.
+    sent_ahead: bool,
+}
+
+impl<'a> Attempt<'a> {
+    async fn open(&mut self) -> Result<Maildrop, ClientError> {
+        let account = self.account;
+        let (mut conversation, greeting) = reach(account, self.patience).await?;
+        conversation.ask_for_capabilities()?;
+        let guessed = self.guess();
+        let known = match guessed {
+            Some(guessed) => Some(guessed.clone()),
+            None => told_before(&mut conversation).await?,
+        };
+        let knows_capa = known.is_some();
+        let mut before = known.unwrap_or_default();
+        let mut pace = self.pace_with(&before);
+        let mut outcome = login::log_in(&mut conversation, &before, greeting, account, pace).await;
+        if guessed.is_some() {
+            outcome = match outcome {
+                Err(error) if !is_refusal(&error) => return Err(error),
+                outcome => outcome,
+            };
+            let told = told_before(&mut conversation).await?.unwrap_or_default();
+            pace = self.pace_with(&told);
+            if outcome.is_err() && !account.memory.knows(&told) {
+                outcome = login::log_in(&mut conversation, &told, greeting, account, pace).await;
+            }
+            before = told;
+        }
+        let asked = outcome?;
+        if knows_capa {
+            if asked == Asked::NotYet {
+                conversation.ask_for_capabilities()?;
+            }
+            // Who has always gone on to take commands ahead is not waited for.
+            if pace == Pace::OneAtATime || !account.memory.pipelines_after(self.now) {
+                conversation.settle().await?;
+            }
+        }
+        let mut memory = account.memory.clone();
+        memory.learn_before(knows_capa.then_some(&before));
+        Ok(Maildrop {
+            conversation,
+            before,
+            memory,
+            pace: self.pace,
+            patience: self.patience,
+        })
     }
+
+    /// What the server will say, if it need not be waited for.
+    fn guess(&mut self) -> Option<&'a Capabilities> {
+        match (&self.account.transport, self.pace) {
+            (Transport::Tls(_), Pace::Ahead) => {
+                let account: &'a Account = self.account;
+                let guessed = account.memory.ahead(self.now)?;
+                self.sent_ahead = true;
+                Some(guessed)
+            }
+            _ => None,
+        }
+    }
+
+    fn pace_with(&mut self, capabilities: &Capabilities) -> Pace {
+        match capabilities.offers(&Capability::Pipelining) && self.pace == Pace::Ahead {
+            true => {
+                self.sent_ahead = true;
+                Pace::Ahead
+            }
+            false => Pace::OneAtATime,
+        }
+    }
+}
+
+/// A login that another way, or none at all, could have led to.
+fn is_refusal(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::LoginRefused(_)
+            | ClientError::TokenRefused { .. }
+            | ClientError::NoMechanism(_)
+            | ClientError::Unfit { .. }
+    )
+}
+
+/// What the server has said first that it can do; none if it does not know CAPA, or not here.
+async fn told_before(conversation: &mut Conversation) -> Result<Option<Capabilities>, ClientError> {
+    if conversation.told.is_empty() {
+        conversation.settle().await?;
+    }
+    Ok(conversation.told.remove(0))
 }
 
 impl Maildrop {
     /// Whether commands may be sent ahead (RFC 2449 §6.6).
     pub fn pipelines(&self) -> bool {
-        let now = self.now.as_ref().unwrap_or(&self.before);
-        now.offers(&Capability::Pipelining)
+        self.pace == Pace::Ahead && self.capabilities().offers(&Capability::Pipelining)
+    }
+
+    /// What the server says that it can do: after the login, or before it if it does not say so now.
+    pub fn capabilities(&self) -> &Capabilities {
+        self.now().unwrap_or(&self.before)
+    }
+
+    /// Whether nobody can listen or interfere.
+    pub fn is_inside_tls(&self) -> bool {
+        matches!(self.conversation.stream, Stream::Tls(_))
+    }
+
+    /// What to remember of the server: it belongs into [`Account::memory`] the next time.
+    pub fn memory(&self) -> Memory {
+        let mut memory = self.memory.clone();
+        if let Some(now) = self.now() {
+            memory.learn_after(now);
+        }
+        memory
+    }
+
+    /// The server has lost its step, a message or the connection where commands were sent ahead: from now
+    /// on one at a time, in the next sessions too.
+    pub fn pipelining_broke(&mut self, now: SystemTime) {
+        self.pace = Pace::OneAtATime;
+        self.memory.pipelining_broke(now);
+    }
+
+    /// What the server has said after the login, if it has.
+    fn now(&self) -> Option<&Capabilities> {
+        self.conversation.told.last().and_then(Option::as_ref)
     }
 
     /// Whether the server deletes what was retrieved, without being asked to (RFC 2449 §6.7). It may say so only
     /// to whom it concerns; what it said to everybody counts too.
     fn deletes_what_is_retrieved(&self) -> bool {
         let deletes = |it: &Capability| matches!(it, Capability::Expire(Expire::Retrieved, _));
-        self.before.iter().any(deletes) || self.now.iter().flat_map(Capabilities::iter).any(deletes)
+        let told = self.now().into_iter().chain([&self.before]);
+        told.flat_map(Capabilities::iter).any(deletes)
     }
 
     /// Ends the session in good order; nothing was marked as deleted.
@@ -85,7 +233,8 @@ impl Maildrop {
     /// A server that deletes what was retrieved does so in UPDATE, so it is not brought there: without
     /// QUIT it must not delete anything (RFC 1939 §6).
     pub async fn quit(mut self) {
-        if self.deletes_what_is_retrieved() {
+        let settled = timeout(self.patience.silence, self.conversation.settle()).await;
+        if !matches!(settled, Ok(Ok(()))) || self.deletes_what_is_retrieved() {
             return;
         }
         // Everything is here already; whatever comes of it changes nothing.

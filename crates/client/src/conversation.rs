@@ -8,8 +8,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pop3::Command;
-use pop3::client::{Event, Session};
+use pop3::client::{Capabilities, Event, Session};
+use pop3::{Command, Keyword};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use zeroize::Zeroize as _;
 
@@ -33,6 +33,10 @@ pub(crate) struct Conversation {
     pub(crate) output: Vec<u8>,
     /// What the last event has handed on of a text.
     pub(crate) text: Vec<u8>,
+    /// How often CAPA was asked by the way and has not been answered.
+    capa_due: usize,
+    /// Its answers; none: it was refused.
+    pub(crate) told: Vec<Option<Capabilities>>,
 }
 
 impl Conversation {
@@ -45,6 +49,8 @@ impl Conversation {
             to: 0,
             output: Vec::new(),
             text: Vec::new(),
+            capa_due: 0,
+            told: Vec::new(),
         }
     }
 
@@ -69,9 +75,57 @@ impl Conversation {
         self.next(awaited).await
     }
 
+    /// Asks for the capabilities by the way: the answer is found in `told` when it has come, and nobody
+    /// needs to wait for it.
+    pub(crate) fn ask_for_capabilities(&mut self) -> Result<(), ClientError> {
+        self.send(&Command::Capa)?;
+        self.capa_due += 1;
+        Ok(())
+    }
+
+    /// Waits for what was asked by the way, and for nothing else.
+    pub(crate) async fn settle(&mut self) -> Result<(), ClientError> {
+        while self.capa_due > 0 {
+            let event = self.event("the reply to CAPA").await?;
+            if self.by_the_way(event).is_some() {
+                return Err(pop3::client::Broken::OutOfStep.into());
+            }
+        }
+        Ok(())
+    }
+
     /// The next thing that the server says. What it hands on of a text is in `text` then, and gone with
     /// the next call.
     pub(crate) async fn next(&mut self, awaited: &'static str) -> Result<Event, ClientError> {
+        loop {
+            let event = self.event(awaited).await?;
+            if let Some(event) = self.by_the_way(event) {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Keeps what was asked by the way; hands on what was not.
+    fn by_the_way(&mut self, event: Event) -> Option<Event> {
+        if self.capa_due == 0 {
+            return Some(event);
+        }
+        let answer = match event {
+            Event::Accepted {
+                to: Keyword::Capa, ..
+            } => return None,
+            Event::Refused {
+                to: Keyword::Capa, ..
+            } => None,
+            Event::Capabilities(capabilities) => Some(capabilities),
+            other => return Some(other),
+        };
+        self.capa_due -= 1;
+        self.told.push(answer);
+        None
+    }
+
+    async fn event(&mut self, awaited: &'static str) -> Result<Event, ClientError> {
         self.text.clear();
         loop {
             let input = &self.input[self.from..self.to];

@@ -43,13 +43,28 @@ enum Form {
     Asked,
 }
 
+/// Whether the server takes commands ahead of its replies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Pace {
+    Ahead,
+    OneAtATime,
+}
+
+/// Whether a CAPA was sent behind the login.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Asked {
+    Already,
+    NotYet,
+}
+
 /// Logs in.
 pub(crate) async fn log_in(
     conversation: &mut Conversation,
     capabilities: &Capabilities,
     greeting: Greeting,
     account: &Account,
-) -> Result<(), ClientError> {
+    pace: Pace,
+) -> Result<Asked, ClientError> {
     let exporter = conversation.stream.exporter();
     let ground = Ground {
         capabilities,
@@ -71,9 +86,10 @@ pub(crate) async fn log_in(
             capabilities,
             exporter: exporter.as_deref(),
             account,
+            pace,
         };
         match login.go(way).await? {
-            Outcome::LoggedIn => return Ok(()),
+            Outcome::LoggedIn => return Ok(login.asked(way)),
             Outcome::Refused(refusal) => match ClientError::login(refusal.status.clone()) {
                 ClientError::LoginRefused(_) => refused = Some(refusal),
                 other => return Err(other),
@@ -109,6 +125,7 @@ struct Login<'a> {
     capabilities: &'a Capabilities,
     exporter: Option<&'a [u8]>,
     account: &'a Account,
+    pace: Pace,
 }
 
 impl Login<'_> {
@@ -127,12 +144,38 @@ impl Login<'_> {
     /// USER and PASS.
     async fn pass(&mut self, secret: &Secret) -> Result<Outcome, ClientError> {
         let user = Command::User(self.account.user.clone());
-        if let Event::Refused { status, .. } = self.conversation.ask(&user, AWAITED).await? {
-            return Ok(Outcome::refused(status));
-        }
         let pass = Command::Pass(secret.clone());
-        self.conversation.send(&pass)?;
-        self.outcome().await
+        self.conversation.send(&user)?;
+        if self.pace == Pace::Ahead {
+            self.conversation.send(&pass)?;
+            self.conversation.ask_for_capabilities()?;
+        }
+        let named = self.conversation.next(AWAITED).await?;
+        match (named, self.pace) {
+            (Event::Refused { status, .. }, Pace::OneAtATime) => Ok(Outcome::refused(status)),
+            (Event::Refused { status, .. }, Pace::Ahead) => match self.outcome().await {
+                // Why the name is refused says more than that there was none before the password.
+                Ok(Outcome::Refused(_)) => Ok(Outcome::refused(status)),
+                // Without a code it may be that the server cannot bear both at once.
+                Err(ClientError::Lost { .. }) if status.code.is_some() => {
+                    Ok(Outcome::refused(status))
+                }
+                outcome => outcome,
+            },
+            (_, Pace::OneAtATime) => {
+                self.conversation.send(&pass)?;
+                self.outcome().await
+            }
+            (_, Pace::Ahead) => self.outcome().await,
+        }
+    }
+
+    /// Whether CAPA went out behind the login.
+    fn asked(&self, way: Way) -> Asked {
+        match (way, self.pace) {
+            (Way::Pass, Pace::Ahead) => Asked::Already,
+            _ => Asked::NotYet,
+        }
     }
 
     /// APOP.

@@ -1,5 +1,6 @@
 //! The client against servers that follow a script, right ones and wrong ones, on loopback.
 
+mod ahead;
 mod certificates;
 mod listings;
 mod logins;

@@ -27,15 +27,20 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(script: impl Into<String>) -> Self {
-        Self::with(script.into(), false)
+        Self::with(vec![script.into()], false)
+    }
+
+    /// The same, for one connection after the other.
+    pub(super) fn start_twice(first: impl Into<String>, second: impl Into<String>) -> Self {
+        Self::with(vec![first.into(), second.into()], false)
     }
 
     /// One that wants a certificate of the client, which must be its own one.
     pub(super) fn asking(script: impl Into<String>) -> Self {
-        Self::with(script.into(), true)
+        Self::with(vec![script.into()], true)
     }
 
-    fn with(script: String, asking: bool) -> Self {
+    fn with(scripts: Vec<String>, asking: bool) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("authority.pem"), made.cert.pem()).unwrap();
@@ -65,11 +70,14 @@ impl Server {
         let listener = TcpListener::bind("localhost:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let thread = spawn(move || {
-            let (socket, _) = listener.accept().unwrap();
-            socket
-                .set_read_timeout(Some(Duration::from_secs(20)))
-                .unwrap();
-            follow(&script, socket, Arc::new(config));
+            let config = Arc::new(config);
+            for script in scripts {
+                let (socket, _) = listener.accept().unwrap();
+                socket
+                    .set_read_timeout(Some(Duration::from_secs(20)))
+                    .unwrap();
+                follow(&script, socket, Arc::clone(&config));
+            }
         });
         Self {
             port,
@@ -148,6 +156,17 @@ fn follow(script: &str, socket: TcpStream, config: Arc<ServerConfig>) {
                 let connection = ServerConnection::new(config.clone()).unwrap();
                 let inside = StreamOwned::new(connection, socket.take().unwrap());
                 stream = BufReader::new(Box::new(inside));
+            }
+            "ALONE" => assert_eq!(stream.buffer(), b"", "nothing was sent ahead"),
+            "END" => {
+                let mut came = Vec::new();
+                let _ = stream.get_mut().flush();
+                if let Some(socket) = &socket {
+                    socket.shutdown(std::net::Shutdown::Write).unwrap();
+                    let _ = stream.read_to_end(&mut came);
+                }
+                assert_eq!(came, b"");
+                return;
             }
             "WAIT" => {
                 let _ = stream.read_to_end(&mut Vec::new());

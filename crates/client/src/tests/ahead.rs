@@ -1,0 +1,191 @@
+//! Round trips that are saved: what goes out together, and what is remembered of a server.
+
+use std::time::{Duration, SystemTime};
+
+use super::server::Server;
+use super::{PATIENCE, account, block_on};
+use crate::{Account, ClientError, Maildrop, Memory, Transport, Trusted, connect};
+
+/// Logs in, and does what a test does then. What the server says inside TLS from the first octet on.
+fn inside_tls<T>(
+    memory: &str,
+    script: &str,
+    then: impl AsyncFnOnce(Maildrop) -> T,
+) -> Result<T, ClientError> {
+    let server = Server::start(format!("TLS\n{script}"));
+    let trusted = Trusted::pinned(server.pin()).unwrap();
+    let account = remembering(memory, server.port, Transport::Tls(trusted));
+    let outcome = block_on(async { Ok(then(connect(&account, PATIENCE).await?).await) });
+    server.done();
+    outcome
+}
+
+fn in_clear(memory: &str, script: &str) -> Result<Memory, ClientError> {
+    let server = Server::start(script);
+    let account = remembering(memory, server.port, Transport::InClear);
+    let outcome = block_on(connect(&account, PATIENCE)).map(|maildrop| maildrop.memory());
+    server.done();
+    outcome
+}
+
+fn remembering(memory: &str, port: u16, transport: Transport) -> Account {
+    Account {
+        memory: memory.parse().unwrap(),
+        ..account(port, transport)
+    }
+}
+
+async fn memory(maildrop: Maildrop) -> String {
+    maildrop.memory().to_string()
+}
+
+const KNOWN: &str = "before=USER,PIPELINING after=PIPELINING";
+
+#[test]
+fn user_pass_and_capa_go_out_together_where_that_is_allowed() {
+    let script = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: PIPELINING\nS: UIDL\nS: .\n\
+                  C: USER mrose\nC: PASS redqueen\nC: CAPA\n\
+                  S: +OK\nS: +OK\nS: +OK\nS: PIPELINING\nS: .\n";
+    assert_eq!(in_clear("", script).unwrap().to_string(), KNOWN);
+}
+
+#[test]
+fn why_the_name_is_refused_is_told_and_what_is_said_of_the_password_is_not() {
+    let script = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: PIPELINING\nS: .\n\
+                  C: USER mrose\nC: PASS redqueen\nC: CAPA\n\
+                  S: -ERR [SYS/TEMP] no such user now\nS: -ERR USER first\nS: +OK\nS: .\n";
+    let error = in_clear("", script).unwrap_err();
+    assert!(error.to_string().ends_with("no such user now"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_known_is_not_waited_for() {
+    // CAPA behind the login is answered with the listing.
+    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
+                  S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: +OK\n\
+                  C: STAT\nC: LIST\nC: UIDL\nS: +OK\nS: PIPELINING\nS: .\n\
+                  S: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .\nC: QUIT\nS: +OK\n";
+    let told = inside_tls(KNOWN, script, async |mut maildrop| {
+        assert!(maildrop.is_inside_tls() && maildrop.pipelines());
+        let listing = maildrop.listing().await.unwrap();
+        assert_eq!(listing.sizes, []);
+        let told = maildrop.memory().to_string();
+        maildrop.quit().await;
+        told
+    });
+    assert_eq!(told.unwrap(), KNOWN);
+}
+
+#[test]
+fn what_deletes_by_itself_is_heard_before_quit_even_if_nobody_waited_for_it() {
+    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
+                  S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: +OK\nS: +OK\nS: EXPIRE 0\nS: .\nEND\n";
+    inside_tls(KNOWN, script, Maildrop::quit).unwrap();
+}
+
+#[test]
+fn a_server_that_says_something_else_now_is_remembered_by_that() {
+    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
+                  S: +OK\nS: SASL PLAIN\nS: USER\nS: .\nS: +OK\nS: +OK\nS: +OK\nS: .\nC: QUIT\nS: +OK\n";
+    let known = "before=USER,PIPELINING";
+    let told = inside_tls(known, script, async |maildrop| {
+        let memory = maildrop.memory().to_string();
+        maildrop.quit().await;
+        memory
+    });
+    assert_eq!(told.unwrap(), "before=USER,SASL:PLAIN after=");
+
+    // It has taken USER away, and the login is tried by what it says instead.
+    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
+                  S: +OK\nS: SASL PLAIN\nS: .\nS: -ERR what\nS: -ERR what\nS: +OK\nS: .\n\
+                  C: AUTH PLAIN AG1yb3NlAHJlZHF1ZWVu\nS: +OK\nC: CAPA\nS: +OK\nS: .\n";
+    let told = inside_tls(KNOWN, script, memory).unwrap();
+    assert_eq!(told, "before=SASL:PLAIN after=");
+}
+
+#[test]
+fn a_refusal_of_a_server_that_is_as_it_was_is_a_refusal() {
+    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
+                  S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: -ERR [AUTH] no\nEND\n";
+    let error = inside_tls(KNOWN, script, memory).unwrap_err();
+    assert!(matches!(error, ClientError::LoginRefused(_)), "{error}");
+    let script = script.replace("[AUTH]", "[IN-USE]");
+    let error = inside_tls(KNOWN, &script, memory).unwrap_err();
+    assert!(matches!(error, ClientError::NotNow(_)), "{error}");
+}
+
+#[test]
+fn a_proof_is_asked_for_as_before_if_the_server_is_known() {
+    let script = "S: +OK\nC: CAPA\nS: +OK\nS: SASL SCRAM-SHA-256\nS: PIPELINING\nS: .\n\
+                  SCRAM s=c2FsdHNhbHQ=,i=4096\nPROOF\nS: + dj1ubw==\nC: *\nS: -ERR no\n";
+    let known = "before=PIPELINING,SASL:SCRAM-SHA-256";
+    let error = inside_tls(known, script, memory).unwrap_err();
+    assert!(matches!(error, ClientError::Impostor(_)), "{error}");
+}
+
+#[test]
+fn nothing_is_guessed_in_clear_or_across_stls() {
+    let script = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: .\nC: USER mrose\nS: +OK\nC: PASS redqueen\nS: +OK\n\
+                  C: CAPA\nS: +OK\nS: .\n";
+    assert_eq!(
+        in_clear(KNOWN, script).unwrap().to_string(),
+        "before=USER after="
+    );
+
+    let (_, inside) = script.split_once("S: +OK\n").unwrap();
+    let server = Server::start(format!("S: +OK\nC: STLS\nALONE\nS: +OK\nTLS\n{inside}"));
+    let trusted = Trusted::pinned(server.pin()).unwrap();
+    let account = remembering(KNOWN, server.port, Transport::Stls(trusted));
+    block_on(connect(&account, PATIENCE)).unwrap();
+    server.done();
+}
+
+#[test]
+fn a_server_that_breaks_when_commands_go_ahead_is_asked_one_at_a_time() {
+    let capa = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: PIPELINING\nS: .\n";
+    let breaks = [
+        "C: USER mrose\nC: PASS redqueen\nC: CAPA\nEND\n",
+        "C: USER mrose\nC: PASS redqueen\nC: CAPA\nS: garbage\nWAIT\n",
+        "C: USER mrose\nC: PASS redqueen\nC: CAPA\nS: -ERR Protocol error\nEND\n",
+    ];
+    let one_by_one = "C: USER mrose\nS: +OK\nC: PASS redqueen\nS: +OK\nC: CAPA\nS: +OK\nS: PIPELINING\nS: .\nWAIT\n";
+    for broken in breaks {
+        let server = Server::start_twice(format!("{capa}{broken}"), format!("{capa}{one_by_one}"));
+        let account = account(server.port, Transport::InClear);
+        let maildrop = block_on(connect(&account, PATIENCE)).unwrap();
+        let memory = maildrop.memory();
+        assert!(!maildrop.pipelines());
+        drop(maildrop);
+        server.done();
+        assert!(memory.is_broken(SystemTime::now()));
+        let month = Duration::from_secs(31 * 86_400);
+        assert!(!memory.is_broken(SystemTime::now() + month));
+    }
+    // It is known the next time.
+    let known = format!("{KNOWN} broke=99999999999");
+    let told = in_clear(&known, &format!("{capa}{one_by_one}")).unwrap();
+    assert_eq!(told.to_string(), known);
+
+    // A refusal that says why is none of these: nothing is shown twice.
+    let refused = "C: USER mrose\nC: PASS redqueen\nC: CAPA\nS: -ERR [AUTH] no\nEND\n";
+    let error = in_clear("", &format!("{capa}{refused}")).unwrap_err();
+    assert!(matches!(error, ClientError::LoginRefused(_)), "{error}");
+}
+
+#[test]
+fn who_uses_the_maildrop_can_say_that_it_broke() {
+    let script = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: PIPELINING\nS: .\n\
+                  C: USER mrose\nC: PASS redqueen\nC: CAPA\nS: +OK\nS: +OK\nS: +OK\nS: PIPELINING\nS: .\n\
+                  C: STAT\nS: +OK 0 0\nC: LIST\nS: +OK\nS: .\nC: UIDL\nS: +OK\nS: .\nC: QUIT\nS: +OK\n";
+    let server = Server::start(script);
+    let account = account(server.port, Transport::InClear);
+    block_on(async {
+        let mut maildrop = connect(&account, PATIENCE).await.unwrap();
+        assert!(!maildrop.is_inside_tls());
+        maildrop.pipelining_broke(SystemTime::now());
+        maildrop.listing().await.unwrap();
+        assert!(maildrop.memory().is_broken(SystemTime::now()));
+        maildrop.quit().await;
+    });
+    server.done();
+}
