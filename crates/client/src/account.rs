@@ -5,6 +5,7 @@ use std::fmt;
 use sasl::Secret;
 
 use crate::memory::Memory;
+use crate::proxy::Proxy;
 use crate::trust::Trusted;
 use crate::way::Way;
 
@@ -25,6 +26,8 @@ pub struct Account {
     pub way: Option<Way>,
     /// What is remembered of the server ([`Maildrop::memory`](crate::Maildrop::memory)); nothing at first.
     pub memory: Memory,
+    /// Who makes the connection; none: we do.
+    pub proxy: Option<Proxy>,
 }
 
 /// What shows that it is the user who logs in.
@@ -68,6 +71,7 @@ impl Account {
             credentials,
             way: None,
             memory: Memory::default(),
+            proxy: None,
         }
     }
 

@@ -62,7 +62,12 @@ pub(crate) async fn connect(
     account: &Account,
     patience: Patience,
 ) -> Result<TcpStream, ClientError> {
-    let connecting = TcpStream::connect((account.host.as_str(), account.port));
+    let connecting = async {
+        match &account.proxy {
+            Some(proxy) => proxy.connect(&account.host, account.port).await,
+            None => TcpStream::connect((account.host.as_str(), account.port)).await,
+        }
+    };
     timeout(patience.connect, connecting)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

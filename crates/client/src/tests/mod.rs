@@ -5,6 +5,7 @@ mod certificates;
 mod listings;
 mod logins;
 pub(crate) mod maildrop;
+mod proxies;
 mod server;
 mod texts;
 mod tokens;
