@@ -6,6 +6,7 @@ use sasl::Secret;
 
 use crate::memory::Memory;
 use crate::proxy::Proxy;
+use crate::trace::Trace;
 use crate::trust::Trusted;
 use crate::way::Way;
 
@@ -28,6 +29,8 @@ pub struct Account {
     pub memory: Memory,
     /// Who makes the connection; none: we do.
     pub proxy: Option<Proxy>,
+    /// Who wants to see what is said.
+    pub trace: Option<Trace>,
 }
 
 /// What shows that it is the user who logs in.
@@ -72,6 +75,7 @@ impl Account {
             way: None,
             memory: Memory::default(),
             proxy: None,
+            trace: None,
         }
     }
 

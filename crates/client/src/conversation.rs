@@ -8,13 +8,14 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pop3::client::{Capabilities, Event, Session};
+use pop3::client::{CannotSend, Capabilities, Event, Session};
 use pop3::{Command, Keyword};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use zeroize::Zeroize as _;
 
 use crate::error::ClientError;
 use crate::stream::Stream;
+use crate::trace::{Line, Listener, Trace};
 
 /// Octets of input that are held. An event needs a line at most, of a quarter of this
 /// ([`pop3::client::Settings::line_octets_max`]).
@@ -37,10 +38,12 @@ pub(crate) struct Conversation {
     capa_due: usize,
     /// Its answers; none: it was refused.
     pub(crate) told: Vec<Option<Capabilities>>,
+    /// Who wants to see it.
+    listener: Option<Listener>,
 }
 
 impl Conversation {
-    pub(crate) fn new(stream: Stream, session: Session) -> Self {
+    pub(crate) fn new(stream: Stream, session: Session, trace: Option<Trace>) -> Self {
         Self {
             stream,
             session,
@@ -51,6 +54,7 @@ impl Conversation {
             text: Vec::new(),
             capa_due: 0,
             told: Vec::new(),
+            listener: trace.map(Listener::new),
         }
     }
 
@@ -62,7 +66,23 @@ impl Conversation {
 
     /// Puts a command into the output; it goes out with the next wait.
     pub(crate) fn send(&mut self, command: &Command) -> Result<(), ClientError> {
-        Ok(self.session.send(command, &mut self.output)?)
+        self.put(Line::Command, |session, output| {
+            session.send(command, output)
+        })
+    }
+
+    /// Lets a line be put into the output by the session or for it.
+    pub(crate) fn put<T>(
+        &mut self,
+        kind: Line,
+        line: impl FnOnce(&mut Session, &mut Vec<u8>) -> Result<T, CannotSend>,
+    ) -> Result<T, ClientError> {
+        let before = self.output.len();
+        let outcome = line(&mut self.session, &mut self.output)?;
+        if let Some(listener) = &self.listener {
+            listener.trace.sent(&self.output[before..], kind);
+        }
+        Ok(outcome)
     }
 
     /// Sends a command, and waits for the first event of its reply.
@@ -129,7 +149,16 @@ impl Conversation {
         self.text.clear();
         loop {
             let input = &self.input[self.from..self.to];
-            let read = self.session.read(input, &mut self.text)?;
+            let read = match (self.session.read(input, &mut self.text), &self.listener) {
+                (Err(broken), Some(listener)) => {
+                    listener.trace.garbage(input);
+                    return Err(broken.into());
+                }
+                (read, _) => read?,
+            };
+            if let Some(listener) = &mut self.listener {
+                listener.hear(&input[..read.consumed], &read);
+            }
             self.from += read.consumed;
             if let Some(event) = read.event {
                 return Ok(event);

@@ -53,6 +53,7 @@ mod reach;
 mod retrieve;
 pub mod secret;
 mod stream;
+mod trace;
 mod trust;
 mod way;
 
@@ -66,6 +67,7 @@ pub use patience::Patience;
 pub use pin::{NotAPin, Pin};
 pub use proxy::Proxy;
 pub use retrieve::{Arrival, Retrieval, Retrieved, Step, TEXT_OCTETS_MAX};
+pub use trace::{Heard, Trace};
 pub use trust::{OwnCertificate, Trust, TrustError, Trusted};
 pub use way::{NotAWay, Way};
 

@@ -1,7 +1,7 @@
 //! The login: one [`Way`] after the other, until one leads in.
 
 use pop3::Command;
-use pop3::client::{Answer, Capabilities, Channel, Event, Exchange, Status, printable};
+use pop3::client::{Answer, Capabilities, Channel, Event, Exchange, Session, Status, printable};
 use sasl::client::{ChannelBinding, Exchange as Mechanics, Failed};
 use sasl::nonce::{Nonces, SEED_OCTETS};
 use sasl::scram::Hash;
@@ -10,6 +10,7 @@ use sasl::{BindingType, Binds, Mechanism, Secret};
 use crate::account::{Account, Credentials, Transport};
 use crate::conversation::Conversation;
 use crate::error::ClientError;
+use crate::trace::Line;
 use crate::way::{Bindable, Greeting, Ground, Way};
 
 const AWAITED: &str = "the reply to the login";
@@ -180,10 +181,10 @@ impl Login<'_> {
 
     /// APOP.
     async fn apop(&mut self, secret: &Secret) -> Result<Outcome, ClientError> {
-        let Conversation {
-            session, output, ..
-        } = &mut *self.conversation;
-        session.apop(&self.account.user, secret, output)?;
+        let user = &self.account.user;
+        self.conversation.put(Line::Command, |session, output| {
+            session.apop(user, secret, output)
+        })?;
         self.outcome().await
     }
 
@@ -238,22 +239,19 @@ impl Login<'_> {
                 Answer::Cancel
             }
         };
-        let Conversation {
-            session, output, ..
-        } = &mut *self.conversation;
-        let mut exchange = match form {
-            Form::WithAuth => Exchange::begin(session, name, first, step, output)?,
-            Form::Asked => Exchange::begin_asked(session, name, first, step, output)?,
+        let begin = |session: &mut Session, output: &mut Vec<u8>| match form {
+            Form::WithAuth => Exchange::begin(session, name, first, step, output),
+            Form::Asked => Exchange::begin_asked(session, name, first, step, output),
         };
+        let mut exchange = self.conversation.put(Line::Command, begin)?;
         let mut at_once = true;
         let status = loop {
             match self.conversation.next(AWAITED).await? {
                 Event::Challenge(challenge) => {
                     at_once = false;
-                    let Conversation {
-                        session, output, ..
-                    } = &mut *self.conversation;
-                    exchange.step(session, &challenge, output)?;
+                    self.conversation.put(Line::Answer, |session, output| {
+                        exchange.step(session, &challenge, output)
+                    })?;
                 }
                 Event::LoggedIn(_) => break None,
                 Event::Refused { status, .. } => break Some(status),

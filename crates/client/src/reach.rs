@@ -31,21 +31,22 @@ pub(crate) async fn reach(
     patience: Patience,
 ) -> Result<(Conversation, Greeting), ClientError> {
     let socket = connect(account, patience).await?;
+    let trace = || account.trace.clone();
     match &account.transport {
         Transport::Tls(trusted) => {
             let stream = shake_hands(account, &trusted.config, socket).await?;
             let session = Session::new(settings(Credentials::InsideTls), Channel::Tls);
-            greeted(Conversation::new(stream, session)).await
+            greeted(Conversation::new(stream, session, trace())).await
         }
         Transport::Stls(trusted) => {
             let (socket, session) = agree_on_tls(account, socket).await?;
             let stream = shake_hands(account, &trusted.config, socket).await?;
             // Whoever could write in clear could have chosen what the greeting says.
-            Ok((Conversation::new(stream, session), Greeting::Plain))
+            Ok((Conversation::new(stream, session, trace()), Greeting::Plain))
         }
         Transport::InClear => {
             let session = Session::new(settings(Credentials::InClearToo), Channel::Plain);
-            greeted(Conversation::new(Stream::Plain(socket), session)).await
+            greeted(Conversation::new(Stream::Plain(socket), session, trace())).await
         }
     }
 }
@@ -97,7 +98,8 @@ pub(crate) async fn agree_on_tls(
     socket: TcpStream,
 ) -> Result<(TcpStream, Session), ClientError> {
     let session = Session::new(settings(Credentials::InsideTls), Channel::Plain);
-    let (mut clear, _) = greeted(Conversation::new(Stream::Plain(socket), session)).await?;
+    let clear = Conversation::new(Stream::Plain(socket), session, account.trace.clone());
+    let (mut clear, _) = greeted(clear).await?;
     match clear.ask(&Command::Stls, "the reply to STLS").await? {
         Event::TlsReady => {}
         Event::Refused { status, .. } => return Err(no_stls(account, &status)),

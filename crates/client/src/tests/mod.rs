@@ -9,6 +9,7 @@ mod proxies;
 mod server;
 mod texts;
 mod tokens;
+mod traces;
 
 use std::time::Duration;
 
