@@ -46,6 +46,7 @@ pub mod ledger;
 mod listing;
 mod login;
 mod memory;
+pub mod oauth;
 mod patience;
 mod pin;
 mod proxy;

@@ -216,3 +216,37 @@ mod imp {
         }
     }
 }
+
+#[cfg(all(test, feature = "keyring"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs a keyring that is open: dbus-run-session, gnome-keyring-daemon --unlock"]
+    fn what_is_stored_is_found_by_its_attributes_until_it_is_deleted() {
+        let entry = Entry::of_account("a test's own", "password");
+        let other = Entry::of_account("a test's own", "client-secret");
+        entry.delete().unwrap();
+        let none = entry.secret().unwrap_err();
+        assert!(matches!(none, SecretError::NoEntry(_)), "{none}");
+        entry.store(&Secret::new("first")).unwrap();
+        entry.store(&Secret::new("red queen \u{e4}")).unwrap();
+        assert_eq!(entry.secret().unwrap(), Secret::new("red queen \u{e4}"));
+        assert!(matches!(other.secret(), Err(SecretError::NoEntry(_))));
+        assert!(entry.delete().unwrap());
+        assert!(!entry.delete().unwrap());
+        assert!(entry.secret().is_err());
+    }
+}
+
+#[cfg(all(test, not(feature = "keyring")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_it_says_so() {
+        let why = Entry::of_account("work", "password").secret().unwrap_err();
+        let why = why.to_string();
+        assert!(why.contains("built without it (feature keyring)"), "{why}");
+    }
+}

@@ -15,6 +15,7 @@ mod command;
 mod credential;
 mod environment;
 mod error;
+mod kept;
 mod keyring;
 mod private;
 mod words;
@@ -27,6 +28,7 @@ use zeroize::Zeroizing;
 
 pub use command::Command;
 pub use error::SecretError;
+pub(crate) use kept::Kept;
 pub use keyring::Entry;
 pub use words::NotACommand;
 

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::SecretError;
 
 /// Reads a file that belongs to us and that nobody else can read.
-pub(super) fn read(file: &Path, octets_max: usize) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+pub(crate) fn read(file: &Path, octets_max: usize) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     read_if(file, octets_max, |found| {
         let ours = rustix::process::geteuid().as_raw();
         if found.uid() != ours {

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod certificates;
+pub(crate) mod authorization;
 mod listings;
 mod logins;
 pub(crate) mod maildrop;
