@@ -113,7 +113,7 @@ mod imp {
         let found = on_the_bus(entry, |keyring, entry| {
             let items = items(keyring, entry)?;
             let item = items.first().ok_or(Error::NoResult)?;
-            item.ensure_unlocked()?;
+            item.unlock()?;
             Ok(Secret::new(item.get_secret()?))
         });
         match found {
@@ -127,7 +127,7 @@ mod imp {
         let secret = secret.clone();
         let stored = on_the_bus(entry, move |keyring, entry| {
             let collection = keyring.get_any_collection()?;
-            collection.ensure_unlocked()?;
+            collection.unlock()?;
             let label = format!("Restante: {entry}");
             let octets = secret.expose();
             collection.create_item(&label, attributes(entry), octets, true, "text/plain")?;
@@ -140,7 +140,7 @@ mod imp {
         let deleted = on_the_bus(entry, |keyring, entry| {
             let items = items(keyring, entry)?;
             for item in &items {
-                item.ensure_unlocked()?;
+                item.unlock()?;
                 item.delete()?;
             }
             Ok(!items.is_empty())
