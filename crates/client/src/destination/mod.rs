@@ -5,8 +5,15 @@
 //! was delivered is durable and visible. Only then does the ledger say so, and only then is a message deleted from the server.
 //! Everything here blocks; it runs on a thread of its own.
 
+mod address;
+mod limits;
+mod link;
 mod maildir;
+#[cfg(test)]
+mod script;
 mod text;
+mod told;
+pub mod transfer;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,8 +24,12 @@ use pop3::Octets;
 
 use crate::ledger::Key;
 
+pub use address::{Address, NotAnAddress};
+pub use limits::Limits;
+pub use link::Protection;
 pub use maildir::Maildir;
 pub use text::{Form, Spool, Text};
+pub use transfer::Transfer;
 
 pub(crate) use text::header_of;
 
