@@ -6,6 +6,7 @@
 //! Everything here blocks; it runs on a thread of its own.
 
 mod address;
+pub mod command;
 mod limits;
 mod link;
 mod maildir;
@@ -25,6 +26,7 @@ use pop3::Octets;
 use crate::ledger::Key;
 
 pub use address::{Address, NotAnAddress};
+pub use command::Command;
 pub use limits::Limits;
 pub use link::Protection;
 pub use maildir::Maildir;
