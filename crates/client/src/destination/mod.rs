@@ -7,6 +7,7 @@
 
 mod address;
 pub mod command;
+pub mod imap;
 mod limits;
 mod link;
 mod maildir;
@@ -27,6 +28,7 @@ use crate::ledger::Key;
 
 pub use address::{Address, NotAnAddress};
 pub use command::Command;
+pub use imap::Imap;
 pub use limits::Limits;
 pub use link::Protection;
 pub use maildir::Maildir;

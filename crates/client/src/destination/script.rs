@@ -108,7 +108,6 @@ impl Server {
         Trusted::authorities(&self.directory.path().join("authority.pem")).unwrap()
     }
 
-    #[allow(dead_code)]
     pub(super) fn port(&self) -> u16 {
         match self.address {
             Address::Tcp { port, .. } => port,

@@ -1,0 +1,178 @@
+//! A mailbox on a server of IMAP (RFC 9051, RFC 3501), to which messages are appended.
+//!
+//! The conversation is our own: it is a handful of commands, a text goes through it in blocks whatever its size, no answer is kept that is longer than
+//! it should be, and the password is in no trace. The connection is kept from one message to the next, and opened again if the server has closed it meanwhile.
+//!
+//! When the last run was not ended in order, or a connection was lost where the answer to a message was due, one message may be there that the ledger
+//! does not know. Until it is found each message is looked for by its Message-ID and its exact size before it is appended. A message without
+//! Message-ID, or on a server that counts octets in its own way, may come twice.
+
+mod response;
+mod session;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use sasl::Secret;
+
+use super::link::Protection;
+use super::{Address, Destination, Ended, Exactness, Limits, Message, NotDelivered, Text, word};
+use session::{Session, Trouble};
+
+/// A mailbox, and the way to it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the server listens: port 993 for [`Protection::Tls`], 143 else.
+    pub address: Address,
+    /// How octets travel, the password too.
+    pub protection: Protection,
+    /// Who logs in.
+    pub user: String,
+    /// By which password.
+    pub secret: Secret,
+    /// The mailbox, with the server's own separators, such as `INBOX` or `Archive/2026`. It must be there.
+    pub mailbox: String,
+    /// Whether messages count as read.
+    pub seen: Seen,
+    /// How long is waited.
+    pub limits: Limits,
+}
+
+/// Whether messages count as read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Seen {
+    /// As any new message.
+    #[default]
+    No,
+    /// They get `\Seen`.
+    Yes,
+}
+
+/// A mailbox on a server of IMAP as a destination.
+#[derive(Debug)]
+pub struct Imap {
+    settings: Settings,
+    name: String,
+    /// The mailbox, as commands write it.
+    mailbox: String,
+    session: Option<Session>,
+    /// Some message may be there that the ledger does not know.
+    in_doubt: bool,
+    messages: Option<u64>,
+}
+
+impl Imap {
+    /// One that is not connected yet.
+    ///
+    /// # Errors
+    ///
+    /// When no mailbox is named.
+    pub fn new(settings: Settings) -> Result<Self, NotDelivered> {
+        let mailbox = words::quoted(words::mailbox(&settings.mailbox).as_bytes());
+        let Some(mailbox) = mailbox.filter(|_| !settings.mailbox.is_empty()) else {
+            let why = format!("no mailbox is named for {}", settings.address);
+            return Err(NotDelivered::Unusable(why));
+        };
+        let (user, address) = (&settings.user, &settings.address);
+        let name = word("imap", &format!("{user}@{address}:{}", settings.mailbox));
+        Ok(Self {
+            settings,
+            name,
+            mailbox,
+            session: None,
+            in_doubt: false,
+            messages: None,
+        })
+    }
+
+    /// Whether the message is there already that may be there.
+    fn is_there(&mut self, session: &mut Session, text: &Text) -> Result<bool, NotDelivered> {
+        if !self.in_doubt {
+            return Ok(false);
+        }
+        let Some(id) = words::message_id(text.header()) else {
+            return Ok(false);
+        };
+        let found = session.has(&self.mailbox, &id, text.octets().0)?;
+        // Only one can be in doubt.
+        self.in_doubt = !found;
+        Ok(found)
+    }
+
+    fn append(
+        &mut self,
+        session: &mut Session,
+        message: &Message,
+        text: &mut Text,
+    ) -> Result<(), Trouble> {
+        if self.is_there(session, text).map_err(Trouble::Gone)? {
+            return Ok(());
+        }
+        let flags = match self.settings.seen {
+            Seen::Yes => "(\\Seen) ",
+            Seen::No => "",
+        };
+        session.append(&self.mailbox, flags, message.received, text)
+    }
+}
+
+impl Destination for Imap {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn exactness(&self) -> Exactness {
+        Exactness::OneInDoubt
+    }
+
+    fn open(&mut self, ended: Ended) -> Result<(), NotDelivered> {
+        self.in_doubt |= ended == Ended::InDoubt;
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::begin(&self.settings)?,
+        };
+        self.messages = Some(session.messages(&self.mailbox)?);
+        self.session = Some(session);
+        Ok(())
+    }
+
+    fn holds_mail(&mut self) -> Option<bool> {
+        self.messages.map(|messages| messages > 0)
+    }
+
+    fn deliver(&mut self, message: &Message, text: &mut Text) -> Result<(), NotDelivered> {
+        loop {
+            let kept = self.session.take();
+            let was_kept = kept.is_some();
+            let mut session = match kept {
+                Some(session) => session,
+                None => Session::begin(&self.settings)?,
+            };
+            match self.append(&mut session, message, text) {
+                Ok(()) => {
+                    self.session = Some(session);
+                    return Ok(());
+                }
+                Err(Trouble::Refused(why)) => {
+                    self.session = Some(session);
+                    return Err(why);
+                }
+                // It was closed while nothing was due.
+                Err(Trouble::Gone(NotDelivered::NotNow(_))) if was_kept => {}
+                Err(Trouble::Gone(why) | Trouble::Over(why)) => return Err(why),
+                Err(Trouble::InDoubt(why)) => {
+                    self.in_doubt = true;
+                    return Err(why);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Imap {
+    fn drop(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.quit();
+        }
+    }
+}
