@@ -7,6 +7,7 @@
 
 mod address;
 pub mod command;
+pub mod gmail;
 pub mod imap;
 mod limits;
 mod link;
@@ -28,6 +29,7 @@ use crate::ledger::Key;
 
 pub use address::{Address, NotAnAddress};
 pub use command::Command;
+pub use gmail::Gmail;
 pub use imap::Imap;
 pub use limits::Limits;
 pub use link::Protection;
