@@ -135,7 +135,6 @@ impl Trusted {
     /// When no authorities are found, or their file cannot be read.
     pub fn system() -> Result<Self, TrustError> {
         Self::new(&Trust::default())
-        Self::authorities(&system_file()?)
     }
 
     /// Those whom the authorities of a PEM file vouch for, and nobody else.
@@ -148,19 +147,6 @@ impl Trusted {
             authorities: Some(file.to_owned()),
             ..Trust::default()
         })
-        let certificates = certificates(file)?;
-        let mut roots = RootCertStore::empty();
-        // Of a hundred authorities one may be of a form that the library does not know.
-        let (added, _) = roots.add_parsable_certificates(certificates);
-        if added == 0 {
-            return Err(no_certificate(file));
-        }
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self::with(config))
     }
 
     /// The one server that has this certificate or this key.
@@ -236,41 +222,6 @@ fn failed(file: &Path, why: &dyn std::fmt::Display) -> TrustError {
     TrustError::File {
         file: file.to_owned(),
         why: why.to_string(),
-    }
-}
-
-/// The file of the system's authorities.
-pub(crate) fn system_file() -> Result<PathBuf, TrustError> {
-    if let Some(file) = std::env::var_os("SSL_CERT_FILE") {
-        return Ok(file.into());
-    }
-    let file = SYSTEM_FILES
-        .iter()
-        .map(PathBuf::from)
-        .find(|it| it.exists());
-    file.ok_or(TrustError::NoneFound)
-}
-
-/// The certificates of a PEM file, at least one.
-pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let failed = |why: String| TrustError::File {
-        file: file.to_owned(),
-        why,
-    };
-    let text = read(file).map_err(|error| failed(error.to_string()))?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, pem::Error>>()
-        .map_err(|error| failed(error.to_string()))?;
-    match certificates.is_empty() {
-        true => Err(no_certificate(file)),
-        false => Ok(certificates),
-    }
-}
-
-fn no_certificate(file: &Path) -> TrustError {
-    TrustError::File {
-        file: file.to_owned(),
-        why: "it holds no certificate".to_owned(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The client against servers that follow a script, right ones and wrong ones, on loopback.
 
 mod ahead;
-mod certificates;
 pub(crate) mod authorization;
+mod certificates;
 mod listings;
 mod logins;
 pub(crate) mod maildrop;

@@ -79,7 +79,7 @@ impl Link {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| unusable(format!("no certificate can be for {host}")))?;
         // The other users of this configuration name their protocol, and a server that knows only its own one hangs up.
-        let mut config = (*trusted.0).clone();
+        let mut config = (*trusted.config).clone();
         config.alpn_protocols.clear();
         let mut connection = ClientConnection::new(Arc::new(config), name)
             .map_err(|error| unusable(error.to_string()))?;
