@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop transfer moving share peers bench bench-peers bench-scale day hostile timing long rot orders names roundtrip clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop transfer moving share peers bench bench-peers bench-client bench-scale day hostile timing long rot orders names roundtrip clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -30,6 +30,7 @@ help:
 	@echo "make peers     the program, Dovecot and Courier asked the same, side by side"
 	@echo "make bench     the load generator on this machine; BENCH_SECONDS=5 a workload, PAGE=bench.html"
 	@echo "make bench-peers  the same beside Dovecot, Courier and popa3d; ROUNDS_EACH=3 WRITE=--write"
+	@echo "make bench-client  restante fetch beside mpop, fetchmail, getmail and curl; ROUNDS_EACH=3 WRITE=--write"
 	@echo "make bench-scale  how costs grow, to 100,000 sessions and 1,000,000 maildrops; QUICK=1 WRITE=--write"
 	@echo "make day       a million-message day beside Maildir on the same disk; DAY=DIR"
 	@echo "make hostile   10,000 slow connections and other crowds beside real sessions; needs 25 GB"
@@ -134,6 +135,11 @@ ROUNDS_EACH ?= 3
 bench-peers: needs
 	$(CARGO) build --release --locked -p restante
 	@$(PYTHON) bench/peers.py --rounds $(ROUNDS_EACH) --seconds $(BENCH_SECONDS) $(WRITE)
+
+# ONLY=--only=CLIENT,… measures some of them; SMOKE=--smoke only sees that all of it works.
+bench-client: needs
+	$(CARGO) build --release --locked -p restante
+	@$(PYTHON) bench/clients.py $(or $(SMOKE),--rounds $(ROUNDS_EACH)) $(ONLY) $(WRITE)
 
 # Everything stays in target/scaling; ONLY=--only=PART measures one part again.
 bench-scale: needs

@@ -23,6 +23,7 @@ need mount mount
 need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
 need prlimit util-linux
+need /usr/bin/time time
 need getmail getmail6
 need mutt mutt
 need ruby ruby
