@@ -33,7 +33,7 @@ exec "$@"
 USERS = {
     "postfix": 61190, "postdrop": 61191, "dovecot": 61192, "dovenull": 61193, "courier": 61194, "vmail": 61195,
     "popa3d": 61196, "cyrus": 61197, "Debian-exim": 61198, "opensmtpd": 61199, "opensmtpq": 61200, "smmsp": 61201,
-    "smmta": 61202,
+    "smmta": 61202, "spop3d": 61203,
 }
 
 
