@@ -2,7 +2,12 @@
 """Tests of the tests: the rule for text by examples, and that the oracle sees every kind of wrong."""
 
 import io
+import random
+import socket
 import sys
+import tempfile
+import threading
+import time
 import unittest
 from collections import Counter
 from pathlib import Path
@@ -18,6 +23,7 @@ from harness.oracle import Oracle, Violation
 from harness.strace import Fault
 from injection.operation import Operation, Outcome, Start
 from load.message import message, number_of
+from retrieval import delay, floor, verify
 from rig import table, targets
 
 
@@ -35,6 +41,75 @@ class Budgets(unittest.TestCase):
 
     def test_a_budget_that_is_too_wide_is_named(self):
         self.assertIn("lower the budget: sendto 1 to 0.5", counting.judge("RETR of 4 KiB", Counter(preadv2=1, sendto=0.5, recvfrom=1)))
+
+
+class Retrieved(unittest.TestCase):
+    """A client that is measured has kept what the server has."""
+
+    TEXTS = [b"X-Corpus: name=a number=%d\nSubject: a\n\n.dot\n" % number for number in range(3)]
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.server, self.client = (self.maildir(Path(place.name, name)) for name in ("server", "client"))
+        for number, text in enumerate(self.TEXTS):
+            (self.server / f"cur/{number}:2,S").write_bytes(text)
+            (self.client / f"new/{number}").write_bytes(b"Received: by a\r\n\tof b\r\n" + text.replace(b"\n", b"\r\n"))
+        self.texts = verify.Texts(self.server)
+
+    def maildir(self, place: Path) -> Path:
+        for part in ("new", "cur", "tmp"):
+            (place / part).mkdir(parents=True)
+        return place
+
+    def test_line_ends_and_fields_before_it_are_the_clients(self):
+        self.texts.verify(self.client)
+
+    def test_anything_else_is_found_out(self):
+        for name, text, reason in (
+            ("new/1", b"", "was not there"),
+            ("new/1", self.TEXTS[1][:-1], "was not there"),
+            ("new/1", b"no field\n" + self.TEXTS[1], "no header field"),
+            ("new/1", self.TEXTS[0], "there twice"),
+            ("new/1", None, "1 of 3 messages are missing"),
+            ("new/3", self.TEXTS[1], "there twice"),
+            ("tmp/1", self.TEXTS[1], "left in tmp"),
+        ):
+            file = self.client / name
+            before = file.read_bytes() if file.exists() else None
+            file.unlink(missing_ok=True) if text is None else file.write_bytes(text)
+            with self.assertRaisesRegex(verify.Wrong, reason):
+                self.texts.verify(self.client)
+            file.unlink(missing_ok=True) if before is None else file.write_bytes(before)
+
+
+class Link(unittest.TestCase):
+    """What stands between a client that is measured and its server."""
+
+    def test_the_floor_counts_every_end_wherever_it_is_cut(self):
+        said = b"+OK\r\na\r\n..\r\n.\r\n+OK\r\n.\r\n" * 50 + b"+OK bye\r\n"
+        for octets in (5, 6, 7, 11, 4096):
+            here, there = socket.socketpair()
+            with here, there:
+                there.sendall(said)
+                there.close()
+                self.assertEqual(floor._drain(here, bytearray(octets)), 100, octets)
+
+    def test_a_delay_is_a_delay_and_nothing_else(self):
+        octets = random.Random(8).randbytes(3_000_000)
+        client, near = socket.socketpair()
+        far, server = socket.socketpair()
+        with client, near, far, server:
+            delay._Way(near, far, 0.05)
+            began = time.monotonic()
+            sender = threading.Thread(target=lambda: (client.sendall(octets), client.shutdown(socket.SHUT_WR)))
+            sender.start()
+            came = server.recv(65536)
+            self.assertGreaterEqual(time.monotonic() - began, 0.05)
+            while piece := server.recv(65536):
+                came += piece
+            sender.join()
+            self.assertEqual(came, octets)
 
 
 class Targets(unittest.TestCase):

@@ -1,13 +1,14 @@
 """The clients that are measured, each told to leave mail on the server and to keep it durably in a Maildir, the fastest way it has."""
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import paths
-from harness.peers import Unavailable, require
+from harness.clients import restante
+from harness.clients.endpoint import Login
+from harness.peers import require
 from harness.processes import run
 from rig.mail import PASSWORD
 
@@ -133,21 +134,12 @@ class Restante(Client):
     label = OURS
 
     def version(self) -> str:
-        asked = run([paths.PROGRAM, "fetch", "--help"]) if paths.PROGRAM.exists() else None
-        if asked is None or asked.returncode != 0:
-            raise Unavailable(f"{paths.PROGRAM} cannot fetch")
+        restante.require()
         return run([paths.PROGRAM, "--version"]).stdout.decode().split()[-1]
 
     def words(self, task: Task) -> list:
-        password = _secret(task.directory / "password", PASSWORD + "\n")
-        quoted = json.dumps
-        configuration = _secret(task.directory / "fetch.toml", (
-            f"state = {quoted(str(task.directory / 'state'))}\n[account.a]\n"
-            f'host = "127.0.0.1"\nport = {task.port}\nuser = {quoted(task.user)}\ntls = "none"\ninsecure = true\nkeep = true\n'
-            f"auth = {{ password_file = {quoted(str(password))} }}\n"
-            f"deliver = {{ maildir = {quoted(str(task.maildir))} }}\n"
-        ))
-        return [paths.PROGRAM, "-c", configuration, "fetch", "a"]
+        login = Login(task.user, PASSWORD)
+        return [paths.PROGRAM, "-c", restante.configure("127.0.0.1", task.port, login, task.directory, keep=True), "fetch", "a"]
 
 
 ALL = [Restante, Mpop, UnpipelinedMpop, Fetchmail, Getmail, Curl]
