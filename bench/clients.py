@@ -1,14 +1,17 @@
 #!/usr/bin/python3
 """`make bench-client`: clients retrieve the same mail from the same servers, in turn: `restante fetch`, mpop, fetchmail, getmail, curl.
 
-    clients.py [--rounds N] [--only CLIENT,…] [--cases CASE,…] [--servers LABEL,…] [--patience SECONDS] [--write]
+    clients.py [--rounds N] [--only CLIENT,…] [--cases CASE,…] [--servers LABEL,…] [--patience SECONDS] [--place DIR] [--write]
     clients.py --smoke
 
 Everything is left on the server and kept durably in a Maildir, on loopback and over a link with a delay. Each Maildir is compared
 with what the server has, and the first that is wrong ends the run. Beside them is the floor: what the server and the link take when
-all is asked for at once and nothing is kept. What took longer than half a minute is not run again, and
-what is not done in time (--patience on the far link, a third of that on loopback) is said not to finish. `--write` puts the tables into
-docs/performance.md; all outcomes are in target/interop/bench-client. `--smoke`: few messages, one round, to see that all of it works.
+all is asked for at once and nothing is kept. What took longer than half a minute is not run again, and what is not done in time
+(--patience on the far link, a third of that on loopback) is said not to finish.
+
+A sync takes longer while others write to the disk: `--place /dev/shm` keeps the Maildirs in memory, which shows the clients alone.
+`--write` puts the tables into docs/performance.md; all outcomes are in target/interop/bench-client. `--smoke`: few messages, one
+round, to see that all of it works.
 """
 
 import argparse
@@ -50,6 +53,8 @@ class Bench:
     def __init__(self, asked: argparse.Namespace, chosen: list[Case]):
         self.cases, self._patience = chosen, asked.patience
         self._scratch = paths.scratch("bench-client")
+        self._place = Path(asked.place or self._scratch).resolve() / f"restante-bench-client-{os.getpid()}"
+        self._load = os.getloadavg()[0]
         self.outcomes = Outcomes(self._scratch / "outcomes.json")
         self.clients = _available(asked.only)
         kinds = {case.kind.name: case.kind for case in chosen}
@@ -97,7 +102,7 @@ class Bench:
             said = [run_plainly(words, check=True).stdout for _ in range(2 if number == 1 else 1)]
             seconds, figures = float(said[-1]), {}
         else:
-            task = clients.Task(port, user, case.kind.messages, self._scratch / "client")
+            task = clients.Task(port, user, case.kind.messages, self._place)
             try:
                 usage = self._retrieved(server, client, task, case)
             except DidNotFinish as reason:
@@ -132,7 +137,7 @@ class Bench:
         for server in self.servers:
             self._links[server.label].stop()
             server.stop()
-        shutil.rmtree(self._scratch / "client", ignore_errors=True)
+        shutil.rmtree(self._place, ignore_errors=True)
 
     def report(self, rounds: int) -> str:
         """What was measured, where and of what."""
@@ -140,7 +145,8 @@ class Bench:
         versions = [f"{server.label} {server.version}" for server in self.servers]
         versions += [f"{client.label} {client.version()}" for client in self.clients]
         runs = "one run" if rounds == 1 else f"medians of {rounds} runs, and one run of what took longer than {_SLOW_SECONDS} s"
-        parts = [f"{date.today()}, {_machine()}; {runs}. Servers and clients: {', '.join(dict.fromkeys(versions))}."]
+        load = f"load {self._load:.1f} before, Maildirs on {_file_system(self._place.parent)}"
+        parts = [f"{date.today()}, {_machine()}, {load}; {runs}. Servers and clients: {', '.join(dict.fromkeys(versions))}."]
         if aimed := table.targets(self.outcomes, self.cases, labels):
             parts += [aimed, "All figures:"]
         parts.append(table.markdown(self.outcomes, self.cases, labels, [client.label for client in self.clients], rounds))
@@ -179,6 +185,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cases", default="")
     parser.add_argument("--servers", default=_SERVERS)
     parser.add_argument("--patience", type=float)
+    parser.add_argument("--place", default="")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--smoke", action="store_true")
     asked = parser.parse_args()
@@ -216,6 +223,11 @@ def _machine() -> str:
     processors = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in processors if line.startswith("model name")), "unknown processor")
     return f"{model}, {os.cpu_count()} cores, Linux {os.uname().release}"
+
+
+def _file_system(directory: Path) -> str:
+    """Of which kind it is that holds a directory."""
+    return run_plainly(["stat", "-f", "-c", "%T", directory], check=True).stdout.decode().strip()
 
 
 def _write(text: str) -> None:
