@@ -50,6 +50,8 @@ def run(words: list, environment: dict[str, str], directory: Path, patience: flo
         process.signal(9)
 
     timer = threading.Timer(patience, give_up)
+    # Who is ended does not wait for it.
+    timer.daemon = True
     timer.start()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - began
