@@ -205,7 +205,7 @@ impl Destination for Maildir {
         Ok(())
     }
 
-    fn holds_mail(&mut self) -> Option<bool> {
+    fn holds_mail(&self) -> Option<bool> {
         let holds = |part| {
             let entries = std::fs::read_dir(self.path.join(part)).ok()?;
             Some(entries.flatten().any(|entry| {

@@ -117,7 +117,7 @@ pub trait Destination: fmt::Debug + Send {
 
     /// Whether it holds anything, ours or not: without a ledger nobody knows what of it is on the server as well. None if it cannot
     /// be asked.
-    fn holds_mail(&mut self) -> Option<bool> {
+    fn holds_mail(&self) -> Option<bool> {
         None
     }
 

@@ -16,7 +16,7 @@ mod writer;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use pop3::MessageNumber;
 use pop3::client::Outcome;
@@ -109,6 +109,7 @@ pub async fn fetch(
     tell(Event::LoggedIn {
         inside_tls: !matches!(job.account.transport, crate::Transport::InClear),
     });
+    tell(Event::Learned(maildrop.memory()));
     let listing = maildrop.listing().await?;
     let present = match job.keep {
         Keep::UntilDeleted => present(&job, &mut destinations, &ledger, tell)?,
@@ -139,6 +140,10 @@ pub async fn fetch(
     let ledger = Arc::new(Mutex::new(ledger));
     let mut session = Session::begin(&job, destinations, &plan, &ledger, deletes_at_once);
     let fetched = session.run(&mut maildrop, tell).await;
+    if session.fell_out_of_step() {
+        maildrop.pipelining_broke(SystemTime::now());
+        tell(Event::Learned(maildrop.memory()));
+    }
     let told = session.end(tell).await;
     (summary.new, summary.octets, summary.refused) = (told.new, told.octets, told.refused);
     let failed = told.failed.or_else(|| fetched.err());

@@ -6,6 +6,7 @@ use pop3::{MessageNumber, Octets};
 
 use crate::error::ClientError;
 use crate::ledger::{Key, LedgerError};
+use crate::memory::Memory;
 
 /// What happens in a session.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub enum Event {
         /// Whether octets travel inside TLS.
         inside_tls: bool,
     },
+    /// What is remembered of the server for the next session.
+    Learned(Memory),
     /// What will be done.
     Planned(Planned),
     /// A message is where it should be.

@@ -53,6 +53,7 @@ pub(super) struct Told {
     /// What is to be deleted and was not asked for yet.
     to_delete: Vec<MessageNumber>,
     flushed: bool,
+    out_of_step: bool,
 }
 
 /// What comes next, from either side.
@@ -159,6 +160,11 @@ impl<'a> Session<'a> {
         self.delete_rest(maildrop, tell).await
     }
 
+    /// Whether the server did not answer in order.
+    pub(super) fn fell_out_of_step(&self) -> bool {
+        self.told.out_of_step
+    }
+
     /// Ends the thread, and says what came of it all.
     pub(super) async fn end(mut self, tell: Tell<'_>) -> Told {
         self.work = None;
@@ -197,6 +203,7 @@ impl<'a> Session<'a> {
             Arrival::CountedOtherwise { octets, .. } => self.deliver(place, Some(octets)),
             Arrival::OutOfStep => {
                 self.give(Work::Discard);
+                self.told.out_of_step = true;
                 tell(Event::OutOfStep);
                 return false;
             }

@@ -158,6 +158,11 @@ impl Lines {
         self.count
     }
 
+    /// Whether something is to be written.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Adds a line; it is written with the next sync.
     pub(super) fn push(&mut self, body: &str) {
         push(&mut self.waiting, body);

@@ -268,6 +268,14 @@ impl Ledger {
     ///
     /// When it cannot be written: then the next session looks whether all is in order.
     pub fn end(&mut self, now: i64) -> Result<(), LedgerError> {
+        if !self.begun
+            && self.sessions > 0
+            && self.ended == Ended::InOrder
+            && !self.lines.is_waiting()
+        {
+            // A session in which nothing happened.
+            return Ok(());
+        }
         self.write(Record::End(now));
         self.sync()?;
         let forgotten = |entry: &Entry| {

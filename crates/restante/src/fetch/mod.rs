@@ -1,10 +1,13 @@
 //! `restante fetch`: mail is pulled from other servers, and everything around that.
 
+mod credentials;
+mod destinations;
 mod failed;
 mod hooks;
 mod job;
 mod past;
 mod place;
+mod remote;
 mod run;
 mod settings;
 mod show;

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use client::fetch::{Destinations, FetchError, Job, Summary};
+use client::ClientError;
+use client::fetch::{Destinations, Event, FetchError, Summary};
 use client::ledger::{Ledger, LedgerError};
-use client::{ClientError, Credentials};
 use pop3::client::ResponseCode;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::credentials::Origin;
 use super::job::{self, Asked};
 use super::place::{self, Place};
 use super::settings::{Account, Settings};
 use super::show::Show;
-use super::{failed, past};
+use super::{failed, past, remote};
 use crate::args;
 use crate::failure::{Code, Failure};
 
@@ -35,6 +36,7 @@ pub(super) fn run(settings: &Settings, named: &[String], run: &args::Run) -> Res
         count_max: run.limit,
         takes_foreign: run.accept_new_ids,
         from_scratch: run.from_scratch,
+        traced: run.trace,
     };
     let runtime = runtime(accounts.len().min(settings.parallel))?;
     let results = runtime.block_on(all(accounts, &place, &asked, &show, settings.parallel));
@@ -124,15 +126,7 @@ pub(super) async fn one(
     show: &Show,
 ) -> Result<Summary, Code> {
     let mut shown = show.account(&account.name, asked.dry_run);
-    let mut result = Err(Failure::silent(Code::Temporary));
-    for wait in BUSY_WAITS.into_iter().map(Some).chain([None]) {
-        let (tried, is_busy) = attempt(account, place, asked, &mut shown).await;
-        result = tried;
-        match wait.filter(|_| is_busy) {
-            Some(wait) => tokio::time::sleep(wait).await,
-            None => break,
-        }
-    }
+    let result = persist(account, place, asked, &mut shown).await;
     shown.ended(&result);
     if !asked.dry_run {
         past::remember(place, account, SystemTime::now(), &result);
@@ -141,45 +135,91 @@ pub(super) async fn one(
     result.map_err(|failure| failure.code())
 }
 
-async fn attempt(
+/// Tries until there is nothing to be gained by another try.
+async fn persist(
     account: &Account,
     place: &Place,
     asked: &Asked,
     shown: &mut super::show::Account<'_>,
-) -> (Result<Summary, Failure>, bool) {
-    let prepared = prepare(account, place, asked);
-    let (job, destinations, ledger) = match prepared {
-        Ok(prepared) => prepared,
-        Err(failure) => return (Err(failure), false),
-    };
-    let fetched =
-        client::fetch::fetch(job, destinations, ledger, &mut |event| shown.event(&event)).await;
-    let is_busy = matches!(
-        &fetched,
-        Err(FetchError::Server(ClientError::NotNow(status))) if status.code == Some(ResponseCode::InUse)
-    );
-    (
-        fetched.map_err(|error| failed::fetch(account, &error)),
-        is_busy,
-    )
+) -> Result<Summary, Failure> {
+    let mut origin = waiting(|| Origin::of(account, place))?;
+    let mut waits = BUSY_WAITS.into_iter();
+    let (mut was_refused, mut was_lost, mut before) = (false, false, 0);
+    loop {
+        let credentials = waiting(|| origin.credentials(&account.name, was_refused))?;
+        let (mut job, destinations) = job::of(account, place, asked, credentials)?;
+        if was_lost {
+            job.account.memory.pipelining_broke(SystemTime::now());
+        }
+        let ledger = ledger(account, place, asked, &destinations)?;
+        let mut learned = None;
+        let mut delivered = 0;
+        let fetched = client::fetch::fetch(job, destinations, ledger, &mut |event| {
+            match &event {
+                Event::Learned(memory) => learned = Some(memory.clone()),
+                Event::Delivered { .. } => delivered += 1,
+                _ => {}
+            }
+            shown.event(&event);
+        })
+        .await;
+        // That a server goes away once proves nothing; that it does not when it is asked for one after the other does.
+        if let Some(memory) = learned.filter(|_| fetched.is_ok() || !was_lost) {
+            remote::remember(account, place, &memory);
+        }
+        match &fetched {
+            Err(FetchError::Server(ClientError::TokenRefused { .. }))
+                if origin.renews() && !was_refused =>
+            {
+                was_refused = true;
+            }
+            Err(FetchError::Server(ClientError::NotNow(status)))
+                if status.code == Some(ResponseCode::InUse) =>
+            {
+                match waits.next() {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => return fetched.map_err(|error| failed::fetch(account, &error)),
+                }
+            }
+            Err(FetchError::Server(ClientError::Lost { .. } | ClientError::Broken(_)))
+                if !was_lost && shown.has_begun() =>
+            {
+                was_lost = true;
+                before += delivered;
+            }
+            _ => {
+                let summary = fetched.map(|summary| Summary {
+                    new: summary.new + before,
+                    ..summary
+                });
+                return summary.map_err(|error| failed::fetch(account, &error));
+            }
+        }
+    }
 }
 
-/// Job and ledger of a session.
-fn prepare(
+/// What waits for a person, a program or the disk may wait here; with one connection there is nobody else to be served.
+fn waiting<T>(wait: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::CurrentThread => wait(),
+        _ => tokio::task::block_in_place(wait),
+    }
+}
+
+/// The ledger of a session.
+fn ledger(
     account: &Account,
     place: &Place,
     asked: &Asked,
-) -> Result<(Job, Destinations, Ledger), Failure> {
-    let credentials: Credentials = job::credentials(account, place.directory())?;
-    let (job, mut destinations) = job::of(account, place, asked, credentials)?;
+    destinations: &Destinations,
+) -> Result<Ledger, Failure> {
     let ledger = match place.ledger(account) {
         Err(LedgerError::Missing { file }) => {
-            let holding = (destinations.iter_mut())
+            let holding = (destinations.iter())
                 .find_map(|it| (it.holds_mail() == Some(true)).then(|| it.name().to_owned()));
             if let (Some(holding), false) = (holding, asked.from_scratch) {
                 let what = format!(
-                    "there is mail in {}, and no ledger {} that says what of it is on the server as well",
-                    holding,
+                    "there is mail in {holding}, and no ledger {} that says what of it is on the server as well",
                     file.display()
                 );
                 return Err(Failure::new(Code::Config, what).within(&account.name).remedy(format!(
@@ -191,8 +231,7 @@ fn prepare(
         }
         found => found,
     };
-    let ledger = ledger.map_err(|error| place::failed(account, &error).within(&account.name))?;
-    Ok((job, destinations, ledger))
+    ledger.map_err(|error| place::failed(account, &error).within(&account.name))
 }
 
 /// Of two exit codes the one that needs somebody more.

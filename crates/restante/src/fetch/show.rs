@@ -63,6 +63,7 @@ impl Show {
             show: self,
             name: name.to_owned(),
             bar: None,
+            has_begun: false,
             is_dry,
         }
     }
@@ -87,6 +88,8 @@ pub(super) struct Account<'s> {
     show: &'s Show,
     name: String,
     bar: Option<ProgressBar>,
+    /// Whether the server was asked for messages.
+    has_begun: bool,
     is_dry: bool,
 }
 
@@ -94,8 +97,16 @@ const BAR: &str =
     "{prefix:12} {bar:24} {bytes}/{total_bytes}, {binary_bytes_per_sec}, {eta} to go {msg}";
 
 impl Account<'_> {
+    /// Whether the server was asked for messages.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Shows what happens.
     pub(super) fn event(&mut self, event: &Event) {
+        if let Event::Planned(planned) = event {
+            self.has_begun = !planned.fetch.is_empty() && !self.is_dry;
+        }
         if self.show.manner == Manner::Json {
             if let Some(object) = as_json(event) {
                 self.json(object);
@@ -133,6 +144,7 @@ impl Account<'_> {
             Event::LoggedIn { .. }
             | Event::Delivered { .. }
             | Event::Deleted(_)
+            | Event::Learned(_)
             | Event::OutOfStep => {}
         }
     }
@@ -266,6 +278,6 @@ fn as_json(event: &Event) -> Option<Value> {
         Event::Deleted(number) => json!({"event": "deleted", "messages": number}),
         Event::OutOfStep => json!({"event": "out_of_step"}),
         Event::Note(text) => json!({"event": "note", "text": text}),
-        Event::Received(_) => return None,
+        Event::Received(_) | Event::Learned(_) => return None,
     })
 }

@@ -136,7 +136,7 @@ impl Destination for Imap {
         Ok(())
     }
 
-    fn holds_mail(&mut self) -> Option<bool> {
+    fn holds_mail(&self) -> Option<bool> {
         self.messages.map(|messages| messages > 0)
     }
 

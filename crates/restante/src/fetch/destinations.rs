@@ -1,0 +1,194 @@
+//! From `deliver = …` to destinations.
+
+use client::destination::transfer::{Dialect, Sender, Settings as TransferSettings};
+use client::destination::{
+    Address, Command, Destination, Gmail, Imap, Limits, Maildir, NotDelivered, Protection,
+    Transfer, command, gmail, imap,
+};
+use client::fetch::Destinations;
+use client::oauth::Tokens;
+use client::{Trust, Trusted};
+
+use super::credentials;
+use super::place::Place;
+use super::settings::{Auth, Deliver, Gmail as GmailOf, Imap as ImapOf, Smtp, Tls};
+use crate::failure::{Code, Failure};
+use crate::output;
+
+/// Makes destinations of one account.
+pub(super) struct Maker<'a> {
+    pub(super) account: &'a str,
+    pub(super) place: &'a Place,
+    pub(super) made: Destinations,
+}
+
+impl Maker<'_> {
+    /// The places of these destinations among all that are made; the same one is there once.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be used as it is configured.
+    pub(super) fn places(&mut self, deliver: &[Deliver]) -> Result<Vec<usize>, Failure> {
+        let mut places = Vec::new();
+        for one in deliver {
+            let destination = self.destination(one)?;
+            let same = self
+                .made
+                .iter()
+                .position(|it| it.name() == destination.name());
+            let place = same.unwrap_or_else(|| {
+                self.made.push(destination);
+                self.made.len() - 1
+            });
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        Ok(places)
+    }
+
+    fn destination(&self, deliver: &Deliver) -> Result<Box<dyn Destination>, Failure> {
+        Ok(match deliver {
+            Deliver::Maildir(path) => Box::new(Maildir::new(path, &host_name())),
+            Deliver::Command(words) => {
+                Box::new(self.usable(Command::new(words, command::TIME_LIMIT))?)
+            }
+            Deliver::Lmtp {
+                address,
+                recipients,
+                sender,
+            } => {
+                let address = self.address(address)?;
+                // LMTP goes to a server of the same site (RFC 2033 §5).
+                let mut settings =
+                    TransferSettings::new(address, Protection::InClear, recipients.clone());
+                settings.sender = self::sender(sender.as_deref());
+                Box::new(self.usable(Transfer::new(Dialect::Lmtp, settings))?)
+            }
+            Deliver::Smtp(smtp) => Box::new(self.smtp(smtp)?),
+            Deliver::Imap(imap) => Box::new(self.imap(imap)?),
+            Deliver::Gmail(gmail) => Box::new(self.gmail(gmail)?),
+            Deliver::Mbox(_) | Deliver::Store { .. } => {
+                return Err(self.wrong("this destination is not built yet".to_owned()));
+            }
+        })
+    }
+
+    fn smtp(&self, smtp: &Smtp) -> Result<Transfer, Failure> {
+        let address = self.address(&smtp.address)?;
+        let is_here = match &address {
+            Address::Unix(_) => true,
+            Address::Tcp { host, .. } => ["localhost", "127.0.0.1", "::1"].contains(&host.as_str()),
+        };
+        let protection = match (smtp.tls, smtp.insecure, is_here) {
+            (Some(Tls::Implicit), ..) => Protection::Tls(self.trusted(smtp.trust.as_ref())?),
+            (Some(Tls::None) | None, _, true) => Protection::OnThisMachine,
+            (Some(Tls::None), true, _) => Protection::InClear,
+            (Some(Tls::None), false, _) => {
+                return Err(self.wrong(
+                    "smtp without TLS to another machine; add insecure = true if nobody is between"
+                        .to_owned(),
+                ));
+            }
+            (Some(Tls::StartTls) | None, ..) => {
+                Protection::StartTls(self.trusted(smtp.trust.as_ref())?)
+            }
+        };
+        let mut settings = TransferSettings::new(address, protection, smtp.recipients.clone());
+        settings.sender = sender(smtp.sender.as_deref());
+        settings.login = match (&smtp.user, &smtp.password) {
+            (Some(user), Some(source)) => {
+                Some((user.clone(), credentials::secret(self.account, source)?))
+            }
+            _ => None,
+        };
+        self.usable(Transfer::new(Dialect::Smtp, settings))
+    }
+
+    fn imap(&self, imap: &ImapOf) -> Result<Imap, Failure> {
+        let port = imap.port.unwrap_or(match imap.tls {
+            Tls::Implicit => 993,
+            Tls::StartTls | Tls::None => 143,
+        });
+        let protection = match imap.tls {
+            Tls::Implicit => Protection::Tls(self.trusted(imap.trust.as_ref())?),
+            Tls::StartTls => Protection::StartTls(self.trusted(imap.trust.as_ref())?),
+            Tls::None => Protection::OnThisMachine,
+        };
+        self.usable(Imap::new(imap::Settings {
+            address: Address::Tcp {
+                host: imap.host.clone(),
+                port,
+            },
+            protection,
+            user: imap.user.clone(),
+            secret: credentials::secret(self.account, &imap.password)?,
+            mailbox: imap.mailbox.clone(),
+            seen: match imap.seen {
+                true => imap::Seen::Yes,
+                false => imap::Seen::No,
+            },
+            limits: Limits::default(),
+        }))
+    }
+
+    fn gmail(&self, gmail: &GmailOf) -> Result<Gmail, Failure> {
+        let mut tokens = match &gmail.auth {
+            Auth::TokenCommand(command) => Tokens::of_command(command.clone()),
+            Auth::Oauth(oauth) => {
+                let name = format!("{}-gmail", self.account);
+                let provider = credentials::provider(&name, "", oauth)?;
+                Tokens::open(self.place.directory(), &name, &provider)
+            }
+            Auth::Password(_) | Auth::Certificate => {
+                return Err(self.wrong(
+                    "Gmail's import wants a token; write token_command or oauth".to_owned(),
+                ));
+            }
+        };
+        let mut settings = gmail::Settings::new(self.account);
+        settings.labels.clone_from(&gmail.labels);
+        settings.spam = match gmail.never_spam {
+            true => gmail::Spam::Never,
+            false => gmail::Spam::Judged,
+        };
+        let given = move |refresh| tokens.access(refresh).map_err(|error| error.to_string());
+        self.usable(Gmail::new(settings, Box::new(given)))
+    }
+
+    fn trusted(&self, authorities: Option<&std::path::PathBuf>) -> Result<Trusted, Failure> {
+        let trust = Trust {
+            authorities: authorities.cloned(),
+            ..Trust::default()
+        };
+        Trusted::new(&trust).map_err(|error| self.wrong(error.to_string()))
+    }
+
+    fn address(&self, text: &str) -> Result<Address, Failure> {
+        text.parse()
+            .map_err(|error| self.wrong(format!("{text:?}: {error}")))
+    }
+
+    fn usable<T>(&self, made: Result<T, NotDelivered>) -> Result<T, Failure> {
+        made.map_err(|error| self.wrong(error.to_string()))
+    }
+
+    fn wrong(&self, text: String) -> Failure {
+        let text = output::without_numbers(&text);
+        Failure::from_text(Code::Config, &text).within(self.account)
+    }
+}
+
+fn sender(configured: Option<&str>) -> Sender {
+    match configured {
+        None | Some("") | Some("<>") => Sender::Nobody,
+        Some("return-path") => Sender::ReturnPath,
+        Some(address) => Sender::Address(address.to_owned()),
+    }
+}
+
+/// This machine, as names of files have it.
+fn host_name() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
+}
