@@ -118,6 +118,7 @@ pub(super) fn code(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn responses_are_taken_one_by_one_however_they_are_cut() {
@@ -185,5 +186,32 @@ mod tests {
         assert_eq!(code("[APPENDUID 1 2] done").as_deref(), Some("APPENDUID"));
         assert_eq!(code("done [A]"), None);
         assert_eq!(code("[A"), None);
+    }
+
+    proptest! {
+        /// Whatever comes, cut wherever: the same responses, or the same end.
+        #[test]
+        fn cuts_make_no_difference(
+            words in prop::collection::vec(prop::sample::select(vec!["* ", "r1 OK", " ", "\r\n", "\n", "a", "{3}", "{0+}", "+", "\r"]), 0..40),
+            size in 1usize..9,
+        ) {
+            let said = words.concat().into_bytes();
+            let all = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+                let (mut input, mut came) = (Vec::new(), Vec::new());
+                for piece in pieces {
+                    input.extend_from_slice(piece);
+                    loop {
+                        match Response::take(&mut input) {
+                            Ok(Some(response)) => came.push(response),
+                            Ok(None) => break,
+                            Err(wrong) => return (came, Some(wrong)),
+                        }
+                    }
+                }
+                (came, None)
+            };
+            let whole = all(&mut std::iter::once(&said[..]));
+            prop_assert_eq!(all(&mut said.chunks(size)), whole);
+        }
     }
 }

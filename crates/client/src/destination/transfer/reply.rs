@@ -94,6 +94,7 @@ impl fmt::Display for Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn replies_are_taken_one_by_one_however_they_are_cut() {
@@ -150,6 +151,33 @@ mod tests {
         ] {
             let reply = Reply::take(&mut said.as_bytes().to_vec()).unwrap().unwrap();
             assert_eq!(reply.detail(), expected, "{said}");
+        }
+    }
+
+    proptest! {
+        /// Whatever comes, cut wherever: the same replies, or the same end, and never more is kept than a reply may have.
+        #[test]
+        fn cuts_make_no_difference(
+            words in prop::collection::vec(prop::sample::select(vec!["250", "-", " ", "\r\n", "\n", "a", "354", "\r", "4.2.2 "]), 0..40),
+            size in 1usize..9,
+        ) {
+            let said = words.concat().into_bytes();
+            let all = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+                let (mut input, mut came) = (Vec::new(), Vec::new());
+                for piece in pieces {
+                    input.extend_from_slice(piece);
+                    loop {
+                        match Reply::take(&mut input) {
+                            Ok(Some(reply)) => came.push(reply),
+                            Ok(None) => break,
+                            Err(wrong) => return (came, Some(wrong)),
+                        }
+                    }
+                }
+                (came, None)
+            };
+            let whole = all(&mut std::iter::once(&said[..]));
+            prop_assert_eq!(all(&mut said.chunks(size)), whole);
         }
     }
 }
