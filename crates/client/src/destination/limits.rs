@@ -13,6 +13,8 @@ pub struct Limits {
     pub block: Duration,
     /// For what becomes of the text.
     pub end: Duration,
+    /// A connection that was not used for longer is not used again: somebody between may have forgotten it, and that shows only when no reply comes.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
@@ -22,6 +24,7 @@ impl Default for Limits {
             reply: Duration::from_secs(300),
             block: Duration::from_secs(180),
             end: Duration::from_secs(600),
+            idle: Duration::from_secs(60),
         }
     }
 }

@@ -85,6 +85,7 @@ fn settings(base: &str) -> Settings {
             reply: long,
             block: long,
             end: long,
+            idle: long,
         },
         ..Settings::new("mrose@gmail.com")
     }

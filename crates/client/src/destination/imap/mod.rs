@@ -4,7 +4,7 @@
 //! it should be, and the password is in no trace. The connection is kept from one message to the next, and opened again if the server has closed it meanwhile.
 //!
 //! When the last run was not ended in order, or a connection was lost where the answer to a message was due, one message may be there that the ledger
-//! does not know. Until it is found each message is looked for by its Message-ID and its exact size before it is appended. A message without
+//! does not know. Until it is found each message is looked for by its Message-ID and its size before it is appended. A message without
 //! Message-ID, or on a server that counts octets in its own way, may come twice.
 
 mod response;
@@ -13,10 +13,15 @@ mod session;
 mod tests;
 mod words;
 
+use std::io;
+use std::ops::RangeInclusive;
+
 use sasl::Secret;
 
 use super::link::Protection;
-use super::{Address, Destination, Ended, Exactness, Limits, Message, NotDelivered, Text, word};
+use super::{
+    Address, Destination, Ended, Exactness, Form, Limits, Message, NotDelivered, Text, word,
+};
 use session::{Session, Trouble};
 
 /// A mailbox, and the way to it.
@@ -85,15 +90,27 @@ impl Imap {
         })
     }
 
+    /// The connection that was kept, if it can still be trusted.
+    fn kept(&mut self) -> Option<Session> {
+        let mut session = self.session.take()?;
+        if session.idle() > self.settings.limits.idle {
+            session.quit();
+            return None;
+        }
+        Some(session)
+    }
+
     /// Whether the message is there already that may be there.
-    fn is_there(&mut self, session: &mut Session, text: &Text) -> Result<bool, NotDelivered> {
+    fn is_there(&mut self, session: &mut Session, text: &mut Text) -> Result<bool, NotDelivered> {
         if !self.in_doubt {
             return Ok(false);
         }
         let Some(id) = words::message_id(text.header()) else {
             return Ok(false);
         };
-        let found = session.has(&self.mailbox, &id, text.octets().0)?;
+        let sizes =
+            sizes(text).map_err(|error| NotDelivered::io("the spool cannot be read", &error))?;
+        let found = session.has(&self.mailbox, &id, sizes)?;
         // Only one can be in doubt.
         self.in_doubt = !found;
         Ok(found)
@@ -116,6 +133,21 @@ impl Imap {
     }
 }
 
+/// The sizes that a server may give a text: Dovecot counts a bare LF as a line end, which are two octets.
+fn sizes(text: &mut Text) -> io::Result<RangeInclusive<u64>> {
+    let (mut bare, mut last) = (0, 0);
+    text.pieces(Form::Crlf, |piece| {
+        for at in memchr::memchr_iter(b'\n', piece) {
+            let before = at.checked_sub(1).map_or(last, |before| piece[before]);
+            bare += u64::from(before != b'\r');
+        }
+        last = piece.last().copied().unwrap_or(last);
+        Ok::<(), io::Error>(())
+    })?;
+    let octets = text.octets().0;
+    Ok(octets..=octets + bare)
+}
+
 impl Destination for Imap {
     fn name(&self) -> &str {
         &self.name
@@ -127,7 +159,7 @@ impl Destination for Imap {
 
     fn open(&mut self, ended: Ended) -> Result<(), NotDelivered> {
         self.in_doubt |= ended == Ended::InDoubt;
-        let mut session = match self.session.take() {
+        let mut session = match self.kept() {
             Some(session) => session,
             None => Session::begin(&self.settings)?,
         };
@@ -142,7 +174,7 @@ impl Destination for Imap {
 
     fn deliver(&mut self, message: &Message, text: &mut Text) -> Result<(), NotDelivered> {
         loop {
-            let kept = self.session.take();
+            let kept = self.kept();
             let was_kept = kept.is_some();
             let mut session = match kept {
                 Some(session) => session,

@@ -1,6 +1,7 @@
 //! One connection to a server of IMAP: the greeting, STARTTLS, a login, and messages appended to one mailbox.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime};
 
 use sasl::base64;
@@ -256,12 +257,12 @@ impl Session {
         }
     }
 
-    /// Whether the mailbox is known to have a message of this Message-ID and of exactly this size.
+    /// Whether the mailbox is known to have a message of this Message-ID and of one of these sizes.
     pub(super) fn has(
         &mut self,
         mailbox: &str,
         id: &str,
-        octets: u64,
+        octets: RangeInclusive<u64>,
     ) -> Result<bool, NotDelivered> {
         let Some(id) = words::quoted(id.as_bytes()) else {
             return Ok(false);
@@ -274,8 +275,8 @@ impl Session {
         let mut found = false;
         let command = format!(
             "UID SEARCH HEADER Message-ID {id} LARGER {} SMALLER {}",
-            octets.saturating_sub(1),
-            octets + 1
+            octets.start().saturating_sub(1),
+            octets.end() + 1
         );
         let ended = self.ask(&command, |text| {
             let mut words = text.split_ascii_whitespace();
@@ -369,6 +370,11 @@ impl Session {
             "{}: no answer to the message came, so it may have been delivered: {why}",
             self.server
         )))
+    }
+
+    /// For how long nothing was said.
+    pub(super) fn idle(&self) -> Duration {
+        self.link.idle()
     }
 
     /// Says goodbye, whether anybody listens or not.

@@ -29,7 +29,10 @@ pub enum Protection {
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Link(Stream);
+pub(super) struct Link {
+    stream: Stream,
+    used: Instant,
+}
 
 #[derive(Debug)]
 enum Stream {
@@ -53,10 +56,17 @@ impl Link {
                 "{address} is another machine, and mail would travel in clear; use TLS, or say that it may"
             )));
         }
-        let link = Self(Stream::Plain(Timed::new(socket, until)));
+        let link = Self::over(Stream::Plain(Timed::new(socket, until)));
         match protection {
             Protection::Tls(trusted) => link.begin_tls(address, trusted, limit),
             _ => Ok(link),
+        }
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self {
+            stream,
+            used: Instant::now(),
         }
     }
 
@@ -69,7 +79,7 @@ impl Link {
     ) -> Result<Self, NotDelivered> {
         let unusable =
             |why: String| NotDelivered::Unusable(format!("no TLS with {address}: {why}"));
-        let Stream::Plain(mut socket) = self.0 else {
+        let Stream::Plain(mut socket) = self.stream else {
             return Err(unusable("it has begun already".to_owned()));
         };
         let host = match address {
@@ -92,14 +102,19 @@ impl Link {
                     _ => NotDelivered::NotNow(format!("no TLS with {address}: {error}")),
                 })?;
         }
-        Ok(Self(Stream::Tls(Box::new(StreamOwned::new(
+        Ok(Self::over(Stream::Tls(Box::new(StreamOwned::new(
             connection, socket,
         )))))
     }
 
+    /// For how long it was neither written to nor read from.
+    pub(super) fn idle(&self) -> Duration {
+        self.used.elapsed()
+    }
+
     /// Whether a password may go through it.
     pub(super) fn is_tls(&self) -> bool {
-        matches!(self.0, Stream::Tls(_))
+        matches!(self.stream, Stream::Tls(_))
     }
 
     /// How we are called where nobody has given us a name: our end's address, as a literal (RFC 5321 §4.1.4).
@@ -108,14 +123,15 @@ impl Link {
     }
 
     fn timed(&self) -> &Timed {
-        match &self.0 {
+        match &self.stream {
             Stream::Plain(timed) => timed,
             Stream::Tls(stream) => &stream.sock,
         }
     }
 
     fn wait_until(&mut self, until: Instant) {
-        match &mut self.0 {
+        self.used = Instant::now();
+        match &mut self.stream {
             Stream::Plain(timed) => timed.until = until,
             Stream::Tls(stream) => stream.sock.until = until,
         }
@@ -124,7 +140,7 @@ impl Link {
     /// Writes all of it.
     pub(super) fn write(&mut self, octets: &[u8], limit: Duration) -> io::Result<()> {
         self.wait_until(Instant::now() + limit);
-        match &mut self.0 {
+        match &mut self.stream {
             Stream::Plain(timed) => timed.write_all(octets),
             Stream::Tls(stream) => {
                 stream.write_all(octets)?;
@@ -137,7 +153,7 @@ impl Link {
     pub(super) fn read(&mut self, input: &mut Vec<u8>, until: Instant) -> io::Result<()> {
         self.wait_until(until);
         let mut piece = [0; 4096];
-        let octets = match &mut self.0 {
+        let octets = match &mut self.stream {
             Stream::Plain(timed) => timed.read(&mut piece)?,
             Stream::Tls(stream) => stream.read(&mut piece)?,
         };

@@ -112,6 +112,18 @@ impl Transfer {
     }
 }
 
+impl Transfer {
+    /// The connection that was kept, if it can still be trusted.
+    fn kept(&mut self) -> Option<Session> {
+        let mut session = self.session.take()?;
+        if session.idle() > self.settings.limits.idle {
+            session.quit();
+            return None;
+        }
+        Some(session)
+    }
+}
+
 impl Destination for Transfer {
     fn name(&self) -> &str {
         &self.name
@@ -122,15 +134,16 @@ impl Destination for Transfer {
     }
 
     fn open(&mut self, _ended: Ended) -> Result<(), NotDelivered> {
-        if self.session.is_none() {
-            self.session = Some(Session::begin(self.dialect, &self.settings)?);
-        }
+        self.session = Some(match self.kept() {
+            Some(session) => session,
+            None => Session::begin(self.dialect, &self.settings)?,
+        });
         Ok(())
     }
 
     fn deliver(&mut self, _message: &Message, text: &mut Text) -> Result<(), NotDelivered> {
         loop {
-            let kept = self.session.take();
+            let kept = self.kept();
             let was_kept = kept.is_some();
             let mut session = match kept {
                 Some(session) => session,

@@ -188,7 +188,11 @@ impl Session {
             let why = format!("{}: it takes {most} octets at most", self.server);
             return Err(Trouble::Refused(NotDelivered::Refused(why)));
         }
-        let nature = Nature::of(text).map_err(|error| Trouble::Over(spool(&error)))?;
+        // The other things that could be told need 8BITMIME as well (RFC 6531 §3.1).
+        let nature = match self.offers.eight_bit {
+            true => Nature::of(text).map_err(|error| Trouble::Over(spool(&error)))?,
+            false => Nature::default(),
+        };
         let sender = envelope::sender(&settings.sender, text, &self.offers);
         let recipients = &settings.recipients;
         let of_the_message = settings.sender == Sender::ReturnPath && !sender.is_empty();
@@ -307,6 +311,11 @@ impl Session {
     pub(super) fn reset(&mut self, limits: &Limits) -> bool {
         let reply = self.ask("RSET\r\n", limits.reply);
         reply.is_ok_and(|reply| reply.code / 100 == 2)
+    }
+
+    /// For how long nothing was said.
+    pub(super) fn idle(&self) -> Duration {
+        self.link.idle()
     }
 
     /// Says goodbye, whether anybody listens or not.

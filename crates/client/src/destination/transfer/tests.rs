@@ -27,6 +27,7 @@ fn settings(server: &Server) -> Settings {
             reply: short,
             block: short,
             end: short,
+            idle: short,
         },
         ..Settings::new(
             server.address.clone(),
@@ -260,6 +261,16 @@ fn a_kept_connection_that_was_closed_is_opened_again() {
         drop(transfer);
         assert_eq!(server.done().len(), 2);
     }
+    // One that was not used for long is not tried.
+    let whole = format!("{LMTP}{begun}S: 250 a\nC: QUIT\n");
+    let server = Server::start(&[&whole, &whole]);
+    let mut idle = settings(&server);
+    idle.limits.idle = Duration::ZERO;
+    let mut again = transfer(Dialect::Lmtp, idle);
+    deliver(&mut again, WIRE).unwrap();
+    deliver(&mut again, WIRE).unwrap();
+    drop(again);
+    assert_eq!(server.done().len(), 2);
     // Not for ever: a new one that is closed as well is told.
     let first = format!("{LMTP}{begun}S: 250 a\n");
     let server = Server::start(&[&first, LMTP]);
