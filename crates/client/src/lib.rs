@@ -38,6 +38,7 @@ mod account;
 mod certificate;
 mod connect;
 mod conversation;
+mod date;
 pub mod destination;
 mod ending;
 mod error;

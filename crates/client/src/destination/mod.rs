@@ -12,6 +12,7 @@ pub mod imap;
 mod limits;
 mod link;
 mod maildir;
+mod mbox;
 #[cfg(test)]
 mod script;
 mod text;
@@ -34,6 +35,7 @@ pub use imap::Imap;
 pub use limits::Limits;
 pub use link::Protection;
 pub use maildir::Maildir;
+pub use mbox::Mbox;
 pub use text::{Form, Spool, Text};
 pub use transfer::Transfer;
 

@@ -4,8 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::unreadable;
 
@@ -233,13 +235,17 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
         .mode(0o600)
         .open(&name)
         .map_err(|source| unreadable(Path::new(&name), source))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(LedgerError::InUse {
-            file: path.to_owned(),
-        }),
-        Err(errno) => Err(unreadable(path, errno.into())),
+    // A program that was started by another thread has the descriptor until it is what it shall be.
+    for pause in [Duration::from_millis(5); 40] {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(pause),
+            Err(errno) => return Err(unreadable(path, errno.into())),
+        }
     }
+    Err(LedgerError::InUse {
+        file: path.to_owned(),
+    })
 }
 
 /// A file that is there whole or not at all, whatever happens meanwhile.

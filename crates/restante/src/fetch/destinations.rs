@@ -2,16 +2,18 @@
 
 use client::destination::transfer::{Dialect, Sender, Settings as TransferSettings};
 use client::destination::{
-    Address, Command, Destination, Gmail, Imap, Limits, Maildir, NotDelivered, Protection,
+    Address, Command, Destination, Gmail, Imap, Limits, Maildir, Mbox, NotDelivered, Protection,
     Transfer, command, gmail, imap,
 };
 use client::fetch::Destinations;
 use client::oauth::Tokens;
 use client::{Trust, Trusted};
+use sha2::{Digest as _, Sha256};
 
 use super::credentials;
 use super::place::Place;
 use super::settings::{Auth, Deliver, Gmail as GmailOf, Imap as ImapOf, Smtp, Tls};
+use super::store::Store;
 use crate::failure::{Code, Failure};
 use crate::output;
 
@@ -68,9 +70,17 @@ impl Maker<'_> {
             Deliver::Smtp(smtp) => Box::new(self.smtp(smtp)?),
             Deliver::Imap(imap) => Box::new(self.imap(imap)?),
             Deliver::Gmail(gmail) => Box::new(self.gmail(gmail)?),
-            Deliver::Mbox(_) | Deliver::Store { .. } => {
-                return Err(self.wrong("this destination is not built yet".to_owned()));
+            Deliver::Mbox(path) => {
+                let mut hash = Sha256::new();
+                hash.update(path.as_os_str().as_encoded_bytes());
+                let print: [u8; 32] = hash.finalize().into();
+                let stage = format!(
+                    "{}-{:02x}{:02x}{:02x}{:02x}.stage",
+                    self.account, print[0], print[1], print[2], print[3]
+                );
+                Box::new(Mbox::new(path, &self.place.directory().join(stage)))
             }
+            Deliver::Store { account, config } => Box::new(Store::new(account, config.clone())),
         })
     }
 

@@ -11,6 +11,7 @@ mod remote;
 mod run;
 mod settings;
 mod show;
+mod store;
 
 use std::path::Path;
 

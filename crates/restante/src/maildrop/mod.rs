@@ -22,7 +22,7 @@ use maildrop::{
     Damage, Hidden, MaildropId, Maildrops, OpenError, OpenMaildrop, Patience, Progress, Run,
     TextError, View,
 };
-use pop3::{MessageNumber, Part};
+use pop3::{MessageNumber, Part, UniqueId};
 use serde_json::{Value, json};
 
 use crate::args;
@@ -236,6 +236,28 @@ fn path(config: &Config, account: &str) -> Result<(), Failure> {
         Some(path) => say!("{}", path.display()),
         None => Ok(()),
     }
+}
+
+/// The unique-ids of the messages that a maildrop holds.
+///
+/// # Errors
+///
+/// When it is in use by a session, or cannot be read.
+pub(crate) fn unique_ids(
+    maildrops: &Maildrops,
+    id: MaildropId,
+    account: &str,
+) -> Result<HashSet<UniqueId>, Failure> {
+    let owned = Owned {
+        account: Some(account.to_owned()),
+        id,
+    };
+    let open = open(maildrops, &owned)?;
+    let listing = open.listing();
+    let numbers = (0..listing.len()).filter_map(MessageNumber::from_index);
+    Ok(numbers
+        .filter_map(|number| listing.unique_id(number))
+        .collect())
 }
 
 /// Holds a maildrop as a session does, but sees hidden messages too.

@@ -1,12 +1,10 @@
 //! How names, dates and numbers are written in commands of IMAP.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+
+use crate::date::Moment;
 
 use sasl::base64;
-
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
 
 /// A quoted string; none if the text needs a literal.
 pub(super) fn quoted(text: &[u8]) -> Option<String> {
@@ -50,32 +48,18 @@ pub(super) fn mailbox(name: &str) -> String {
 
 /// A date and time as APPEND wants it, in UTC; none before 1970.
 pub(super) fn date_time(when: SystemTime) -> Option<String> {
-    let seconds = when.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    // Years have four digits there.
-    let month = MONTHS.get(month - 1).filter(|_| year < 10_000)?;
+    let Moment {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        ..
+    } = Moment::of(when)?;
     Some(format!(
-        "\"{day:2}-{month}-{year} {:02}:{:02}:{:02} +0000\"",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
+        "\"{day:2}-{month}-{year} {hour:02}:{minute:02}:{second:02} +0000\""
     ))
-}
-
-/// Year, month from 1 and day from 1 of a day that is counted from 1970.
-fn civil(days: u64) -> (u64, usize, u64) {
-    // Counted from 1 March 0000, leap days are the last days of their years, and all repeats after 400 of them.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = 400 * era + year_of_era + u64::from(month <= 2);
-    (year, month as usize, day)
 }
 
 /// The Message-ID of a header, if it can be asked for.
@@ -104,7 +88,7 @@ pub(super) fn message_id(header: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn strings_are_quoted_or_not() {

@@ -1,6 +1,6 @@
 //! What a maildrop holds already, so that an import that is run again goes on where it stopped.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use maildrop::Maildrops;
 use pop3::{MessageNumber, UniqueId};
@@ -11,19 +11,6 @@ use crate::maildrop::{Owned, bar, open, read};
 
 /// What tells a message from every other: the SHA-256 of its stored form.
 pub(super) type Print = [u8; 32];
-
-/// The unique-ids that the maildrop holds, those of hidden messages too.
-pub(super) fn unique_ids(
-    maildrops: &Maildrops,
-    owned: &Owned,
-) -> Result<HashSet<UniqueId>, Failure> {
-    let open = open(maildrops, owned)?;
-    let listing = open.listing();
-    let numbers = (0..listing.len()).filter_map(MessageNumber::from_index);
-    Ok(numbers
-        .filter_map(|number| listing.unique_id(number))
-        .collect())
-}
 
 /// Takes one of these unique-ids, the wanted one if it is among them.
 pub(super) fn take(ids: &mut Vec<UniqueId>, wanted: Option<&UniqueId>) -> Option<UniqueId> {

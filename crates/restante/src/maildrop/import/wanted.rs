@@ -12,7 +12,7 @@ use pop3::{MessageNumber, Octets, UniqueId};
 
 use super::present::{self, Print};
 use crate::failure::Failure;
-use crate::maildrop::{Owned, store};
+use crate::maildrop::{Owned, store, unique_ids};
 use crate::output::{count, note};
 
 /// What an import does with a listing.
@@ -76,7 +76,7 @@ impl Wanted {
         maildrops: &Maildrops,
         owned: &Owned,
     ) -> Result<(), Failure> {
-        let present = present::unique_ids(maildrops, owned)?;
+        let present = unique_ids(maildrops, owned.id, &owned.name())?;
         let spent = maildrops
             .spent(owned.id, ids)
             .map_err(|error| store(&error))?;
