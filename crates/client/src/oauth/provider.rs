@@ -108,6 +108,11 @@ impl Provider {
         &self.name
     }
 
+    /// Whether a person can log in by a code for another device.
+    pub fn has_device_flow(&self) -> bool {
+        self.device.is_ok()
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -262,6 +267,7 @@ mod tests {
             "https://login.microsoftonline.com/common/oauth2/v2.0/devicecode"
         );
         let google = Provider::new("google", Settings::google("us")).unwrap();
+        assert!(microsoft.has_device_flow() && !google.has_device_flow());
         let why = google.device().unwrap_err().to_string();
         assert!(why.contains("Google gives no access to mail"), "{why}");
     }

@@ -238,7 +238,7 @@ mod tests {
             ("printf 'redqueen\\r\\nuser: mrose\\n'", "redqueen"),
             ("echo ' red queen '; echo noise >&2", " red queen "),
             // A servant that it leaves behind holds the pipes open.
-            ("sleep 30 & echo redqueen", "redqueen"),
+            ("sleep 90 & echo redqueen", "redqueen"),
             ("exec 2>&-; echo redqueen", "redqueen"),
             ("echo redqueen; exec >&- 2>&-; sleep 0.1", "redqueen"),
             (

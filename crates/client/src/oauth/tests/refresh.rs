@@ -324,3 +324,13 @@ fn no_token_is_printed() {
         "{told}"
     );
 }
+
+#[test]
+fn all_of_it_can_go_where_waiting_is_allowed() {
+    fn goes<T: Send + 'static>() {}
+    goes::<Tokens>();
+    goes::<Login>();
+    goes::<Provider>();
+    goes::<OauthError>();
+    goes::<crate::secret::Source>();
+}
