@@ -134,6 +134,8 @@ impl ClientError {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {
+            // Under TLS 1.3 a server says after the handshake what it has against our certificate.
+            Self::Lost { source, .. } if is_alert(source) => Kind::Tls,
             Self::Unreachable { .. } | Self::Lost { .. } | Self::TooSlow { .. } => {
                 Kind::Unreachable
             }
@@ -192,6 +194,12 @@ impl ClientError {
     pub(crate) fn passes(status: &Status) -> bool {
         Kind::of(status).is_some_and(Kind::may_pass)
     }
+}
+
+/// Whether the other side of TLS has said that something is wrong.
+fn is_alert(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|it| it.downcast_ref());
+    matches!(cause, Some(rustls::Error::AlertReceived(_)))
 }
 
 #[cfg(test)]

@@ -85,6 +85,7 @@ fn a_server_that_asks_who_we_are_gets_our_certificate_however_it_is_believed() {
     let trusted = Trusted::authorities(&server.authority()).unwrap();
     let account = account(server.port, Transport::Tls(trusted));
     let error = block_on(connect(&account, PATIENCE)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "{error}");
     // Under TLS 1.3 it is only told in the place of the first words.
     assert!(
         error.to_string().to_lowercase().contains("certificate"),
