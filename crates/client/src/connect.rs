@@ -5,7 +5,7 @@
 //! turns out to be another one by what it says, a login that was refused is tried once more by that.
 //! Nothing is sent ahead of STLS or of its handshake, and nothing is guessed in clear.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pop3::client::{Broken, Capabilities, Capability};
 use pop3::{Command, Expire};
@@ -192,6 +192,14 @@ impl Maildrop {
     /// What the server says that it can do: after the login, or before it if it does not say so now.
     pub fn capabilities(&self) -> &Capabilities {
         self.now().unwrap_or(&self.before)
+    }
+
+    /// How long the server wants to be left alone between two logins (RFC 2449 §6.5); none: it does not say.
+    pub fn login_delay(&self) -> Option<Duration> {
+        self.capabilities().iter().find_map(|it| match it {
+            Capability::LoginDelay(seconds, _) => Some(Duration::from_secs(*seconds)),
+            _ => None,
+        })
     }
 
     /// Whether nobody can listen or interfere.

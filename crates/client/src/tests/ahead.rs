@@ -86,9 +86,11 @@ fn what_deletes_by_itself_is_heard_before_quit_even_if_nobody_waited_for_it() {
 #[test]
 fn a_server_that_says_something_else_now_is_remembered_by_that() {
     let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
-                  S: +OK\nS: SASL PLAIN\nS: USER\nS: .\nS: +OK\nS: +OK\nS: +OK\nS: .\nC: QUIT\nS: +OK\n";
+                  S: +OK\nS: SASL PLAIN\nS: USER\nS: LOGIN-DELAY 900 USER\nS: .\nS: +OK\nS: +OK\n\
+                  S: +OK\nS: LOGIN-DELAY 60\nS: .\nC: QUIT\nS: +OK\n";
     let known = "before=USER,PIPELINING";
     let told = inside_tls(known, script, async |maildrop| {
+        assert_eq!(maildrop.login_delay(), Some(Duration::from_secs(60)));
         let memory = maildrop.memory().to_string();
         maildrop.quit().await;
         memory
