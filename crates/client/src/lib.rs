@@ -40,6 +40,7 @@ mod connect;
 mod conversation;
 mod date;
 pub mod destination;
+mod dial;
 pub mod discover;
 mod ending;
 mod error;

@@ -12,6 +12,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
+use crate::dial::dial;
+
 /// A SOCKS5 proxy.
 #[derive(Clone, Debug)]
 pub struct Proxy {
@@ -39,9 +41,7 @@ impl Proxy {
     pub(crate) async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let told = |error: io::Error| io::Error::new(error.kind(), format!("{self}: {error}"));
         let target = target(host, port)?;
-        let mut socket = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(told)?;
+        let mut socket = dial(&self.host, self.port).await.map_err(told)?;
         self.agree(&mut socket).await.map_err(told)?;
         ask(&mut socket, &target).await.map_err(told)?;
         Ok(socket)

@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::account::{Account, Transport};
 use crate::conversation::Conversation;
+use crate::dial::dial;
 use crate::error::ClientError;
 use crate::patience::Patience;
 use crate::stream::Stream;
@@ -66,7 +67,7 @@ pub(crate) async fn connect(
     let connecting = async {
         match &account.proxy {
             Some(proxy) => proxy.connect(&account.host, account.port).await,
-            None => TcpStream::connect((account.host.as_str(), account.port)).await,
+            None => dial(&account.host, account.port).await,
         }
     };
     timeout(patience.connect, connecting)
