@@ -7,9 +7,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use pop3::client::{Broken, Capabilities, Capability};
+use pop3::client::{Broken, Capabilities, Capability, ResponseCode};
 use pop3::{Command, Expire};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::account::{Account, Transport};
 use crate::conversation::Conversation;
@@ -19,6 +19,12 @@ use crate::memory::Memory;
 use crate::patience::Patience;
 use crate::reach::reach;
 use crate::stream::Stream;
+
+/// The part of the time for a login after which an answer to CAPA is lost, once the login is through.
+const LOST_AFTER: u32 = 4;
+
+/// How long a maildrop is left alone that a session of ours may still hold.
+const FREE_AFTER: Duration = Duration::from_secs(2);
 
 /// A remote maildrop that is open and ours.
 #[derive(Debug)]
@@ -64,7 +70,7 @@ async fn twice(account: &Account, patience: Patience) -> Result<Maildrop, Client
     match attempt.open().await {
         Err(error) if attempt.sent_ahead && may_be_of_pipelining(&error) => {
             attempt.pace = Pace::OneAtATime;
-            let mut maildrop = attempt.open().await?;
+            let mut maildrop = attempt.open_when_free().await?;
             maildrop.pipelining_broke(now);
             Ok(maildrop)
         }
@@ -77,6 +83,7 @@ fn may_be_of_pipelining(error: &ClientError) -> bool {
     matches!(
         error,
         ClientError::Lost { .. }
+            | ClientError::TooSlow { .. }
             | ClientError::Broken(
                 Broken::Ended(_) | Broken::NotAReply | Broken::Unasked | Broken::OutOfStep
             )
@@ -126,7 +133,7 @@ impl<'a> Attempt<'a> {
             }
             // Who has always gone on to take commands ahead is not waited for.
             if pace == Pace::OneAtATime || !account.memory.pipelines_after(self.now) {
-                conversation.settle().await?;
+                self.settle(&mut conversation).await?;
             }
         }
         let mut memory = account.memory.clone();
@@ -138,6 +145,30 @@ impl<'a> Attempt<'a> {
             pace: self.pace,
             patience: self.patience,
         })
+    }
+
+    /// Waits for what was asked behind the login. A server that hands the connection over to another program
+    /// then may have lost it, and will never answer.
+    async fn settle(&self, conversation: &mut Conversation) -> Result<(), ClientError> {
+        if !self.sent_ahead {
+            return conversation.settle().await;
+        }
+        let awaited = "the reply to CAPA";
+        timeout(self.patience.login / LOST_AFTER, conversation.settle())
+            .await
+            .map_err(|_| ClientError::TooSlow { awaited })?
+    }
+
+    /// The session that was given up may hold the maildrop for a moment.
+    async fn open_when_free(&mut self) -> Result<Maildrop, ClientError> {
+        loop {
+            match self.open().await {
+                Err(ClientError::NotNow(status)) if status.code == Some(ResponseCode::InUse) => {
+                    sleep(FREE_AFTER).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// What the server will say, if it need not be waited for.

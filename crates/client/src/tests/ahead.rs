@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::server::Server;
 use super::{PATIENCE, account, block_on};
-use crate::{Account, ClientError, Maildrop, Memory, Transport, Trusted, connect};
+use crate::{Account, ClientError, Maildrop, Memory, Patience, Transport, Trusted, connect};
 
 /// Logs in, and does what a test does then. What the server says inside TLS from the first octet on.
 fn inside_tls<T>(
@@ -152,7 +152,7 @@ fn a_server_that_breaks_when_commands_go_ahead_is_asked_one_at_a_time() {
     ];
     let one_by_one = "C: USER mrose\nS: +OK\nC: PASS redqueen\nS: +OK\nC: CAPA\nS: +OK\nS: PIPELINING\nS: .\nWAIT\n";
     for broken in breaks {
-        let server = Server::start_twice(format!("{capa}{broken}"), format!("{capa}{one_by_one}"));
+        let server = Server::start_all(&[format!("{capa}{broken}"), format!("{capa}{one_by_one}")]);
         let account = account(server.port, Transport::InClear);
         let maildrop = block_on(connect(&account, PATIENCE)).unwrap();
         let memory = maildrop.memory();
@@ -172,6 +172,27 @@ fn a_server_that_breaks_when_commands_go_ahead_is_asked_one_at_a_time() {
     let refused = "C: USER mrose\nC: PASS redqueen\nC: CAPA\nS: -ERR [AUTH] no\nEND\n";
     let error = in_clear("", &format!("{capa}{refused}")).unwrap_err();
     assert!(matches!(error, ClientError::LoginRefused(_)), "{error}");
+}
+
+#[test]
+fn a_server_that_forgets_what_comes_behind_the_login_is_asked_again() {
+    let capa = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: PIPELINING\nS: .\n";
+    let forgets = "C: USER mrose\nC: PASS redqueen\nC: CAPA\nS: +OK\nS: +OK\nWAIT\n";
+    let begin = "C: USER mrose\nS: +OK\nC: PASS redqueen\n";
+    let server = Server::start_all(&[
+        format!("{capa}{forgets}"),
+        format!("{capa}{begin}S: -ERR [IN-USE] not yet\nWAIT\n"),
+        format!("{capa}{begin}S: +OK\nC: CAPA\nS: +OK\nS: .\nWAIT\n"),
+    ]);
+    let account = account(server.port, Transport::InClear);
+    let patience = Patience {
+        login: Duration::from_secs(8),
+        ..PATIENCE
+    };
+    let maildrop = block_on(connect(&account, patience)).unwrap();
+    assert!(maildrop.memory().is_broken(SystemTime::now()));
+    drop(maildrop);
+    server.done();
 }
 
 #[test]

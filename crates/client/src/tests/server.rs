@@ -31,8 +31,8 @@ impl Server {
     }
 
     /// The same, for one connection after the other.
-    pub(super) fn start_twice(first: impl Into<String>, second: impl Into<String>) -> Self {
-        Self::with(vec![first.into(), second.into()], false)
+    pub(super) fn start_all(scripts: &[String]) -> Self {
+        Self::with(scripts.to_vec(), false)
     }
 
     /// One that wants a certificate of the client, which must be its own one.
