@@ -167,6 +167,7 @@ pub struct NotAMemory;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(seconds)
@@ -222,5 +223,16 @@ mod tests {
         }
         let slow: Memory = "before=USER".parse().unwrap();
         assert!(slow.ahead(at(0)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_printed_as_what_is_read_again(
+            text in "((before|after|broke)=[A-Za-z0-9:,=-]{0,30} ?){0,4}",
+        ) {
+            if let Ok(memory) = text.parse::<Memory>() {
+                prop_assert_eq!(memory.to_string().parse(), Ok(memory));
+            }
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::ResolveHosts;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 /// Time of a query to one resolver.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(4);
@@ -37,7 +38,11 @@ pub(super) struct Lookup(TokioResolver);
 
 impl Lookup {
     pub(super) fn new() -> Result<Self, String> {
-        let mut builder = TokioResolver::builder_tokio().map_err(|error| error.to_string())?;
+        let builder = TokioResolver::builder_tokio().map_err(|error| error.to_string())?;
+        Self::with(builder)
+    }
+
+    fn with(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Result<Self, String> {
         let options = builder.options_mut();
         options.timeout = QUERY_TIMEOUT;
         options.attempts = 2;
@@ -91,4 +96,85 @@ fn why(error: &hickory_resolver::net::NetError) -> String {
 fn host(name: &Name) -> String {
     let name = name.to_ascii().to_ascii_lowercase();
     name.trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+    use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
+    use hickory_resolver::proto::rr::rdata::{A, MX, SRV};
+    use hickory_resolver::proto::rr::{Record, RecordType};
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    /// A resolver that knows one domain.
+    fn resolver() -> Lookup {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let mut octets = [0; 4096];
+            while let Ok((length, from)) = socket.recv_from(&mut octets) {
+                let asked = Message::from_vec(&octets[..length]).unwrap();
+                let reply = answer(&asked).to_vec().unwrap();
+                let _ = socket.send_to(&reply, from);
+            }
+        });
+        let mut connection = ConnectionConfig::udp();
+        connection.port = port;
+        let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        let provider = TokioRuntimeProvider::default();
+        Lookup::with(TokioResolver::builder_with_config(config, provider)).unwrap()
+    }
+
+    fn answer(asked: &Message) -> Message {
+        let mut reply = asked.clone();
+        reply.metadata.message_type = MessageType::Response;
+        let query = asked.queries[0].clone();
+        let name = |text: &str| Name::from_ascii(text).unwrap();
+        let srv = |target: &str| RData::SRV(SRV::new(1, 2, 995, name(target)));
+        let found = match (query.name().to_ascii().as_str(), query.query_type()) {
+            ("_pop3s._tcp.example.org.", RecordType::SRV) => {
+                vec![srv("POP.Example.ORG."), srv("b.example.org.")]
+            }
+            ("_pop3._tcp.example.org.", RecordType::SRV) => vec![srv(".")],
+            ("example.org.", RecordType::MX) => vec![
+                RData::MX(MX::new(20, name("b.example.net."))),
+                RData::MX(MX::new(10, name("A.example.net."))),
+            ],
+            ("pop.example.org.", RecordType::A) => vec![RData::A(A::new(192, 0, 2, 1))],
+            _ => Vec::new(),
+        };
+        if found.is_empty() {
+            reply.metadata.response_code = ResponseCode::NXDomain;
+        }
+        for data in found {
+            reply.add_answer(Record::from_rdata(query.name().clone(), 60, data));
+        }
+        reply
+    }
+
+    #[test]
+    fn answers_are_read() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let dns = resolver();
+            let srv = dns.srv("_pop3s._tcp.example.org.".into()).await.unwrap();
+            let mut targets: Vec<_> = srv.iter().map(|it| it.target.as_str()).collect();
+            targets.sort_unstable();
+            assert_eq!(targets, ["b.example.org", "pop.example.org"]);
+            assert_eq!((srv[0].priority, srv[0].weight, srv[0].port), (1, 2, 995));
+            let none = dns.srv("_pop3._tcp.example.org.".into()).await.unwrap();
+            assert_eq!(none[0].target, "");
+            let exchange = dns.mx("example.org.".into()).await;
+            assert_eq!(exchange.as_deref(), Ok("a.example.net"));
+            assert!(dns.is_there("pop.example.org.".into()).await);
+            assert!(!dns.is_there("mail.example.org.".into()).await);
+            let missing = dns.srv("_pop3s._tcp.example.net.".into()).await;
+            assert_eq!(missing, Err("there is none".to_owned()));
+        });
+    }
 }
