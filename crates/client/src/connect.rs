@@ -1,7 +1,7 @@
 //! From nothing to an open maildrop: [`reach`], CAPA, login, in as few round trips as the server allows.
 //!
-//! With PIPELINING, USER, PASS and the CAPA that follows a login go out together. What is remembered of a
-//! server ([`Memory`]) saves the wait for the CAPA before it: the login goes with it, and if the server
+//! With PIPELINING, USER, PASS and the CAPA that follows a login go out together, at a server that is known
+//! to forget nothing with the listing behind them. What is remembered of a server ([`Memory`]) saves the wait for the CAPA before it: the login goes with it, and if the server
 //! turns out to be another one by what it says, a login that was refused is tried once more by that.
 //! Nothing is sent ahead of STLS or of its handshake, and nothing is guessed in clear.
 
@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::account::{Account, Transport};
 use crate::conversation::Conversation;
 use crate::error::ClientError;
-use crate::login::{self, Asked, Pace};
+use crate::login::{self, Asked, Behind, Pace};
 use crate::memory::Memory;
 use crate::patience::Patience;
 use crate::reach::reach;
@@ -113,7 +113,13 @@ impl<'a> Attempt<'a> {
         let knows_capa = known.is_some();
         let mut before = known.unwrap_or_default();
         let mut pace = self.pace_with(&before);
-        let mut outcome = login::log_in(&mut conversation, &before, greeting, account, pace).await;
+        // Only a server that has shown that it forgets nothing behind a login gets more than CAPA there.
+        let behind = match account.memory.pipelines_after(self.now) {
+            true => Behind::CapaAndListing,
+            false => Behind::Capa,
+        };
+        let mut outcome =
+            login::log_in(&mut conversation, &before, greeting, account, pace, behind).await;
         if guessed.is_some() {
             outcome = match outcome {
                 Err(error) if !is_refusal(&error) => return Err(error),
@@ -122,7 +128,8 @@ impl<'a> Attempt<'a> {
             let told = told_before(&mut conversation).await?.unwrap_or_default();
             pace = self.pace_with(&told);
             if outcome.is_err() && !account.memory.knows(&told) {
-                outcome = login::log_in(&mut conversation, &told, greeting, account, pace).await;
+                outcome =
+                    login::log_in(&mut conversation, &told, greeting, account, pace, behind).await;
             }
             before = told;
         }

@@ -3,6 +3,7 @@
 //! Reading never waits for writing: a server that is blocked because nobody reads what it says does not
 //! read commands either, and both would wait for ever (RFC 2449 §6.6).
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -38,6 +39,10 @@ pub(crate) struct Conversation {
     capa_due: usize,
     /// Its answers; none: it was refused.
     pub(crate) told: Vec<Option<Capabilities>>,
+    /// What was sent before anybody wanted to send it.
+    unclaimed: VecDeque<Command>,
+    /// What was, and nobody wants to know.
+    unwanted: VecDeque<Keyword>,
     /// Who wants to see it.
     listener: Option<Listener>,
 }
@@ -54,6 +59,8 @@ impl Conversation {
             text: Vec::new(),
             capa_due: 0,
             told: Vec::new(),
+            unclaimed: VecDeque::new(),
+            unwanted: VecDeque::new(),
             listener: trace.map(Listener::new),
         }
     }
@@ -64,15 +71,39 @@ impl Conversation {
         (self.stream, self.session, left_over)
     }
 
-    /// Puts a command into the output; it goes out with the next wait.
+    /// Puts a command into the output; it goes out with the next wait. What was sent ahead is not sent again.
     pub(crate) fn send(&mut self, command: &Command) -> Result<(), ClientError> {
+        if self.unclaimed.front() == Some(command) {
+            self.unclaimed.pop_front();
+            return Ok(());
+        }
         self.put(Line::Command, |session, output| {
             session.send(command, output)
         })
     }
 
+    /// Sends a command that will be wanted: whoever sends it first after this finds its reply, and if
+    /// something else is sent first, nobody does.
+    pub(crate) fn send_ahead(&mut self, command: Command) -> Result<(), ClientError> {
+        self.write(Line::Command, |session, output| {
+            session.send(&command, output)
+        })?;
+        self.unclaimed.push_back(command);
+        Ok(())
+    }
+
     /// Lets a line be put into the output by the session or for it.
     pub(crate) fn put<T>(
+        &mut self,
+        kind: Line,
+        line: impl FnOnce(&mut Session, &mut Vec<u8>) -> Result<T, CannotSend>,
+    ) -> Result<T, ClientError> {
+        let unwanted = self.unclaimed.drain(..);
+        self.unwanted.extend(unwanted.map(|it| it.keyword()));
+        self.write(kind, line)
+    }
+
+    fn write<T>(
         &mut self,
         kind: Line,
         line: impl FnOnce(&mut Session, &mut Vec<u8>) -> Result<T, CannotSend>,
@@ -160,11 +191,33 @@ impl Conversation {
                 listener.hear(&input[..read.consumed], &read);
             }
             self.from += read.consumed;
-            if let Some(event) = read.event {
-                return Ok(event);
+            match read.event {
+                Some(event) if self.wants(&event, read.answered) => return Ok(event),
+                Some(_) => {}
+                None => self.turn(awaited).await?,
             }
-            self.turn(awaited).await?;
         }
+    }
+
+    /// Whether anybody does.
+    fn wants(&mut self, event: &Event, answered: Option<Keyword>) -> bool {
+        let Some(&unwanted) = self.unwanted.front() else {
+            return true;
+        };
+        let of = match event {
+            Event::Totals { .. } => Keyword::Stat,
+            Event::Size { .. } => Keyword::List,
+            Event::UniqueId { .. } => Keyword::Uidl,
+            Event::Accepted { to, .. }
+            | Event::Refused { to, .. }
+            | Event::Unreadable { to, .. }
+            | Event::ListingEnds { to } => *to,
+            _ => return true,
+        };
+        if of == unwanted && answered.is_some() {
+            self.unwanted.pop_front();
+        }
+        of != unwanted
     }
 
     /// Writes what can be written until something has been read.

@@ -51,6 +51,14 @@ pub(crate) enum Pace {
     OneAtATime,
 }
 
+/// What goes out behind USER and PASS, if they go ahead.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Behind {
+    Capa,
+    /// And the listing that nearly everybody wants next.
+    CapaAndListing,
+}
+
 /// Whether a CAPA was sent behind the login.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Asked {
@@ -65,6 +73,7 @@ pub(crate) async fn log_in(
     greeting: Greeting,
     account: &Account,
     pace: Pace,
+    behind: Behind,
 ) -> Result<Asked, ClientError> {
     let exporter = conversation.stream.exporter();
     let ground = Ground {
@@ -88,6 +97,7 @@ pub(crate) async fn log_in(
             exporter: exporter.as_deref(),
             account,
             pace,
+            behind,
         };
         match login.go(way).await? {
             Outcome::LoggedIn => return Ok(login.asked(way)),
@@ -127,6 +137,7 @@ struct Login<'a> {
     exporter: Option<&'a [u8]>,
     account: &'a Account,
     pace: Pace,
+    behind: Behind,
 }
 
 impl Login<'_> {
@@ -150,6 +161,11 @@ impl Login<'_> {
         if self.pace == Pace::Ahead {
             self.conversation.send(&pass)?;
             self.conversation.ask_for_capabilities()?;
+            if self.behind == Behind::CapaAndListing {
+                for command in [Command::Stat, Command::List(None), Command::Uidl(None)] {
+                    self.conversation.send_ahead(command)?;
+                }
+            }
         }
         let named = self.conversation.next(AWAITED).await?;
         match (named, self.pace) {

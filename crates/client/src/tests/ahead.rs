@@ -41,6 +41,9 @@ async fn memory(maildrop: Maildrop) -> String {
 
 const KNOWN: &str = "before=USER,PIPELINING after=PIPELINING";
 
+/// What goes out together at such a server.
+const ALL: &str = "C: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\nC: STAT\nC: LIST\nC: UIDL\n";
+
 #[test]
 fn user_pass_and_capa_go_out_together_where_that_is_allowed() {
     let script = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: PIPELINING\nS: UIDL\nS: .\n\
@@ -60,12 +63,13 @@ fn why_the_name_is_refused_is_told_and_what_is_said_of_the_password_is_not() {
 
 #[test]
 fn a_server_that_is_known_is_not_waited_for() {
-    // CAPA behind the login is answered with the listing.
-    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
-                  S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: +OK\n\
-                  C: STAT\nC: LIST\nC: UIDL\nS: +OK\nS: PIPELINING\nS: .\n\
-                  S: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .\nC: QUIT\nS: +OK\n";
-    let told = inside_tls(KNOWN, script, async |mut maildrop| {
+    // Nothing is answered before everything has come.
+    let script = format!(
+        "S: +OK\n{ALL}S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: +OK\n\
+         S: +OK\nS: PIPELINING\nS: .\n\
+         S: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .\nC: QUIT\nS: +OK\n"
+    );
+    let told = inside_tls(KNOWN, &script, async |mut maildrop| {
         assert!(maildrop.is_inside_tls() && maildrop.pipelines());
         let listing = maildrop.listing().await.unwrap();
         assert_eq!(listing.sizes, []);
@@ -77,10 +81,38 @@ fn a_server_that_is_known_is_not_waited_for() {
 }
 
 #[test]
+fn a_listing_that_nobody_wants_is_thrown_away() {
+    let begin = format!(
+        "S: +OK\n{ALL}S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: +OK\nS: +OK\nS: PIPELINING\nS: .\n"
+    );
+    let listing = "S: +OK 1 6\nS: +OK\nS: 1 6\nS: garbage\nS: .\nS: -ERR what\n";
+    let script = format!("{begin}{listing}C: QUIT\nS: +OK bye\n");
+    inside_tls(KNOWN, &script, Maildrop::quit).unwrap();
+
+    let retrieve = "C: RETR 1\nS: +OK\nS: text\nS: .\nC: STAT\nC: LIST\nC: UIDL\n\
+                    S: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .\n";
+    let script = format!("{begin}{listing}{retrieve}");
+    let arrived = inside_tls(KNOWN, &script, async |mut maildrop| {
+        let first = pop3::MessageNumber::new(1).unwrap();
+        let mut retrieval = maildrop.retrieve(vec![(first, pop3::Octets(6))]);
+        let step = retrieval
+            .next(|_| std::ops::ControlFlow::Continue(()))
+            .await
+            .unwrap();
+        assert!(step.is_some());
+        // It is asked for again, and found.
+        maildrop.listing().await.unwrap().sizes.len()
+    });
+    assert_eq!(arrived.unwrap(), 0);
+}
+
+#[test]
 fn what_deletes_by_itself_is_heard_before_quit_even_if_nobody_waited_for_it() {
-    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
-                  S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: +OK\nS: +OK\nS: EXPIRE 0\nS: .\nEND\n";
-    inside_tls(KNOWN, script, Maildrop::quit).unwrap();
+    let script = format!(
+        "S: +OK\n{ALL}\
+         S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: +OK\nS: +OK\nS: EXPIRE 0\nS: .\nEND\n"
+    );
+    inside_tls(KNOWN, &script, Maildrop::quit).unwrap();
 }
 
 #[test]
@@ -98,18 +130,21 @@ fn a_server_that_says_something_else_now_is_remembered_by_that() {
     assert_eq!(told.unwrap(), "before=USER,SASL:PLAIN after=");
 
     // It has taken USER away, and the login is tried by what it says instead.
-    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
-                  S: +OK\nS: SASL PLAIN\nS: .\nS: -ERR what\nS: -ERR what\nS: +OK\nS: .\n\
-                  C: AUTH PLAIN AG1yb3NlAHJlZHF1ZWVu\nS: +OK\nC: CAPA\nS: +OK\nS: .\n";
-    let told = inside_tls(KNOWN, script, memory).unwrap();
+    let refused = "S: -ERR what\n".repeat(2);
+    let script = format!(
+        "S: +OK\n{ALL}S: +OK\nS: SASL PLAIN\nS: .\n{refused}S: +OK\nS: .\n{refused}S: -ERR what\n\
+         C: AUTH PLAIN AG1yb3NlAHJlZHF1ZWVu\nS: +OK\nC: CAPA\nS: +OK\nS: .\n"
+    );
+    let told = inside_tls(KNOWN, &script, memory).unwrap();
     assert_eq!(told, "before=SASL:PLAIN after=");
 }
 
 #[test]
 fn a_refusal_of_a_server_that_is_as_it_was_is_a_refusal() {
-    let script = "S: +OK\nC: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\n\
-                  S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: -ERR [AUTH] no\nEND\n";
-    let error = inside_tls(KNOWN, script, memory).unwrap_err();
+    let script = format!(
+        "S: +OK\n{ALL}S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: -ERR [AUTH] no\nEND\n"
+    );
+    let error = inside_tls(KNOWN, &script, memory).unwrap_err();
     assert!(matches!(error, ClientError::LoginRefused(_)), "{error}");
     let script = script.replace("[AUTH]", "[IN-USE]");
     let error = inside_tls(KNOWN, &script, memory).unwrap_err();
