@@ -52,6 +52,7 @@ mod memory;
 pub mod oauth;
 mod patience;
 mod pin;
+mod pinned;
 mod proxy;
 mod reach;
 mod retrieve;

@@ -9,19 +9,16 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
-    SignatureScheme,
-};
-
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CertificateError, ClientConfig, OtherError, RootCertStore};
 use zeroize::Zeroizing;
 
 use crate::pin::Pin;
+use crate::pinned::Pinned;
 
 /// Whose certificates are believed, ready for use. A clone costs nothing.
 #[derive(Clone, Debug)]
@@ -236,11 +233,6 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// What the server shows instead of what was pinned.
-#[derive(Debug, thiserror::Error)]
-#[error("its certificate is another than the pinned one; its SHA-256 is {0}")]
-struct NotPinned(Pin);
-
 /// What rustls says of a handshake, or what was said here.
 pub(crate) fn explain(error: &io::Error) -> String {
     match error.get_ref().and_then(|it| it.downcast_ref()) {
@@ -256,58 +248,6 @@ pub(crate) fn explain_tls(cause: &rustls::Error) -> String {
             ours.to_string()
         }
         _ => cause.to_string(),
-    }
-}
-
-/// Believes certificates that are known. That its owner holds the key is checked as with any other.
-#[derive(Debug)]
-struct Pinned {
-    pins: Vec<Pin>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.pins.iter().any(|pin| pin.is_of(end_entity)) {
-            true => Ok(ServerCertVerified::assertion()),
-            false => {
-                let found = NotPinned(Pin::of_certificate(end_entity));
-                Err(CertificateError::Other(OtherError(Arc::new(found))).into())
-            }
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }
 
