@@ -49,6 +49,7 @@ pub mod ledger;
 mod listing;
 mod login;
 mod memory;
+pub mod moving;
 pub mod oauth;
 mod patience;
 mod pin;
