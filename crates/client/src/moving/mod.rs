@@ -20,6 +20,7 @@
 //! ```
 
 mod account;
+mod fetchmail;
 #[cfg(test)]
 mod home;
 mod mpop;
@@ -56,6 +57,8 @@ pub struct Moved {
 pub enum Program {
     /// `~/.mpoprc` and `~/.mpop_uidls/*`.
     Mpop,
+    /// `~/.fetchmailrc` and `~/.fetchids`.
+    Fetchmail,
 }
 
 /// What a program's files are read with: whose they are, and which names are no longer free.
@@ -138,6 +141,7 @@ impl Program {
     pub fn moved(self, path: Option<&Path>, around: &Surroundings) -> Result<Moved, MovingError> {
         match self {
             Self::Mpop => mpop::moved(path, around),
+            Self::Fetchmail => fetchmail::moved(path, around),
         }
     }
 }
@@ -146,6 +150,7 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mpop => "mpop",
+            Self::Fetchmail => "fetchmail",
         })
     }
 }
@@ -159,7 +164,8 @@ impl FromStr for Program {
     type Err = NotAProgram;
 
     fn from_str(text: &str) -> Result<Self, NotAProgram> {
-        [Self::Mpop]
+        [Self::Mpop,
+            Self::Fetchmail]
         .into_iter()
         .find(|program| program.to_string() == text)
         .ok_or(NotAProgram)
