@@ -21,6 +21,7 @@
 
 mod account;
 mod fetchmail;
+mod getmail;
 #[cfg(test)]
 mod home;
 mod mpop;
@@ -59,6 +60,8 @@ pub enum Program {
     Mpop,
     /// `~/.fetchmailrc` and `~/.fetchids`.
     Fetchmail,
+    /// `getmailrc` and `oldmail-*`, of `~/.config/getmail` or `~/.getmail`.
+    Getmail,
 }
 
 /// What a program's files are read with: whose they are, and which names are no longer free.
@@ -142,6 +145,7 @@ impl Program {
         match self {
             Self::Mpop => mpop::moved(path, around),
             Self::Fetchmail => fetchmail::moved(path, around),
+            Self::Getmail => getmail::moved(path, around),
         }
     }
 }
@@ -151,6 +155,7 @@ impl fmt::Display for Program {
         f.write_str(match self {
             Self::Mpop => "mpop",
             Self::Fetchmail => "fetchmail",
+            Self::Getmail => "getmail",
         })
     }
 }
@@ -165,7 +170,8 @@ impl FromStr for Program {
 
     fn from_str(text: &str) -> Result<Self, NotAProgram> {
         [Self::Mpop,
-            Self::Fetchmail]
+            Self::Fetchmail,
+            Self::Getmail]
         .into_iter()
         .find(|program| program.to_string() == text)
         .ok_or(NotAProgram)
