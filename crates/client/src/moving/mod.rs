@@ -32,6 +32,7 @@ mod provider;
 mod read;
 mod seen;
 mod table;
+mod thunderbird;
 
 use std::fmt;
 use std::io;
@@ -62,6 +63,8 @@ pub enum Program {
     Fetchmail,
     /// `getmailrc` and `oldmail-*`, of `~/.config/getmail` or `~/.getmail`.
     Getmail,
+    /// `prefs.js` and each `popstate.dat` of a profile.
+    Thunderbird,
 }
 
 /// What a program's files are read with: whose they are, and which names are no longer free.
@@ -146,6 +149,7 @@ impl Program {
             Self::Mpop => mpop::moved(path, around),
             Self::Fetchmail => fetchmail::moved(path, around),
             Self::Getmail => getmail::moved(path, around),
+            Self::Thunderbird => thunderbird::moved(path, around),
         }
     }
 }
@@ -156,6 +160,7 @@ impl fmt::Display for Program {
             Self::Mpop => "mpop",
             Self::Fetchmail => "fetchmail",
             Self::Getmail => "getmail",
+            Self::Thunderbird => "thunderbird",
         })
     }
 }
@@ -169,9 +174,12 @@ impl FromStr for Program {
     type Err = NotAProgram;
 
     fn from_str(text: &str) -> Result<Self, NotAProgram> {
-        [Self::Mpop,
+        [
+            Self::Mpop,
             Self::Fetchmail,
-            Self::Getmail]
+            Self::Getmail,
+            Self::Thunderbird,
+        ]
         .into_iter()
         .find(|program| program.to_string() == text)
         .ok_or(NotAProgram)
