@@ -85,7 +85,7 @@ pub(super) fn account(
         Found::Command(words) => (Auth::PasswordCommand(words), Password::Command),
         Found::Token(words) => (Auth::TokenCommand(words), Password::TokenCommand),
         Found::OAuth => match provider::of(&table.host) {
-            Some(provider) => (Auth::OAuth(provider), Password::OAuth),
+            Some(provider) => (Auth::Provider(provider), Password::OAuth),
             None => (Auth::Prompt, Password::Asked),
         },
         Found::Certificate => (Auth::Certificate, Password::Certificate),

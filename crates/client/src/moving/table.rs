@@ -27,7 +27,7 @@ pub(super) struct Table {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Tls {
     Implicit,
-    StartTls,
+    Upgraded,
     None,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Auth {
     PasswordFile(PathBuf),
     PasswordCommand(Vec<String>),
     TokenCommand(Vec<String>),
-    OAuth(&'static str),
+    Provider(&'static str),
     Certificate,
     Prompt,
 }
@@ -102,7 +102,7 @@ impl Table {
         writeln!(out, "user = {}", Text(&self.user))?;
         match self.tls {
             Tls::Implicit => writeln!(out, "tls = \"implicit\"")?,
-            Tls::StartTls => writeln!(out, "tls = \"starttls\"")?,
+            Tls::Upgraded => writeln!(out, "tls = \"starttls\"")?,
             Tls::None => writeln!(out, "tls = \"none\"\ninsecure = true")?,
         }
         if let Some(trust) = &self.trust {
@@ -157,7 +157,7 @@ impl fmt::Display for Auth {
             }
             Self::PasswordCommand(words) => write!(f, "password_command = {}", List(words)),
             Self::TokenCommand(words) => write!(f, "token_command = {}", List(words)),
-            Self::OAuth(provider) => write!(f, "oauth = {}", Text(provider)),
+            Self::Provider(provider) => write!(f, "oauth = {}", Text(provider)),
             Self::Certificate => f.write_str("certificate = true"),
             Self::Prompt => f.write_str("prompt = true"),
         }

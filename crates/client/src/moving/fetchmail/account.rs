@@ -224,14 +224,14 @@ fn connection(
             );
             Tls::None
         }
-        (_, Some(_)) => Tls::StartTls,
+        (_, Some(_)) => Tls::Upgraded,
         (_, None) => {
             notes.at(
                 line,
                 "TLS if the server offers it",
                 "here it must, by STLS; if it does not, write tls = \"none\" and insecure = true",
             );
-            Tls::StartTls
+            Tls::Upgraded
         }
     };
     table.port = if table.tls == Tls::Implicit { 995 } else { 110 };

@@ -12,7 +12,7 @@ impl Reader<'_> {
             self.on("tls_starttls", true, notes),
         ) {
             (false, _) => Tls::None,
-            (true, true) => Tls::StartTls,
+            (true, true) => Tls::Upgraded,
             (true, false) => Tls::Implicit,
         };
         if table.tls == Tls::None {

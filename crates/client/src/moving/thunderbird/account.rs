@@ -72,7 +72,7 @@ impl<'a> Server<'a> {
                 "messages are fetched whole; write max_size = \"…\" for those that are not to be",
             );
         }
-        let found = self.login(&mut table, line, notes);
+        let found = self.login(&table, line, notes);
         Some((name, table, found))
     }
 
@@ -113,14 +113,14 @@ impl<'a> Server<'a> {
             .or_else(|| self.truth("isSecure").map(|it| if it { 3 } else { 0 }));
         table.tls = match socket {
             Some(3) => Tls::Implicit,
-            Some(2) => Tls::StartTls,
+            Some(2) => Tls::Upgraded,
             Some(1) => {
                 notes.at(
                     self.prefs.line(&self.name("socketType")),
                     "STARTTLS if the server offers it",
                     "here it must; if it does not, write tls = \"none\" and insecure = true",
                 );
-                Tls::StartTls
+                Tls::Upgraded
             }
             _ => {
                 notes.at(
@@ -166,7 +166,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    fn login(&self, table: &mut Table, line: usize, notes: &mut Notes<'_>) -> Found {
+    fn login(&self, table: &Table, line: usize, notes: &mut Notes<'_>) -> Found {
         match self.number("authMethod").unwrap_or(3) {
             10 => {
                 let advice = match provider::of(&table.host) {
