@@ -58,13 +58,16 @@ impl<'a> Notes<'a> {
             self.left_out += 1;
             return;
         }
-        let file = self.file.to_owned();
-        self.list.push(Note {
-            file,
+        let note = Note {
+            file: self.file.to_owned(),
             line,
             what,
             advice,
-        });
+        };
+        // What several accounts inherit is told once.
+        if !self.list.contains(&note) {
+            self.list.push(note);
+        }
     }
 
     pub(super) fn into_list(mut self) -> Vec<Note> {
@@ -108,6 +111,7 @@ mod tests {
         let mut notes = Notes::of(&file);
         notes.at(3, "timeout", "waits have ends of their own");
         notes.about(shown("a\n\u{1b}[2J"), "odd");
+        notes.at(3, "timeout", "waits have ends of their own");
         let shown: Vec<String> = notes.into_list().iter().map(Note::to_string).collect();
         assert_eq!(
             shown,

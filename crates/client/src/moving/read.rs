@@ -23,8 +23,8 @@ pub(super) enum Encoding {
     Latin1,
 }
 
-/// Most octets of a configuration. People write them; `prefs.js` is written by a program, and a hundred times smaller.
-const CONFIGURATION_OCTETS_MAX: u64 = 16 << 20;
+/// Most octets of a configuration that people write.
+const CONFIGURATION_OCTETS_MAX: u64 = 1 << 20;
 /// A unique-id has 1024 octets at most, with a name of a user and of a host before it.
 const LINE_OCTETS_MAX: usize = 4096;
 
@@ -35,12 +35,17 @@ impl Text {
     ///
     /// When it cannot be read, is larger than any configuration, or is no text.
     pub(super) fn read(file: &Path) -> Result<Self, MovingError> {
+        Self::read_up_to(CONFIGURATION_OCTETS_MAX, file)
+    }
+
+    /// Reads one of at most so many octets.
+    pub(super) fn read_up_to(octets_max: u64, file: &Path) -> Result<Self, MovingError> {
         let mut octets = Vec::new();
         open(file)?
-            .take(CONFIGURATION_OCTETS_MAX + 1)
+            .take(octets_max + 1)
             .read_to_end(&mut octets)
             .map_err(|source| unreadable(file, source))?;
-        if octets.len() as u64 > CONFIGURATION_OCTETS_MAX {
+        if octets.len() as u64 > octets_max {
             return Err(unusable(file, "it is too large to be a configuration"));
         }
         Self::of(octets)
@@ -208,5 +213,16 @@ mod tests {
             Text::read(&directory.path().join("none")),
             Err(MovingError::Unreadable { .. })
         ));
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_read() {
+        let file = file(b"12345");
+        assert!(Text::read_up_to(5, file.path()).is_ok());
+        let refused = Text::read_up_to(4, file.path()).unwrap_err().to_string();
+        assert!(
+            refused.ends_with("it is too large to be a configuration"),
+            "{refused}"
+        );
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct User {
     pub(super) options: Options,
 }
 
+/// Of several hosts and several local users the first counts, and that there are several.
+const LIST_COUNT_MAX: usize = 2;
 /// More users are no configuration of a person.
 const USER_COUNT_MAX: usize = 1_000;
 
@@ -126,7 +128,9 @@ impl Reader {
             if word.kind == Kind::Equals || word.kind == Kind::Bare && is_keyword(&word.text) {
                 break;
             }
-            list.push(word.text.clone());
+            if list.len() < LIST_COUNT_MAX {
+                list.push(word.text.clone());
+            }
             self.at += 1;
         }
         list
@@ -214,7 +218,7 @@ impl Reader {
         loop {
             if self.peek(0).is_some_and(|it| it.kind == Kind::Equals) {
                 self.at += 1;
-                names.extend(self.word());
+                self.word();
                 multidrop = true;
             }
             match self.peek(0) {
@@ -222,17 +226,18 @@ impl Reader {
                     if word.kind == Kind::Quoted
                         || word.kind == Kind::Bare && !is_keyword(&word.text) =>
                 {
-                    names.push(word.text.clone());
+                    if names.len() < LIST_COUNT_MAX {
+                        names.push(word.text.clone());
+                    }
                     self.at += 1;
                 }
                 _ => break,
             }
         }
-        if let Some(there) = self
+        if self
             .peek(0)
-            .filter(|it| it.kind == Kind::Bare && it.text == "there")
+            .is_some_and(|it| it.kind == Kind::Bare && it.text == "there")
         {
-            let _ = there;
             if let Entry::Server(_, _, Some(user)) = &mut self.entry {
                 user.name = names.pop();
             }

@@ -18,6 +18,9 @@ use super::read::{Text, unusable};
 use super::seen::Spelling;
 use super::{Moved, MovingError, Program, Surroundings};
 
+/// Longer ones are what stands between two quotes that do not belong together.
+const WORD_OCTETS_MAX: usize = 4096;
+
 /// Reads the configuration at `path`, or where it usually is, and the unique-ids of its accounts.
 pub(super) fn moved(path: Option<&Path>, around: &Surroundings) -> Result<Moved, MovingError> {
     let usual = around.home.join(".fetchmailrc");
@@ -30,7 +33,17 @@ pub(super) fn moved(path: Option<&Path>, around: &Surroundings) -> Result<Moved,
     }
     let text = Text::read(file)?;
     let mut notes = Notes::of(file);
-    let configured = configuration::configuration(words::words(&text.text), &mut notes);
+    let words = words::words(&text.text);
+    if let Some(long) = words.iter().find(|it| it.text.len() > WORD_OCTETS_MAX) {
+        return Err(unusable(
+            file,
+            format!(
+                "a word of more than {WORD_OCTETS_MAX} octets in line {}; is a quote missing?",
+                long.line
+            ),
+        ));
+    }
+    let configured = configuration::configuration(words, &mut notes);
     if configured.servers.is_empty() {
         return Err(unusable(file, "it configures no server of fetchmail's"));
     }

@@ -295,7 +295,15 @@ fn what_is_no_configuration_is_refused() {
         Program::Fetchmail.moved(None, &home.around()),
         Err(MovingError::NotFound { .. })
     ));
-    for content in [&b""[..], b"poll", b"nothing here", b"a\0b", b"set daemon 5"] {
+    let long = format!("poll h user \"{}\"", "x".repeat(9_000));
+    for content in [
+        &b""[..],
+        b"poll",
+        b"nothing here",
+        b"a\0b",
+        b"set daemon 5",
+        long.as_bytes(),
+    ] {
         let file = home.put("rc", content);
         let refused = Program::Fetchmail.moved(Some(&file), &home.around());
         assert!(

@@ -7,7 +7,9 @@ use crate::moving::notes::{Notes, shown};
 use crate::moving::table::Deliver;
 
 /// Destinations that name destinations that name destinations …
-const DEPTH_MAX: usize = 4;
+const DEPTH_MAX: usize = 2;
+/// And how many each may name.
+const COUNT_MAX: usize = 20;
 
 impl Rc<'_> {
     /// Where the mail of a section goes. Nothing if there is no such place here; a note tells of it.
@@ -65,8 +67,16 @@ impl Rc<'_> {
                     .value("destinations")
                     .and_then(tuple::strings)
                     .unwrap_or_default();
+                if names.len() > COUNT_MAX {
+                    notes.at(
+                        section.line_of("destinations"),
+                        format!("{} destinations", names.len()),
+                        format!("the first {COUNT_MAX} are taken"),
+                    );
+                }
                 names
                     .iter()
+                    .take(COUNT_MAX)
                     .flat_map(|name| self.named(name, section, depth, notes))
                     .collect()
             }

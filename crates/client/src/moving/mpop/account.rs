@@ -208,7 +208,7 @@ impl Reader<'_> {
                 }
                 "ntlmdomain" => "NTLM is not spoken here",
                 "tls_nostarttls" | "tls_force_sslv3" => "it is of a mpop of long ago; look at tls",
-                _ => "mpop has no such command that we know; it is left out",
+                _ => "there is no such setting here",
             };
             notes.at(line, shown(command), advice);
         }

@@ -19,7 +19,49 @@ pub(super) struct Settings {
 type Commands = BTreeMap<String, (String, usize)>;
 
 /// More accounts are no configuration of a person.
-const ACCOUNT_COUNT_MAX: usize = 1_000;
+const ACCOUNT_COUNT_MAX: usize = 500;
+/// mpop takes lines of 500.
+const ARGUMENT_OCTETS_MAX: usize = 2_000;
+
+/// All commands that an account may have, those of long ago too.
+const COMMANDS: [&str; 36] = [
+    "host",
+    "port",
+    "source_ip",
+    "proxy_host",
+    "proxy_port",
+    "socket",
+    "timeout",
+    "pipelining",
+    "auth",
+    "user",
+    "password",
+    "passwordeval",
+    "ntlmdomain",
+    "tls",
+    "tls_starttls",
+    "tls_nostarttls",
+    "tls_trust_file",
+    "tls_crl_file",
+    "tls_fingerprint",
+    "tls_key_file",
+    "tls_cert_file",
+    "tls_certcheck",
+    "tls_priorities",
+    "tls_min_dh_prime_bits",
+    "tls_host_override",
+    "tls_force_sslv3",
+    "delivery",
+    "uidls_file",
+    "only_new",
+    "keep",
+    "killsize",
+    "skipsize",
+    "filter",
+    "received_header",
+    "logfile",
+    "syslog",
+];
 
 impl Settings {
     /// The argument of a command, empty if it has none, and its line.
@@ -75,6 +117,12 @@ pub(super) fn accounts(text: &str, notes: &mut Notes<'_>) -> Vec<Settings> {
                 notes.at(number, shown(command), "it stands before the first account, so it is for none");
             }
             (_, Section::Skipped) => {}
+            _ if !COMMANDS.contains(&command) => {
+                notes.at(number, shown(command), "mpop has no such command that we know; it is left out");
+            }
+            _ if argument.len() > ARGUMENT_OCTETS_MAX => {
+                notes.at(number, shown(command), "it is longer than mpop takes; it is left out");
+            }
             (_, Section::Defaults) => {
                 defaults.insert(command.to_owned(), (argument.to_owned(), number));
             }

@@ -214,6 +214,7 @@ fn each_command_is_mapped_or_told() {
         ("tls_host_override x", "", "tls_host_override"),
         ("only_new off", "", "only_new"),
         ("frobnicate hunter2", "", "no such command"),
+        ("received_header on", "", ""),
         ("eval echo host x", "", "no commands are run"),
     ] {
         let home = Home::new();

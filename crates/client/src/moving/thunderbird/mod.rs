@@ -17,13 +17,15 @@ use super::seen::Spelling;
 use super::table::Keep;
 use super::{Moved, MovingError, Surroundings};
 
+/// A program writes them; those of a user of many years have a few hundred KiB.
+const PREFS_OCTETS_MAX: u64 = 16 << 20;
 /// More are no configuration of a person.
 const ACCOUNT_COUNT_MAX: usize = 1_000;
 
 /// Reads the profile at `path`, or the one that Thunderbird opens.
 pub(super) fn moved(path: Option<&Path>, around: &Surroundings) -> Result<Moved, MovingError> {
     let file = profile::prefs(path, around)?;
-    let text = Text::read(&file)?;
+    let text = Text::read_up_to(PREFS_OCTETS_MAX, &file)?;
     let prefs = prefs::Prefs::read(&text.text, "mail.server.");
     let mut servers: Vec<&str> = prefs
         .names()
