@@ -77,6 +77,39 @@ fn several_users_of_a_server() {
     }
 }
 
+/// What `fetchmail --configdump` of 6.4.37 says of the same text.
+#[test]
+fn words_mean_what_they_mean_to_fetchmail() {
+    let home = Home::new();
+    home.put(
+        ".fetchmailrc",
+        "defaults proto pop3 ssl\n   keep mda 'cat'\n\
+         poll a.example port 1995 user esr here is eric there password 12345\n\
+         poll b.example username eric, with pass \"x\\x41y\\0101\\66z\" nokeep no sslcertck\n\
+         server c.example via d.example user \"m rose\" there with password 'p\"q' is \"al ice\" bob here fetchall limit 100\n\
+         skip e.example user a password pass\"w\"ord is * here\n\
+         poll h.example user a password is is bob\n",
+    );
+    let moved = home.moved(Program::Fetchmail);
+    for (account, (host, user, password, keep)) in moved.accounts.iter().zip([
+        ("a.example", "eric", "12345", "keep = true"),
+        ("b.example", "eric", "xAy\u{8}1Bz", "keep = false"),
+        ("d.example", "m rose", "p\"q", "keep = true"),
+        ("e.example", "a", "pass\"w\"ord", "keep = true"),
+        ("h.example", "a", "is", "keep = true"),
+    ]) {
+        assert_eq!((account.host.as_str(), account.user.as_str()), (host, user));
+        assert!(
+            matches!(&account.password, Password::ToStore { secret, .. } if *secret == Secret::new(password)),
+            "{host}"
+        );
+        assert!(account.toml.contains(keep), "{}", account.toml);
+    }
+    assert_eq!(moved.accounts.len(), 5);
+    // Several local users, and a wildcard.
+    assert_eq!(notes_of(&moved, "mail for several people"), 2);
+}
+
 #[test]
 fn hosts_are_compared_without_case_and_via_counts() {
     let home = Home::new();

@@ -56,7 +56,7 @@ pub(super) fn words(text: &str) -> Vec<Word> {
     words
 }
 
-/// What backslashes mean: `\n`, `\t`, `\b`, `\r`, `\233` (decimal), `\0377` (octal), `\xff`; a line end goes.
+/// What backslashes mean: `\n`, `\t`, `\b`, `\r`, `\233` (decimal), `\077` (octal), `\xff`; a line end goes.
 fn unescaped(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -68,7 +68,8 @@ fn unescaped(text: &str) -> String {
         };
         let (base, skipped, figures_max) = match letter {
             'x' | 'X' => (16, 1, 2),
-            '0' => (8, 0, 4),
+            // The 0 is one of the three, whatever the manual says.
+            '0' => (8, 0, 3),
             '1'..='9' => (10, 0, 3),
             _ => {
                 match letter {
@@ -117,7 +118,7 @@ mod tests {
             ("a=b # no\nc#d #", "a|=|b|c#d"),
             ("\"a\"b \"a b\"c", "\"a\"b|<a b>|c"),
             ("\"open to the end", "\"open|to|the|end"),
-            ("\"a\\\nb\\x41\\0101\\66\\n\\q\\\\\"", "<abAAB\nq\\>"),
+            ("\"a\\\nb\\x41\\075\\66\\n\\q\\\\\"", "<abA=B\nq\\>"),
             ("a \\\n b", "a|b"),
             ("\\", ""),
             ("", ""),
