@@ -36,7 +36,52 @@ impl Home {
                     .starts_with(&format!("[account.{}]\n", account.name))
             );
             let parsed: toml::Table = account.toml.parse().unwrap();
-            assert!(parsed["account"][&account.name].get("host").is_some());
+            // What the rest of the crate reads must be what it can read.
+            let table = &parsed["account"][&account.name];
+            let texts = |key: &str| -> Vec<String> {
+                match table.get(key) {
+                    None => Vec::new(),
+                    Some(toml::Value::Array(all)) => all
+                        .iter()
+                        .map(|it| it.as_str().unwrap().to_owned())
+                        .collect(),
+                    Some(one) => vec![one.as_str().unwrap().to_owned()],
+                }
+            };
+            assert_eq!(
+                (texts("host"), texts("user")),
+                (vec![account.host.clone()], vec![account.user.clone()])
+            );
+            assert!(
+                texts("mechanism")
+                    .iter()
+                    .all(|it| it.parse::<crate::Way>().is_ok()),
+                "{table}"
+            );
+            assert!(
+                texts("pin")
+                    .iter()
+                    .all(|it| it.parse::<crate::Pin>().is_ok()),
+                "{table}"
+            );
+            let deliver = match &table["deliver"] {
+                toml::Value::Array(all) => all.clone(),
+                one => vec![one.clone()],
+            };
+            for address in deliver
+                .iter()
+                .flat_map(|it| [it.get("lmtp"), it.get("smtp")])
+                .flatten()
+            {
+                assert!(
+                    address
+                        .as_str()
+                        .unwrap()
+                        .parse::<crate::destination::Address>()
+                        .is_ok(),
+                    "{table}"
+                );
+            }
         }
         moved
     }

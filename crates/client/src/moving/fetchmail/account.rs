@@ -2,6 +2,7 @@
 
 use super::configuration::{Server, User};
 use super::options::Options;
+use crate::destination::Address;
 use crate::moving::Surroundings;
 use crate::moving::account::Found;
 use crate::moving::netrc::Netrc;
@@ -97,7 +98,8 @@ impl Reader<'_> {
                     notes.at(
                         *line,
                         format!("auth {auth}"),
-                        "log in once with `restante fetch auth login NAME`, or write auth = { token_command = \"…\" }",
+                        "write client_id = \"…\" beside oauth, with an id of your own, and log in once: `restante fetch auth login NAME`; or write \
+                         auth = { token_command = \"…\" }",
                     );
                     return Found::OAuth;
                 }
@@ -160,13 +162,13 @@ impl Reader<'_> {
                 .replace("%F", "'MAILER-DAEMON'");
             table.deliver.push(Deliver::Command(shell(&command)));
         } else {
-            table.deliver.push(forward(options, local, line, notes));
+            table.deliver.extend(forward(options, local, line, notes));
         }
     }
 }
 
 /// To a server of SMTP or LMTP: by default that of this machine.
-fn forward(options: &Options, local: &str, line: usize, notes: &mut Notes<'_>) -> Deliver {
+fn forward(options: &Options, local: &str, line: usize, notes: &mut Notes<'_>) -> Option<Deliver> {
     let host = options
         .smtp_hosts
         .first()
@@ -197,14 +199,32 @@ fn forward(options: &Options, local: &str, line: usize, notes: &mut Notes<'_>) -
     } else {
         name.to_owned()
     };
-    match (socket, options.lmtp == Some(true)) {
-        (true, _) => Deliver::Lmtp(format!("unix:{host}"), recipient),
-        (false, true) => Deliver::Lmtp(format!("{name}:{}", port.unwrap_or("24")), recipient),
-        (false, false) => Deliver::Smtp(
-            format!("{name}:{}", port.filter(|&it| it != "smtp").unwrap_or("25")),
-            recipient,
-        ),
+    // Names of services are few, and a port is a number here.
+    let port = |usual: &'static str| match port {
+        None => usual,
+        Some("smtp") => "25",
+        Some("lmtp") => "24",
+        Some("submission") => "587",
+        Some(figures) => figures,
+    };
+    let (address, lmtp) = match (socket, options.lmtp == Some(true)) {
+        (true, _) => (format!("unix:{host}"), true),
+        (false, true) => (format!("{name}:{}", port("24")), true),
+        (false, false) => (format!("{name}:{}", port("25")), false),
+    };
+    if address.parse::<Address>().is_err() {
+        notes.at(
+            line,
+            format!("smtphost {}", shown(host)),
+            "it is no address here, which is HOST:PORT or unix:/PATH; a Maildir is taken",
+        );
+        return None;
     }
+    Some(if lmtp {
+        Deliver::Lmtp(address, recipient)
+    } else {
+        Deliver::Smtp(address, recipient)
+    })
 }
 
 fn connection(

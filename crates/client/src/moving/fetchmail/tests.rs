@@ -187,6 +187,12 @@ fn each_option_is_mapped_or_told() {
             "lmtp = \"mx:24\", recipient = \"alice@d\"",
             "",
         ),
+        ("ssl smtphost mx/submission", "smtp = \"mx:587\"", ""),
+        (
+            "ssl smtphost mx/odd",
+            "maildir = \"~/Mail/h\"",
+            "no address here",
+        ),
         ("ssl smtpname a@b", "recipient = \"a@b\"", ""),
         (
             "ssl fetchlimit 10 batchlimit 5 expunge 1 antispam 571 550 -1",

@@ -3,6 +3,7 @@
 use super::ini::Section;
 use super::rc::Rc;
 use super::tuple;
+use crate::destination::Address;
 use crate::moving::notes::{Notes, shown};
 use crate::moving::table::Deliver;
 
@@ -45,6 +46,13 @@ impl Rc<'_> {
                 } else {
                     format!("{host}:{}", section.value("port").unwrap_or("2003"))
                 };
+                if to.parse::<Address>().is_err() {
+                    no_equal(
+                        notes,
+                        "its host or port is no address here, which is HOST:PORT or unix:/PATH",
+                    );
+                    return Vec::new();
+                }
                 let recipient = section.value("override").unwrap_or_else(|| {
                     notes.at(
                         section.line,

@@ -268,7 +268,7 @@ impl Rc<'_> {
             notes.at(
                 retriever.line_of("use_xoauth2"),
                 "a token that no command prints",
-                "write auth = { token_command = \"…\" } or { oauth = \"…\" }",
+                "write auth = { token_command = \"…\" } or { oauth = \"…\", client_id = \"…\" }",
             );
             return Found::OAuth;
         }

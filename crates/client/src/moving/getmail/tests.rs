@@ -189,6 +189,12 @@ fn each_option_is_mapped_or_told() {
         ),
         (
             "type = Maildir",
+            "type = MDA_lmtp\nhost = mx\nport = x",
+            "maildir = \"~/Mail/",
+            "its host or port",
+        ),
+        (
+            "type = Maildir",
             "type = MDA_lmtp\nhost = /run/lmtp\nfallback = x",
             "lmtp = \"unix:/run/lmtp\", recipient = \"mrose\"",
             "without override",

@@ -122,7 +122,7 @@ impl Reader<'_> {
                 notes.at(
                     line,
                     "a token as password",
-                    "tokens end within the hour; write auth = { token_command = \"…\" } or { oauth = \"…\" }",
+                    "tokens end within the hour; write auth = { token_command = \"…\" } or { oauth = \"…\", client_id = \"…\" }",
                 );
                 Found::OAuth
             }

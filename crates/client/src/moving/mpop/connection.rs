@@ -80,7 +80,20 @@ impl Reader<'_> {
             }
         }
         if let Some(proxy) = settings.argument("proxy_host") {
-            let port = settings.argument("proxy_port").unwrap_or("1080");
+            let port: u16 = match settings
+                .command("proxy_port")
+                .filter(|(it, _)| !it.is_empty())
+            {
+                None => 1080,
+                Some((port, line)) => port.parse().unwrap_or_else(|_| {
+                    notes.at(
+                        line,
+                        format!("proxy_port {}", shown(port)),
+                        "it is no port; 1080 is taken",
+                    );
+                    1080
+                }),
+            };
             table.proxy = Some(if proxy.contains(':') {
                 format!("socks5://[{proxy}]:{port}")
             } else {

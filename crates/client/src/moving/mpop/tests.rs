@@ -144,6 +144,11 @@ fn each_command_is_mapped_or_told() {
             "proxy = \"socks5://127.0.0.1:9050\"",
             "",
         ),
+        (
+            "proxy_host p\nproxy_port x",
+            "proxy = \"socks5://p:1080\"",
+            "it is no port",
+        ),
         ("proxy_host ::1", "proxy = \"socks5://[::1]:1080\"", ""),
         ("auth user", "mechanism = \"pass\"", ""),
         ("auth apop", "mechanism = \"apop\"", ""),

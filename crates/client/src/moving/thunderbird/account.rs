@@ -170,7 +170,10 @@ impl<'a> Server<'a> {
         match self.number("authMethod").unwrap_or(3) {
             10 => {
                 let advice = match provider::of(&table.host) {
-                    Some(_) => "log in once: `restante fetch auth login NAME`",
+                    Some(_) => {
+                        "Thunderbird's own client id is not ours to use: write client_id = \"…\" beside oauth, with one of your own, and log in \
+                     once: `restante fetch auth login NAME`"
+                    }
                     None => {
                         "write auth = { oauth = \"…\", client_id = \"…\" } or { token_command = \"…\" }"
                     }
