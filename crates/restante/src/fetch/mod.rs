@@ -3,8 +3,10 @@
 mod credentials;
 mod destinations;
 mod failed;
+mod files;
 mod hooks;
 mod job;
+mod moving;
 mod past;
 mod place;
 mod remote;
@@ -25,6 +27,14 @@ use crate::failure::{Code, Failure};
 /// See [`Failure`]; of several accounts the worst.
 pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Failure> {
     crate::log::warnings();
+    if let Some(args::FetchCommand::Import {
+        program,
+        path,
+        dry_run,
+    }) = &asked.command
+    {
+        return moving::import(named, *program, path.as_deref(), *dry_run);
+    }
     let settings = settings::load(named)?;
     match asked.command {
         None => run::run(&settings, &asked.accounts, &asked.run),

@@ -229,17 +229,16 @@ fn oauth(
     let device = address("device_authorization_endpoint");
     let revocation = address("revocation_endpoint");
     let port = section.number(document, "port", 1..=65_535);
-    let Some(client_id) = client_id else {
-        document.error(
+    if client_id.is_none() {
+        document.warning(
             Some(value.span()),
-            "`oauth` needs the id of a client",
+            "`oauth` needs the id of a client before it can be used",
             "register an application with the provider and add client_id = \"…\" (docs/fetching.md says how)",
         );
-        return None;
-    };
+    }
     Some(Oauth {
         provider: provider?.value,
-        client_id: client_id.value,
+        client_id: client_id.map(|id| id.value).unwrap_or_default(),
         client_secret,
         tenant,
         flow: flow.map(|flow| flow.value),
