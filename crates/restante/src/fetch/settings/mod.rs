@@ -7,6 +7,8 @@ mod auth;
 mod deliver;
 mod layers;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::path::{Path, PathBuf};
