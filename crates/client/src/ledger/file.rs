@@ -79,10 +79,9 @@ pub(super) struct Found {
 impl Lines {
     /// Opens a file, cuts a torn last line off, and reads the others.
     pub(super) fn open(path: &Path) -> Result<(Self, Found), LedgerError> {
+        // No lock is made for what is not there.
         if !path.exists() {
-            return Err(LedgerError::Missing {
-                file: path.to_owned(),
-            });
+            return Err(missing(path));
         }
         let lock = lock(path)?;
         let io = |source| unreadable(path, source);
@@ -91,35 +90,12 @@ impl Lines {
             .write(true)
             .open(path)
             .map_err(io)?;
-        let mut text = Vec::new();
-        (&mut file)
-            .take(OCTETS_MAX)
-            .read_to_end(&mut text)
-            .map_err(io)?;
-        let mut found = Found {
-            bodies: Vec::new(),
-            damaged: 0,
-        };
-        // Where the last line ends that can be read, and how many behind it cannot.
-        let (mut end, mut unread, mut place) = (0, 0, 0);
-        for line in text.split_inclusive(|&octet| octet == b'\n') {
-            place += line.len();
-            match body(line) {
-                Some(body) => {
-                    found.bodies.push(body.to_owned());
-                    // What cannot be read and has something behind it was not torn by a crash.
-                    found.damaged += std::mem::take(&mut unread);
-                    end = place;
-                }
-                None => unread += 1,
-            }
-        }
-        let octets = end as u64;
-        if unread > 0 {
-            found.damaged += unread - 1;
+        let (found, octets) = lines_of(&text_of(&mut file).map_err(io)?);
+        if let Some(octets) = octets.torn() {
             file.set_len(octets).map_err(io)?;
             file.sync_all().map_err(io)?;
         }
+        let octets = octets.end;
         let lines = Self {
             path: path.to_owned(),
             _lock: lock,
@@ -209,6 +185,71 @@ impl Lines {
         self.count = bodies.len();
         Ok(())
     }
+}
+
+/// Reads a file that another process may be writing, and changes nothing.
+pub(super) fn read(path: &Path) -> Result<Found, LedgerError> {
+    let opened = File::open(path);
+    let mut file = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(path),
+        _ => unreadable(path, error),
+    })?;
+    let text = text_of(&mut file).map_err(|source| unreadable(path, source))?;
+    Ok(lines_of(&text).0)
+}
+
+fn missing(path: &Path) -> LedgerError {
+    LedgerError::Missing {
+        file: path.to_owned(),
+    }
+}
+
+fn text_of(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.take(OCTETS_MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Where the lines end.
+struct Octets {
+    /// Where the last line ends that can be read.
+    end: u64,
+    all: u64,
+}
+
+impl Octets {
+    /// Where a file is to be cut off whose last line is torn.
+    fn torn(&self) -> Option<u64> {
+        (self.end < self.all).then_some(self.end)
+    }
+}
+
+/// What the lines are, and where they end.
+fn lines_of(text: &[u8]) -> (Found, Octets) {
+    let mut found = Found {
+        bodies: Vec::new(),
+        damaged: 0,
+    };
+    // Where the last line ends that can be read, and how many behind it cannot.
+    let (mut end, mut unread, mut place) = (0, 0, 0);
+    for line in text.split_inclusive(|&octet| octet == b'\n') {
+        place += line.len();
+        match body(line) {
+            Some(body) => {
+                found.bodies.push(body.to_owned());
+                // What cannot be read and has something behind it was not torn by a crash.
+                found.damaged += std::mem::take(&mut unread);
+                end = place;
+            }
+            None => unread += 1,
+        }
+    }
+    found.damaged += usize::saturating_sub(unread, 1);
+    let octets = Octets {
+        end: end as u64,
+        all: text.len() as u64,
+    };
+    (found, octets)
 }
 
 fn push(text: &mut String, body: &str) {

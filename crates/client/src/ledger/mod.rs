@@ -14,6 +14,7 @@
 //! would have said has not been relied on. A line that is damaged elsewhere costs what it says, and is told
 //! ([`Ledger::damaged`]). `try` without `delivered`, and `begin` without `end`, say what a crash left in doubt.
 
+mod contents;
 mod entry;
 mod file;
 mod key;
@@ -21,12 +22,14 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use crate::destination::Ended;
 
+pub use contents::Contents;
 pub use entry::{Content, Entry, Fate, Print};
 pub use file::LedgerError;
 pub use key::{Key, NotAKey};
@@ -41,20 +44,19 @@ const FORGET_SECONDS: i64 = 90 * 86_400;
 /// A ledger of less is never written anew.
 const COMPACT_RECORDS_MIN: usize = 4096;
 
-/// What was fetched from one account. Whoever has it open is alone with it.
+/// What was fetched from one account. Whoever has it open is alone with it. What it says is read as [`Contents`].
 #[derive(Debug)]
 pub struct Ledger {
     lines: Lines,
-    account: String,
-    entries: HashMap<Key, Entry>,
-    /// Messages that some destinations have and others have not.
-    parts: HashSet<(String, Key)>,
-    in_doubt: Option<(String, Key)>,
-    begun: bool,
-    ended: Ended,
-    /// Sessions that have ended in order.
-    sessions: u64,
-    damaged: usize,
+    contents: Contents,
+}
+
+impl Deref for Ledger {
+    type Target = Contents;
+
+    fn deref(&self) -> &Contents {
+        &self.contents
+    }
 }
 
 impl Ledger {
@@ -65,35 +67,25 @@ impl Ledger {
     /// [`LedgerError::Missing`] if there is none, [`LedgerError::Foreign`] if it is another account's, [`LedgerError::InUse`] if
     /// another process has it open.
     pub fn open(path: &Path, account: &str) -> Result<Self, LedgerError> {
-        let (lines, read) = Lines::open(path)?;
-        let mut ledger = Self::empty(lines, account);
-        ledger.damaged = read.damaged;
-        let mut records = read.bodies.iter();
-        match records.next().and_then(|body| Record::parse(body)) {
-            Some(Record::Ledger(owner)) if owner == account => {}
-            Some(Record::Ledger(owner)) => {
-                return Err(LedgerError::Foreign {
-                    file: path.to_owned(),
-                    owner,
-                });
-            }
-            _ => {
-                return Err(LedgerError::Damaged {
-                    file: path.to_owned(),
-                });
-            }
+        let (lines, found) = Lines::open(path)?;
+        let contents = Contents::of(path, &found)?;
+        match contents.account() == account {
+            true => Ok(Self { lines, contents }),
+            false => Err(LedgerError::Foreign {
+                file: path.to_owned(),
+                owner: contents.account().to_owned(),
+            }),
         }
-        for body in records {
-            match Record::parse(body) {
-                Some(record) => ledger.take(record),
-                None => ledger.damaged += 1,
-            }
-        }
-        if ledger.begun || ledger.damaged > 0 {
-            ledger.ended = Ended::InDoubt;
-        }
-        ledger.begun = false;
-        Ok(ledger)
+    }
+
+    /// What the ledger of whomever says now, although another process may be writing it. Nothing is written, and nobody is waited
+    /// for.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Missing`] if there is none; when it cannot be read.
+    pub fn peek(path: &Path) -> Result<Contents, LedgerError> {
+        Contents::of(path, &file::read(path)?)
     }
 
     /// Makes an empty one, for an account from which nothing was fetched.
@@ -103,65 +95,8 @@ impl Ledger {
     /// When there is one, or none can be written.
     pub fn create(path: &Path, account: &str) -> Result<Self, LedgerError> {
         let lines = Lines::create(path, &Record::Ledger(account.to_owned()).to_string())?;
-        Ok(Self::empty(lines, account))
-    }
-
-    fn empty(lines: Lines, account: &str) -> Self {
-        Self {
-            lines,
-            account: account.to_owned(),
-            entries: HashMap::new(),
-            parts: HashSet::new(),
-            in_doubt: None,
-            begun: false,
-            ended: Ended::InOrder,
-            sessions: 0,
-            damaged: 0,
-        }
-    }
-
-    fn take(&mut self, record: Record) {
-        match record {
-            Record::Ledger(_) => self.damaged += 1,
-            Record::Begin(_) => self.begun = true,
-            Record::End(_) => {
-                self.begun = false;
-                self.ended = Ended::InOrder;
-                self.sessions += 1;
-                // What was in doubt has been settled by the session that ended.
-                self.in_doubt = None;
-            }
-            Record::Try(destination, key) => self.in_doubt = Some((destination, key)),
-            Record::Part(destination, key) => {
-                self.in_doubt = None;
-                self.parts.insert((destination, key));
-            }
-            Record::Entry(key, entry) => {
-                if self.in_doubt.as_ref().is_some_and(|(_, it)| *it == key) {
-                    self.in_doubt = None;
-                }
-                if !self.parts.is_empty() {
-                    self.parts.retain(|(_, it)| *it != key);
-                }
-                self.entries.insert(key, entry);
-            }
-            Record::Absent(at, key) => {
-                if let Some(entry) = self.entries.get_mut(&key) {
-                    entry.absent = Some(at);
-                }
-            }
-            Record::Back(key) => {
-                if let Some(entry) = self.entries.get_mut(&key) {
-                    entry.absent = None;
-                }
-            }
-            Record::Sessions(number) => self.sessions = number,
-        }
-    }
-
-    /// Whose it is.
-    pub fn account(&self) -> &str {
-        &self.account
+        let contents = Contents::empty(account);
+        Ok(Self { lines, contents })
     }
 
     /// Where it is.
@@ -169,46 +104,9 @@ impl Ledger {
         self.lines.path().to_owned()
     }
 
-    /// What is known of a message.
-    pub fn get(&self, key: &Key) -> Option<&Entry> {
-        self.entries.get(key)
-    }
-
-    /// All that is known.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.entries.iter()
-    }
-
-    /// Whether the last session came to its end.
-    pub fn ended(&self) -> Ended {
-        self.ended
-    }
-
-    /// Sessions that came to their end.
-    pub fn sessions(&self) -> u64 {
-        self.sessions
-    }
-
-    /// Lines that could not be read.
-    pub fn damaged(&self) -> usize {
-        self.damaged
-    }
-
-    /// The message, and its destination, of which it is not known whether the destination has it.
-    pub fn in_doubt(&self) -> Option<(&str, &Key)> {
-        self.in_doubt
-            .as_ref()
-            .map(|(destination, key)| (destination.as_str(), key))
-    }
-
-    /// Whether that destination has a message that others have not.
-    pub fn has_part(&self, destination: &str, key: &Key) -> bool {
-        !self.parts.is_empty() && self.parts.contains(&(destination.to_owned(), key.clone()))
-    }
-
     fn write(&mut self, record: Record) {
         self.lines.push(&record.to_string());
-        self.take(record);
+        self.contents.take(record);
     }
 
     /// Says that from now on something may be delivered; durable when it returns. Once a session.
@@ -217,7 +115,7 @@ impl Ledger {
     ///
     /// When it cannot be written.
     pub fn begin(&mut self, now: i64) -> Result<(), LedgerError> {
-        if self.begun {
+        if self.contents.begun {
             return Ok(());
         }
         self.write(Record::Begin(now));
@@ -247,7 +145,7 @@ impl Ledger {
     /// Says which of its messages the server lists: the others are absent from now on. Durable after [`sync`](Self::sync).
     pub fn listed(&mut self, listed: &HashSet<Key>, now: i64) {
         let mut changed = Vec::new();
-        for (key, entry) in &self.entries {
+        for (key, entry) in &self.contents.entries {
             match (listed.contains(key), entry.absent) {
                 (true, Some(_)) => changed.push(Record::Back(key.clone())),
                 (false, None) => changed.push(Record::Absent(now, key.clone())),
@@ -268,9 +166,9 @@ impl Ledger {
     ///
     /// When it cannot be written: then the next session looks whether all is in order.
     pub fn end(&mut self, now: i64) -> Result<(), LedgerError> {
-        if !self.begun
-            && self.sessions > 0
-            && self.ended == Ended::InOrder
+        if !self.contents.begun
+            && self.contents.sessions > 0
+            && self.contents.ended == Ended::InOrder
             && !self.lines.is_waiting()
         {
             // A session in which nothing happened.
@@ -282,8 +180,8 @@ impl Ledger {
             let absent = entry.absent;
             absent.is_some_and(|since| now.saturating_sub(since) > FORGET_SECONDS)
         };
-        if self.lines.count() > COMPACT_RECORDS_MIN.max(2 * self.entries.len()) {
-            self.entries.retain(|_, entry| !forgotten(entry));
+        if self.lines.count() > COMPACT_RECORDS_MIN.max(2 * self.contents.entries.len()) {
+            self.contents.entries.retain(|_, entry| !forgotten(entry));
             self.compact()?;
         }
         Ok(())
@@ -301,14 +199,12 @@ impl Ledger {
     /// Writes it anew, without what has been said twice.
     fn compact(&mut self) -> Result<(), LedgerError> {
         let head = [
-            Record::Ledger(self.account.clone()),
-            Record::Sessions(self.sessions),
+            Record::Ledger(self.contents.account.clone()),
+            Record::Sessions(self.contents.sessions),
         ];
-        let parts = self
-            .parts
-            .iter()
+        let parts = (self.contents.parts.iter())
             .map(|(destination, key)| Record::Part(destination.clone(), key.clone()));
-        let entries = self.entries.iter().flat_map(|(key, entry)| {
+        let entries = self.contents.entries.iter().flat_map(|(key, entry)| {
             let absent = entry.absent.map(|at| Record::Absent(at, key.clone()));
             [Some(Record::Entry(key.clone(), *entry)), absent]
         });

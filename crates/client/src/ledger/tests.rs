@@ -161,6 +161,35 @@ fn one_at_a_time_and_nobody_elses() {
 }
 
 #[test]
+fn who_only_looks_waits_for_nobody_and_changes_nothing() {
+    let place = Place::new();
+    assert!(matches!(
+        Ledger::peek(&place.path()),
+        Err(LedgerError::Missing { .. })
+    ));
+    assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 0);
+    let mut ledger = Ledger::create(&place.path(), ACCOUNT).unwrap();
+    ledger.begin(1).unwrap();
+    ledger.record(key("a"), entry(2));
+    ledger.sync().unwrap();
+    // Another has it open, and is in the middle of a line.
+    let mut torn = fs::read(place.path()).unwrap();
+    torn.extend_from_slice(b"0badc0de deliv");
+    fs::write(place.path(), &torn).unwrap();
+    let contents = Ledger::peek(&place.path()).unwrap();
+    assert_eq!(contents.account(), ACCOUNT);
+    assert_eq!((contents.iter().count(), contents.damaged()), (1, 0));
+    assert_eq!(contents.get(&key("a")), Some(&entry(2)));
+    assert_eq!(contents.ended(), Ended::InDoubt);
+    assert_eq!(fs::read(place.path()).unwrap(), torn);
+    fs::write(place.path(), "nothing\n").unwrap();
+    assert!(matches!(
+        Ledger::peek(&place.path()),
+        Err(LedgerError::Damaged { .. })
+    ));
+}
+
+#[test]
 fn it_does_not_grow_for_ever_and_forgets_late() {
     let place = Place::new();
     let mut ledger = Ledger::create(&place.path(), ACCOUNT).unwrap();
