@@ -3,53 +3,46 @@
 //! What was added on the way stands above what the sender wrote, the last at the top. So the first
 //! `Delivery-Date` or `Received` field tells when it arrived where it was fetched from; the sender's
 //! `Date` is the next best. A moment that is yet to come is none.
+//!
+//! ```
+//! use std::time::{Duration, SystemTime, UNIX_EPOCH};
+//!
+//! let header = b"Received: from a by b; Mon, 23 Nov 2026 08:24:39 +0000\r\nSubject: tea\r\n";
+//! let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+//! let moment = UNIX_EPOCH + Duration::from_secs(1_795_422_279);
+//! assert_eq!(client::dated::received(header, now), Some(moment));
+//! assert_eq!(client::dated::received(header, UNIX_EPOCH), None);
+//! ```
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::date;
-
-/// The beginning of a text, which the date is read from.
-#[derive(Debug, Default)]
-pub(super) struct Head(Vec<u8>);
-
-/// So much of a header is looked at.
-const OCTETS_MAX: usize = 64 * 1024;
-
-impl Head {
-    /// Takes the next octets of the text.
-    pub(super) fn take(&mut self, stored: &[u8]) {
-        let room = OCTETS_MAX - self.0.len();
-        self.0.extend_from_slice(&stored[..stored.len().min(room)]);
-    }
-
-    /// When the message came in, in µs since 1970.
-    pub(super) fn received_us(&self, now: SystemTime) -> Option<i64> {
-        let (mut arrived, mut sent) = (None, None);
-        for field in fields(&self.0) {
-            let Some(colon) = field.iter().position(|octet| *octet == b':') else {
-                continue;
-            };
-            let (name, value) = (field[..colon].trim_ascii(), &field[colon + 1..]);
-            let moment = if name.eq_ignore_ascii_case(b"Received") {
-                // Its date stands behind the last semicolon.
-                value.rsplit(|octet| *octet == b';').next()
-            } else if name.eq_ignore_ascii_case(b"Delivery-Date") {
-                Some(value)
-            } else if name.eq_ignore_ascii_case(b"Date") {
-                sent = sent.or_else(|| moment(value));
-                None
-            } else {
-                None
-            };
-            arrived = moment.and_then(self::moment);
-            if arrived.is_some() {
-                break;
-            }
+/// When a message came in, by its header, with lines that end with LF or CRLF; what stands behind the header does not matter.
+pub fn received(header: &[u8], now: SystemTime) -> Option<SystemTime> {
+    let (mut arrived, mut sent) = (None, None);
+    for field in fields(header) {
+        let Some(colon) = field.iter().position(|octet| *octet == b':') else {
+            continue;
+        };
+        let (name, value) = (field[..colon].trim_ascii(), &field[colon + 1..]);
+        let moment = if name.eq_ignore_ascii_case(b"Received") {
+            // Its date stands behind the last semicolon.
+            value.rsplit(|octet| *octet == b';').next()
+        } else if name.eq_ignore_ascii_case(b"Delivery-Date") {
+            Some(value)
+        } else if name.eq_ignore_ascii_case(b"Date") {
+            sent = sent.or_else(|| moment(value));
+            None
+        } else {
+            None
+        };
+        arrived = moment.and_then(self::moment);
+        if arrived.is_some() {
+            break;
         }
-        let moment = arrived.or(sent)?;
-        let time = UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(moment).ok()?))?;
-        (time <= now).then(|| moment.saturating_mul(1_000_000))
     }
+    let seconds = u64::try_from(arrived.or(sent)?).ok()?;
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    (time <= now).then_some(time)
 }
 
 /// The fields of a header, folded lines and all (RFC 5322 §2.2.3).
@@ -91,9 +84,27 @@ fn moment(text: &[u8]) -> Option<i64> {
     let second = time.next().unwrap_or(Some(0))?;
     let in_order =
         (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
-    let midnight = date::midnight(year, month, day)?;
+    let midnight = midnight(year, month, day)?;
     let west = zone(words.next().unwrap_or("GMT"))?;
     in_order.then_some(midnight + hour * 3600 + minute * 60 + second + west)
+}
+
+/// The first second of a day since 1970, by the proleptic Gregorian calendar; none if there is no such day.
+pub fn midnight(year: i64, month: i64, day: i64) -> Option<i64> {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    // Counted from a year that begins in March, so that the leap day is its last.
+    let from_march = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (from_march.div_euclid(400), from_march.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    (1..=last).contains(&day).then_some(days * 86_400)
 }
 
 const MONTHS: [&str; 12] = [
@@ -158,14 +169,14 @@ mod tests {
 
     #[test]
     fn what_was_written_last_counts() {
-        let received = "Received: from a by b\r\n\tid x; Mon, 23 Nov 2026 08:24:39 +0000\r\n";
+        let arrived = "Received: from a by b\r\n\tid x; Mon, 23 Nov 2026 08:24:39 +0000\r\n";
         let older = "Received: by c; Sun, 22 Nov 2026 08:24:39 +0000\r\n";
         let date = "Date: Sat, 21 Nov 2026 08:24:39 +0000\r\n";
         let delivery = "Delivery-date: Mon, 23 Nov 2026 08:24:40 +0000\r\n";
         let day = 86_400;
         for (header, expected) in [
-            (format!("{received}{older}{date}\r\n"), Some(MOMENT)),
-            (format!("{delivery}{received}{date}\r\n"), Some(MOMENT + 1)),
+            (format!("{arrived}{older}{date}\r\n"), Some(MOMENT)),
+            (format!("{delivery}{arrived}{date}\r\n"), Some(MOMENT + 1)),
             (format!("{older}{delivery}\r\n"), Some(MOMENT - day)),
             (format!("{date}{older}\r\n"), Some(MOMENT - day)),
             (
@@ -183,13 +194,11 @@ mod tests {
             ),
             (String::new(), None),
         ] {
-            let mut head = Head::default();
-            for piece in header.as_bytes().chunks(7) {
-                head.take(piece);
-            }
             let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-            let expected = expected.map(|seconds| seconds * 1_000_000);
-            assert_eq!(head.received_us(now), expected, "{header}");
+            let expected = expected.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds as u64));
+            assert_eq!(received(header.as_bytes(), now), expected, "{header}");
+            let local = header.replace("\r\n", "\n");
+            assert_eq!(received(local.as_bytes(), now), expected, "{header}");
         }
     }
 }

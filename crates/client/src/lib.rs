@@ -39,6 +39,7 @@ mod certificate;
 mod connect;
 mod conversation;
 mod date;
+pub mod dated;
 pub mod destination;
 mod dial;
 pub mod discover;

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use client::dated::midnight;
+
 const DAY: u64 = 86_400;
 
 /// A moment as RFC 3339 writes it, to the second.
@@ -41,14 +43,6 @@ fn split(time: SystemTime) -> (i64, i64) {
     )
 }
 
-/// The first second of a day since 1970; none if there is no such day.
-pub(crate) fn midnight(year: i64, month: i64, day: i64) -> Option<i64> {
-    let days = (1..=12).contains(&month).then(|| days(year, month, day))?;
-    // The 30th of February would be another day of March.
-    let exists = civil(days) == (year, month, day);
-    exists.then_some(days * DAY.cast_signed())
-}
-
 /// The first moment of a day written `2026-11-23`, from 1970 to 9999.
 pub(crate) fn day(text: &str) -> Option<SystemTime> {
     let mut parts = text.splitn(3, '-');
@@ -60,16 +54,6 @@ pub(crate) fn day(text: &str) -> Option<SystemTime> {
     let (year, month, day) = (part(4)?, part(2)?, part(2)?);
     let seconds = u64::try_from(midnight(year, month, day)?).ok()?;
     Some(UNIX_EPOCH + Duration::from_secs(seconds))
-}
-
-/// Days since 1970-01-01 of a day, counting from a year that begins in March, so that the leap
-/// day is its last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// Year, month and day of a number of days since 1970-01-01.
@@ -132,7 +116,8 @@ mod tests {
     fn every_day_of_eight_centuries_comes_back() {
         for number in -146_097..146_097 {
             let (year, month, day) = civil(number);
-            assert_eq!(days(year, month, day), number);
+            let seconds = number * DAY.cast_signed();
+            assert_eq!(midnight(year, month, day), Some(seconds));
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::quarantine::Quarantine;
+use crate::dated;
 use crate::destination::{Destination, Exactness, Message, NotDelivered, Spool, Text};
 use crate::fetch::report::FetchError;
 use crate::ledger::{Content, Entry, Fate, Key, Ledger, Print};
@@ -181,9 +182,10 @@ impl Writer {
     ) -> Result<(), FetchError> {
         let Ticket {
             number,
-            message,
+            mut message,
             route,
         } = ticket;
+        message.received = dated::received(text.header(), SystemTime::now());
         held(&self.ledger).begin(now())?;
         let mut refused = None;
         for &place in &*route {

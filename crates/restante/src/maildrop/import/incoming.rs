@@ -1,21 +1,24 @@
 //! A text on its way from another server: normalised, measured, and looked at for its date.
 
 use std::ops::ControlFlow;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use delivery::normalise::Dotted;
 use maildrop::{DeliverError, Draft, Measure};
 use sha2::{Digest as _, Sha256};
 
-use super::dated::Head;
 use super::present::Print;
+
+/// So much of a text is looked at for its date.
+const HEAD_OCTETS_MAX: usize = 64 * 1024;
 
 /// A text that is coming in.
 pub(super) struct Incoming {
     draft: Draft,
     text: Dotted,
     hash: Sha256,
-    head: Head,
+    /// Its beginning.
+    head: Vec<u8>,
     stored: Vec<u8>,
     /// Why the store could not take it.
     failed: Option<DeliverError>,
@@ -35,7 +38,7 @@ impl Incoming {
             draft,
             text: Dotted::default(),
             hash: Sha256::new(),
-            head: Head::default(),
+            head: Vec::new(),
             stored: Vec::new(),
             failed: None,
         }
@@ -46,7 +49,9 @@ impl Incoming {
         self.stored.clear();
         self.text.take(wire, &mut self.stored);
         self.hash.update(&self.stored);
-        self.head.take(&self.stored);
+        let room = HEAD_OCTETS_MAX - self.head.len();
+        self.head
+            .extend_from_slice(&self.stored[..self.stored.len().min(room)]);
         self.failed = self.draft.append(&self.stored).err();
         match self.failed {
             Some(_) => ControlFlow::Break(()),
@@ -60,9 +65,16 @@ impl Incoming {
             None => Ok(Whole {
                 measure: self.text.gauge().measure(),
                 print: self.hash.finalize().into(),
-                received_us: self.head.received_us(SystemTime::now()),
+                received_us: received_us(&self.head),
                 draft: self.draft,
             }),
         }
     }
+}
+
+/// When a message came in, in µs since 1970.
+fn received_us(head: &[u8]) -> Option<i64> {
+    let received = client::dated::received(head, SystemTime::now())?;
+    let since = received.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_micros()).ok()
 }

@@ -7,7 +7,6 @@ mod accounts;
 mod address;
 mod alone;
 mod compare;
-mod dated;
 mod files;
 mod incoming;
 mod names;
