@@ -138,8 +138,8 @@ impl Maildir {
     }
 }
 
-/// The digits by which a message of ours is known, of the name of its file.
-fn digits_of(name: &str) -> Option<&str> {
+/// The digits by which a message of ours is known ([`Message::name`]), of the name of its file in a Maildir.
+pub fn digits_of(name: &str) -> Option<&str> {
     let (_, rest) = name.split_once(".R")?;
     let (digits, _) = rest.split_once('.')?;
     let right = digits.len() == 40 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -165,6 +165,17 @@ impl Open {
             let rename =
                 |flags| renameat_with(&self.tmp, &staged.written, &self.new, &staged.last, flags);
             match rename(RenameFlags::NOREPLACE) {
+                // It was fetched in this second, and is wanted once more.
+                Err(Errno::EXIST) => {
+                    let last = format!("0{}", staged.last);
+                    renameat_with(
+                        &self.tmp,
+                        &staged.written,
+                        &self.new,
+                        &last,
+                        RenameFlags::NOREPLACE,
+                    )?;
+                }
                 // A file system that knows no such flag; no other program makes such names.
                 Err(Errno::INVAL | Errno::NOSYS) => rename(RenameFlags::empty())?,
                 renamed => renamed?,

@@ -37,9 +37,9 @@ pub use link::Protection;
 pub use maildir::Maildir;
 pub use mbox::Mbox;
 pub use text::{Form, Spool, Text};
+pub use maildir::{Maildir, digits_of};
+pub use text::{Form, Spool, Text, header_of};
 pub use transfer::Transfer;
-
-pub(crate) use text::header_of;
 
 /// What is known of a message that is handed over.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct Message {
     pub octets: Octets,
     /// Who fetches it, as user@host.
     pub account: String,
-    /// When it was first handed over to a server of the owner, by its topmost Received field.
+    /// When it was first handed over to a server of the owner, by its header ([`crate::dated`]).
     pub received: Option<SystemTime>,
 }
 

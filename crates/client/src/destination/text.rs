@@ -185,8 +185,8 @@ impl Text {
     }
 }
 
-/// The header of a text: up to the empty line, without it.
-pub(crate) fn header_of(text: &[u8]) -> &[u8] {
+/// The header of a text in wire form: up to the empty line, without it.
+pub fn header_of(text: &[u8]) -> &[u8] {
     if text.starts_with(b"\r\n") {
         return &[];
     }

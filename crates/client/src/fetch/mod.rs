@@ -3,7 +3,9 @@
 //! The order is what keeps mail: a message is durable in all its destinations, then the ledger says so durably, then the server is told
 //! to delete it, and QUIT makes that true. Whatever is cut off between two of these steps, the next session goes on there.
 
+mod identify;
 mod keep;
+mod only;
 mod plan;
 mod quarantine;
 mod report;
@@ -18,7 +20,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
-use pop3::MessageNumber;
 use pop3::client::Outcome;
 use sha2::{Digest as _, Sha256};
 
@@ -30,6 +31,7 @@ use crate::ledger::{Entry, Fate, Key, Ledger};
 use crate::patience::Patience;
 
 pub use keep::Keep;
+pub use only::{Had, NotAMessage, Only, Wanted};
 pub use report::{Event, FetchError, Planned, Summary};
 pub use rule::{Action, Matches, Rule};
 
@@ -57,7 +59,7 @@ pub struct Job {
     /// Only so many are fetched in this session.
     pub count_max: Option<usize>,
     /// Only these messages, whatever else is known of them; nothing is deleted.
-    pub only: Option<Vec<MessageNumber>>,
+    pub only: Option<Only>,
     /// Whether a maildrop that seems to be another one is fetched.
     pub takes_foreign: bool,
     /// Whether a first session deletes as well.
@@ -75,19 +77,19 @@ impl Job {
     fn may_delete(&self, ledger: &Ledger) -> bool {
         self.only.is_none() && (self.deletes_at_once || ledger.sessions() > 0)
     }
+}
 
-    /// The name of a message: the same whenever it comes again.
-    fn name_of(&self, key: &Key) -> String {
-        let mut hash = Sha256::new();
-        hash.update(self.identity.as_bytes());
-        hash.update([0]);
-        hash.update(key.to_string().as_bytes());
-        let hash: [u8; 32] = hash.finalize().into();
-        hash[..20]
-            .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect()
-    }
+/// The name of a message of an account (user@host): the same whenever it comes again ([`Message::name`](crate::destination::Message)).
+pub fn name_of(identity: &str, key: &Key) -> String {
+    let mut hash = Sha256::new();
+    hash.update(identity.as_bytes());
+    hash.update([0]);
+    hash.update(key.to_string().as_bytes());
+    let hash: [u8; 32] = hash.finalize().into();
+    hash[..20]
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
 }
 
 /// Where mail goes, in the order in which [`Job::route`] and rules name them.
@@ -198,7 +200,9 @@ fn present(
 ) -> Result<Option<HashSet<String>>, FetchError> {
     let delivered = |entry: &Entry| entry.fate == Fate::Delivered && entry.absent.is_none();
     let delivered = ledger.iter().filter(|(_, entry)| delivered(entry));
-    let names: Vec<String> = delivered.map(|(key, _)| job.name_of(key)).collect();
+    let names: Vec<String> = delivered
+        .map(|(key, _)| name_of(&job.identity, key))
+        .collect();
     if names.is_empty() {
         return Ok(None);
     }

@@ -77,6 +77,8 @@ pub struct Planned {
     pub skipped: usize,
     /// Messages that will be fetched by later sessions.
     pub later: usize,
+    /// Messages that were asked for by name, and were delivered before: when, in seconds since 1970.
+    pub had: Vec<(MessageNumber, Key, i64)>,
 }
 
 impl Planned {
@@ -127,6 +129,14 @@ pub enum FetchError {
     /// What the server has fits nothing that is known.
     #[error("{0}")]
     Foreign(String),
+    /// A message that somebody has named is not there.
+    #[error("the server does not list a message {wanted}: it has {listed} now")]
+    NotThere {
+        /// Which.
+        wanted: String,
+        /// How many it lists.
+        listed: usize,
+    },
     /// A file in between could not be written.
     #[error("{0}")]
     Spool(std::io::Error),

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::quarantine::Quarantine;
 use super::report::{Event, FetchError};
 use super::writer::{Done, QUEUE_OCTETS, Shared, Ticket, Work, Writer};
-use super::{Destinations, Job};
+use super::{Destinations, Job, name_of};
 use crate::connect::Maildrop;
 use crate::destination::{Message, Spool};
 use crate::ledger::Key;
@@ -227,7 +227,7 @@ impl<'a> Session<'a> {
             number: *number,
             message: Message {
                 key: key.clone(),
-                name: self.job.name_of(key),
+                name: name_of(&self.job.identity, key),
                 octets: counted.unwrap_or(*listed),
                 account: self.job.identity.clone(),
                 received: None,

@@ -297,6 +297,126 @@ fn rules_sizes_and_limits_are_kept_before_anything_is_retrieved() {
     assert_eq!(place.texts(), three());
 }
 
+fn only(names: &[&str], had: Had) -> impl Fn(&mut Job) {
+    let wanted: Vec<Wanted> = names.iter().map(|name| name.parse().unwrap()).collect();
+    move |job| {
+        job.only = Some(Only {
+            wanted: wanted.clone(),
+            had,
+        });
+        job.keep = Keep::Never;
+        job.octets_max = Some(1);
+        job.count_max = Some(0);
+        job.rules = vec![Rule {
+            header: "subject".into(),
+            matches: Matches::Contains("t".into()),
+            action: Action::Delete,
+        }];
+    }
+}
+
+#[test]
+fn exactly_what_is_named_is_fetched_whatever_else_is_said_and_nothing_is_deleted() {
+    let place = Place::new(&THREE);
+    // By number and by key, and one of them twice.
+    let summary = place.fetched(&only(&["3", "u:b", "2"], Had::Left));
+    assert_eq!((summary.new, summary.deleted, summary.left), (2, 0, 3));
+    assert_eq!(
+        place.ledger().get(&"u:b".parse().unwrap()).unwrap().fate,
+        Fate::Delivered
+    );
+    let (result, events) = place.fetch(&only(&["2", "1"], Had::Left));
+    assert_eq!(result.unwrap().new, 1);
+    let had = events.iter().find_map(|event| match event {
+        Event::Planned(planned) => Some(planned.had.clone()),
+        _ => None,
+    });
+    assert_eq!(had.unwrap()[0].1, "u:b".parse().unwrap());
+    assert_eq!(place.texts(), three());
+    // What a session knows of all others is as it was.
+    assert_eq!(place.fetched(&|_| {}).new, 0);
+    assert_eq!(place.fetched(&only(&["2"], Had::Again)).new, 1);
+    assert_eq!(place.texts().values().sum::<usize>(), 4);
+    assert_eq!(place.server.ids(), ["a", "b", "c"]);
+}
+
+#[test]
+fn what_is_not_there_is_told_before_anything_is_fetched() {
+    let place = Place::new(&THREE);
+    for name in ["4", "u:d"] {
+        let (result, _) = place.fetch(&only(&["1", name], Had::Left));
+        assert!(matches!(
+            result,
+            Err(FetchError::NotThere { wanted, listed: 3 }) if wanted == name
+        ));
+    }
+    assert!(place.texts().is_empty());
+}
+
+#[test]
+fn one_that_is_named_does_not_hide_that_unique_ids_are_new() {
+    let place = Place::new(&THREE);
+    place.fetched(&|_| {});
+    place.server.with(|state| {
+        for (id, _) in &mut state.messages {
+            id.push_str("-new");
+        }
+    });
+    assert_eq!(place.fetched(&only(&["2"], Had::Left)).new, 0);
+    assert_eq!(place.fetched(&|_| {}).new, 0);
+    assert_eq!(place.texts(), three());
+}
+
+#[test]
+fn a_message_that_is_only_seen_is_known_by_its_header_under_another_unique_id() {
+    let place = Place::new(&THREE);
+    let mut ledger = place.ledger();
+    for (id, text) in THREE {
+        let entry = Entry {
+            print: crate::ledger::Print::of(text.as_bytes()),
+            ..Entry::new(Fate::Seen, 1)
+        };
+        ledger.record(format!("u:old-{id}").parse().unwrap(), entry);
+    }
+    ledger.sync().unwrap();
+    drop(ledger);
+    assert_eq!(place.fetched(&|_| {}).new, 0);
+    assert_eq!(
+        place.ledger().get(&"u:a".parse().unwrap()).unwrap().fate,
+        Fate::Seen
+    );
+}
+
+#[test]
+fn destinations_are_told_when_a_message_came_in() {
+    #[derive(Debug)]
+    struct Dated(Arc<Mutex<Vec<Option<SystemTime>>>>);
+    impl Destination for Dated {
+        fn name(&self) -> &str {
+            "dated:a"
+        }
+        fn exactness(&self) -> Exactness {
+            Exactness::Once
+        }
+        fn open(&mut self, _: Ended) -> Result<(), NotDelivered> {
+            Ok(())
+        }
+        fn deliver(&mut self, message: &Message, _: &mut Text) -> Result<(), NotDelivered> {
+            self.0.lock().unwrap().push(message.received);
+            Ok(())
+        }
+    }
+    let text = "Received: by a; Thu, 1 Jan 1970 00:00:09 +0000\r\n\r\n";
+    let place = Place::new(&[("a", text), ("b", "Subject: x\r\n\r\n")]);
+    let dates = Arc::new(Mutex::new(Vec::new()));
+    let dated = |destinations: &mut Destinations| {
+        *destinations = vec![Box::new(Dated(Arc::clone(&dates)))];
+    };
+    place.fetch_to(&|_| {}, &dated).0.unwrap();
+    let nine = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9);
+    assert_eq!(*dates.lock().unwrap(), [Some(nine), None]);
+}
+
 #[test]
 fn a_dry_run_changes_nothing() {
     let place = Place::new(&THREE);
