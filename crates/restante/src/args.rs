@@ -18,7 +18,9 @@ pub(crate) use bench::{
 };
 pub(crate) use deliver::Deliver;
 pub(crate) use fetch::{
-    Auth as FetchAuth, Command as FetchCommand, Fetch, Flow, Program, Run, SecretCommand, Setup,
+    Adopt as FetchAdopt, Auth as FetchAuth, Command as FetchCommand, Delete as FetchDelete, Fetch,
+    Flow, Get as FetchGet, List as FetchList, MarkSeen as FetchMarkSeen, Program, Run,
+    SecretCommand, Setup, ShowMessage as FetchShow,
 };
 pub(crate) use import::{Import, Mbox, Reading, Remote, UniqueIds};
 

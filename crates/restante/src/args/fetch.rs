@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
+use client::fetch::Wanted;
 
 /// `restante fetch`.
 #[derive(Args, Debug)]
@@ -80,63 +81,17 @@ pub(crate) enum Command {
         accounts: Vec<String>,
     },
     /// List what is on the server, without fetching
-    List {
-        /// Which account
-        account: String,
-        /// As JSON, one object a line
-        #[arg(long)]
-        json: bool,
-    },
+    List(List),
     /// Show a message without fetching it
-    Show {
-        /// Which account
-        account: String,
-        /// Its message-number, as `list` tells
-        number: u32,
-        /// Its header only
-        #[arg(long)]
-        header: bool,
-    },
+    Show(ShowMessage),
     /// Fetch these messages now, whatever their size and whatever rules say
-    Get {
-        /// Which account
-        account: String,
-        /// Their message-numbers, as `list` tells
-        #[arg(required = true)]
-        numbers: Vec<u32>,
-    },
+    Get(Get),
     /// Delete messages from the server
-    Delete {
-        /// Which account
-        account: String,
-        /// Their message-numbers, as `list` tells
-        #[arg(required = true)]
-        numbers: Vec<u32>,
-        /// Do not ask, even if they were never fetched
-        #[arg(long)]
-        yes: bool,
-    },
+    Delete(Delete),
     /// Count messages as fetched that were not
-    MarkSeen {
-        /// Which account
-        account: String,
-        /// These messages
-        numbers: Vec<u32>,
-        /// All that are on the server
-        #[arg(long, conflicts_with = "numbers")]
-        all: bool,
-        /// All whose Date is before that day
-        #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["numbers", "all"])]
-        before: Option<String>,
-    },
+    MarkSeen(MarkSeen),
     /// Make a ledger of the mail that is there: what of the server's is in it, is not fetched again
-    Adopt {
-        /// Which account
-        account: String,
-        /// A Maildir or an mbox [default: where the account's mail goes]
-        #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
-        path: Option<PathBuf>,
-    },
+    Adopt(Adopt),
     /// Take over configuration and seen messages of another program
     Import {
         /// Of which
@@ -169,6 +124,87 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: Option<PathBuf>,
     },
+}
+
+/// `restante fetch list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Which account
+    pub(crate) account: String,
+    /// Sender, subject and date too, as on a terminal
+    #[arg(long)]
+    pub(crate) headers: bool,
+    /// As JSON, one object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `restante fetch show`.
+#[derive(Args, Debug)]
+pub(crate) struct ShowMessage {
+    /// Which account
+    pub(crate) account: String,
+    /// Its message-number or its unique-id (u:…), as `list` tells
+    #[arg(value_name = "N")]
+    pub(crate) message: Wanted,
+    /// Its header only
+    #[arg(long)]
+    pub(crate) header: bool,
+}
+
+/// `restante fetch get`.
+#[derive(Args, Debug)]
+pub(crate) struct Get {
+    /// Which account
+    pub(crate) account: String,
+    /// Their message-numbers or unique-ids (u:…), as `list` tells
+    #[arg(value_name = "N", required = true)]
+    pub(crate) messages: Vec<Wanted>,
+    /// Deliver once more what was delivered before
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+/// `restante fetch delete`.
+#[derive(Args, Debug)]
+pub(crate) struct Delete {
+    /// Which account
+    pub(crate) account: String,
+    /// Their message-numbers or unique-ids (u:…), as `list` tells
+    #[arg(value_name = "N", required = true)]
+    pub(crate) messages: Vec<Wanted>,
+    /// Do not ask, even if they were never fetched
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `restante fetch mark-seen`.
+#[derive(Args, Debug)]
+pub(crate) struct MarkSeen {
+    /// Which account
+    pub(crate) account: String,
+    /// These messages, by their message-numbers or unique-ids (u:…)
+    #[arg(value_name = "N")]
+    pub(crate) messages: Vec<Wanted>,
+    /// All that are on the server
+    #[arg(long, conflicts_with = "messages")]
+    pub(crate) all: bool,
+    /// All that came in before that day (UTC), by their headers
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["messages", "all"])]
+    pub(crate) before: Option<String>,
+}
+
+/// `restante fetch adopt`.
+#[derive(Args, Debug)]
+pub(crate) struct Adopt {
+    /// Which account
+    pub(crate) account: String,
+    /// A Maildir or an mbox [default: where the account's mail goes]
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) path: Option<PathBuf>,
+    /// Say what is there, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `restante fetch setup`.

@@ -1,6 +1,6 @@
 //! From the configuration of an account to a job for the client.
 
-use client::fetch::{Action, Destinations, Job, Rule};
+use client::fetch::{Action, Destinations, Job, Only, Rule};
 use client::{Credentials, Patience};
 
 use super::destinations::Maker;
@@ -17,6 +17,8 @@ pub(super) struct Asked {
     pub(super) takes_foreign: bool,
     pub(super) from_scratch: bool,
     pub(super) traced: bool,
+    /// Only these messages, whatever else is known of them.
+    pub(super) only: Option<Only>,
 }
 
 /// Everything that a session with this account needs.
@@ -59,7 +61,7 @@ pub(super) fn of(
         rules,
         octets_max: account.octets_max,
         count_max: asked.count_max,
-        only: None,
+        only: asked.only.clone(),
         takes_foreign: asked.takes_foreign,
         deletes_at_once: account.delete_at_once,
         dry_run: asked.dry_run,

@@ -1,12 +1,22 @@
 //! `restante fetch`: mail is pulled from other servers, and everything around that.
 
+mod adopt;
 mod credentials;
+mod delete;
 mod destinations;
+mod display;
 mod failed;
 mod files;
 mod hooks;
 mod job;
 mod moving;
+mod get;
+mod hooks;
+mod job;
+mod letter;
+mod list;
+mod listed;
+mod mark_seen;
 mod past;
 mod place;
 mod remote;
@@ -14,8 +24,11 @@ mod run;
 mod settings;
 mod show;
 mod store;
+mod status;
+mod visit;
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::args;
 use crate::failure::{Code, Failure};
@@ -38,6 +51,23 @@ pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Fail
     let settings = settings::load(named)?;
     match asked.command {
         None => run::run(&settings, &asked.accounts, &asked.run),
+        Some(args::FetchCommand::List(asked)) => list::list(&settings, &asked),
+        Some(args::FetchCommand::Show(asked)) => display::show(&settings, &asked),
+        Some(args::FetchCommand::Get(asked)) => get::get(&settings, &asked),
+        Some(args::FetchCommand::Delete(asked)) => delete::delete(&settings, &asked),
+        Some(args::FetchCommand::MarkSeen(asked)) => mark_seen::mark(&settings, &asked),
+        Some(args::FetchCommand::Adopt(asked)) => adopt::adopt(&settings, &asked),
+        Some(args::FetchCommand::Status { accounts, json }) => {
+            status::status(&settings, &accounts, json)
+        }
         Some(_) => Err(Failure::new(Code::Usage, "this command is not built yet")),
     }
+}
+
+/// Seconds since 1970, as the ledger counts them.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
 }

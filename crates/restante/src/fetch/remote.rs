@@ -93,7 +93,7 @@ fn proxy(text: &str) -> Result<Proxy, Failure> {
 }
 
 /// What is remembered of the server; nothing if that cannot be read.
-fn memory(account: &Account, place: &Place) -> Memory {
+pub(super) fn memory(account: &Account, place: &Place) -> Memory {
     let text = fs::read_to_string(place.of(account, "server")).unwrap_or_default();
     let (identity, line) = text.split_once('\n').unwrap_or_default();
     match identity == whose(account) {

@@ -37,6 +37,7 @@ pub(super) fn run(settings: &Settings, named: &[String], run: &args::Run) -> Res
         takes_foreign: run.accept_new_ids,
         from_scratch: run.from_scratch,
         traced: run.trace,
+        only: None,
     };
     let runtime = runtime(accounts.len().min(settings.parallel))?;
     let results = runtime.block_on(all(accounts, &place, &asked, &show, settings.parallel));
@@ -136,7 +137,7 @@ pub(super) async fn one(
 }
 
 /// Tries until there is nothing to be gained by another try.
-async fn persist(
+pub(super) async fn persist(
     account: &Account,
     place: &Place,
     asked: &Asked,
@@ -199,7 +200,7 @@ async fn persist(
 }
 
 /// What waits for a person, a program or the disk may wait here; with one connection there is nobody else to be served.
-fn waiting<T>(wait: impl FnOnce() -> T) -> T {
+pub(super) fn waiting<T>(wait: impl FnOnce() -> T) -> T {
     match tokio::runtime::Handle::current().runtime_flavor() {
         tokio::runtime::RuntimeFlavor::CurrentThread => wait(),
         _ => tokio::task::block_in_place(wait),

@@ -115,6 +115,12 @@ impl Account<'_> {
         }
         match event {
             Event::Planned(planned) => {
+                for (number, key, at) in &planned.had {
+                    let day = super::list::day(*at);
+                    self.note(&format!(
+                        "message {number} ({key}) was fetched on {day}; --again delivers it once more"
+                    ));
+                }
                 if self.is_dry && self.show.manner != Manner::Quiet {
                     self.plan(planned);
                 } else if !planned.fetch.is_empty() {

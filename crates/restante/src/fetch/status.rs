@@ -1,0 +1,268 @@
+//! `restante fetch status`: what is known of each account, without asking its server.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use client::destination::Ended;
+use client::fetch::name_of;
+use client::ledger::{Contents, Fate, Key};
+use client::oauth;
+use serde_json::{Value, json};
+
+use super::place::Place;
+use super::settings::{Account, Auth, Settings};
+use super::{credentials, list, past, remote, run};
+use crate::date;
+use crate::failure::Failure;
+use crate::output::{count, octets, say};
+
+/// No more refused messages are named one by one.
+const REFUSED_MAX: usize = 20;
+
+/// Says what is known of these accounts, or of all.
+///
+/// # Errors
+///
+/// When one is not there.
+pub(super) fn status(settings: &Settings, asked: &[String], as_json: bool) -> Result<(), Failure> {
+    let place = Place::new(&settings.state)?;
+    for account in run::chosen(settings, asked)? {
+        let known = Known::of(&account, &place);
+        match as_json {
+            true => say!("{}", known.as_json(&account))?,
+            false => known.say(&account)?,
+        }
+    }
+    Ok(())
+}
+
+/// What is known of an account.
+struct Known {
+    last: Option<Value>,
+    ledger: Option<Contents>,
+    refused: Vec<Refused>,
+    /// The login, or why it cannot be read; none where there are no tokens.
+    token: Option<Result<Option<oauth::Status>, String>>,
+    server: String,
+}
+
+/// A message that a destination will not have.
+struct Refused {
+    key: Key,
+    file: String,
+    why: String,
+}
+
+impl Known {
+    fn of(account: &Account, place: &Place) -> Self {
+        let ledger = list::known(place, account);
+        let refused = ledger.iter().flat_map(Contents::iter);
+        let refused = refused
+            .filter(|(_, entry)| entry.fate == Fate::Refused && entry.absent.is_none())
+            .map(|(key, _)| refused_one(account, place, key));
+        let mut refused: Vec<_> = refused.collect();
+        refused.sort_by(|one, other| one.key.cmp(&other.key));
+        let token = match &account.auth {
+            Auth::Oauth(oauth) => Some(match credentials::tokens(account, oauth, place) {
+                Ok(tokens) => tokens.status().map_err(|error| error.to_string()),
+                Err(failure) => Err(failure.what().unwrap_or_default().to_owned()),
+            }),
+            _ => None,
+        };
+        Self {
+            last: past::last(place, account),
+            refused,
+            token,
+            server: remote::memory(account, place).to_string(),
+            ledger,
+        }
+    }
+
+    /// Messages of that fate that the server had the last time.
+    fn there(&self, is_meant: impl Fn(Fate) -> bool) -> usize {
+        let entries = self.ledger.iter().flat_map(Contents::iter);
+        let there = entries.filter(|(_, entry)| entry.absent.is_none() && is_meant(entry.fate));
+        there.count()
+    }
+
+    fn say(&self, account: &Account) -> Result<(), Failure> {
+        say!(
+            "{}  {}:{}",
+            account.name,
+            account.identity(),
+            account.port()
+        )?;
+        match &self.last {
+            Some(last) => self.say_last(last)?,
+            None => say!("  last run   never")?,
+        }
+        match &self.ledger {
+            Some(ledger) => say!(
+                "  ledger     {}, {} of them on the server; {}",
+                count(
+                    ledger.iter().count() as u64,
+                    "message is known",
+                    "messages are known"
+                ),
+                self.there(|_| true),
+                count(ledger.sessions(), "session", "sessions")
+            )?,
+            None => say!("  ledger     none")?,
+        }
+        let too_large = self.there(|fate| fate == Fate::TooLarge);
+        if too_large > 0 {
+            say!(
+                "  too large  {too_large} on the server; restante fetch list {0} names them, restante fetch get {0} N fetches one",
+                account.name
+            )?;
+        }
+        for refused in self.refused.iter().take(REFUSED_MAX) {
+            say!("  refused    {}: {}", refused.key, refused.why)?;
+            say!("             kept as {}", refused.file)?;
+        }
+        if self.refused.len() > REFUSED_MAX {
+            say!("  refused    {} more", self.refused.len() - REFUSED_MAX)?;
+        }
+        if let Some(ledger) = &self.ledger {
+            if let Some((destination, key)) = ledger.in_doubt() {
+                say!("  in doubt   {key} was being handed to {destination}, and may be there")?;
+            } else if ledger.ended() == Ended::InDoubt {
+                say!(
+                    "  in doubt   a run has not ended, or goes on; the next one looks what is there"
+                )?;
+            }
+            if ledger.damaged() > 0 {
+                say!(
+                    "  damaged    {} of the ledger cannot be read: what they say may be fetched again",
+                    count(ledger.damaged() as u64, "line", "lines")
+                )?;
+            }
+        }
+        match &self.token {
+            Some(Ok(Some(status))) => say_token(account, status)?,
+            Some(Ok(None)) => say!(
+                "  token      none; restante fetch auth login {}",
+                account.name
+            )?,
+            Some(Err(why)) => say!("  token      cannot be read: {why}")?,
+            None => {}
+        }
+        match self.server.is_empty() {
+            true => Ok(()),
+            false => say!("  server     {}", self.server),
+        }
+    }
+
+    fn say_last(&self, last: &Value) -> Result<(), Failure> {
+        let at = last["at"].as_u64().unwrap_or(0);
+        let at = moment(at);
+        if let Some(what) = last["what"].as_str() {
+            say!("  last run   {at}: failed: {what}")?;
+            return match last["remedy"].as_str() {
+                Some(remedy) => say!("             {remedy}"),
+                None => Ok(()),
+            };
+        }
+        let number = |name: &str| last[name].as_u64().unwrap_or(0);
+        let mut words = match number("new") {
+            0 => "nothing new".to_owned(),
+            new => format!(
+                "{} ({})",
+                count(new, "new message", "new messages"),
+                octets(number("octets"))
+            ),
+        };
+        for (name, what) in [
+            ("deleted", "deleted"),
+            ("refused", "not delivered"),
+            ("too_large", "too large"),
+            ("left", "on the server"),
+        ] {
+            if number(name) > 0 {
+                words.push_str(&format!(", {} {what}", number(name)));
+            }
+        }
+        say!("  last run   {at}: {words}")
+    }
+
+    fn as_json(&self, account: &Account) -> Value {
+        let ledger = self.ledger.as_ref().map(|ledger| {
+            json!({
+                "known": ledger.iter().count(),
+                "on_server": self.there(|_| true),
+                "too_large": self.there(|fate| fate == Fate::TooLarge),
+                "skipped": self.there(|fate| fate == Fate::Skipped),
+                "sessions": ledger.sessions(),
+                "in_order": ledger.ended() == Ended::InOrder,
+                "in_doubt": ledger.in_doubt().map(|(destination, key)| json!({
+                    "uidl": key.to_string(), "dest": destination,
+                })),
+                "damaged_lines": ledger.damaged(),
+            })
+        });
+        let token = self.token.as_ref().map(|token| match token {
+            Ok(Some(status)) => json!({
+                "provider": status.provider,
+                "expires": seconds(status.expires),
+                "renews": status.has_refresh_token,
+                "ended": status.ended.as_ref().map(|(_, why)| why),
+            }),
+            Ok(None) => Value::Null,
+            Err(why) => json!({"error": why}),
+        });
+        json!({
+            "account": account.name,
+            "identity": account.identity(),
+            "last": self.last,
+            "ledger": ledger,
+            "refused": self.refused.iter().map(|it| json!({
+                "uidl": it.key.to_string(), "why": it.why, "file": it.file,
+            })).collect::<Vec<_>>(),
+            "token": token,
+            "server": self.server,
+        })
+    }
+}
+
+fn say_token(account: &Account, status: &oauth::Status) -> Result<(), Failure> {
+    if let Some((at, why)) = &status.ended {
+        let at = date::moment(*at);
+        return say!(
+            "  token      ended {at}: {why}; restante fetch auth login {}",
+            account.name
+        );
+    }
+    let renewed = match status.has_refresh_token {
+        true => "renewed by itself",
+        false => "not renewed: somebody must log in then",
+    };
+    say!(
+        "  token      of {}, good until {}, {renewed}",
+        status.provider,
+        date::moment(status.expires)
+    )
+}
+
+fn refused_one(account: &Account, place: &Place, key: &Key) -> Refused {
+    let name = name_of(&account.identity(), key);
+    let directory = place.quarantine(account);
+    let text = std::fs::read_to_string(directory.join(format!("{name}.txt")));
+    let why = text
+        .ok()
+        .and_then(|text| Some(text.lines().nth(1)?.to_owned()));
+    Refused {
+        key: key.clone(),
+        file: directory.join(format!("{name}.eml")).display().to_string(),
+        why: why.unwrap_or_else(|| "nobody knows why any more".to_owned()),
+    }
+}
+
+fn moment(seconds: u64) -> String {
+    let moment = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    date::moment(moment.unwrap_or(UNIX_EPOCH))
+}
+
+fn seconds(moment: SystemTime) -> u64 {
+    moment
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
