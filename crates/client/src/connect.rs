@@ -19,6 +19,7 @@ use crate::memory::Memory;
 use crate::patience::Patience;
 use crate::reach::reach;
 use crate::stream::Stream;
+use crate::way::Way;
 
 /// The part of the time for a login after which an answer to CAPA is lost, once the login is through.
 const LOST_AFTER: u32 = 4;
@@ -33,6 +34,8 @@ pub struct Maildrop {
     /// What the server said before the login that it can do. What it says now, which may be something
     /// else (RFC 2449 §5), is the last that the conversation was told.
     before: Capabilities,
+    /// What led in.
+    way: Way,
     /// Without what is said after the login.
     memory: Memory,
     /// How many commands may be on their way.
@@ -133,7 +136,7 @@ impl<'a> Attempt<'a> {
             }
             before = told;
         }
-        let asked = outcome?;
+        let (way, asked) = outcome?;
         if knows_capa {
             if asked == Asked::NotYet {
                 conversation.ask_for_capabilities()?;
@@ -148,6 +151,7 @@ impl<'a> Attempt<'a> {
         Ok(Maildrop {
             conversation,
             before,
+            way,
             memory,
             pace: self.pace,
             patience: self.patience,
@@ -238,6 +242,11 @@ impl Maildrop {
             Capability::LoginDelay(seconds, _) => Some(Duration::from_secs(*seconds)),
             _ => None,
         })
+    }
+
+    /// By which way the login went.
+    pub fn way(&self) -> Way {
+        self.way
     }
 
     /// Whether nobody can listen or interfere.

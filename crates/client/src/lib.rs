@@ -55,6 +55,7 @@ pub mod oauth;
 mod patience;
 mod pin;
 mod pinned;
+mod probe;
 mod proxy;
 mod reach;
 mod retrieve;

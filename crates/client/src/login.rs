@@ -54,7 +54,7 @@ pub(crate) enum Asked {
     NotYet,
 }
 
-/// Logs in.
+/// Logs in; by which way, and whether CAPA was asked with it.
 pub(crate) async fn log_in(
     conversation: &mut Conversation,
     capabilities: &Capabilities,
@@ -62,7 +62,7 @@ pub(crate) async fn log_in(
     account: &Account,
     pace: Pace,
     behind: Behind,
-) -> Result<Asked, ClientError> {
+) -> Result<(Way, Asked), ClientError> {
     let exporter = conversation.stream.exporter();
     let ground = Ground {
         capabilities,
@@ -88,7 +88,7 @@ pub(crate) async fn log_in(
             behind,
         };
         match login.go(way).await? {
-            Outcome::LoggedIn => return Ok(login.asked(way)),
+            Outcome::LoggedIn => return Ok((way, login.asked(way))),
             Outcome::Refused(refusal) => match ClientError::login(refusal.status.clone()) {
                 ClientError::LoginRefused(_) => refused = Some(refusal),
                 other => return Err(other),

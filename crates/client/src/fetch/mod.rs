@@ -128,6 +128,7 @@ pub async fn fetch(
     let mut summary = Summary {
         too_large: plan.planned.too_large.len(),
         left: plan.planned.listed,
+        login_delay: maildrop.login_delay(),
         ..Summary::default()
     };
     if job.dry_run {

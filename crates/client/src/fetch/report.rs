@@ -105,6 +105,8 @@ pub struct Summary {
     pub left: usize,
     /// How long it took.
     pub took: Duration,
+    /// How long the server wants to be left alone between two logins; none: it does not say.
+    pub login_delay: Option<Duration>,
 }
 
 /// Why a session did not come to its end. What was fetched before is fetched.
