@@ -1,6 +1,8 @@
 //! `restante fetch`: mail is pulled from other servers, and everything around that.
 
 mod adopt;
+mod ask;
+mod auth;
 mod credentials;
 mod delete;
 mod destinations;
@@ -21,6 +23,7 @@ mod past;
 mod place;
 mod remote;
 mod run;
+mod secrets;
 mod settings;
 mod show;
 mod store;
@@ -60,6 +63,8 @@ pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Fail
         Some(args::FetchCommand::Status { accounts, json }) => {
             status::status(&settings, &accounts, json)
         }
+        Some(args::FetchCommand::Auth(command)) => auth::auth(&settings, &command),
+        Some(args::FetchCommand::Secret(command)) => secrets::secret(&settings, &command),
         Some(_) => Err(Failure::new(Code::Usage, "this command is not built yet")),
     }
 }
