@@ -29,6 +29,7 @@ mod show;
 mod store;
 mod status;
 mod visit;
+mod timer;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -65,6 +66,9 @@ pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Fail
         }
         Some(args::FetchCommand::Auth(command)) => auth::auth(&settings, &command),
         Some(args::FetchCommand::Secret(command)) => secrets::secret(&settings, &command),
+        Some(args::FetchCommand::InstallTimer { every, directory }) => {
+            timer::install(&settings, named, &every, directory.as_deref())
+        }
         Some(_) => Err(Failure::new(Code::Usage, "this command is not built yet")),
     }
 }
