@@ -47,6 +47,7 @@ _SUGGESTIONS = {
     "curl -u bob:redqueen --cacert": b"",
     "openssl": b"+OK",
     "mpop": b"",
+    "fetch setup": b"2 messages (320 octets)",
     "deliver bob": b"",
     "telnet": b"250 ",
     "maildrop list": b"",
@@ -112,7 +113,7 @@ def _same_session(said: str) -> None:
 
 
 def _is_command(line: str) -> bool:
-    return re.match(r"\s+(curl|printf|openssl|mpop|\S*restante) ", line) is not None
+    return re.match(r"\s+(curl|echo|printf|openssl|mpop|\S*restante) ", line) is not None
 
 
 def _some(commands: list[str]) -> str:
@@ -140,7 +141,9 @@ def _pasted(command: str, directory) -> None:
     if os.geteuid() == 0:
         # What is suggested to a reader who is root must not harm his machine; nor may the test of it.
         words = ["unshare", "--mount", "sh", "-c", _DEVICES_READ_ONLY, command]
-    done = run(words, cwd=directory, stdin=subprocess.DEVNULL, patience=30)
+    # What is written into the reader's home directory goes into another one.
+    home = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")} | {"HOME": str(directory)}
+    done = run(words, cwd=directory, stdin=subprocess.DEVNULL, patience=30, env=home)
     output = done.stdout + done.stderr
     if done.returncode != 0 or b"-ERR" in output:
         raise AssertionError(f"status {done.returncode}: {output.decode(errors='replace')[-800:]}")

@@ -131,7 +131,7 @@ pub(crate) struct Demo {
 }
 
 /// Where a password comes from. Never the command line: everybody on the machine can read it there.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct PasswordSource {
     /// Read the password from the first line of standard input
     #[arg(long)]

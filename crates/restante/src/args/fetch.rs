@@ -208,7 +208,7 @@ pub(crate) struct Adopt {
 }
 
 /// `restante fetch setup`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct Setup {
     /// An address (bob@example.org) or user@host:port
     pub(crate) address: String,
@@ -242,6 +242,9 @@ pub(crate) struct Setup {
     /// Keep the password in the keyring of the session instead of a file
     #[arg(long, conflicts_with = "password_command")]
     pub(crate) keyring: bool,
+    /// Log in by OAuth2 as this client, which you have registered with Microsoft or Google
+    #[arg(long, value_name = "ID", conflicts_with_all = ["password_command", "keyring"])]
+    pub(crate) client_id: Option<String>,
     #[command(flatten)]
     pub(crate) password: super::PasswordSource,
     /// Ask nothing: take what was found

@@ -57,6 +57,13 @@ fn suggestions(config: &Config, addresses: &Addresses) -> Vec<(&'static str, Str
             ),
         ),
         (
+            "all of it into ~/Mail/bob, by this program; after that, whatever is new: restante fetch",
+            format!(
+                "echo {PASSWORD} | {program} fetch setup {ACCOUNT}@localhost:{} --pin --stdin && {program} fetch",
+                pop3s.port()
+            ),
+        ),
+        (
             "a new message",
             format!(
                 "printf 'Subject: hello\\n\\nHello, bob.\\n' | {program} -c {file} deliver bob"

@@ -3,6 +3,7 @@
 mod adopt;
 mod ask;
 mod auth;
+mod certificates;
 mod credentials;
 mod delete;
 mod destinations;
@@ -25,6 +26,7 @@ mod remote;
 mod run;
 mod secrets;
 mod settings;
+mod setup;
 mod show;
 mod store;
 mod status;
@@ -51,6 +53,9 @@ pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Fail
     }) = &asked.command
     {
         return moving::import(named, *program, path.as_deref(), *dry_run);
+    }
+    if let Some(args::FetchCommand::Setup(asked)) = &asked.command {
+        return setup::setup(named, asked);
     }
     let settings = settings::load(named)?;
     match asked.command {

@@ -35,15 +35,15 @@ C: QUIT
 S: +OK dewey POP3 server signing off (maildrop empty)
 ";
 
-struct Demo {
+pub(crate) struct Demo {
     child: Child,
     stdout: BufReader<ChildStdout>,
     /// What it has printed up to the end of its suggestions.
-    said: String,
+    pub(crate) said: String,
 }
 
 impl Demo {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = program()
             .args(["demo", "--free-ports"])
             .args(arguments)
@@ -66,7 +66,7 @@ impl Demo {
     }
 
     /// Presses Ctrl-C; what it says then, and everything on standard error.
-    fn stop(mut self) -> (String, String) {
+    pub(crate) fn stop(mut self) -> (String, String) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
         let (mut last, mut stderr) = (String::new(), String::new());
@@ -79,6 +79,14 @@ impl Demo {
             .unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
         (last, stderr)
+    }
+
+    /// Ends it, whatever it has said.
+    pub(crate) fn end(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        // Not SIGKILL, which would leave its directory.
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT);
+        let _ = self.child.wait();
     }
 
     /// The session that was played, with timestamp and texts blotted out.
@@ -156,8 +164,8 @@ fn what_is_suggested_works_when_pasted() {
     let demo = Demo::start(&[]);
     let directory = tempfile::tempdir().unwrap();
     let commands = demo.commands();
-    assert_eq!(commands.len(), 8);
-    let expected: [(&str, &[&str]); 8] = [
+    assert_eq!(commands.len(), 9);
+    let expected: [(&str, &[&str]); 9] = [
         ("curl", &["1 120", "2 200"]),
         ("curl", &["Subject: Welcome"]),
         ("curl", &["Subject: How it works"]),
@@ -169,6 +177,13 @@ fn what_is_suggested_works_when_pasted() {
             ],
         ),
         ("mpop", &["new: 2 messages in 320 bytes"]),
+        (
+            "restante",
+            &[
+                "pinned: this one is believed from now on",
+                "2 messages (320 octets)",
+            ],
+        ),
         ("restante", &[]),
         ("curl", &["250 2.0.0", "221 2.0.0"]),
         ("restante", &["     1 ", "     4 "]),
@@ -185,7 +200,10 @@ fn what_is_suggested_works_when_pasted() {
         let mut shell = Command::new("timeout");
         shell
             .args(["30", "sh", "-c", command])
-            .current_dir(directory.path());
+            .current_dir(directory.path())
+            .env("HOME", directory.path())
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_STATE_HOME");
         let ended = finish(&mut shell, b"").with(0);
         for words in said {
             assert!(
@@ -196,6 +214,8 @@ fn what_is_suggested_works_when_pasted() {
             );
         }
     }
+    let mail = directory.path().join("Mail/bob/new");
+    assert_eq!(std::fs::read_dir(mail).unwrap().count(), 2);
     let (_, stderr) = demo.stop();
     assert_eq!(stderr, "");
 }

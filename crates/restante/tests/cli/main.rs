@@ -23,6 +23,7 @@ mod removed;
 mod run;
 mod salvaging;
 mod serving;
+mod setting_up;
 mod space;
 mod terminal;
 mod unmounted;
