@@ -4,6 +4,7 @@ mod adopt;
 mod ask;
 mod auth;
 mod certificates;
+mod check;
 mod credentials;
 mod delete;
 mod destinations;
@@ -71,6 +72,7 @@ pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Fail
         }
         Some(args::FetchCommand::Auth(command)) => auth::auth(&settings, &command),
         Some(args::FetchCommand::Secret(command)) => secrets::secret(&settings, &command),
+        Some(args::FetchCommand::Check { accounts }) => check::check(&settings, &accounts),
         Some(args::FetchCommand::InstallTimer { every, directory }) => {
             timer::install(&settings, named, &every, directory.as_deref())
         }

@@ -1,6 +1,8 @@
 //! `restante fetch`: from nothing to an account, and everything that looks after it.
 
 mod beginning;
+
+mod doctor;
 mod units;
 
 use std::fs;
