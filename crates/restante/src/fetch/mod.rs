@@ -7,6 +7,7 @@ mod certificates;
 mod check;
 mod credentials;
 mod delete;
+mod daemon;
 mod destinations;
 mod display;
 mod failed;
@@ -21,6 +22,7 @@ mod letter;
 mod list;
 mod listed;
 mod mark_seen;
+mod metrics;
 mod past;
 mod place;
 mod remote;
@@ -46,6 +48,9 @@ use crate::failure::{Code, Failure};
 ///
 /// See [`Failure`]; of several accounts the worst.
 pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Failure> {
+    if let Some(args::FetchCommand::Daemon { json }) = &asked.command {
+        return daemon::daemon(named, *json);
+    }
     crate::log::warnings();
     if let Some(args::FetchCommand::Import {
         program,

@@ -15,7 +15,7 @@ use super::job::{self, Asked};
 use super::place::{self, Place};
 use super::settings::{Account, Settings};
 use super::show::Show;
-use super::{failed, past, remote};
+use super::{failed, metrics, past, remote};
 use crate::args;
 use crate::failure::{Code, Failure};
 
@@ -40,7 +40,7 @@ pub(super) fn run(settings: &Settings, named: &[String], run: &args::Run) -> Res
         only: None,
     };
     let runtime = runtime(accounts.len().min(settings.parallel))?;
-    let results = runtime.block_on(all(accounts, &place, &asked, &show, settings.parallel));
+    let results = runtime.block_on(all(accounts, &place, &asked, &show, settings));
     let mut new = 0;
     let mut worst: Option<Code> = None;
     for result in results {
@@ -99,17 +99,25 @@ async fn all(
     place: &Place,
     asked: &Asked,
     show: &Arc<Show>,
-    parallel: usize,
+    settings: &Settings,
 ) -> Vec<Result<Summary, Code>> {
-    let room = Arc::new(Semaphore::new(parallel));
+    let room = Arc::new(Semaphore::new(settings.parallel));
     let mut tasks = JoinSet::new();
     for account in accounts {
         let (place, asked) = (place.clone(), asked.clone());
         let (show, room) = (Arc::clone(show), Arc::clone(&room));
+        let metrics = settings.metrics.clone();
         tasks.spawn(async move {
             // The semaphore is never closed.
             let _room = room.acquire().await;
-            one(&account, &place, &asked, &show).await
+            let result = one(&account, &place, &asked, &show).await;
+            if let (Some(file), false) = (metrics, asked.dry_run) {
+                let result = result.as_ref().map_err(|code| *code);
+                waiting(|| {
+                    metrics::record(&file, &place, &account.name, result, SystemTime::now())
+                });
+            }
+            result
         });
     }
     let mut results = Vec::new();

@@ -22,6 +22,8 @@ pub(super) enum Manner {
     Quiet,
     /// One object a line.
     Json,
+    /// Events of the log; what came of a session is told by whoever asked for it.
+    Log,
 }
 
 /// Where runs of several accounts at once are shown.
@@ -175,7 +177,10 @@ impl Account<'_> {
     }
 
     fn note(&self, text: &str) {
-        self.show.note(&format!("restante: {}: {text}", self.name));
+        match self.show.manner {
+            Manner::Log => tracing::warn!(account = self.name, "{text}"),
+            _ => self.show.note(&format!("restante: {}: {text}", self.name)),
+        }
     }
 
     fn json(&self, mut object: Value) {
@@ -210,7 +215,7 @@ impl Account<'_> {
                 self.show
                     .line(&format!("{}: {}", self.name, in_words(summary)));
             }
-            (Ok(_), _) => {}
+            (Ok(_), _) | (Err(_), Manner::Log) => {}
             (Err(failure), _) => {
                 let text = failure.to_string();
                 self.show.note(text.trim_end());

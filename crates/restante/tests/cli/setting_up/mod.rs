@@ -1,7 +1,7 @@
 //! `restante fetch`: from nothing to an account, and everything that looks after it.
 
 mod beginning;
-
+mod daemon;
 mod doctor;
 mod units;
 

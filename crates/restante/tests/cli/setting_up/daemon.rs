@@ -1,0 +1,194 @@
+//! `restante fetch daemon`: what it tells systemd, what it does at signals, and what it writes.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Home, Server, count};
+
+/// Longer than any machine takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Daemon {
+    child: Child,
+    /// What systemd was told.
+    heard: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    fn start(home: &Home, arguments: &[&str]) -> Self {
+        let socket = home.path("notify");
+        let manager = UnixDatagram::bind(&socket).unwrap();
+        let heard = Arc::new(Mutex::new(String::new()));
+        let hears = Arc::clone(&heard);
+        // Always, as systemd does: who is not heard has to wait.
+        std::thread::spawn(move || {
+            let mut octets = [0; 1024];
+            while let Ok(read) = manager.recv(&mut octets) {
+                let told = std::str::from_utf8(&octets[..read]).unwrap();
+                hears.lock().unwrap().push_str(&format!("{told}\n"));
+            }
+        });
+        let child = home
+            .program()
+            .args(["fetch", "daemon"])
+            .args(arguments)
+            .env("NOTIFY_SOCKET", &socket)
+            .env("WATCHDOG_USEC", "400000")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child, heard }
+    }
+
+    /// Waits until systemd has been told this.
+    fn tells(&self, wanted: &str) {
+        wait_for(wanted, || self.heard.lock().unwrap().contains(wanted));
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, signal).unwrap();
+    }
+
+    /// Ends it in order; standard output and standard error.
+    fn end(mut self) -> (String, String) {
+        self.signal(Signal::SIGTERM);
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut stdout)
+            .unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(0), "{stderr}");
+        self.tells("STOPPING=1");
+        (stdout, stderr)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait_for(what: &str, is_there: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_there() {
+        assert!(Instant::now() < until, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A configuration that polls as often as may be, with metrics.
+fn configure(home: &Home) {
+    let text = fs::read_to_string(home.configuration()).unwrap();
+    let metrics = home.path("fetch.prom");
+    let text = format!(
+        "metrics = \"{}\"\n{text}poll = \"10s\"\n",
+        metrics.display()
+    );
+    fs::write(home.configuration(), text).unwrap();
+}
+
+#[test]
+fn it_fetches_tells_and_ends_in_order() {
+    let (home, server) = (Home::new(), Server::start());
+    home.set_up(&server);
+    configure(&home);
+    let daemon = Daemon::start(&home, &[]);
+    daemon.tells("READY=1");
+    daemon.tells("STATUS=fetching from 1 account");
+    daemon.tells("WATCHDOG=1");
+    wait_for("the mail", || count(&home.path("Mail/bob")) == 2);
+    server.deliver();
+    wait_for("the new mail", || count(&home.path("Mail/bob")) == 3);
+    // A configuration that is wrong changes nothing, one that is right counts.
+    let good = fs::read_to_string(home.configuration()).unwrap();
+    fs::write(home.configuration(), "nonsense = 1\n").unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.tells("RELOADING=1");
+    fs::write(home.configuration(), good.replace("Mail/bob", "Mail/other")).unwrap();
+    daemon.heard.lock().unwrap().clear();
+    daemon.signal(Signal::SIGHUP);
+    daemon.tells("RELOADING=1");
+    daemon.tells("READY=1");
+    server.deliver();
+    wait_for("mail elsewhere", || count(&home.path("Mail/other")) == 1);
+    wait_for("metrics", || {
+        fs::read_to_string(home.path("fetch.prom")).is_ok_and(|text| {
+            text.contains("restante_fetch_messages_total{account=\"bob\"} 4\n")
+                && text.contains("restante_fetch_last_success_timestamp_seconds{account=\"bob\"} ")
+        })
+    });
+    let (stdout, stderr) = daemon.end();
+    assert_eq!(stdout, "");
+    for text in [
+        "INFO fetching begins accounts=1",
+        "INFO fetched account=\"bob\" new=2 octets=320 ",
+        "the configuration is wrong, and the old one stays",
+        "INFO the configuration was read again accounts=1",
+        "INFO sessions come to their end",
+    ] {
+        assert!(stderr.contains(text), "{text}\n{stderr}");
+    }
+    let status = home.run(&["fetch", "check"], "").with(0);
+    assert!(!status.stdout.contains("was cut off"), "{}", status.stdout);
+}
+
+#[test]
+fn a_refused_login_is_told_once_and_programs_get_events() {
+    let (home, server) = (Home::new(), Server::start());
+    home.set_up(&server);
+    configure(&home);
+    fs::write(home.state("bob.password"), "wrong\n").unwrap();
+    let text = fs::read_to_string(home.configuration()).unwrap();
+    let hook = format!(
+        "{text}on_error = [\"sh\", \"-c\", \"echo told >>{}\"]\n",
+        home.path("told").display()
+    );
+    fs::write(home.configuration(), hook).unwrap();
+    let daemon = Daemon::start(&home, &["--json"]);
+    daemon.tells("STATUS=fetching from 1 account; not from bob");
+    wait_for("the hook", || home.path("told").exists());
+    let (stdout, stderr) = daemon.end();
+    let events: Vec<&str> = stdout.lines().collect();
+    assert_eq!(events.len(), 1, "{stdout}");
+    for text in ["\"event\":\"error\"", "\"code\":77", "\"account\":\"bob\""] {
+        assert!(events[0].contains(text), "{stdout}");
+    }
+    assert_eq!(stderr.matches("WARN not fetched").count(), 1, "{stderr}");
+    // Not before an hour is over: a password that is wrong is wrong again.
+    let next = stderr.split("next=").nth(1).unwrap();
+    let next: u64 = next.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((3600..=3960).contains(&next), "{stderr}");
+}
+
+#[test]
+fn without_accounts_there_is_nothing_to_do() {
+    let home = Home::new();
+    let ended = home.run(&["fetch", "daemon"], "").with(78);
+    assert!(
+        ended
+            .stderr
+            .contains("restante fetch setup ADDRESS writes one"),
+        "{}",
+        ended.stderr
+    );
+}
