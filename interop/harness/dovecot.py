@@ -9,6 +9,8 @@ from .processes import free_port, listens, wait_for
 PACKAGES = ["dovecot-core", "dovecot-pop3d", "libexttextcat-2.0-0", "liblua5.4-0", "libwrap0"]
 #: The same with LMTP, as a tree of its own: a tree is made once, of what it was first made of.
 LMTP_TREE, LMTP_PACKAGES = "dovecot-lmtp", [*PACKAGES, "dovecot-lmtpd"]
+#: And with IMAP.
+IMAP_TREE, IMAP_PACKAGES = "dovecot-imap", [*PACKAGES, "dovecot-imapd"]
 
 #: What every Dovecot needs that is unpacked and not installed; what a configuration says again behind it adds to it.
 COMMON = """\
@@ -63,14 +65,15 @@ def proxied(port: int, options: str = "") -> str:
 class Dovecot:
     """A running Dovecot. `users` says of each user what a line of a passwd-file says behind the name; `settings` come last.
 
-    The mail is the `owner`'s, by his number. `fill` is a command of doveadm's that is run before, for the first of the users.
+    The mail is the `owner`'s, by his number. `fill` is a command of doveadm's that is run before, for the first of the users;
+    `tree` is what it is unpacked from.
     """
 
     def __init__(
         self, directory: Path, certificate: Path, key: Path, users: dict[str, str], settings: str = "",
-        owner: int = overlay.USERS["vmail"], fill: list | None = None,
+        owner: int = overlay.USERS["vmail"], fill: list | None = None, tree: tuple[str, list[str]] = ("dovecot", PACKAGES),
     ):
-        tree = overlay.tree("dovecot", PACKAGES)
+        tree = overlay.tree(*tree)
         self.port, self.tls_port = free_port(), free_port()
         self.maildir = directory / "Maildir"
         self.maildir.mkdir(parents=True, exist_ok=True)
