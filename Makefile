@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 POWERCUT = $(or $(CARGO_TARGET_DIR),target)/debug/restante-powercut
 export CARGO STRICT
 
-.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fill powercut interop transfer moving share peers bench bench-peers bench-client bench-scale day hostile timing long rot orders names roundtrip clean
+.PHONY: help demo build needs test quick fuzz counts kill sim mutants inject fetch-crash fill powercut interop transfer moving share peers bench bench-peers bench-client bench-scale day hostile timing long rot orders names roundtrip clean
 
 help:
 	@echo "make demo      a throw-away server on loopback, and a session with it"
@@ -15,6 +15,7 @@ help:
 	@echo "make counts    instructions and allocations of the hot paths; RECORD=1 records them anew"
 	@echo "make kill      the kill rig; ROUNDS=300 SEED=…"
 	@echo "make inject    an error and a kill at every call that touches the disk, every kind at every call"
+	@echo "make fetch-crash  restante fetch ended at every call, at random and by full disks; ROUNDS_EACH=60, PEERS=1 for those of others"
 	@echo "make fill      a disk with k KiB free; POINTS=1000 SEED=…"
 	@echo "make powercut  power cuts under ext4 and XFS, as root; IMAGES=100 SEED=…"
 	@echo "make share     a Maildir that Dovecot serves as well, our server killed again and again; SHARED_SECONDS=600"
@@ -65,6 +66,11 @@ kill: needs build
 
 inject: needs build
 	@$(PYTHON) interop/inject.py
+
+# PEERS=1 measures what comes twice from fetchmail, getmail and mpop; ONLY=--only=PART tries some of it.
+fetch-crash: needs build
+	@$(PYTHON) interop/fetch_crash.py $(if $(PEERS),--peers) $(if $(filter command line,$(origin ROUNDS_EACH)),--rounds $(ROUNDS_EACH)) \
+		$(if $(SEED),--seed $(SEED)) $(ONLY)
 
 POINTS ?= 1000
 fill: needs build

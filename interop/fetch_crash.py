@@ -18,7 +18,8 @@ import sys
 import time
 from collections import Counter
 
-
+from crashing import peers, volumes
+from crashing.bench import Case
 from crashing.trials import CASES, MANY, Attempt, Trials, errors, kills, scratch
 from harness import tracer
 from harness.clients import restante
@@ -43,7 +44,7 @@ def main() -> int:
     arguments.add_argument("--peers", action="store_true")
     options = arguments.parse_args()
     if options.peers:
-        return 0
+        return peers.main(scratch(), options.rounds or 10, options.seed)
     print(f"  seed {options.seed} (again: interop/fetch_crash.py --seed {options.seed})", flush=True)
     report = Report("fetch crash")
     if reason := _unable():
@@ -63,7 +64,7 @@ def main() -> int:
             if time.monotonic() - told > _TELL_SECONDS:
                 told = time.monotonic()
                 print(f"  {(told - began) / 60:.0f} min: {outcomes.total()} of {len(todo)} trials", flush=True)
-        pool.map(_end, range(options.processes), chunksize=1)
+    _volumes(options, report, place)
     for kind in dict.fromkeys(kind for kind, _ in outcomes):
         print(f"  {kind}: {outcomes[kind, True] + outcomes[kind, False]} trials, {outcomes[kind, False]} failed")
     print(f"  {len(todo)} trials in {time.monotonic() - began:.0f} s")
@@ -88,13 +89,13 @@ def _todo(options, report: Report, place) -> list[tuple]:
     refused: dict[str, str] = {}
     try:
         for number, case in enumerate(CASES):
-            if options.only and options.only not in case.name or any(kind in refused for kind in case.kinds):
+            if options.only and options.only not in case.name or any(kind in refused for kind in (*case.kinds, case.source)):
                 continue
             try:
                 calls = trials.record(case)
             except Unavailable as reason:
                 if len(case.kinds) == 1:
-                    refused[case.kinds[0]] = str(reason)
+                    refused[case.kinds[0] if case.source == "ours" else case.source] = str(reason)
                 continue
             if options.at:
                 plans = [tuple(plan.split()) for plan in options.at.split(", then ")]
@@ -107,7 +108,13 @@ def _todo(options, report: Report, place) -> list[tuple]:
             todo += mine[dice.randrange(stride) :: stride]
         rounds = options.rounds or (2 if options.short else 60)
         for case in MANY:
-            if case.kinds[0] in refused or options.at or options.only and options.only not in f"random {case.name}":
+            kind = case.kinds[0]
+            if {kind, case.source} & set(refused) or options.at or options.only and options.only not in f"random {case.name}":
+                continue
+            try:
+                trials.record(Case(case.kinds, count=1, large=0, source=case.source))
+            except Unavailable as reason:
+                refused[kind] = str(reason)
                 continue
             todo += [("random", (case, f"{options.seed} {case.name} {at}")) for at in range(rounds)]
     finally:
@@ -136,9 +143,47 @@ def _try(what) -> tuple[tuple[str, str], str | None]:
     return (kind, each.name), _trials.attempt(each)
 
 
-def _end(_) -> None:
-    _trials.stop()
-    time.sleep(0.5)
+def _volumes(options, report: Report, place) -> None:
+    """Full disks, one after the other: a mount of one process would be left behind by another."""
+    if options.at or options.only and not options.only.startswith("disk with"):
+        return
+    dice, trials, outcomes = random.Random(options.seed), Trials(place / "volumes"), Counter()
+    try:
+        disk = volumes.Full(trials.bench, place / "volumes")
+    except Unavailable as reason:
+        trials.stop()
+        report.skip("full disks", str(reason))
+        return
+    try:
+        for case in volumes.CASES:
+            for where in volumes.PLACES:
+                if not _volume(options, report, trials, disk, case, where, outcomes, dice):
+                    break
+    finally:
+        disk.stop()
+        trials.stop()
+    print(f"  full disks: {outcomes.total()} trials, {outcomes[True]} were too small, {outcomes['failed']} failed")
+
+
+def _volume(options, report, trials, disk, case, where, outcomes, dice) -> bool:
+    """Sizes of one disk; False if this build cannot do it."""
+    sizes = [4 * at for at in range(volumes.KIB_MAX // 4)]
+    chosen = [*sizes[:3], *sorted(dice.sample(sizes[3:], 4 if options.short else 60))]
+    for kib in chosen:
+        name = f"disk with {kib} KiB free, {where} of {case.name}"
+        if options.only and not name.startswith(options.only):
+            continue
+        try:
+            wrong, was_full = trials.on_a_full_disk(disk, case, where, kib)
+        except Unavailable as reason:
+            report.skip(f"full disks, {case.kinds[0]}", str(reason))
+            return False
+        outcomes["failed" if wrong else was_full] += 1
+        report.passed += wrong is None
+        report.failed += wrong is not None
+        if wrong is not None:
+            print(f"  FAILED {name}: {wrong}", flush=True)
+    return True
 
 
 if __name__ == "__main__":

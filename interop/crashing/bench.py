@@ -5,20 +5,16 @@ run to its end after that, each is in every destination, and once: in those that
 there twice for each time that fetching was ended.
 """
 
-import contextlib
 import itertools
 import os
-import poplib
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import delivery, paths, tracer
-from harness.clients import poplib_client, restante
-from harness.clients.endpoint import Channel
+from harness import paths, tracer
+from harness.clients import restante
 from harness.oracle import Violation
 from harness.peers import Unavailable
 from harness.processes import Process, run
@@ -26,6 +22,7 @@ from harness.program import Program
 
 from .destinations import KINDS, Destination
 from .ledgers import judge as judge_ledger
+from .sources import Dovecot, Ours, Source
 
 #: sysexits.h of `restante fetch`: somebody's disk, the disk, and what passes by itself.
 _FAILURES = (73, 74, 75)
@@ -46,12 +43,15 @@ class Case:
     #: So many small messages, and so many large ones.
     count: int = 5
     large: int = 1
+    #: The server: ours or Dovecot.
+    source: str = "ours"
 
     @property
     def name(self) -> str:
         """For people, and for --only."""
+        whence = "" if self.source == "ours" else f"from {self.source} to "
         keeps = {"keep = true": "kept", "keep = false": "deleted by the next session"}.get(self.keep, "deleted at once")
-        return f"{' and '.join(self.kinds)}, {self.count + self.large} messages, {keeps}"
+        return f"{whence}{' and '.join(self.kinds)}, {self.count + self.large} messages, {keeps}"
 
     @property
     def deletes(self) -> bool:
@@ -65,10 +65,13 @@ class Trial:
 
     case: Case
     directory: Path
+    source: Source
     destinations: list[Destination]
     #: Name → text with LF.
     texts: dict[str, bytes]
     configuration: Path
+    #: Where its ledger is.
+    state: Path
     #: How often fetching was ended, or failed.
     ended: int = 0
     #: What came of each run.
@@ -83,38 +86,44 @@ class Bench:
     def __init__(self, directory: Path):
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self.program = Program(directory / "server", settings="[auth]\nscram = false\n")
-        # A secret for APOP, which costs nothing: where it is announced and refused, each login is slower than the last.
-        self.login = self.program.add_user("bob", apop=True)
-        self.program.start()
+        self._program = Program(directory / "server", settings="[auth]\nscram = false\n")
+        self._sources: dict[str, Source] = {"ours": Ours(self._program)}
         self._destinations: dict[str, Destination] = {}
-        self._delivery = delivery.lmtp(self.program.lmtp_port)
-        #: Where to connect to, for what goes through something.
-        self.port = self.program.pop3_port
 
     def stop(self) -> None:
         """Ends what was started."""
-        self._delivery.close()
-        self.program.stop()
+        for source in self._sources.values():
+            source.stop()
         for destination in self._destinations.values():
             destination.stop()
 
-    def begin(self, case: Case, texts: dict[str, bytes] | None = None) -> Trial:
-        """A maildrop with new messages, and nothing fetched; with `texts` those are there already."""
+    def source(self, name: str) -> Source:
+        """A server, started when it is first asked for."""
+        if name not in self._sources:
+            self._sources[name] = Dovecot(self._directory / "dovecot", self._program.directory)
+        return self._sources[name]
+
+    def begin(self, case: Case, target: Path | None = None, state: Path | None = None, port: int | None = None) -> Trial:
+        """A maildrop with new messages, and nothing fetched.
+
+        Destination and ledger may lie in directories elsewhere, and another port may lead to the server.
+        """
         directory = self._directory / "trial"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
         destinations = [self._destination(kind) for kind in case.kinds]
         for destination in destinations:
-            destination.begin(directory)
-        if texts is None:
-            self.empty()
-            texts = self.fill(case)
+            destination.begin(target or directory)
+        source = self.source(case.source)
+        source.empty()
+        texts = self.fill(case)
         deliver = ", ".join(f"{{ {destination.settings()} }}" for destination in destinations)
-        configuration = restante.configure("127.0.0.1", self.port, self.login, directory, keep=True)
-        lines = [line for line in configuration.read_text().splitlines() if not line.startswith(("keep", "deliver"))]
+        configuration = restante.configure("127.0.0.1", port or source.port, source.login, directory, keep=True)
+        text, state = configuration.read_text(), state or directory / "state"
+        text = text.replace(str(directory / "state"), str(state))
+        lines = [line for line in text.splitlines() if not line.startswith(("keep", "deliver"))]
         configuration.write_text("\n".join([*lines, case.keep, f"deliver = [ {deliver} ]", ""]))
-        return Trial(case, directory, destinations, texts, configuration)
+        return Trial(case, directory, source, destinations, texts, configuration, state)
 
     def fill(self, case: Case) -> dict[str, bytes]:
         """Delivers the messages of a case to the server."""
@@ -124,24 +133,9 @@ class Bench:
             # The large one in the middle.
             octets = _LARGE if case.large and place == case.count // 2 else 300 + 211 * place
             text = _text(name, octets)
-            ((code, reply),) = self._delivery.deliver("eve@dobbs.org", ["bob@dobbs.org"], text.replace(b"\n", b"\r\n"))
-            if code != 250:
-                raise RuntimeError(f"the server of the trial takes no mail: {code} {reply!r}")
+            self.source(case.source).add(text)
             texts[name] = text
         return texts
-
-    def on_server(self) -> set[str]:
-        """The names of the messages that the server has."""
-        with self._session() as client:
-            numbers = range(1, client.stat()[0] + 1)
-            headers = [b"\n".join(client.top(number, 0)[1]) for number in numbers]
-        return {header.partition(b"Subject: ")[2].split(b"\n")[0].decode() for header in headers}
-
-    def empty(self) -> None:
-        """Deletes all that the server has."""
-        with self._session() as client:
-            for number in range(1, client.stat()[0] + 1):
-                client.dele(number)
 
     def fetch(self, trial: Trial, plan: list[str] = ()) -> int:
         """Runs it, under the tracer's plan if there is one; its exit status, 137 if it was killed there."""
@@ -173,7 +167,7 @@ class Bench:
 
     def nothing_lost(self, trial: Trial) -> None:
         """Right after an end in the middle: what is not on the server is in every destination."""
-        server = self.on_server()
+        server = trial.source.names()
         for kind, destination in zip(trial.case.kinds, trial.destinations, strict=True):
             found = destination.found()
             if lost := [name for name in trial.texts if name not in server and name not in found]:
@@ -185,7 +179,7 @@ class Bench:
             status = self.fetch(trial)
             if status != 0:
                 raise Violation("the next run did not come to its end")
-            if not trial.case.deletes or not self.on_server():
+            if not trial.case.deletes or not trial.source.names():
                 break
         self.judge(trial)
 
@@ -193,38 +187,21 @@ class Bench:
         """What is there when all is done."""
         for kind, destination in zip(trial.case.kinds, trial.destinations, strict=True):
             _judge(kind, destination, trial)
-        server = self.on_server()
+        server = trial.source.names()
         if trial.case.deletes and server:
             raise Violation(f"{len(server)} messages are still on the server")
         if not trial.case.deletes and server != set(trial.texts):
             raise Violation(f"{len(set(trial.texts) - server)} kept messages are gone from the server")
-        judge_ledger(trial.directory / "state" / "a.ledger", len(trial.texts))
-        left = {file.name for file in (trial.directory / "state").iterdir()} - _STATE
+        judge_ledger(trial.state / "a.ledger", len(trial.texts))
+        left = {file.name for file in trial.state.iterdir()} - _STATE
         if left - {"a.ledger.new", "a.last.new", "a.server.new"}:
             raise Violation(f"left in the state: {sorted(left)}")
 
     def _destination(self, kind: str) -> Destination:
         if kind not in self._destinations:
-            tls = self.program.directory
+            tls = self._program.directory
             self._destinations[kind] = KINDS[kind](self._directory / kind, tls / "certificate.pem", tls / "key.pem")
         return self._destinations[kind]
-
-    @contextlib.contextmanager
-    def _session(self):
-        # The server has seen the end of a killed session as soon as it looks.
-        for attempt in range(100):
-            try:
-                client = poplib_client.session(self.program.endpoint, Channel.PLAIN, self.login, patience=30)
-                break
-            except poplib.error_proto as refusal:
-                if b"IN-USE" not in refusal.args[0] or attempt == 99:
-                    raise
-                time.sleep(0.05)
-        try:
-            yield client
-            client.quit()
-        finally:
-            client.close()
 
 
 #: Files of an account that stay.

@@ -15,6 +15,7 @@ from harness.peers import Unavailable
 from harness.processes import Process, free_port, listens, wait_for
 
 from .bench import Bench, Case, Trial, fails_with_advice
+from .volumes import Full
 
 _AT_ONCE = "delete_at_once = true\nkeep = false"
 _KEPT, _LATER = "keep = true", "keep = false"
@@ -29,9 +30,11 @@ CASES = [
     Case(("maildir", "lmtp"), _AT_ONCE),
     Case(("lmtp", "command"), _AT_ONCE, count=3, large=0),
     Case(("mbox", "maildir"), _AT_ONCE, count=3, large=0),
+    Case(("maildir",), _AT_ONCE, source="Dovecot"),
 ]
 #: For moments at random: so many that a session takes a while.
 MANY = [Case((kind,), keep, count=300, large=0) for kind in ("maildir", "mbox", "store", "lmtp") for keep in (_KEPT, _AT_ONCE)]
+MANY.append(Case(("maildir",), _AT_ONCE, count=300, large=0, source="Dovecot"))
 
 _ERRORS = ("EIO", "ENOSPC")
 #: Calls of which a disk can refuse one, and those of them that need space.
@@ -87,12 +90,13 @@ class Trials:
 
     def __init__(self, directory: Path):
         self.bench = Bench(directory)
-        self._delay: Process | None = None
+        #: Ways to servers that take a while.
+        self._slow: dict[str, tuple[int, Process]] = {}
 
     def stop(self) -> None:
         """Ends all that was started."""
-        if self._delay is not None:
-            self._delay.kill()
+        for _, delay in self._slow.values():
+            delay.kill()
         self.bench.stop()
 
     def record(self, case: Case) -> list[str]:
@@ -125,7 +129,6 @@ class Trials:
     def at_random(self, case: Case, seed: str) -> str | None:
         """Fetches a long session over a slow link, and ends it at random again and again, by any of three signals."""
         dice = random.Random(seed)
-        self._slow()
 
         def body(trial: Trial) -> None:
             for _ in range(dice.randint(1, 4)):
@@ -147,14 +150,22 @@ class Trials:
                 self.bench.nothing_lost(trial)
             self.bench.finish(trial)
 
-        return self._judged(lambda: self.bench.begin(case), body)
+        return self._judged(lambda: self.bench.begin(case, port=self.slow(case.source)), body)
 
-    def _slow(self) -> None:
-        if self._delay is None:
-            port = free_port()
-            self._delay = Process([sys.executable, _DELAY, port, self.bench.program.pop3_port, _DELAY_MILLISECONDS])
+    def on_a_full_disk(self, disk: Full, case: Case, where: str, kib: int) -> tuple[str | None, bool]:
+        """What is wrong after a session on a disk with so many KiB; and whether the disk was too small."""
+        was_full = []
+        wrong = self._judged(lambda: disk.begin(case, where), lambda trial: was_full.append(disk.attempt(trial, kib)))
+        return wrong, was_full == [True]
+
+    def slow(self, source: str = "ours") -> int:
+        """The port of a link that takes a while, each way."""
+        if source not in self._slow:
+            port, end = free_port(), self.bench.source(source).port
+            delay = Process([sys.executable, _DELAY, port, end, _DELAY_MILLISECONDS])
+            self._slow[source] = port, delay
             wait_for("the slow link", lambda: listens(port))
-            self.bench.port = port
+        return self._slow[source][0]
 
     def _judged(self, begin, body) -> str | None:
         trial = None
