@@ -173,6 +173,7 @@ long: needs build
 	@$(PYTHON) interop/fuzz.py --seconds 300
 	@$(PYTHON) interop/kill.py --rounds 10000 --seconds 100000
 	@$(PYTHON) interop/inject.py
+	@$(PYTHON) interop/fetch_crash.py
 	@$(PYTHON) interop/fill.py --points 1000
 	@$(PYTHON) interop/mutants.py --all
 	@$(MAKE) --no-print-directory sim

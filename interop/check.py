@@ -30,7 +30,7 @@ _CARGO_OUTPUT = re.compile(r"^---- (\S+) stdout ----$")
 #: Lines of our own programs that are worth repeating.
 _NOTE = re.compile(
     r"\s+(FAILED|SKIPPED|caught|\d+ rounds|\d+ images|\d+ trials|sessions killed|seed|again"
-    r"|.*: \d+ (runs|calls|points)|this machine|.*lower the budget|\d+ s in all|lying disk)"
+    r"|.*: \d+ (runs|calls|points|trials)|this machine|.*lower the budget|\d+ s in all|lying disk)"
 )
 _UNITTEST_SUM = re.compile(r"^Ran (\d+) tests?", re.MULTILINE)
 

@@ -21,7 +21,7 @@ from collections import Counter
 from crashing import peers, volumes
 from crashing.bench import Case
 from crashing.trials import CASES, MANY, Attempt, Trials, errors, kills, scratch
-from harness import tracer
+from harness import paths, tracer
 from harness.clients import restante
 from harness.peers import Unavailable
 from harness.report import Report, can_trace
@@ -44,7 +44,7 @@ def main() -> int:
     arguments.add_argument("--peers", action="store_true")
     options = arguments.parse_args()
     if options.peers:
-        return peers.main(scratch(), options.rounds or 10, options.seed)
+        return peers.main(paths.scratch("fetch-crash-peers"), options.rounds or 10, options.seed)
     print(f"  seed {options.seed} (again: interop/fetch_crash.py --seed {options.seed})", flush=True)
     report = Report("fetch crash")
     if reason := _unable():

@@ -40,7 +40,7 @@ _OPENS = {257: "openat"}
 #: Those that talk. What was said is with the other side when one reads.
 _TALK = {44: "sendto", 46: "sendmsg", 45: "recvfrom", 47: "recvmsg"}
 #: Programs that are started, and waited for.
-_STARTS = {57: "fork", 58: "vfork", 61: "wait4", 247: "waitid"}
+_STARTS = {56: "clone", 435: "clone3", 57: "fork", 58: "vfork", 61: "wait4", 247: "waitid"}
 _KNOWN = _FILES | _NAMES | _OPENS | _TALK | _STARTS
 _WRITES = {"write", "pwrite64", "writev", "pwritev", "pwritev2", "fsync", "fdatasync", "syncfs", "openat", "fallocate", "sendfile",
            "copy_file_range", "rename", "renameat", "renameat2", "link", "linkat", "mkdir", "mkdirat"}
