@@ -34,10 +34,8 @@ pub use gmail::Gmail;
 pub use imap::Imap;
 pub use limits::Limits;
 pub use link::Protection;
-pub use maildir::Maildir;
-pub use mbox::Mbox;
-pub use text::{Form, Spool, Text};
 pub use maildir::{Maildir, digits_of};
+pub use mbox::Mbox;
 pub use text::{Form, Spool, Text, header_of};
 pub use transfer::Transfer;
 

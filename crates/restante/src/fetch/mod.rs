@@ -6,15 +6,12 @@ mod auth;
 mod certificates;
 mod check;
 mod credentials;
-mod delete;
 mod daemon;
+mod delete;
 mod destinations;
 mod display;
 mod failed;
 mod files;
-mod hooks;
-mod job;
-mod moving;
 mod get;
 mod hooks;
 mod job;
@@ -23,6 +20,7 @@ mod list;
 mod listed;
 mod mark_seen;
 mod metrics;
+mod moving;
 mod past;
 mod place;
 mod remote;
@@ -31,16 +29,16 @@ mod secrets;
 mod settings;
 mod setup;
 mod show;
-mod store;
 mod status;
-mod visit;
+mod store;
 mod timer;
+mod visit;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::args;
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 
 /// Fetches, or does what else was asked for.
 ///
@@ -48,40 +46,33 @@ use crate::failure::{Code, Failure};
 ///
 /// See [`Failure`]; of several accounts the worst.
 pub(crate) fn fetch(named: Option<&Path>, asked: args::Fetch) -> Result<(), Failure> {
-    if let Some(args::FetchCommand::Daemon { json }) = &asked.command {
-        return daemon::daemon(named, *json);
+    use args::FetchCommand as Command;
+    if !matches!(asked.command, Some(Command::Daemon { .. })) {
+        crate::log::warnings();
     }
-    crate::log::warnings();
-    if let Some(args::FetchCommand::Import {
-        program,
-        path,
-        dry_run,
-    }) = &asked.command
-    {
-        return moving::import(named, *program, path.as_deref(), *dry_run);
-    }
-    if let Some(args::FetchCommand::Setup(asked)) = &asked.command {
-        return setup::setup(named, asked);
-    }
-    let settings = settings::load(named)?;
+    let settings = || settings::load(named);
     match asked.command {
-        None => run::run(&settings, &asked.accounts, &asked.run),
-        Some(args::FetchCommand::List(asked)) => list::list(&settings, &asked),
-        Some(args::FetchCommand::Show(asked)) => display::show(&settings, &asked),
-        Some(args::FetchCommand::Get(asked)) => get::get(&settings, &asked),
-        Some(args::FetchCommand::Delete(asked)) => delete::delete(&settings, &asked),
-        Some(args::FetchCommand::MarkSeen(asked)) => mark_seen::mark(&settings, &asked),
-        Some(args::FetchCommand::Adopt(asked)) => adopt::adopt(&settings, &asked),
-        Some(args::FetchCommand::Status { accounts, json }) => {
-            status::status(&settings, &accounts, json)
+        None => run::run(&settings()?, &asked.accounts, &asked.run),
+        Some(Command::Setup(asked)) => setup::setup(named, &asked),
+        Some(Command::Import {
+            program,
+            path,
+            dry_run,
+        }) => moving::import(named, program, path.as_deref(), dry_run),
+        Some(Command::Daemon { json }) => daemon::daemon(named, json),
+        Some(Command::Status { accounts, json }) => status::status(&settings()?, &accounts, json),
+        Some(Command::Check { accounts }) => check::check(&settings()?, &accounts),
+        Some(Command::List(asked)) => list::list(&settings()?, &asked),
+        Some(Command::Show(asked)) => display::show(&settings()?, &asked),
+        Some(Command::Get(asked)) => get::get(&settings()?, &asked),
+        Some(Command::Delete(asked)) => delete::delete(&settings()?, &asked),
+        Some(Command::MarkSeen(asked)) => mark_seen::mark(&settings()?, &asked),
+        Some(Command::Adopt(asked)) => adopt::adopt(&settings()?, &asked),
+        Some(Command::Auth(command)) => auth::auth(&settings()?, &command),
+        Some(Command::Secret(command)) => secrets::secret(&settings()?, &command),
+        Some(Command::InstallTimer { every, directory }) => {
+            timer::install(&settings()?, named, &every, directory.as_deref())
         }
-        Some(args::FetchCommand::Auth(command)) => auth::auth(&settings, &command),
-        Some(args::FetchCommand::Secret(command)) => secrets::secret(&settings, &command),
-        Some(args::FetchCommand::Check { accounts }) => check::check(&settings, &accounts),
-        Some(args::FetchCommand::InstallTimer { every, directory }) => {
-            timer::install(&settings, named, &every, directory.as_deref())
-        }
-        Some(_) => Err(Failure::new(Code::Usage, "this command is not built yet")),
     }
 }
 
