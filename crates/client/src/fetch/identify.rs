@@ -1,5 +1,6 @@
 //! What messages are known by: their keys, and what they hold where a key is no help.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use pop3::client::ForeignId;
@@ -10,8 +11,9 @@ use super::report::FetchError;
 use super::rule::{Action, Rule, action};
 use crate::connect::Maildrop;
 use crate::destination::header_of;
-use crate::ledger::{Key, Ledger, Print};
+use crate::ledger::{Fate, Key, Ledger, Print};
 use crate::listing::{Listing, UniqueIds};
+use crate::moving::Spelling;
 use crate::retrieve::{Arrival, Step};
 
 /// So many messages whose unique-ids the server once gave, and gives no more, make a maildrop that is another one.
@@ -120,6 +122,7 @@ pub(super) async fn recognise(
     rules: &[Rule],
     headers: &mut Headers,
 ) -> Result<usize, FetchError> {
+    respell(keys, ledger);
     let mut known = HashMap::new();
     let (mut were_here, mut have_print) = (0, false);
     for (_, entry) in ledger.iter().filter(|(_, entry)| entry.absent.is_none()) {
@@ -212,4 +215,26 @@ pub(super) async fn keys(
         keys.push(Key::content(&print, *place));
     }
     Ok(keys)
+}
+
+/// Records messages under their unique-ids that another program has written down otherwise, and that were taken over from it.
+fn respell(keys: &[Key], ledger: &mut Ledger) {
+    for key in keys {
+        let Key::UniqueId(id) = key else {
+            continue;
+        };
+        if ledger.get(key).is_some() {
+            continue;
+        }
+        for spelling in [Spelling::DashForSlash, Spelling::FirstWord] {
+            let Cow::Owned(spelled) = spelling.of(id) else {
+                continue;
+            };
+            let known = ledger.get(&Key::UniqueId(spelled)).copied();
+            if let Some(entry) = known.filter(|entry| entry.fate == Fate::Seen) {
+                ledger.record(key.clone(), entry);
+                break;
+            }
+        }
+    }
 }

@@ -267,6 +267,25 @@ fn a_maildrop_that_seems_to_be_another_one_stops() {
 }
 
 #[test]
+fn what_another_program_has_written_down_otherwise_is_known() {
+    let place = Place::new(&[
+        ("2024/7", "one\r\n"),
+        ("b c", "two\r\n"),
+        ("d", "three\r\n"),
+    ]);
+    let mut ledger = place.ledger();
+    for id in ["2024-7", "b"] {
+        let key = Key::UniqueId(pop3::client::ForeignId::new(id.as_bytes()).unwrap());
+        ledger.record(key, Entry::new(Fate::Seen, 0));
+    }
+    ledger.sync().unwrap();
+    drop(ledger);
+    assert_eq!(place.fetched(&|_| {}).new, 1);
+    assert_eq!(place.fetched(&|_| {}).new, 0);
+    assert_eq!(place.texts().into_keys().collect::<Vec<_>>(), ["three\n"]);
+}
+
+#[test]
 fn rules_sizes_and_limits_are_kept_before_anything_is_retrieved() {
     let place = Place::new(&THREE);
     let rule = |value: &str, action| Rule {
