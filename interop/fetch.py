@@ -1,0 +1,21 @@
+#!/usr/bin/python3
+"""`restante fetch` beside six servers of others, and after each of four programs of others.
+
+`checks/fetch_peers.py` and `checks/fetch_moving.py` say what is checked. `make test` calls it.
+"""
+
+import sys
+
+from checks import fetch_moving, fetch_peers
+from harness.report import Report
+
+
+def main() -> int:
+    report = Report("fetch")
+    fetch_peers.all_checks(report)
+    fetch_moving.all_checks(report)
+    return report.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
