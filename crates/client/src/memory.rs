@@ -48,6 +48,11 @@ impl Memory {
         self.broke = now.duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs());
     }
 
+    /// What the server said before the login, as far as it is remembered; none if it does not know CAPA.
+    pub fn capabilities(&self) -> Option<&Capabilities> {
+        self.before.as_ref()
+    }
+
     /// Whether that was not long ago.
     pub fn is_broken(&self, now: SystemTime) -> bool {
         let Some(broke) = self.broke.map(Duration::from_secs) else {

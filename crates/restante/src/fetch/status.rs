@@ -72,7 +72,7 @@ impl Known {
             last: past::last(place, account),
             refused,
             token,
-            server: remote::memory(account, place).to_string(),
+            server: server(account, place),
             ledger,
         }
     }
@@ -240,6 +240,19 @@ fn say_token(account: &Account, status: &oauth::Status) -> Result<(), Failure> {
         status.provider,
         date::moment(status.expires)
     )
+}
+
+/// What is remembered of the server, as it said it.
+fn server(account: &Account, place: &Place) -> String {
+    let memory = remote::memory(account, place);
+    let told = memory.capabilities().into_iter();
+    let mut words: Vec<String> = told
+        .flat_map(|told| told.iter().map(ToString::to_string))
+        .collect();
+    if memory.is_broken(SystemTime::now()) {
+        words.push("loses its step when commands are sent ahead".to_owned());
+    }
+    words.join(", ")
 }
 
 fn refused_one(account: &Account, place: &Place, key: &Key) -> Refused {

@@ -14,6 +14,7 @@ mod delivery;
 mod demonstration;
 mod export;
 mod keeping;
+mod looking;
 mod maildirs;
 mod maildrops;
 mod mboxes;

@@ -17,7 +17,7 @@ fn at_terminal(site: &Site, arguments: &str, answers: &[(&str, &str)]) -> Ended 
 }
 
 /// The same for any line of a shell.
-fn script(command: &str, answers: &[(&str, &str)]) -> Ended {
+pub(crate) fn script(command: &str, answers: &[(&str, &str)]) -> Ended {
     script_while(command, answers, || ())
 }
 
