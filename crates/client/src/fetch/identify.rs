@@ -155,8 +155,11 @@ pub(super) async fn recognise(
         let print = headers.of(number).and_then(|seen| seen.print);
         let octets = listing.sizes.get(number.index()).map(|octets| octets.0);
         // One that was never fetched here has its print alone.
-        let found =
-            print.and_then(|print| known.get(&(print, octets)).or(known.get(&(print, None))));
+        let found = print.and_then(|print| {
+            known
+                .get(&(print, octets))
+                .or_else(|| known.get(&(print, None)))
+        });
         if let Some(entry) = found {
             ledger.record(key.clone(), *entry);
             recognised += 1;

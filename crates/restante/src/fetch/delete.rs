@@ -39,7 +39,7 @@ pub(super) fn delete(settings: &Settings, asked: &args::FetchDelete) -> Result<(
         let mut visit = Visit::begin(account, &place).await?;
         let numbers = visit.find(&asked.messages)?;
         let never = shown(&mut visit, &numbers, ledger.as_ref()).await?;
-        let mut marked: Vec<_> = numbers
+        let marked: Vec<_> = numbers
             .iter()
             .map(|number| visit.keys[number.index()].clone())
             .collect();
@@ -49,7 +49,6 @@ pub(super) fn delete(settings: &Settings, asked: &args::FetchDelete) -> Result<(
             confirmed(marked.len(), never)?;
             visit = Visit::begin(account, &place).await?;
         }
-        marked.retain(|key| visit.keys.contains(key));
         let deleted = deleted(visit, &marked).await?;
         if let Some(ledger) = &mut ledger {
             for key in deleted
@@ -138,7 +137,7 @@ fn confirmed(number: usize, never: usize) -> Result<(), Failure> {
     }
 }
 
-/// Deletes these, which are all there; those that the server has deleted.
+/// Deletes those of these that are still there; says which of them the server has deleted.
 async fn deleted(mut visit: Visit<'_>, marked: &[Key]) -> Result<Vec<Key>, Failure> {
     let account: &Account = visit.account;
     let failed = |error: &ClientError| failed::server(account, error);

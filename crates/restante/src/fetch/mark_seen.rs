@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use client::dated;
-use client::ledger::{Entry, Fate, Ledger, Print};
+use client::ledger::{Entry, Fate, LedgerError, Print};
 use pop3::MessageNumber;
 
 use super::place::{self, Place};
@@ -30,14 +30,21 @@ pub(super) fn mark(settings: &Settings, asked: &args::FetchMarkSeen) -> Result<(
     }
     let place = Place::new(&settings.state)?;
     let in_ledger = |error| place::failed(account, &error).within(&account.name);
-    let mut ledger = place.ledger_or_new(account).map_err(in_ledger)?;
+    // One is made only when there is something to write: an empty one says that nothing was ever fetched.
+    let mut ledger = match place.ledger(account) {
+        Err(LedgerError::Missing { .. }) => None,
+        found => Some(found.map_err(in_ledger)?),
+    };
     alone(async {
         let mut visit = Visit::begin(account, &place).await?;
-        let recognised = visit
-            .listing
-            .recognise(&mut visit.maildrop, &visit.keys, &mut ledger)
-            .await
-            .map_err(|error| failed::fetch(account, &error))?;
+        let recognised = match &mut ledger {
+            Some(ledger) => visit
+                .listing
+                .recognise(&mut visit.maildrop, &visit.keys, ledger)
+                .await
+                .map_err(|error| failed::fetch(account, &error))?,
+            None => 0,
+        };
         if recognised > 0 {
             note!(
                 "the server has given new unique-ids to its messages; {recognised} of them are known by what they hold"
@@ -47,13 +54,17 @@ pub(super) fn mark(settings: &Settings, asked: &args::FetchMarkSeen) -> Result<(
             [] => visit.numbers(),
             named => visit.find(named)?,
         };
-        let had = |ledger: &Ledger, number: MessageNumber| {
-            let entry = ledger.get(&visit.keys[number.index()]);
+        let had = |number: &MessageNumber| {
+            let known = ledger.as_ref();
+            let entry = known.and_then(|known| known.get(&visit.keys[number.index()]));
             entry.is_some_and(|entry| entry.fate.is_had())
         };
-        let (known, new): (Vec<_>, Vec<_>) =
-            wanted.into_iter().partition(|&number| had(&ledger, number));
+        let (known, new): (Vec<_>, Vec<_>) = wanted.into_iter().partition(had);
         let headers = headers(&mut visit, &new).await?;
+        let mut ledger = match ledger {
+            Some(ledger) => ledger,
+            None => place.ledger_or_new(account).map_err(in_ledger)?,
+        };
         let (mut marked, mut undated) = (0, 0);
         for number in new {
             let header = headers.get(&number).copied().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! A session in which somebody looks at what is on the server, or deletes from it by hand.
 
+use std::collections::HashSet;
+
 use client::fetch::Wanted;
 use client::ledger::Key;
 use client::{Arrival, ClientError, Listing, Maildrop, Patience, Step};
@@ -63,7 +65,7 @@ impl<'a> Visit<'a> {
     pub(super) fn find(&self, wanted: &[Wanted]) -> Result<Vec<MessageNumber>, Failure> {
         let name = &self.account.name;
         let shown = listed::last(self.place, self.account);
-        let mut found = Vec::with_capacity(wanted.len());
+        let (mut found, mut twice) = (Vec::with_capacity(wanted.len()), HashSet::new());
         for wanted in wanted {
             let number = wanted.find(&self.keys);
             let number = number.map_err(|error| failed::fetch(self.account, &error))?;
@@ -78,7 +80,7 @@ impl<'a> Visit<'a> {
                     "look again: restante fetch list {name}; a unique-id (u:…) means the same message in every session"
                 )));
             }
-            if !found.contains(&number) {
+            if twice.insert(number) {
                 found.push(number);
             }
         }

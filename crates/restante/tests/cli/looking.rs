@@ -387,6 +387,70 @@ fn mail_that_is_there_is_adopted_and_not_fetched_again() {
 }
 
 #[test]
+fn what_was_fetched_under_another_name_of_the_server_is_taken_over() {
+    let place = Place::new();
+    place.fetch(&["work"]).with(0);
+    for file in place.files("Mail") {
+        fs::remove_file(file).unwrap();
+    }
+    let config = fs::read_to_string(place.config()).unwrap();
+    let renamed = config.replace("\"127.0.0.1\"", "\"localhost\"");
+    fs::write(
+        place.config(),
+        format!("{renamed}keep = \"until-deleted\"\n"),
+    )
+    .unwrap();
+    let stopped = place.fetch(&["work"]).with(78);
+    assert!(
+        stopped
+            .stderr
+            .contains("restante fetch adopt work takes the ledger over"),
+        "{}",
+        stopped.stderr
+    );
+    let adopted = place.fetch(&["adopt", "work"]).with(0);
+    assert_eq!(
+        adopted.stdout,
+        "3 of 3 messages on the server are there already, 0 will be fetched.\n"
+    );
+    assert!(
+        adopted
+            .stderr
+            .starts_with("the ledger that was there is HERE/state/work.ledger.")
+    );
+    // Nothing of it comes again, and nothing is taken for deleted because its file was named after another account.
+    place.fetch(&["work"]).with(0);
+    place.fetch(&["work"]).with(0);
+    assert!(place.files("Mail").is_empty());
+    assert_eq!(place.states(), ["delivered", "delivered", "delivered"]);
+}
+
+#[test]
+fn a_server_that_is_away_leaves_no_ledger_behind() {
+    let place = Place::new();
+    let Place { server, here, .. } = place;
+    server.stop();
+    let config = here.path().join("fetch.toml");
+    for arguments in [
+        &["mark-seen", "work", "--all"][..],
+        &["adopt", "work", "."],
+        &["delete", "work", "1", "--yes"],
+        &["list", "work"],
+    ] {
+        let mut command = program();
+        let command = command.current_dir(here.path()).arg("-c").arg(&config);
+        let code = if arguments[0] == "adopt" { 66 } else { 69 };
+        let ended = finish(command.arg("fetch").args(arguments), b"").with(code);
+        assert!(
+            ended.stderr.contains("\n  "),
+            "what to do: {}",
+            ended.stderr
+        );
+    }
+    assert!(!here.path().join("state/work.ledger").exists());
+}
+
+#[test]
 fn an_mbox_is_adopted_and_what_is_none_is_told() {
     let place = Place::new();
     let mbox = place.path("mbox").display().to_string();

@@ -184,10 +184,13 @@ impl Found {
         if let Self::Foreign(contents) = self {
             let before = contents.get(key).filter(|entry| entry.fate.is_had());
             // Servers that count their unique-ids from 1 all give the same.
-            if let Some(before) =
-                before.filter(|entry| entry.print.is_some() && entry.print == print)
-            {
-                return Some(*before);
+            if let Some(before) = before.filter(|it| it.print.is_some() && it.print == print) {
+                // Its file has a name of the other account's: that none has this one's must not look as if it were deleted here.
+                return Some(Entry {
+                    octets: None,
+                    absent: None,
+                    ..*before
+                });
             }
         }
         print
