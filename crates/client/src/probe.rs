@@ -8,8 +8,8 @@ use crate::connect::Maildrop;
 use crate::error::ClientError;
 
 impl Maildrop {
-    /// Sends three commands at once, whatever the server announces; whether each is answered in its turn. The session is of no
-    /// use afterwards if they are not.
+    /// Sends three commands at once, whatever the server announces; whether each is answered in its turn. Nothing else may be
+    /// on its way, and the session is of no use afterwards if they are not.
     ///
     /// # Errors
     ///

@@ -247,3 +247,23 @@ fn who_uses_the_maildrop_can_say_that_it_broke() {
     });
     server.done();
 }
+
+#[test]
+fn whether_commands_are_kept_apart_can_be_asked() {
+    let login = super::login("USER\nUIDL");
+    let asked = "C: NOOP\nC: STAT\nC: NOOP\n";
+    for (replies, outcome) in [
+        ("S: +OK\nS: +OK 2 320\nS: +OK\n", Some(true)),
+        ("S: +OK\nS: -ERR no\nS: +OK\n", Some(false)),
+        ("S: +OK\nS: +OK\nS: +OK 2 320\n", Some(false)),
+        ("S: +OK\n", None),
+    ] {
+        let server = Server::start(format!("{login}{asked}{replies}"));
+        let told = block_on(async {
+            let mut maildrop = super::open(server.port, PATIENCE).await.unwrap();
+            maildrop.answers_in_order().await.ok()
+        });
+        server.done();
+        assert_eq!(told, outcome, "{replies}");
+    }
+}
