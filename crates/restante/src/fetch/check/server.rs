@@ -34,7 +34,9 @@ pub(super) fn check(
     if !is_believed(account, place, runtime, report)? {
         return Ok(());
     }
-    tokens(account, place, report)?;
+    if !tokens(account, place, report)? {
+        return Ok(());
+    }
     let Some(credentials) = credentials(account, place, report)? else {
         return Ok(());
     };
@@ -145,13 +147,17 @@ fn certificate_of(
     Ok(true)
 }
 
-/// Logins by OAuth2.
-fn tokens(account: &Account, place: &Place, report: &mut Report) -> Result<(), Failure> {
+/// Logins by OAuth2; whether the account has its own, if it needs one.
+fn tokens(account: &Account, place: &Place, report: &mut Report) -> Result<bool, Failure> {
     let now = SystemTime::now();
     let held = match auth::held(account) {
         Ok(held) => held,
-        Err(failure) => return report.wrong("token", &failure),
+        Err(failure) => {
+            report.wrong("token", &failure)?;
+            return Ok(false);
+        }
     };
+    let mut is_there = true;
     for held in held {
         let remedy = format!("restante fetch auth login {}", held.name);
         match held.tokens(place).status() {
@@ -164,6 +170,7 @@ fn tokens(account: &Account, place: &Place, report: &mut Report) -> Result<(), F
                     Ok(None) => format!("nobody has logged in at {}", held.provider.name()),
                     Err(error) => output::without_numbers(&error.to_string()),
                 };
+                is_there &= held.name != account.name;
                 report.wrong(
                     "token",
                     &Failure::new(Code::TokenNeeded, what).remedy(remedy),
@@ -171,7 +178,7 @@ fn tokens(account: &Account, place: &Place, report: &mut Report) -> Result<(), F
             }
         }
     }
-    Ok(())
+    Ok(is_there)
 }
 
 /// By what the user is known, if it can be had.
