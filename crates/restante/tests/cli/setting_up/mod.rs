@@ -1,8 +1,12 @@
 //! `restante fetch`: from nothing to an account, and everything that looks after it.
 
+#[path = "../../../../client/src/tests/authorization.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod authorization;
 mod beginning;
 mod daemon;
 mod doctor;
+mod logins;
 mod units;
 
 use std::fs;
