@@ -31,18 +31,23 @@ impl Login {
     ///
     /// When standard output cannot be written.
     pub(super) fn tell(&self, user: &str) -> Result<(), Failure> {
-        let pipelining = match self.pipelines {
-            true => "PIPELINING: messages come without a pause between them",
-            false => "no PIPELINING: each message is asked for alone",
-        };
         line("login", &format!("as {user}, by {}", self.way))?;
-        line("", pipelining)?;
-        if let UniqueIds::Refused(_) = self.listing.unique_ids {
-            line(
-                "",
-                "no UIDL: messages are told apart by their texts, so each is looked at every time",
-            )?;
-        }
+        line(
+            "",
+            match self.listing.unique_ids {
+                UniqueIds::Told(_) => "UIDL: each message has a name",
+                UniqueIds::Refused(_) => {
+                    "no UIDL: messages are told apart by their texts, so each is looked at every time"
+                }
+            },
+        )?;
+        line(
+            "",
+            match self.pipelines {
+                true => "PIPELINING: messages come without a pause between them",
+                false => "no PIPELINING: each message is asked for alone",
+            },
+        )?;
         let messages = self.listing.sizes.len() as u64;
         line(
             "maildrop",

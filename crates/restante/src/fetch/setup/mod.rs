@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use client::discover::Standing;
 use client::ledger::LedgerError;
 use client::secret::Entry as KeyringEntry;
-use client::{Credentials, Patience, certificate_of};
+use client::{Credentials, Patience, Pin, certificate_of};
 use sasl::Secret;
 
 use super::place::{self, Place};
@@ -127,7 +127,7 @@ impl Setup<'_> {
         if ask::somebody_is_there() && ask::yes(&format!("{what}. Is it your provider's?"))? {
             return Ok(());
         }
-        Err(Failure::new(Code::NoPermission, what).remedy(format!(
+        Err(Failure::new(Code::Usage, what).remedy(format!(
             "if it is your provider's: restante fetch setup {} --server {}",
             self.target.address,
             server.place()
@@ -173,7 +173,15 @@ impl Setup<'_> {
         }
         let account = self.present.with(&entry)?;
         let nobody = Credentials::Certificate;
-        let remote = remote::of(&account, self.place, false, nobody)?;
+        let remote = match remote::of(&account, self.place, false, nobody.clone()) {
+            // Who pins needs no list of authorities, and a system without one is a reason to.
+            Err(_) if self.asked.pin => {
+                entry.pin = Some(Pin::of_certificate(b""));
+                let account = self.present.with(&entry)?;
+                remote::of(&account, self.place, false, nobody)?
+            }
+            remote => remote?,
+        };
         let shown = self
             .runtime
             .block_on(certificate_of(&remote, Patience::default()))
@@ -202,7 +210,7 @@ impl Setup<'_> {
                 "the certificate of {} is not believed: {why}",
                 server.place()
             );
-            return Err(Failure::new(Code::NoPermission, what).remedy(format!(
+            return Err(Failure::new(Code::Unavailable, what).remedy(format!(
                 "if its owner tells you the same SHA-256: restante fetch setup {} --pin",
                 self.target.address
             )));

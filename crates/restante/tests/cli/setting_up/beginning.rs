@@ -13,6 +13,7 @@ certificate  not believed: it is signed by nobody but itself
              SHA-256 THE-PIN
              pinned: this one is believed from now on, and no other
 login        as bob, by SCRAM-SHA-256-PLUS
+             UIDL: each message has a name
              PIPELINING: messages come without a pause between them
 maildrop     2 messages (320 octets)
 written      [account.bob] in HOME/.config/restante/fetch.toml
@@ -101,7 +102,7 @@ fn a_certificate_that_nobody_vouches_for_is_not_believed_without_a_word() {
     for more in [&[][..], &["--yes"]] {
         let mut arguments = vec!["fetch", "setup", &address, "--stdin"];
         arguments.extend(more);
-        let ended = home.run(&arguments, "redqueen\n").with(77);
+        let ended = home.run(&arguments, "redqueen\n").with(69);
         assert_eq!(
             ended.stderr,
             format!(
@@ -145,6 +146,88 @@ fn a_certificate_that_nobody_vouches_for_is_not_believed_without_a_word() {
         assert!(written.lines().any(|it| it == line), "{line}\n{written}");
     }
     assert!(!written.contains("pin ="), "{written}");
+}
+
+#[test]
+fn who_pins_needs_no_list_of_authorities() {
+    let (home, server) = (Home::new(), Server::start());
+    let address = server.address();
+    let setup = |more: &[&str]| {
+        let mut command = home.program();
+        command
+            .args(["fetch", "setup", &address, "--stdin"])
+            .args(more)
+            .env("SSL_CERT_FILE", "/dev/null");
+        home.end(&mut command, "redqueen\n")
+    };
+    let ended = setup(&[]).with(78);
+    assert_eq!(
+        ended.stderr,
+        "restante: bob: /dev/null: it holds no certificate\n  \
+         name a PEM file of certificate authorities (trust), or pin the server's certificate (pin)\n"
+    );
+    let ended = setup(&["--pin"]).with(0);
+    assert!(
+        ended
+            .stdout
+            .contains("certificate  not believed: it is signed by nobody but itself\n"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn microsoft_wants_tokens_and_says_how_to_get_them() {
+    let (home, server) = (Home::new(), Server::start());
+    let place = format!("localhost:{}", server.port());
+    let setup = |more: &[&str]| {
+        let mut arguments = vec![
+            "fetch",
+            "setup",
+            "me@outlook.com",
+            "--pin",
+            "--server",
+            &place,
+        ];
+        arguments.extend(more);
+        home.run(&arguments, "redqueen\n")
+    };
+    let ended = setup(&[]).with(78);
+    for text in [
+        "Microsoft takes no password for POP3, but tokens of OAuth2",
+        "POP.AccessAsUser.All",
+        "auth = { oauth = \"microsoft\", client_id = \"ID\", flow = \"device\" }\n",
+    ] {
+        assert!(ended.stdout.contains(text), "{text}\n{}", ended.stdout);
+    }
+    assert_eq!(
+        ended.stderr,
+        "restante: a password would be refused here\n  \
+         when you have the id of a client: restante fetch setup me@outlook.com --client-id ID\n"
+    );
+    assert!(!home.configuration().exists());
+    let ended = setup(&["--client-id", "0a1b"]).with(0);
+    assert!(
+        ended.stdout.ends_with(
+            "\nNow:\n  # log in with the provider, once\n  restante fetch auth login me\n  \
+             # fetch into ~/Mail/me\n  restante fetch me\n  \
+             # and from then on every 5 minutes\n  restante fetch install-timer\n"
+        ),
+        "{}",
+        ended.stdout
+    );
+    let ended = home.run(&["fetch", "me"], "").with(79);
+    assert_eq!(
+        ended.stderr,
+        "restante: me: nobody has logged in at microsoft\n  run `restante fetch auth login me`\n"
+    );
+    // Another server behind such an address may take a password; it is asked if one is given.
+    let ended = setup(&["--stdin", "--user", "bob", "--name", "bob"]).with(0);
+    assert!(
+        ended.stdout.contains("login        as bob, by "),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]
