@@ -183,6 +183,18 @@ impl Text {
         }
         shape.end(&mut take)
     }
+
+    /// The whole text in a file without a name, to be read from its beginning.
+    ///
+    /// # Errors
+    ///
+    /// When the spool cannot be read or written.
+    pub fn file(&mut self, form: Form) -> io::Result<File> {
+        let mut file = tempfile::tempfile_in(&self.spool.0)?;
+        self.pieces(form, |piece| file.write_all(piece))?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
 }
 
 /// The header of a text in wire form: up to the empty line, without it.
@@ -321,6 +333,12 @@ mod tests {
                 b".line of a large text\n".repeat(lines)
             );
         }
+        let mut read = Vec::new();
+        text.file(Form::Wire)
+            .unwrap()
+            .read_to_end(&mut read)
+            .unwrap();
+        assert!(read == line.repeat(lines));
         text.clear();
         assert_eq!(text.octets(), Octets(0));
         assert!(text.front.capacity() < FRONT_OCTETS);

@@ -1,14 +1,18 @@
 //! A command of the owner's that takes messages: one at a time on its standard input, no shell in between.
 //!
+//! Its standard input is a file without a name, and all of the message is in it before the command starts. The end of a pipe would be
+//! there as well when this program is killed while it writes, and the command would take what it has read for a whole message.
+//!
 //! It gets `RESTANTE_ACCOUNT` (user@host), `RESTANTE_KEY` (what tells the message from every other one of the account) and
 //! `RESTANTE_NAME` (40 hexadecimal digits that are the same whenever this message comes again) in its environment. What it writes to its standard output is
 //! dropped; the beginning of what it writes to its standard error is told if it fails. What its exit status means is said at
 //! [`sysexits`].
 
-mod feed;
 pub mod sysexits;
+mod watch;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -19,8 +23,8 @@ use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::told::told;
-use super::{Destination, Ended, Exactness, Message, NotDelivered, Text, word};
-use feed::{Fed, Feed};
+use super::{Destination, Ended, Exactness, Form, Message, NotDelivered, Text, word};
+use watch::Watch;
 
 /// How long a command may take for one message.
 pub const TIME_LIMIT: Duration = Duration::from_secs(600);
@@ -74,13 +78,13 @@ impl Command {
             .find(runs)
     }
 
-    fn start(&self, message: &Message) -> io::Result<Child> {
+    fn start(&self, message: &Message, text: File) -> io::Result<Child> {
         Process::new(&self.program)
             .args(&self.arguments)
             .env("RESTANTE_ACCOUNT", &message.account)
             .env("RESTANTE_KEY", message.key.to_string())
             .env("RESTANTE_NAME", &message.name)
-            .stdin(Stdio::piped())
+            .stdin(text)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             // So that it can be ended with all that it has started.
@@ -89,11 +93,11 @@ impl Command {
     }
 
     /// Ends what takes too long, and all that it has started.
-    fn stop(child: &mut Child, feed: &mut Feed) -> io::Result<()> {
+    fn stop(child: &mut Child, watch: &mut Watch) -> io::Result<()> {
         let group = Pid::from_child(child);
         // The child is not waited for yet, so its number is nobody else's.
         let _ = kill_process_group(group, Signal::TERM);
-        if !feed.ended(Instant::now() + GRACE)? {
+        if !watch.ended(Instant::now() + GRACE)? {
             let _ = kill_process_group(group, Signal::KILL);
         }
         child.wait().map(drop)
@@ -120,33 +124,31 @@ impl Destination for Command {
     }
 
     fn deliver(&mut self, message: &Message, text: &mut Text) -> Result<(), NotDelivered> {
+        let file = text
+            .file(Form::Local)
+            .map_err(|error| NotDelivered::io("no room for the text of a message", &error))?;
         let mut child = self
-            .start(message)
+            .start(message, file)
             .map_err(|error| NotDelivered::io(format!("{} cannot be run", self.told()), &error))?;
         let until = Instant::now() + self.limit;
-        let mut feed = Feed::new(&mut child).map_err(|error| {
+        let mut watch = Watch::new(&mut child).map_err(|error| {
             let _ = child.kill();
             let _ = child.wait();
-            NotDelivered::io("no pipe to the command", &error)
+            NotDelivered::io("the command cannot be watched", &error)
         })?;
-        let fed = feed.give(text, until);
-        let status = match fed {
-            Ok(Fed::All | Fed::NotAll) => feed.ended(until).and_then(|ended| match ended {
-                true => child.wait().map(Some),
-                false => Ok(None),
-            }),
-            Ok(Fed::TooSlow) => Ok(None),
-            Err(error) => Err(error),
-        };
+        let status = watch.ended(until).and_then(|ended| match ended {
+            true => child.wait().map(Some),
+            false => Ok(None),
+        });
         match status {
             Ok(Some(status)) => {
-                let said = told(&feed.said());
+                let said = told(&watch.said());
                 sysexits::verdict(&self.told().to_string(), status, &said)
             }
             Ok(None) => {
                 // Whether it could be stopped or not, it is not waited for any longer.
-                let _ = Self::stop(&mut child, &mut feed);
-                let said = told(&feed.said());
+                let _ = Self::stop(&mut child, &mut watch);
+                let said = told(&watch.said());
                 let limit = self.limit.as_secs();
                 let why = format!(
                     "{} has not ended in {limit} s, and was stopped",
@@ -155,9 +157,9 @@ impl Destination for Command {
                 Err(NotDelivered::NotNow(sysexits::with(why, &said)))
             }
             Err(error) => {
-                let _ = Self::stop(&mut child, &mut feed);
+                let _ = Self::stop(&mut child, &mut watch);
                 Err(NotDelivered::io(
-                    format!("{} cannot be fed", self.told()),
+                    format!("{} cannot be waited for", self.told()),
                     &error,
                 ))
             }

@@ -85,6 +85,15 @@ fn exit_statuses_are_those_of_sysexits() {
 }
 
 #[test]
+fn the_whole_message_is_there_before_the_command_starts() {
+    // Of a pipe nobody could say how much is still to come, nor whether its end is that of the message.
+    let large = b"a line of a large text\r\n".repeat(100_000);
+    let octets = large.len() - 100_000;
+    let script = format!("test -f /dev/stdin && test $(stat -Lc %s /dev/stdin) = {octets}");
+    deliver(&script, &large, TIME_LIMIT).unwrap();
+}
+
+#[test]
 fn a_command_need_not_read_what_it_does_not_want() {
     let large = b"a line of a large text\r\n".repeat(100_000);
     deliver("exec 0<&-; sleep 0.1; exit 0", &large, TIME_LIMIT).unwrap();
