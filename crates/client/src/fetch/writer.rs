@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pop3::MessageNumber;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -117,7 +116,8 @@ impl Writer {
             }
         }
         let mut text = Text::new(&self.spool);
-        let mut hash = Sha256::new();
+        let mut checksum = 0;
+        let mut given_back = 0;
         let mut batch = Batch {
             written: Vec::new(),
             octets: 0,
@@ -127,16 +127,20 @@ impl Writer {
         while let Some(work) = self.next(work, &mut batch)? {
             match work {
                 Work::Piece(piece) => {
-                    hash.update(&piece);
+                    checksum = crc32c::crc32c_append(checksum, &piece);
                     text.append(&piece).map_err(FetchError::Spool)?;
-                    self.room.add_permits(piece.len());
+                    given_back += piece.len();
+                    // Whoever waits for room is not woken for each message.
+                    if given_back >= QUEUE_OCTETS / 4 {
+                        self.room.add_permits(std::mem::take(&mut given_back));
+                    }
                 }
                 Work::Discard => {
                     text.clear();
-                    hash.reset();
+                    checksum = 0;
                 }
                 Work::Deliver(ticket) => {
-                    let content = Content::of(std::mem::take(&mut hash));
+                    let content = Content::of(text.header(), std::mem::take(&mut checksum));
                     self.deliver(*ticket, content, &mut text, &mut batch)?;
                     text.clear();
                     if batch.octets >= BATCH_OCTETS || batch.written.len() >= BATCH_MESSAGES {

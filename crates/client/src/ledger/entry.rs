@@ -13,7 +13,7 @@ pub struct Entry {
     pub at: i64,
     /// Its octets; none if it was not fetched here.
     pub octets: Option<u64>,
-    /// The beginning of the SHA-256 of its text.
+    /// What its text holds.
     pub content: Option<Content>,
     /// That of the lines by which people know it.
     pub print: Option<Print>,
@@ -77,7 +77,8 @@ impl Fate {
     }
 }
 
-/// The first 16 octets of the SHA-256 of a text in wire form.
+/// What a text holds: the first 12 octets of the SHA-256 of its header in wire form, and the CRC-32C of all of it. It tells messages apart that
+/// are there; whoever writes messages can make two whose bodies have the same, so nothing is deleted for it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Content(pub [u8; 16]);
 
@@ -87,12 +88,13 @@ pub struct Content(pub [u8; 16]);
 pub struct Print(pub [u8; 8]);
 
 impl Content {
-    /// That of a hash that has seen the whole text.
-    pub fn of(hash: Sha256) -> Self {
-        let digest: [u8; 32] = hash.finalize().into();
-        let mut first = [0; 16];
-        first.copy_from_slice(&digest[..16]);
-        Self(first)
+    /// That of a text with this header and this checksum.
+    pub fn of(header: &[u8], checksum: u32) -> Self {
+        let digest: [u8; 32] = Sha256::digest(header).into();
+        let mut content = [0; 16];
+        content[..12].copy_from_slice(&digest[..12]);
+        content[12..].copy_from_slice(&checksum.to_be_bytes());
+        Self(content)
     }
 }
 
