@@ -1,7 +1,7 @@
 //! `restante fetch daemon`: fetches again and again, each account in its own time, until a signal ends it.
 //!
 //! SIGHUP reads the configuration again, and fetches from every account that may be asked. SIGTERM and SIGINT let the sessions
-//! that go on come to their end; after [`END_TIMEOUT`] they are cut, which loses nothing: the ledger knows.
+//! that go on come to their end; after [`END_TIMEOUT`], or at a second signal, they are cut, which loses nothing: the ledger knows.
 
 mod logins;
 mod schedule;
@@ -95,8 +95,13 @@ async fn go_on(settings: Settings, show: Show) -> Result<(), Failure> {
     }
     notify(&[NotifyState::Stopping]);
     info!("sessions come to their end");
-    if timeout(END_TIMEOUT, watchers.end()).await.is_err() {
-        warn!("sessions that took too long are cut; the next run goes on where they were");
+    let cut = tokio::select! {
+        ended = timeout(END_TIMEOUT, watchers.end()) => ended.is_err(),
+        _ = signals.terminate.recv() => true,
+        _ = signals.interrupt.recv() => true,
+    };
+    if cut {
+        warn!("sessions that go on are cut; the next run goes on where they were");
     }
     Ok(())
 }

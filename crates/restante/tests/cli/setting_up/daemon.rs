@@ -181,6 +181,28 @@ fn a_refused_login_is_told_once_and_programs_get_events() {
 }
 
 #[test]
+fn a_second_signal_cuts_a_session_that_would_not_end() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let home = Home::new();
+    fs::create_dir_all(home.path(".config/restante")).unwrap();
+    let text = format!(
+        "[account.bob]\nhost = \"127.0.0.1\"\nport = {}\nuser = \"bob\"\ntls = \"none\"\ninsecure = true\npoll = \"10s\"\n\
+         auth = {{ password_command = \"echo redqueen\" }}\ndeliver = {{ maildir = \"~/Mail\" }}\n",
+        silent.local_addr().unwrap().port()
+    );
+    fs::write(home.configuration(), text).unwrap();
+    let daemon = Daemon::start(&home, &[]);
+    let (_held, _) = silent.accept().unwrap();
+    daemon.signal(Signal::SIGTERM);
+    daemon.tells("STOPPING=1");
+    let (_, stderr) = daemon.end();
+    assert!(
+        stderr.contains("WARN sessions that go on are cut"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn without_accounts_there_is_nothing_to_do() {
     let home = Home::new();
     let ended = home.run(&["fetch", "daemon"], "").with(78);
