@@ -54,3 +54,63 @@ pub(super) fn why(certificate: &Certificate, distrust: &str, host: &str) -> Stri
         distrust.to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use client::Pin;
+
+    use super::*;
+
+    fn certificate(names: &[&str]) -> Certificate {
+        Certificate {
+            pin: Pin::of_certificate(b"x"),
+            key_pin: Pin::of_certificate(b"x"),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            subject: "CN=pop".to_owned(),
+            issuer: "CN=authority".to_owned(),
+            not_before: UNIX_EPOCH,
+            not_after: UNIX_EPOCH + Duration::from_secs(1_764_316_800),
+            distrust: None,
+        }
+    }
+
+    #[test]
+    fn why_a_certificate_is_not_believed_is_said_in_plain_words() {
+        let shown = certificate(&["a.example", "b.example"]);
+        for (distrust, said) in [
+            (
+                "invalid peer certificate: certificate not valid for name (NotValidForName)",
+                "it is for a.example, b.example, not for c.example",
+            ),
+            (
+                "invalid peer certificate: Expired",
+                "it was good until 2025-11-28",
+            ),
+            (
+                "invalid peer certificate: UnknownIssuer",
+                "nobody vouches for CN=authority, who has signed it",
+            ),
+            ("something else", "something else"),
+        ] {
+            assert_eq!(why(&shown, distrust, "c.example"), said);
+        }
+    }
+
+    #[test]
+    fn the_days_that_are_left_are_whole_ones() {
+        let shown = certificate(&[]);
+        let before =
+            |days: u64, seconds| shown.not_after - Duration::from_secs(days * 86_400 + seconds);
+        assert_eq!(days_left(&shown, before(13, 86_399)), Some(13));
+        assert_eq!(days_left(&shown, before(14, 0)), Some(14));
+        assert_eq!(
+            days_left(&shown, shown.not_after + Duration::from_secs(1)),
+            None
+        );
+        assert_eq!(names(&shown), "nobody by name (CN=pop)");
+        let many = certificate(&["1", "2", "3", "4", "5", "6", "7", "8"]);
+        assert_eq!(names(&many), "1, 2, 3, 4, 5, 6 and 2 more");
+    }
+}

@@ -13,7 +13,7 @@ use crate::failure::{Code, Failure};
 use crate::fetch::destinations::Maker;
 use crate::fetch::past;
 use crate::fetch::place::{self, Place};
-use crate::fetch::settings::{Account, ActionOf, Auth, Settings};
+use crate::fetch::settings::{Account, ActionOf, Auth, Deliver, Settings};
 use crate::output;
 
 /// No clock of a machine that runs this says an earlier time (2025-01-01).
@@ -26,10 +26,7 @@ pub(super) fn configuration(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let file = &settings.file;
-    let has_secret = settings
-        .accounts
-        .iter()
-        .any(|account| matches!(account.auth, Auth::Password(Source::Literal(_))));
+    let has_secret = settings.accounts.iter().any(holds_a_secret);
     let name = file.display();
     match mode(file) {
         Some(mode) if mode & 0o022 != 0 => {
@@ -62,6 +59,48 @@ pub(super) fn configuration(
             &format!("chmod 700 {}", directory.display()),
         ),
         _ => report.ok("state", &format!("{}", directory.display())),
+    }
+}
+
+/// Whether a password stands in the configuration itself.
+fn holds_a_secret(account: &Account) -> bool {
+    let literal = |source: &Source| matches!(source, Source::Literal(_));
+    let in_auth = |auth: &Auth| match auth {
+        Auth::Password(source) => literal(source),
+        Auth::Oauth(oauth) => oauth.client_secret.as_ref().is_some_and(literal),
+        Auth::TokenCommand(_) | Auth::Certificate => false,
+    };
+    in_auth(&account.auth)
+        || everywhere(account).any(|deliver| match deliver {
+            Deliver::Smtp(smtp) => smtp.password.as_ref().is_some_and(literal),
+            Deliver::Imap(imap) => literal(&imap.password),
+            Deliver::Gmail(gmail) => in_auth(&gmail.auth),
+            _ => false,
+        })
+}
+
+/// All destinations, those of rules too.
+fn everywhere(account: &Account) -> impl Iterator<Item = &Deliver> {
+    let routed = account.rules.iter().flat_map(|rule| match &rule.action {
+        ActionOf::Deliver(deliver) => deliver.as_slice(),
+        _ => &[],
+    });
+    account.deliver.iter().chain(routed)
+}
+
+/// The key that is shown to the server belongs to nobody else.
+pub(super) fn key(account: &Account, report: &Report) -> Result<(), Failure> {
+    let Some((_, key)) = &account.client_certificate else {
+        return Ok(());
+    };
+    let name = key.display();
+    match mode(key) {
+        Some(mode) if mode & 0o077 != 0 => report.warning(
+            "client_key",
+            &format!("{name}: others may read it (mode {mode:04o}), and log in with it"),
+            &format!("chmod 600 {name}"),
+        ),
+        _ => report.ok("client_key", &format!("{name}")),
     }
 }
 
@@ -106,12 +145,8 @@ pub(super) fn destinations(
         place,
         made: Vec::new(),
     };
-    let routed = account.rules.iter().filter_map(|rule| match &rule.action {
-        ActionOf::Deliver(deliver) => Some(deliver),
-        _ => None,
-    });
-    for deliver in std::iter::once(&account.deliver).chain(routed) {
-        if let Err(failure) = maker.places(deliver) {
+    for deliver in everywhere(account) {
+        if let Err(failure) = maker.places(std::slice::from_ref(deliver)) {
             report.wrong("destination", &failure)?;
         }
     }

@@ -27,6 +27,7 @@ pub(super) fn check(settings: &Settings, named: &[String]) -> Result<(), Failure
         let mut report = Report::new(&account.name);
         let report = &mut report;
         local::clock(account, &place, report)?;
+        local::key(account, report)?;
         server::check(account, &place, &runtime, report)?;
         local::destinations(account, &place, report)?;
         local::ledger(account, &place, report)?;
