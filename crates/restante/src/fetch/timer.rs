@@ -159,7 +159,6 @@ fn service(settings: &Settings, program: &Path, named: Option<&Path>) -> String 
          NoNewPrivileges=yes\n\
          RestrictSUIDSGID=yes\n\
          LockPersonality=yes\n\
-         MemoryDenyWriteExecute=yes\n\
          RestrictRealtime=yes\n\
          RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK\n\
          SystemCallArchitectures=native\n"

@@ -17,7 +17,7 @@ use client::{Credentials, Patience, Pin, certificate_of};
 use sasl::Secret;
 
 use super::place::{self, Place};
-use super::settings::{Account, Tls, home};
+use super::settings::{self, Account, Tls, home};
 use super::{ask, certificates, failed, files, remote, run, timer};
 use crate::args;
 use crate::failure::{Code, Failure};
@@ -355,7 +355,8 @@ impl Setup<'_> {
             && named.is_none()
             && ask::yes("Fetch every 5 minutes from now on, by a timer of systemd?")?
         {
-            timer::install(&self.present.settings, None, "5m", None)?;
+            // With the account that has just been written.
+            timer::install(&settings::load(None)?, None, "5m", None)?;
         }
         say!("\nNow:")?;
         if self.asked.client_id.is_some() {

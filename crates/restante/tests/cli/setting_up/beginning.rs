@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::{Home, Server, count};
+use crate::terminal::script;
 
 /// What setup says of a demo's server, but for its port and the SHA-256 of its certificate.
 const SAID: &str = "\
@@ -353,4 +354,37 @@ fn what_is_no_address_is_told() {
             ended.stderr
         );
     }
+}
+
+#[test]
+fn at_a_terminal_everything_is_asked_for_and_a_wrong_password_once_more() {
+    let (home, server) = (Home::new(), Server::start());
+    let command = format!(
+        "env -u XDG_CONFIG_HOME -u XDG_STATE_HOME -u XDG_RUNTIME_DIR -u SSL_CERT_FILE HOME={} {} fetch setup {}",
+        home.path("").display(),
+        env!("CARGO_BIN_EXE_restante"),
+        server.address()
+    );
+    let pin = "Is that the SHA-256 which the server's owner tells?";
+    let password = "Password of bob at localhost: ";
+    let ended = script(&command, &[(pin, "n")]).with(69);
+    assert!(ended.stdout.contains("--pin\n"), "{}", ended.stdout);
+    assert!(!home.configuration().exists());
+    let ended = script(
+        &command,
+        &[(pin, "y"), (password, "white"), (password, "redqueen")],
+    )
+    .with(0);
+    for text in [
+        "pinned: this one is believed from now on, and no other\n",
+        "restante: bob: the login was refused: ",
+        "maildrop     2 messages (320 octets)\n",
+    ] {
+        assert!(ended.stdout.contains(text), "{text}\n{}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("redqueen"), "{}", ended.stdout);
+    assert_eq!(
+        fs::read_to_string(home.state("bob.password")).unwrap(),
+        "redqueen\n"
+    );
 }
