@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::{Setup, line, not_there};
 use crate::failure::{Code, Failure};
 use crate::fetch::settings::Account;
-use crate::fetch::{ask, credentials, failed, remote};
+use crate::fetch::{credentials, failed, remote};
 use crate::output::{self, note};
 use crate::user::password;
 
@@ -74,6 +74,13 @@ pub(super) fn log_in(
     for rest in (0..TRIES).rev() {
         let secret = match &given {
             Some(secret) => secret.clone(),
+            None if setup.asked.yes => {
+                return Err(Failure::new(
+                    Code::Usage,
+                    "nothing is asked, and there is no password",
+                )
+                .remedy("give it by --stdin or --password-file FILE, or leave --yes out"));
+            }
             None => password::asked_for_once(&format!("{} at {}", entry.user, entry.host))?,
         };
         let mut refused = None;
@@ -90,7 +97,7 @@ pub(super) fn log_in(
         }
         let failure =
             refused.unwrap_or_else(|| Failure::new(Code::Usage, "there is no name to log in with"));
-        if given.is_some() || rest == 0 || !ask::somebody_is_there() {
+        if given.is_some() || rest == 0 || !setup.asks() {
             return Err(failure);
         }
         note!("restante: {}", failure.what().unwrap_or_default());

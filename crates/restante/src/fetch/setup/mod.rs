@@ -57,15 +57,18 @@ pub(super) fn setup(named: Option<&Path>, asked: &args::Setup) -> Result<(), Fai
         runtime: run::runtime(1)?,
     };
     let mut entry = setup.server()?;
-    match setup.provider(&entry)? {
-        Some(oauth) => entry.auth = oauth,
-        None => {
-            let secret = setup.log_in(&mut entry)?;
-            setup.keep_password(&secret)?;
+    let secret = match setup.provider(&entry)? {
+        Some(oauth) => {
+            entry.auth = oauth;
+            None
         }
+        None => Some(setup.log_in(&mut entry)?),
+    };
+    // First, since one of another account is a reason to stop.
+    setup.ledger(&present.with(&entry)?)?;
+    if let Some(secret) = secret {
+        setup.keep_password(&secret)?;
     }
-    let account = present.with(&entry)?;
-    setup.ledger(&account)?;
     present.write(&entry)?;
     setup.conclude(named, &entry)
 }
@@ -81,6 +84,11 @@ struct Setup<'a> {
 }
 
 impl Setup<'_> {
+    /// Whether somebody is asked.
+    fn asks(&self) -> bool {
+        !self.asked.yes && ask::somebody_is_there()
+    }
+
     /// The first server that is there, and is believed.
     fn server(&self) -> Result<Entry, Failure> {
         let servers = self.target.servers(self.asked)?;
@@ -124,7 +132,7 @@ impl Setup<'_> {
             "{} is of another domain than {}, and only DNS leads there",
             server.host, self.target.domain
         );
-        if ask::somebody_is_there() && ask::yes(&format!("{what}. Is it your provider's?"))? {
+        if self.asks() && ask::yes(&format!("{what}. Is it your provider's?"))? {
             return Ok(());
         }
         Err(Failure::new(Code::Usage, what).remedy(format!(
@@ -201,7 +209,7 @@ impl Setup<'_> {
         line("", &format!("for {names}, good until {until}"))?;
         line("", &format!("SHA-256 {}", shown.pin))?;
         let pins = self.asked.pin
-            || (ask::somebody_is_there()
+            || (self.asks()
                 && ask::yes(
                     "Is that the SHA-256 which the server's owner tells? Then it is believed from now on, and no other.",
                 )?);
@@ -348,8 +356,7 @@ impl Setup<'_> {
             None => String::new(),
         };
         let name = &entry.name;
-        if ask::somebody_is_there()
-            && !self.asked.yes
+        if self.asks()
             && self.asked.client_id.is_none()
             && timer::is_of_use()
             && named.is_none()

@@ -263,6 +263,46 @@ fn nothing_is_written_when_the_login_fails() {
 }
 
 #[test]
+fn a_ledger_of_another_account_is_not_written_into() {
+    let (home, server) = (Home::new(), Server::start());
+    home.set_up(&server);
+    fs::remove_file(home.configuration()).unwrap();
+    // The same account once more goes on with what it knows.
+    home.set_up(&server);
+    home.run(&["fetch"], "").with(0);
+    fs::remove_file(home.configuration()).unwrap();
+    let arguments = ["fetch", "setup", &server.address(), "--pin", "--stdin"];
+    let ended = home.run(&arguments, "redqueen\n").with(0);
+    assert!(
+        ended.stdout.contains(
+            "ledger       HOME/.local/state/restante/fetch/bob.ledger is there already; what it knows is not fetched again\n"
+        ),
+        "{}",
+        ended.stdout
+    );
+    fs::remove_file(home.configuration()).unwrap();
+    fs::write(home.state("bob.password"), "his\n").unwrap();
+    let address = server.address().replace("localhost", "127.0.0.1");
+    let ended = home
+        .run(
+            &["fetch", "setup", &address, "--pin", "--stdin"],
+            "redqueen\n",
+        )
+        .with(78);
+    assert!(
+        ended.stderr.ends_with(
+            "\n  give this account another name (--name NAME), or move HOME/.local/state/restante/fetch/bob.ledger away\n"
+        ),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(
+        fs::read_to_string(home.state("bob.password")).unwrap(),
+        "his\n"
+    );
+}
+
+#[test]
 fn a_password_command_is_asked_and_nothing_is_kept() {
     let (home, server) = (Home::new(), Server::start());
     let address = server.address();
@@ -367,6 +407,18 @@ fn at_a_terminal_everything_is_asked_for_and_a_wrong_password_once_more() {
     );
     let pin = "Is that the SHA-256 which the server's owner tells?";
     let password = "Password of bob at localhost: ";
+    // Who says --yes is asked nothing, not even there.
+    let ended = script(&format!("{command} --yes"), &[]).with(69);
+    assert!(!ended.stdout.contains(pin), "{}", ended.stdout);
+    let ended = script(&format!("{command} --yes --pin"), &[]).with(64);
+    assert!(
+        ended.stdout.ends_with(
+            "restante: nothing is asked, and there is no password\n  \
+             give it by --stdin or --password-file FILE, or leave --yes out\n"
+        ),
+        "{}",
+        ended.stdout
+    );
     let ended = script(&command, &[(pin, "n")]).with(69);
     assert!(ended.stdout.contains("--pin\n"), "{}", ended.stdout);
     assert!(!home.configuration().exists());

@@ -11,6 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{Home, Server, count};
+use crate::run::{CONFIGURATION, Site};
+use crate::serving::{Server as Serving, servable};
 
 /// Longer than any machine takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -178,6 +180,34 @@ fn a_refused_login_is_told_once_and_programs_get_events() {
     let next = stderr.split("next=").nth(1).unwrap();
     let next: u64 = next.split_whitespace().next().unwrap().parse().unwrap();
     assert!((3600..=3960).contains(&next), "{stderr}");
+}
+
+#[test]
+fn a_server_is_left_alone_as_long_as_it_announces() {
+    let site = Site::with(&format!(
+        "{CONFIGURATION}\n[pop3]\nlogin_delay = \"15 min\"\n"
+    ));
+    site.run(&["user", "add", "bob", "--stdin"], b"redqueen\n")
+        .with(0);
+    servable(&site);
+    let server = Serving::start(&site);
+    let home = Home::new();
+    fs::create_dir_all(home.path(".config/restante")).unwrap();
+    let text = format!(
+        "[account.bob]\nhost = \"127.0.0.1\"\nport = {}\nuser = \"bob\"\ntls = \"none\"\ninsecure = true\npoll = \"10s\"\n\
+         auth = {{ password_command = \"echo redqueen\" }}\ndeliver = {{ maildir = \"~/Mail\" }}\n",
+        server.pop3.rsplit(':').next().unwrap()
+    );
+    fs::write(home.configuration(), text).unwrap();
+    let daemon = Daemon::start(&home, &[]);
+    wait_for("a session", || home.state("bob.last").exists());
+    let (_, stderr) = daemon.end();
+    let next = stderr
+        .split("next=")
+        .nth(1)
+        .unwrap_or_else(|| panic!("{stderr}"));
+    let next: u64 = next.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((900..=990).contains(&next), "{stderr}");
 }
 
 #[test]
