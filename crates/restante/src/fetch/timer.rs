@@ -117,6 +117,12 @@ fn service(settings: &Settings, program: &Path, named: Option<&Path>) -> String 
     let word = |path| quoted(path).replace('$', "$$");
     let config = named.map_or_else(String::new, |named| format!(" -c {}", word(named)));
     let program = word(program);
+    // What this shell says of it, systemd may not know.
+    let environment: String = (["XDG_CONFIG_HOME", "XDG_STATE_HOME"].iter())
+        .filter_map(|&name| Some((name, std::env::var_os(name)?)))
+        .map(|(name, value)| format!("{name}={}", Path::new(&value).display()))
+        .map(|variable| format!("Environment={}\n", quoted(Path::new(&variable))))
+        .collect();
     let mut writable = written_to(settings);
     let asks_a_program = |account: &settings::Account| {
         matches!(
@@ -140,6 +146,7 @@ fn service(settings: &Settings, program: &Path, named: Option<&Path>) -> String 
          After=network-online.target\n\n\
          [Service]\n\
          Type=oneshot\n\
+         {environment}\
          ExecStart={program} fetch{config} --verbose %i\n\
          # 75: the server is busy or away, and the next run sees to it.\n\
          SuccessExitStatus=75\n\
@@ -210,7 +217,7 @@ fn timer(seconds: u64) -> String {
 /// A path as systemd reads it in a unit.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string().replace('%', "%%");
-    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&octet);
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&octet);
     match text.bytes().all(plain) {
         true => text,
         false => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),

@@ -48,6 +48,23 @@ fn units_are_written_and_systemd_has_nothing_against_them() {
     );
     verify(&directory);
 
+    // Where the shell has its directories, the units have them, too.
+    fs::create_dir_all(home.path("c o/restante")).unwrap();
+    fs::copy(home.configuration(), home.path("c o/restante/fetch.toml")).unwrap();
+    let mut command = home.program();
+    command
+        .args(["fetch", "install-timer", "--directory", "units"])
+        .current_dir(home.path(""))
+        .env("XDG_CONFIG_HOME", home.path("c o"));
+    home.end(&mut command, "").with(0);
+    let service = fs::read_to_string(home.path("units/restante-fetch@.service")).unwrap();
+    let line = format!(
+        "Environment=\"XDG_CONFIG_HOME={}\"",
+        home.path("c o").display()
+    );
+    assert!(service.lines().any(|it| it == line), "{service}");
+    verify(&home.path("units"));
+
     let ended = home
         .run(&["fetch", "install-timer", "--every", "10s"], "")
         .with(64);
