@@ -109,26 +109,33 @@ fn mode(file: &Path) -> Option<u32> {
     Some(found.permissions().mode() & 0o7777)
 }
 
+/// What is to be done about a clock that is wrong.
+const SET_CLOCK: &str =
+    "set the clock; certificates and durations depend on it (timedatectl set-ntp true)";
+
 /// Whether the time can be right.
-pub(super) fn clock(account: &Account, place: &Place, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn clock(report: &mut Report) -> Result<(), Failure> {
     let now = SystemTime::now();
+    let said = format!("it is {} here", crate::date::moment(now));
+    match now < UNIX_EPOCH + EARLIEST {
+        true => report.wrong("clock", &Failure::new(Code::System, said).remedy(SET_CLOCK)),
+        false => report.ok("clock", &said),
+    }
+}
+
+/// Whether the time has gone back since the last run.
+pub(super) fn last_run(account: &Account, place: &Place, report: &Report) -> Result<(), Failure> {
     let last = past::last(place, account)
         .and_then(|last| last.get("at")?.as_u64())
         .map(|at| UNIX_EPOCH + Duration::from_secs(at));
-    let remedy =
-        "set the clock; certificates and durations depend on it (timedatectl set-ntp true)";
-    if now < UNIX_EPOCH + EARLIEST {
-        let what = format!("it is {} here", crate::date::moment(now));
-        return report.wrong("clock", &Failure::new(Code::System, what).remedy(remedy));
-    }
     match last {
-        Some(last) if last > now + Duration::from_secs(120) => report.warning(
+        Some(last) if last > SystemTime::now() + Duration::from_secs(120) => report.warning(
             "clock",
             &format!(
                 "the last run was on {}, which is to come",
                 crate::date::moment(last)
             ),
-            remedy,
+            SET_CLOCK,
         ),
         _ => Ok(()),
     }

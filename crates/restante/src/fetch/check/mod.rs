@@ -22,11 +22,12 @@ pub(super) fn check(settings: &Settings, named: &[String]) -> Result<(), Failure
     let runtime = run::runtime(1)?;
     let mut report = Report::new("restante");
     local::configuration(settings, &place, &mut report)?;
+    local::clock(&mut report)?;
     let mut worst = report.worst();
     for account in &accounts {
         let mut report = Report::new(&account.name);
         let report = &mut report;
-        local::clock(account, &place, report)?;
+        local::last_run(account, &place, report)?;
         local::key(account, report)?;
         server::check(account, &place, &runtime, report)?;
         local::destinations(account, &place, report)?;

@@ -20,6 +20,7 @@ fn all_is_well_and_each_thing_is_named() {
         [
             "ok       restante: configuration",
             "ok       restante: state",
+            "ok       restante: clock",
             "ok       bob: name",
             "ok       bob: certificate",
             "ok       bob: password",
@@ -44,6 +45,16 @@ fn all_is_well_and_each_thing_is_named() {
     ] {
         assert!(ended.stdout.contains(text), "{text}\n{}", ended.stdout);
     }
+    // A run that is still to come tells of a clock that goes wrong.
+    fs::write(home.state("bob.last"), "{\"at\": 32503680000}").unwrap();
+    let late = home.run(&["fetch", "check"], "").with(0);
+    assert!(
+        late.stdout.contains(
+            "warning  bob: clock: the last run was on 3000-01-01T00:00:00Z, which is to come\n"
+        ),
+        "{}",
+        late.stdout
+    );
     // Nothing was fetched by that.
     assert_eq!(super::count(&home.path("Mail/bob")), 0);
 }
