@@ -100,7 +100,7 @@ impl Maker<'_> {
                         .to_owned(),
                 ));
             }
-            (Some(Tls::StartTls) | None, ..) => {
+            (Some(Tls::Stls) | None, ..) => {
                 Protection::StartTls(self.trusted(smtp.trust.as_ref())?)
             }
         };
@@ -118,11 +118,11 @@ impl Maker<'_> {
     fn imap(&self, imap: &ImapOf) -> Result<Imap, Failure> {
         let port = imap.port.unwrap_or(match imap.tls {
             Tls::Implicit => 993,
-            Tls::StartTls | Tls::None => 143,
+            Tls::Stls | Tls::None => 143,
         });
         let protection = match imap.tls {
             Tls::Implicit => Protection::Tls(self.trusted(imap.trust.as_ref())?),
-            Tls::StartTls => Protection::StartTls(self.trusted(imap.trust.as_ref())?),
+            Tls::Stls => Protection::StartTls(self.trusted(imap.trust.as_ref())?),
             Tls::None => Protection::OnThisMachine,
         };
         self.usable(Imap::new(imap::Settings {

@@ -25,7 +25,7 @@ pub(super) fn of(
 ) -> Result<client::Account, Failure> {
     let transport = match account.tls {
         Tls::Implicit => Transport::Tls(trusted(account)?),
-        Tls::StartTls => Transport::Stls(trusted(account)?),
+        Tls::Stls => Transport::Stls(trusted(account)?),
         Tls::None => Transport::InClear,
     };
     let mut remote = client::Account::new(

@@ -114,7 +114,7 @@ fn one(
 pub(super) fn tls(text: &str) -> Result<Tls, String> {
     match text {
         "implicit" => Ok(Tls::Implicit),
-        "starttls" => Ok(Tls::StartTls),
+        "starttls" => Ok(Tls::Stls),
         "none" => Ok(Tls::None),
         _ => Err("write \"implicit\" (from the first octet), \"starttls\" or \"none\"".to_owned()),
     }

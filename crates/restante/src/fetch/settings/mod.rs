@@ -99,7 +99,7 @@ pub(super) struct Account {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Tls {
     Implicit,
-    StartTls,
+    Stls,
     None,
 }
 
@@ -214,7 +214,7 @@ impl Account {
     pub(super) fn port(&self) -> u16 {
         self.port.unwrap_or(match self.tls {
             Tls::Implicit => 995,
-            Tls::StartTls | Tls::None => 110,
+            Tls::Stls | Tls::None => 110,
         })
     }
 }

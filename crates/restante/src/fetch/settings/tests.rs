@@ -65,7 +65,7 @@ fn a_whole_configuration_is_read() {
     let isp = settings.account("isp").unwrap();
     assert_eq!(
         (isp.port(), isp.tls, isp.keep),
-        (110, Tls::StartTls, Keep::Newest(100))
+        (110, Tls::Stls, Keep::Newest(100))
     );
     assert_eq!(isp.way, Some(Way::Apop));
     assert_eq!(

@@ -139,7 +139,7 @@ impl Entry {
         ];
         let usual = match self.tls {
             Tls::Implicit => 995,
-            Tls::StartTls | Tls::None => 110,
+            Tls::Stls | Tls::None => 110,
         };
         // Always where TLS is something else: [defaults] may say another port.
         if self.port != usual || self.tls != Tls::Implicit {
@@ -148,7 +148,7 @@ impl Entry {
         lines.push(format!("user = {}", quoted(&self.user)));
         match self.tls {
             Tls::Implicit => {}
-            Tls::StartTls => lines.push("tls = \"starttls\"".to_owned()),
+            Tls::Stls => lines.push("tls = \"starttls\"".to_owned()),
             Tls::None => lines.push("tls = \"none\"\ninsecure = true".to_owned()),
         }
         if let Some(pin) = &self.pin {
@@ -245,11 +245,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("new/fetch.toml");
         let present = Present::read(Some(&file)).unwrap();
-        for (tls, port) in [
-            (Tls::Implicit, 1995),
-            (Tls::StartTls, 110),
-            (Tls::None, 1110),
-        ] {
+        for (tls, port) in [(Tls::Implicit, 1995), (Tls::Stls, 110), (Tls::None, 1110)] {
             let pin = (tls != Tls::None).then(|| Pin::of_certificate(b"x"));
             let account = present
                 .with(&Entry {

@@ -88,12 +88,12 @@ impl Target {
         };
         let tls = match (asked.insecure, asked.starttls || *port == Some(110)) {
             (true, _) => Tls::None,
-            (_, true) => Tls::StartTls,
+            (_, true) => Tls::Stls,
             _ => Tls::Implicit,
         };
         let usual = match tls {
             Tls::Implicit => 995,
-            Tls::StartTls | Tls::None => 110,
+            Tls::Stls | Tls::None => 110,
         };
         Ok(vec![Server {
             host: host.clone(),
@@ -119,7 +119,7 @@ impl Target {
         })?;
         let wanted = |security| match (asked.insecure, asked.starttls, security) {
             (true, _, Security::InClear) => Some(Tls::None),
-            (false, _, Security::Stls) => Some(Tls::StartTls),
+            (false, _, Security::Stls) => Some(Tls::Stls),
             (false, false, Security::Tls) => Some(Tls::Implicit),
             _ => None,
         };
@@ -165,7 +165,7 @@ impl Server {
     pub(super) fn security(&self) -> &'static str {
         match self.tls {
             Tls::Implicit => "inside TLS",
-            Tls::StartTls => "inside TLS after STLS",
+            Tls::Stls => "inside TLS after STLS",
             Tls::None => "in clear, the password too",
         }
     }
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(servers.len(), 1);
         assert_eq!(
             (servers[0].place().as_str(), servers[0].tls),
-            ("mx.example.net:110", Tls::StartTls)
+            ("mx.example.net:110", Tls::Stls)
         );
     }
 }
