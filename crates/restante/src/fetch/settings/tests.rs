@@ -86,8 +86,8 @@ fn each_mistake_is_told_with_its_place_and_what_to_do() {
     };
     for (text, told) in [
         (
-            one("kepe = true"),
-            "unknown key `kepe` in [account]\n  did you mean `keep`?",
+            one("kep = true"),
+            "unknown key `kep` in [account]\n  did you mean `keep`?",
         ),
         (
             one("keep = \"soon\""),
