@@ -1,4 +1,4 @@
-//! What came of the last run of each account, for `restante fetch status`.
+//! What came of the last run of each account, and when the next one is, for `restante fetch status`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -43,4 +43,22 @@ pub(super) fn remember(
 pub(super) fn last(place: &Place, account: &Account) -> Option<Value> {
     let text = std::fs::read(place.of(account, "last")).ok()?;
     serde_json::from_slice(&text).ok()
+}
+
+/// Notes when a daemon comes back to an account; none: it does not any more. That this fails hurts nobody.
+pub(super) fn expect(place: &Place, account: &Account, next: Option<SystemTime>) {
+    let file = place.of(account, "next");
+    let since = next.and_then(|next| next.duration_since(UNIX_EPOCH).ok());
+    let _ = match since {
+        Some(since) => std::fs::write(file, format!("{}\n", since.as_secs())),
+        None => std::fs::remove_file(file),
+    };
+}
+
+/// When a daemon comes back to an account, in seconds since 1970. One that was killed has left a moment that is over.
+pub(super) fn expected(place: &Place, account: &Account, now: SystemTime) -> Option<u64> {
+    let text = std::fs::read_to_string(place.of(account, "next")).ok()?;
+    let next: u64 = text.trim().parse().ok()?;
+    let now = now.duration_since(UNIX_EPOCH).ok()?;
+    (next >= now.as_secs()).then_some(next)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::place::Place;
 use super::settings::{Account, Auth, Settings};
-use super::{credentials, list, past, remote, run};
+use super::{credentials, list, past, remote, run, timer};
 use crate::date;
 use crate::failure::Failure;
 use crate::output::{count, octets, say};
@@ -43,6 +43,10 @@ struct Known {
     /// The login, or why it cannot be read; none where there are no tokens.
     token: Option<Result<Option<oauth::Status>, String>>,
     server: String,
+    /// When a daemon comes back, in seconds since 1970.
+    next: Option<u64>,
+    /// The timer that starts the next run.
+    timer: Option<String>,
 }
 
 /// A message that a destination will not have.
@@ -73,6 +77,8 @@ impl Known {
             refused,
             token,
             server: server(account, place),
+            next: past::expected(place, account, SystemTime::now()),
+            timer: timer::enabled(&account.name),
             ledger,
         }
     }
@@ -94,6 +100,12 @@ impl Known {
         match &self.last {
             Some(last) => self.say_last(last)?,
             None => say!("  last run   never")?,
+        }
+        if let Some(next) = self.next {
+            say!("  next run   {}, by the daemon", moment(next))?;
+        }
+        if let Some(timer) = &self.timer {
+            say!("  next run   by {timer}; systemctl --user list-timers says when")?;
         }
         match &self.ledger {
             Some(ledger) => say!(
@@ -213,6 +225,8 @@ impl Known {
             "account": account.name,
             "identity": account.identity(),
             "last": self.last,
+            "next": self.next,
+            "timer": self.timer,
             "ledger": ledger,
             "refused": self.refused.iter().map(|it| json!({
                 "uidl": it.key.to_string(), "why": it.why, "file": it.file,

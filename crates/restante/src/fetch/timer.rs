@@ -104,6 +104,13 @@ pub(super) fn install(
 }
 
 /// Where this user's own units are.
+/// The timer of an account, if this user's systemd starts it.
+pub(super) fn enabled(account: &str) -> Option<String> {
+    let unit = format!("restante-fetch@{account}.timer");
+    let link = of_user().join("timers.target.wants").join(&unit);
+    link.symlink_metadata().is_ok().then_some(unit)
+}
+
 fn of_user() -> PathBuf {
     let named = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
     named

@@ -62,6 +62,7 @@ impl Place {
     fn fetch(&self, arguments: &[&str]) -> Ended {
         let mut ended = finish(
             program()
+                .env("XDG_CONFIG_HOME", self.path("config"))
                 .arg("-c")
                 .arg(self.config())
                 .arg("fetch")
@@ -480,6 +481,15 @@ fn the_status_is_told_without_the_server_and_while_another_holds_the_ledger() {
         never.stdout,
         format!("work  bob@127.0.0.1:{port}\n  last run   never\n  ledger     none\n")
     );
+    let wants = place.path("config/systemd/user/timers.target.wants");
+    fs::create_dir_all(&wants).unwrap();
+    let timer = wants.join("restante-fetch@work.timer");
+    std::os::unix::fs::symlink("/nowhere", &timer).unwrap();
+    let timed = place.fetch(&["status"]).with(0).stdout;
+    let line =
+        "  next run   by restante-fetch@work.timer; systemctl --user list-timers says when\n";
+    assert!(timed.contains(line), "{timed}");
+    fs::remove_file(timer).unwrap();
     place.configure("max_size = \"100\"\n");
     place.fetch(&["work"]).with(0);
     // A server that is away changes nothing.
@@ -487,13 +497,19 @@ fn the_status_is_told_without_the_server_and_while_another_holds_the_ledger() {
     server.stop();
     let lock = fs::File::open(here.path().join("state/work.ledger.lock")).unwrap();
     lock.lock().unwrap();
+    // A daemon that comes back, and one that was killed.
+    fs::write(here.path().join("state/work.next"), "32503680000\n").unwrap();
     let config = here.path().join("fetch.toml");
     let mut command = program();
     let command = command
+        .env("XDG_CONFIG_HOME", here.path().join("config"))
         .arg("-c")
         .arg(config)
         .args(["fetch", "status", "work"]);
     let status = finish(command, b"").with(0).stdout;
+    fs::write(here.path().join("state/work.next"), "1000000000\n").unwrap();
+    let later = finish(command, b"").with(0).stdout;
+    assert!(!later.contains("next run"), "{later}");
     assert!(status.contains("  last run   20"), "{status}");
     assert!(
         status.contains("Z: 2 new messages (133 octets), 1 too large, 3 on the server\n"),

@@ -163,7 +163,10 @@ impl Work {
             };
             let _room = tokio::select! {
                 room = room => room,
-                _ = self.stopped.wait_for(|stopped| *stopped) => return,
+                _ = self.stopped.wait_for(|stopped| *stopped) => {
+                    past::expect(&self.place, &self.account, None);
+                    return;
+                }
             };
             // A session that has begun is not cut.
             let result = self.session().await;
@@ -241,6 +244,7 @@ impl Work {
         let now = SystemTime::now();
         tokio::task::block_in_place(|| {
             past::remember(&self.place, &self.account, now, result);
+            past::expect(&self.place, &self.account, now.checked_add(wait));
             if let Some(file) = &self.metrics {
                 let result = result.as_ref().map_err(Failure::code);
                 metrics::record(file, &self.place, name, result, now);
