@@ -7,6 +7,7 @@ there twice for each time that fetching was ended.
 
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -193,8 +194,7 @@ class Bench:
         if not trial.case.deletes and server != set(trial.texts):
             raise Violation(f"{len(set(trial.texts) - server)} kept messages are gone from the server")
         judge_ledger(trial.state / "a.ledger", len(trial.texts))
-        left = {file.name for file in trial.state.iterdir()} - _STATE
-        if left - {"a.ledger.new", "a.last.new", "a.server.new"}:
+        if left := {file.name for file in trial.state.iterdir() if not _STATE.fullmatch(file.name)}:
             raise Violation(f"left in the state: {sorted(left)}")
 
     def _destination(self, kind: str) -> Destination:
@@ -204,8 +204,8 @@ class Bench:
         return self._destinations[kind]
 
 
-#: Files of an account that stay.
-_STATE = {"a.ledger", "a.ledger.lock", "a.last", "a.server", "a.memory", "a.capabilities"}
+#: Files of an account that stay; those that are new are overwritten by the next one.
+_STATE = re.compile(r"a\.(ledger|last|server|status|history)(\.new)?|a\.ledger\.lock|a-[0-9a-f]{8}\.stage")
 
 
 def _judge(kind: str, destination: Destination, trial: Trial) -> None:

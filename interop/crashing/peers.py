@@ -1,7 +1,8 @@
 """What comes twice when another program that fetches is killed in the middle: fetchmail, getmail and mpop.
 
-Each is killed once, between a fifth and four fifths of the time that it takes, and run to its end then. The link is slow, so that a
-session takes a while. What is counted is judged as for our own.
+Each is killed once, when a number of messages between a fifth and four fifths of all has come, and run to its end then. Ours shows
+messages together, when they are durable, so it is killed at such a share of the time that it takes. The link is slow, so that a
+session takes a while.
 """
 
 import random
@@ -17,10 +18,10 @@ from harness.clients import getmail as getmail_client
 from harness.clients import restante
 from harness.clients.endpoint import Login
 from harness.peers import Unavailable, require
-from harness.processes import Process, run
+from harness.processes import Process, run, wait_for
 
 from .bench import Case
-from .destinations import Command, Maildir, Mbox
+from .destinations import Command, Destination, Maildir, Mbox
 from .trials import Trials
 
 _COUNT = 150
@@ -126,7 +127,8 @@ def _row(peer: Peer, directory: Path, port: int, login: Login, names: set[str], 
     _fetched(peer, directory, port, login, None)
     whole = time.monotonic() - began
     while told["kills"] < rounds:
-        destination, before = _fetched(peer, directory, port, login, whole * dice.uniform(0.2, 0.8))
+        share = dice.uniform(0.2, 0.8)
+        destination, before = _fetched(peer, directory, port, login, (share * len(names), share * whole))
         found = destination.found()
         if strange := set(found) - names:
             raise RuntimeError(f"{peer.name} delivered {len(strange)} that were never sent, as {min(strange)}")
@@ -142,7 +144,15 @@ def _row(peer: Peer, directory: Path, port: int, login: Login, names: set[str], 
     )
 
 
-def _fetched(peer: Peer, directory: Path, port: int, login: Login, kill_after: float | None):
+def _count(destination: Destination) -> int:
+    """How many messages have come, roughly."""
+    if isinstance(destination, Mbox):
+        return destination.path.read_bytes().count(b"\nSubject: ") if destination.path.exists() else 0
+    place = destination.path / "new" if isinstance(destination, Maildir) else destination.path
+    return len(list(place.iterdir()))
+
+
+def _fetched(peer: Peer, directory: Path, port: int, login: Login, kill_at: tuple[float, float] | None):
     """The destination after all, and how many messages it had when the program was killed."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
@@ -153,10 +163,13 @@ def _fetched(peer: Peer, directory: Path, port: int, login: Login, kill_after: f
     else:
         destination.begin(directory)
     words = peer.words(directory, port, login)
-    if kill_after is not None:
+    if kill_at is not None:
         with (directory / "first").open("wb") as said:
             process = Process(words, stdout=said, stderr=said)
-            time.sleep(kill_after)
+            if peer.program == "sh":
+                time.sleep(kill_at[1])
+            else:
+                wait_for(peer.name, lambda: not process.alive() or _count(destination) >= kill_at[0], _PATIENCE)
             process.kill()
         before = len(destination.found())
         # What a killed program has left that holds the next one up.

@@ -38,7 +38,7 @@ MANY.append(Case(("maildir",), _AT_ONCE, count=300, large=0, source="Dovecot"))
 
 _ERRORS = ("EIO", "ENOSPC")
 #: Calls of which a disk can refuse one, and those of them that need space.
-_DISK = {"write", "pwrite64", "writev", "fsync", "fdatasync", "syncfs", "openat", "mkdir", "mkdirat", "rename", "renameat",
+_DISK = {"write", "pwrite64", "writev", "pwritev", "pwritev2", "fsync", "fdatasync", "syncfs", "openat", "mkdir", "mkdirat", "rename", "renameat",
          "renameat2", "link", "linkat", "ftruncate", "fallocate", "unlink", "unlinkat"}
 _NEEDS_SPACE = _DISK - {"ftruncate", "unlink", "unlinkat"}
 _DELAY = Path(__file__).resolve().parents[2] / "bench" / "retrieval" / "delay.py"
