@@ -31,6 +31,8 @@ pub struct Mbox {
     stage_path: PathBuf,
     name: String,
     stage: Option<Stage>,
+    /// Messages that were taken cannot be delivered any more.
+    is_broken: bool,
     /// What is in it, if the last session has left any in doubt.
     present: Present,
 }
@@ -43,6 +45,7 @@ impl Mbox {
             stage_path: stage.to_owned(),
             name: super::word("mbox", &path.display().to_string()),
             stage: None,
+            is_broken: false,
             present: Present::default(),
         }
     }
@@ -106,12 +109,14 @@ impl Mbox {
         if self.present.take(text)? {
             return Ok(());
         }
-        stage.write(postmark(text.header()).as_bytes())?;
-        let mut quoter = Quoter::default();
-        text.pieces(super::Form::Local, |piece| {
-            quoter.take(piece, &mut |octets| stage.write(octets))
-        })?;
-        quoter.end(&mut |octets| stage.write(octets))
+        let mark = stage.mark();
+        let written = write(stage, text);
+        if written.is_err() && stage.back_to(mark).is_err() {
+            // Then nothing of it can be used, and all that was in it comes again.
+            self.stage = None;
+            self.is_broken = true;
+        }
+        written
     }
 
     fn append(&mut self) -> io::Result<()> {
@@ -159,6 +164,10 @@ impl Destination for Mbox {
     }
 
     fn commit(&mut self) -> Result<(), NotDelivered> {
+        if self.is_broken {
+            let error = io::Error::other("what was to be written to it is not whole");
+            return Err(self.failed(&error));
+        }
         if self.stage.is_none() {
             return Ok(());
         }
@@ -173,6 +182,16 @@ impl Drop for Mbox {
             let _ = stage.remove();
         }
     }
+}
+
+/// Writes a message, with the line before it and the empty line behind it.
+fn write(stage: &mut Stage, text: &mut Text) -> io::Result<()> {
+    stage.write(postmark(text.header()).as_bytes())?;
+    let mut quoter = Quoter::default();
+    text.pieces(super::Form::Local, |piece| {
+        quoter.take(piece, &mut |octets| stage.write(octets))
+    })?;
+    quoter.end(&mut |octets| stage.write(octets))
 }
 
 /// What must stand between what is there and a postmark: an empty line.

@@ -12,6 +12,13 @@ const PIECE_OCTETS: usize = 128 << 10;
 /// What may stand before the text.
 const GLUES: [&[u8]; 3] = [b"", b"\n", b"\n\n"];
 
+/// How much of a stage is whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    octets: u64,
+    checksum: u32,
+}
+
 /// A stage.
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -81,6 +88,35 @@ impl Stage {
         self.file.write_all(octets)?;
         self.octets += octets.len() as u64;
         self.checksum = crc32c::crc32c_append(self.checksum, octets);
+        Ok(())
+    }
+
+    /// What is whole now, before a message is written.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            octets: self.octets,
+            checksum: self.checksum,
+        }
+    }
+
+    /// Takes back what was written since the mark: a write of it has failed, and half a message is none.
+    pub(super) fn back_to(&mut self, mark: Mark) -> io::Result<()> {
+        let same = self.file.get_ref().try_clone()?;
+        let failed = std::mem::replace(&mut self.file, BufWriter::new(same));
+        // What was not written must not be written when this is dropped.
+        let (mut file, waiting) = failed.into_parts();
+        let waiting = waiting.map_err(io::Error::other)?;
+        let written = file.stream_position()?;
+        let end = mark.octets.min(written);
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+        let whole = usize::try_from(mark.octets - end).unwrap_or(usize::MAX);
+        let whole = waiting
+            .get(..whole)
+            .ok_or_else(|| io::Error::other("the stage is shorter than what was written"))?;
+        self.file = BufWriter::with_capacity(PIECE_OCTETS, file);
+        self.file.write_all(whole)?;
+        (self.octets, self.checksum) = (mark.octets, mark.checksum);
         Ok(())
     }
 

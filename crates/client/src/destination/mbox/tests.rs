@@ -185,3 +185,54 @@ fn a_lock_of_another_program_is_waited_for_and_a_stale_one_is_not() {
     assert_eq!(place.count("two"), 1);
     assert!(!lock.exists());
 }
+
+#[test]
+fn half_a_message_is_none() {
+    let place = Place::new();
+    for (before, half) in [(10, 20), (10, 300_000), (300_000, 20), (300_000, 300_000)] {
+        let mut stage = Stage::create(&place.stage()).unwrap();
+        let before = "b".repeat(before);
+        stage.write(before.as_bytes()).unwrap();
+        let mark = stage.mark();
+        stage.write("h".repeat(half).as_bytes()).unwrap();
+        stage.back_to(mark).unwrap();
+        stage.write(b"after").unwrap();
+        stage.seal(0, b"").unwrap();
+        let mut file = File::create(place.path()).unwrap();
+        stage.copy(0, &mut file).unwrap();
+        assert!(place.read() == format!("{before}after"));
+        assert!(Stage::left(&place.stage()).unwrap().is_some());
+    }
+}
+
+#[test]
+fn what_was_taken_does_not_count_when_the_stage_cannot_be_mended() {
+    let place = Place::new();
+    // Writing to it fails, and so does cutting it.
+    std::os::unix::fs::symlink("/dev/full", place.stage()).unwrap();
+    let mut mbox = place.open(Ended::InOrder);
+    place.deliver(&mut mbox, &[ONE]);
+    let large = format!("Subject: large\r\n\r\n{}", "line\r\n".repeat(100_000));
+    let mut text = Text::whole(&Spool::new(place.0.path()), large.as_bytes()).unwrap();
+    assert!(mbox.put(&mut text).is_err());
+    assert!(matches!(mbox.commit(), Err(NotDelivered::NotNow(_))));
+    assert!(!place.path().exists());
+}
+
+#[test]
+fn a_lock_that_one_of_ours_has_left_is_not_waited_for() {
+    let place = Place::new();
+    let lock = place.0.path().join("mbox.lock");
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let began = std::time::Instant::now();
+    let locked = Locked::take(&place.path(), File::create(place.path()).unwrap()).unwrap();
+    let says = std::fs::read_to_string(&lock).unwrap();
+    assert!(says.starts_with("0 restante "), "{says:?}");
+    drop(locked);
+    let left = says.replace(&std::process::id().to_string(), &ended.id().to_string());
+    std::fs::write(&lock, left).unwrap();
+    drop(Locked::take(&place.path(), File::create(place.path()).unwrap()).unwrap());
+    assert!(began.elapsed() < std::time::Duration::from_secs(30));
+    assert!(!lock.exists());
+}
