@@ -32,8 +32,10 @@ const AWAITED: &str = "a message";
 
 /// Octets that are reckoned for a header, whose size nobody says before it comes.
 const HEADER_OCTETS: Octets = Octets(4 << 10);
-/// Most octets of a header.
-const HEADER_OCTETS_MAX: u64 = 1 << 20;
+/// Most octets of a header that are handed on, perhaps with some more of the piece that they came in.
+pub(crate) const HEADER_OCTETS_MAX: usize = 1 << 20;
+/// So many may come: some servers send the text behind the header, too.
+const HEADER_OCTETS_COME_MAX: u64 = 64 << 20;
 
 /// Deletions that may be on their way, beside texts.
 const DELETIONS: usize = 256;
@@ -254,7 +256,7 @@ impl Retrieval<'_> {
                     }
                 }
                 Event::Deleted(number) => {
-                    self.deleting = self.deleting.saturating_sub(1);
+                    self.dele_is_answered();
                     return Ok(Step::Deleted(number));
                 }
                 Event::Refused {
@@ -262,7 +264,7 @@ impl Retrieval<'_> {
                     number: Some(number),
                     status,
                 } => {
-                    self.deleting = self.deleting.saturating_sub(1);
+                    self.dele_is_answered();
                     return Ok(Step::NotDeleted(number, status));
                 }
                 Event::Refused { status, .. } => {
@@ -320,6 +322,12 @@ impl Retrieval<'_> {
         Ok(())
     }
 
+    /// It comes between two texts, and the server is not slow with the second.
+    fn dele_is_answered(&mut self) {
+        self.deleting = self.deleting.saturating_sub(1);
+        self.coming = None;
+    }
+
     /// So many octets have come of this text, with these.
     fn came(&mut self, octets: Octets) -> u64 {
         let Some(coming) = &mut self.coming else {
@@ -370,10 +378,16 @@ impl Retrieval<'_> {
     /// another one that was asked for, too: it will be seen to be out of step when it ends.
     fn is_handed_on(&self, come: u64) -> Result<bool, ClientError> {
         let (number, listed) = self.wanted[self.done.min(self.wanted.len() - 1)];
-        let most = |listed| match self.part {
-            Part::Whole => most(listed),
-            Part::Header => HEADER_OCTETS_MAX,
-        };
+        if self.part == Part::Header {
+            // What is longer is one message's fault, and keeps no other back.
+            let before = come.saturating_sub(self.maildrop.conversation.text.len() as u64);
+            return match come <= HEADER_OCTETS_COME_MAX {
+                true => Ok(self.skipping == 0 && before < HEADER_OCTETS_MAX as u64),
+                false => Err(ClientError::Wrong(format!(
+                    "the header of message {number} does not end after {HEADER_OCTETS_COME_MAX} octets"
+                ))),
+            };
+        }
         if self.skipping == 0 && come <= most(listed) {
             return Ok(true);
         }

@@ -15,7 +15,7 @@ use sasl::base64;
 use crate::Pin;
 
 /// One connection, by these lines: `S:` is said, `C:` must come, `RAW` is said without a line end added,
-/// `REPEAT` said until nobody listens, `TLS` begins TLS, `WAIT` says nothing until the client goes. `SCRAM`
+/// `REPEAT` said until nobody listens, `PAUSE` waits so many milliseconds, `TLS` begins TLS, `WAIT` says nothing until the client goes. `SCRAM`
 /// takes the beginning of a SCRAM-SHA-256 exchange and answers with the client's nonce, one of its own, and what
 /// follows; `PROOF` takes any answer to it. `AUTH` takes any initial response of that mechanism. The end of the script ends the connection.
 pub(super) struct Server {
@@ -157,6 +157,7 @@ fn follow(script: &str, socket: TcpStream, config: Arc<ServerConfig>) {
                 let inside = StreamOwned::new(connection, socket.take().unwrap());
                 stream = BufReader::new(Box::new(inside));
             }
+            "PAUSE" => std::thread::sleep(Duration::from_millis(rest.parse().unwrap())),
             "ALONE" => assert_eq!(stream.buffer(), b"", "nothing was sent ahead"),
             "END" => {
                 let mut came = Vec::new();

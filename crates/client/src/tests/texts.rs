@@ -7,7 +7,7 @@ use pop3::{MessageNumber, Octets};
 
 use super::server::Server;
 use super::{PATIENCE, block_on, login, login_with, open};
-use crate::{Arrival, ClientError, Patience};
+use crate::{Arrival, ClientError, Patience, Step};
 
 /// The messages of these sizes: how each arrived, and its text.
 fn retrieve(
@@ -218,4 +218,31 @@ fn a_refusal_that_passes_ends_the_retrieval() {
     let script = login("PIPELINING") + "C: RETR 1\nC: RETR 2\nS: -ERR [SYS/TEMP] the disk\nWAIT\n";
     let error = retrieve(script, &[5, 5], PATIENCE).unwrap_err();
     assert!(matches!(error, ClientError::NotNow(_)), "{error}");
+}
+
+#[test]
+fn a_server_that_takes_its_time_for_each_deletion_is_waited_for() {
+    let all: String = (1..7)
+        .map(|number| format!("C: DELE {number}\nPAUSE 500\nS: +OK\n"))
+        .collect();
+    let server = Server::start(login("") + &all + "C: QUIT\nS: +OK\n");
+    let patience = Patience {
+        silence: Duration::from_secs(2),
+        ..PATIENCE
+    };
+    let deleted = block_on(async {
+        let mut maildrop = open(server.port, patience).await.unwrap();
+        let mut retrieval = maildrop.retrieve(Vec::new());
+        (1..7)
+            .filter_map(MessageNumber::new)
+            .for_each(|number| retrieval.delete(number));
+        let mut deleted = 0;
+        while let Step::Deleted(_) = retrieval.step().await.unwrap() {
+            deleted += 1;
+        }
+        maildrop.quit().await;
+        deleted
+    });
+    assert_eq!(deleted, 6);
+    server.done();
 }
