@@ -82,7 +82,7 @@ async fn twice(account: &Account, patience: Patience) -> Result<Maildrop, Client
 }
 
 /// What comes of a server that cannot keep commands apart.
-fn may_be_of_pipelining(error: &ClientError) -> bool {
+pub(crate) fn may_be_of_pipelining(error: &ClientError) -> bool {
     matches!(
         error,
         ClientError::Lost { .. }

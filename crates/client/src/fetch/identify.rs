@@ -11,10 +11,10 @@ use super::report::FetchError;
 use super::rule::{Action, Rule, action};
 use crate::connect::Maildrop;
 use crate::destination::header_of;
-use crate::ledger::{Fate, Key, Ledger, Print};
+use crate::ledger::{Entry, Fate, Key, Ledger, Print};
 use crate::listing::{Listing, UniqueIds};
 use crate::moving::Spelling;
-use crate::retrieve::{Arrival, Step};
+use crate::retrieve::{Arrival, HEADER_OCTETS_MAX, Step};
 
 /// So many messages whose unique-ids the server once gave, and gives no more, make a maildrop that is another one.
 const FOREIGN_MIN: usize = 5;
@@ -55,14 +55,32 @@ pub(super) struct Headers(HashMap<MessageNumber, Seen>);
 /// What of a header is kept.
 pub(super) struct Seen {
     /// The SHA-256 of all of it.
-    hash: String,
-    print: Option<Print>,
+    pub(super) hash: String,
+    pub(super) print: Option<Print>,
     pub(super) action: Action,
 }
 
 impl Headers {
     pub(super) fn of(&self, number: MessageNumber) -> Option<&Seen> {
         self.0.get(&number)
+    }
+
+    /// Asks again for those of these messages, one at a time, so that no other's header can come in its place. A server that answers
+    /// out of order is not found out by headers, whose size nobody says before.
+    pub(super) async fn ask_again(
+        &mut self,
+        maildrop: &mut Maildrop,
+        rules: &[Rule],
+        numbers: &[MessageNumber],
+    ) -> Result<(), FetchError> {
+        if !maildrop.pipelines() {
+            return Ok(());
+        }
+        for number in numbers {
+            self.0.remove(number);
+            self.ask(maildrop, rules, [*number]).await?;
+        }
+        Ok(())
     }
 
     /// Asks for those of these messages that were not asked for yet.
@@ -79,7 +97,10 @@ impl Headers {
         let mut text = Vec::new();
         loop {
             match retrieval.step().await? {
-                Step::Piece(piece) => text.extend_from_slice(piece),
+                Step::Piece(piece) => {
+                    let room = HEADER_OCTETS_MAX - text.len();
+                    text.extend_from_slice(&piece[..piece.len().min(room)]);
+                }
                 Step::Ended(retrieved) => {
                     if let Arrival::AsListed = retrieved.arrival {
                         let header = header_of(&text);
@@ -99,7 +120,8 @@ impl Headers {
     }
 }
 
-fn short(hash: &[u8; 32]) -> String {
+/// So much of a hash as a key has.
+pub(super) fn short(hash: &[u8; 32]) -> String {
     hash[..16]
         .iter()
         .map(|octet| format!("{octet:02x}"))
@@ -123,13 +145,14 @@ pub(super) async fn recognise(
     headers: &mut Headers,
 ) -> Result<usize, FetchError> {
     respell(keys, ledger);
-    let mut known = HashMap::new();
+    let mut known: HashMap<_, Vec<Entry>> = HashMap::new();
     let (mut were_here, mut have_print) = (0, false);
     for (_, entry) in ledger.iter().filter(|(_, entry)| entry.absent.is_none()) {
         were_here += 1;
         if let Some(print) = entry.print {
             have_print = true;
-            known.insert((print, entry.octets), *entry);
+            let alike = known.entry((print, entry.octets)).or_default();
+            alike.push(*entry);
         }
     }
     let recurs = keys.iter().any(|key| ledger.get(key).is_some());
@@ -155,13 +178,15 @@ pub(super) async fn recognise(
         let print = headers.of(number).and_then(|seen| seen.print);
         let octets = listing.sizes.get(number.index()).map(|octets| octets.0);
         // One that was never fetched here has its print alone.
-        let found = print.and_then(|print| {
-            known
-                .get(&(print, octets))
-                .or_else(|| known.get(&(print, None)))
-        });
-        if let Some(entry) = found {
-            ledger.record(key.clone(), *entry);
+        let mut take = |octets| known.get_mut(&(print?, octets))?.pop();
+        // Each stands for one message: of two that are alike, one may be new.
+        if let Some(entry) = take(octets).or_else(|| take(None)) {
+            // Its file has a name that is made of the old key, by which nobody will find it.
+            let fate = match entry.fate {
+                Fate::Delivered => Fate::Seen,
+                fate => fate,
+            };
+            ledger.record(key.clone(), Entry { fate, ..entry });
             recognised += 1;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Fate};
 
 /// How long a message that was fetched stays on the server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -39,7 +39,8 @@ impl Keep {
             Self::Newest(number) => newer >= number,
             // One that was never delivered there has not been deleted there.
             Self::UntilDeleted => {
-                entry.octets.is_some() && present.is_some_and(|present| !present.contains(name))
+                entry.fate == Fate::Delivered
+                    && present.is_some_and(|present| !present.contains(name))
             }
         }
     }
@@ -48,14 +49,13 @@ impl Keep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Fate;
 
     #[test]
     fn each_policy_deletes_what_it_says() {
         let day = 86_400;
         let seen = Entry::new(Fate::Seen, 100 * day);
         let fetched = Entry {
-            octets: Some(1),
+            fate: Fate::Delivered,
             ..seen
         };
         let here = HashSet::from(["a".to_owned()]);

@@ -11,6 +11,7 @@ mod quarantine;
 mod report;
 mod rule;
 mod session;
+mod stranger;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -24,7 +25,7 @@ use pop3::client::Outcome;
 use sha2::{Digest as _, Sha256};
 
 use crate::account::Account;
-use crate::connect::{Maildrop, connect};
+use crate::connect::{Maildrop, connect, may_be_of_pipelining};
 use crate::destination::{Destination, Ended};
 use crate::error::ClientError;
 use crate::ledger::{Entry, Fate, Key, Ledger};
@@ -112,18 +113,20 @@ pub async fn fetch(
         inside_tls: !matches!(job.account.transport, crate::Transport::InClear),
     });
     tell(Event::Learned(maildrop.memory()));
-    let listing = maildrop.listing().await?;
+    let listing = match maildrop.listing().await {
+        Ok(listing) => listing,
+        Err(error) => return Err(blame(&mut maildrop, error.into(), tell)),
+    };
     let present = match job.keep {
         Keep::UntilDeleted => present(&job, &mut destinations, &ledger, tell)?,
         _ => None,
     };
-    let plan = Plan::make(&job, &mut maildrop, &listing, &mut ledger, present.as_ref()).await?;
-    if plan.recognised > 0 {
-        tell(Event::Note(format!(
-            "the server has given new unique-ids to its messages; {} of them are known by what they hold",
-            plan.recognised
-        )));
-    }
+    let plan = Plan::make(&job, &mut maildrop, &listing, &mut ledger, present.as_ref()).await;
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => return Err(blame(&mut maildrop, error, tell)),
+    };
+    plan.notes().for_each(|note| tell(Event::Note(note)));
     tell(Event::Planned(plan.planned.clone()));
     let mut summary = Summary {
         too_large: plan.planned.too_large.len(),
@@ -147,8 +150,13 @@ pub async fn fetch(
         maildrop.pipelining_broke(SystemTime::now());
         tell(Event::Learned(maildrop.memory()));
     }
+    let is_stuck = !session.has_come();
     let told = session.end(tell).await;
     (summary.new, summary.octets, summary.refused) = (told.new, told.octets, told.refused);
+    let fetched = fetched.map_err(|error| match is_stuck {
+        true => blame(&mut maildrop, error, tell),
+        false => error,
+    });
     let failed = told.failed.or_else(|| fetched.err());
     // Of messages that are durable the deletion counts, whatever has happened to others.
     let is_there = !matches!(failed, Some(FetchError::Server(_)));
@@ -170,6 +178,23 @@ pub async fn fetch(
         ledger.sync()?;
     }
     failed.map_or(Ok(summary), Err)
+}
+
+/// A session that gets nowhere where commands are sent ahead may be lost because of that: the next one sends them one at a time. A
+/// server that hangs up on the second command would otherwise never give anything.
+fn blame(
+    maildrop: &mut Maildrop,
+    error: FetchError,
+    tell: &mut (dyn FnMut(Event) + Send),
+) -> FetchError {
+    if let FetchError::Server(it) = &error
+        && maildrop.pipelines()
+        && (may_be_of_pipelining(it) || matches!(it, ClientError::Wrong(_)))
+    {
+        maildrop.pipelining_broke(SystemTime::now());
+        tell(Event::Learned(maildrop.memory()));
+    }
+    error
 }
 
 /// Ends the session; whether what was marked is deleted.

@@ -9,6 +9,7 @@ use super::identify::{Headers, keys, numbered, recognise};
 use super::only::{Had, Only};
 use super::report::{FetchError, Planned};
 use super::rule::Action;
+use super::stranger::{self, Strangers};
 use super::{Job, name_of, writer};
 use crate::connect::Maildrop;
 use crate::ledger::{Entry, Fate, Key, Ledger};
@@ -26,6 +27,7 @@ pub(super) struct Plan {
     pub(super) noted: Vec<(Key, Entry)>,
     /// Messages that were known under another unique-id.
     pub(super) recognised: usize,
+    strangers: Strangers,
 }
 
 impl Plan {
@@ -45,6 +47,15 @@ impl Plan {
         };
         plan.planned.listed = listing.sizes.len();
         let now = writer::now();
+        plan.strangers = stranger::find(
+            maildrop,
+            listing,
+            &mut plan.keys,
+            ledger,
+            &job.rules,
+            &mut headers,
+        )
+        .await?;
         plan.recognised = recognise(
             maildrop,
             listing,
@@ -61,10 +72,15 @@ impl Plan {
         }
         if !job.rules.is_empty() {
             let unknown: Vec<_> = numbered(&plan.keys)
-                .filter(|(_, key)| ledger.get(key).is_none())
+                .filter(|(_, key)| ledger.get(key).is_none_or(is_forgotten))
                 .map(|(number, _)| number)
                 .collect();
-            headers.ask(maildrop, &job.rules, unknown).await?;
+            let numbers = unknown.iter().copied();
+            headers.ask(maildrop, &job.rules, numbers).await?;
+            let is_deleted =
+                |number| matches!(headers.of(number), Some(seen) if seen.action == Action::Delete);
+            let doomed: Vec<_> = unknown.into_iter().filter(|&it| is_deleted(it)).collect();
+            headers.ask_again(maildrop, &job.rules, &doomed).await?;
         }
         let route: Arc<[usize]> = job.route.clone().into();
         let may_delete = job.may_delete(ledger);
@@ -76,11 +92,13 @@ impl Plan {
             };
             let octets = listing.sizes[place];
             let is_again = !twice.insert(key);
-            match ledger.get(key) {
+            match ledger.get(key).filter(|entry| !is_forgotten(entry)) {
                 Some(entry) if entry.fate.is_had() => {
                     let newer = all - 1 - place;
                     let name = name_of(&job.identity, key);
-                    if may_delete && job.keep.is_over(entry, newer, now, &name, present) {
+                    let is_sure = !plan.strangers.unsure.contains(&number);
+                    if may_delete && is_sure && job.keep.is_over(entry, newer, now, &name, present)
+                    {
                         plan.planned.delete.push((number, key.clone()));
                     }
                     continue;
@@ -135,6 +153,30 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What the owner should know of it.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        let recognised = (self.recognised > 0).then(|| {
+            format!(
+                "the server has given new unique-ids to its messages; {} of them are known by what they hold",
+                self.recognised
+            )
+        });
+        let strangers = (self.strangers.number > 0).then(|| {
+            format!(
+                "the server gives the unique-ids of other messages to {}; these are known by what they hold",
+                self.strangers.number
+            )
+        });
+        let unsure = (!self.strangers.unsure.is_empty()).then(|| {
+            format!(
+                "{} messages have unique-ids of messages that were gone, and nothing shows whether they are the same: they are \
+                 neither fetched nor deleted (`restante fetch get` fetches them)",
+                self.strangers.unsure.len()
+            )
+        });
+        [recognised, strangers, unsure].into_iter().flatten()
+    }
+
     /// Fetches these, whatever else is known of them, and nothing else.
     fn only(
         &mut self,
@@ -153,7 +195,7 @@ impl Plan {
             else {
                 continue;
             };
-            let delivered = (ledger.get(key)).filter(|entry| entry.fate == Fate::Delivered);
+            let delivered = ledger.get(key).filter(|entry| entry.was_fetched());
             match (delivered, only.had) {
                 (Some(entry), Had::Left) => {
                     self.planned.had.push((number, key.clone(), entry.at));
@@ -166,4 +208,9 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// What is to be looked at as if nothing were known: it stayed on the server, was away, and is perhaps another message now.
+fn is_forgotten(entry: &Entry) -> bool {
+    !entry.fate.is_had() && entry.absent.is_some()
 }

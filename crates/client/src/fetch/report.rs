@@ -84,7 +84,9 @@ pub struct Planned {
 impl Planned {
     /// The octets that are fetched.
     pub fn octets(&self) -> Octets {
-        Octets(self.fetch.iter().map(|(_, _, octets)| octets.0).sum())
+        let octets = self.fetch.iter().map(|(_, _, octets)| octets.0);
+        // A server may say anything.
+        Octets(octets.fold(0, u64::saturating_add))
     }
 }
 

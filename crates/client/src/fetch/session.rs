@@ -54,6 +54,7 @@ pub(super) struct Told {
     to_delete: Vec<MessageNumber>,
     flushed: bool,
     out_of_step: bool,
+    has_come: bool,
 }
 
 /// What comes next, from either side.
@@ -165,6 +166,11 @@ impl<'a> Session<'a> {
         self.told.out_of_step
     }
 
+    /// Whether the server has answered anything.
+    pub(super) fn has_come(&self) -> bool {
+        self.told.has_come || !self.told.deleted.is_empty()
+    }
+
     /// Ends the thread, and says what came of it all.
     pub(super) async fn end(mut self, tell: Tell<'_>) -> Told {
         self.work = None;
@@ -198,8 +204,19 @@ impl<'a> Session<'a> {
     /// A text has ended; whether the next one is that of another message.
     fn ended(&mut self, place: usize, retrieved: Retrieved, tell: Tell<'_>) -> bool {
         let number = retrieved.number;
+        self.told.has_come = true;
         match retrieved.arrival {
             Arrival::AsListed => self.deliver(place, None),
+            // A server that cannot read a message gives nothing, and what it gave would be deleted.
+            Arrival::CountedOtherwise {
+                octets: Octets(0),
+                listed,
+            } => {
+                self.give(Work::Discard);
+                self.told.refused += 1;
+                let why = format!("it has {} octets by LIST, and none came", listed.0);
+                tell(Event::NotGiven { number, why });
+            }
             Arrival::CountedOtherwise { octets, .. } => self.deliver(place, Some(octets)),
             Arrival::OutOfStep => {
                 self.give(Work::Discard);
@@ -232,6 +249,7 @@ impl<'a> Session<'a> {
                 account: self.job.identity.clone(),
                 received: None,
             },
+            listed: *listed,
             route: Arc::clone(&self.plan.routes[place]),
         })));
     }

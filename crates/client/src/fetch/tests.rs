@@ -1,5 +1,8 @@
 //! Sessions with a server in memory and a Maildir, one after the other.
 
+mod hostile;
+mod reused;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pop3::MessageNumber;
+use pop3::{MessageNumber, Octets};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -40,6 +40,8 @@ pub(super) enum Work {
 pub(super) struct Ticket {
     pub(super) number: MessageNumber,
     pub(super) message: Message,
+    /// What LIST says of it.
+    pub(super) listed: Octets,
     /// Its destinations.
     pub(super) route: Arc<[usize]>,
 }
@@ -187,6 +189,7 @@ impl Writer {
         let Ticket {
             number,
             mut message,
+            listed,
             route,
         } = ticket;
         message.received = dated::received(text.header(), SystemTime::now());
@@ -229,7 +232,7 @@ impl Writer {
             None => Fate::Delivered,
         };
         let entry = Entry {
-            octets: Some(octets),
+            octets: Some(listed.0),
             content: Some(content),
             print: Print::of(text.header()),
             ..Entry::new(fate, now())

@@ -11,7 +11,7 @@ pub struct Entry {
     pub fate: Fate,
     /// Since when it is known, in seconds since 1970.
     pub at: i64,
-    /// Its octets; none if it was not fetched here.
+    /// Its octets, as LIST said when it was fetched; none if it was not fetched here.
     pub octets: Option<u64>,
     /// What its text holds.
     pub content: Option<Content>,
@@ -32,6 +32,11 @@ impl Entry {
             print: None,
             absent: None,
         }
+    }
+
+    /// Whether it was fetched here, under this key or under one that the server gave it before.
+    pub fn was_fetched(&self) -> bool {
+        self.fate == Fate::Delivered || (self.fate == Fate::Seen && self.octets.is_some())
     }
 }
 

@@ -11,6 +11,7 @@ use std::thread::spawn;
 pub(crate) struct Manner {
     pub(crate) capabilities: &'static [&'static str],
     pub(crate) knows_uidl: bool,
+    pub(crate) knows_top: bool,
     /// Cuts the connection after so many RETRs, with half of the text.
     pub(crate) cuts_after: Option<usize>,
     /// Cuts the connection instead of answering QUIT, and deletes or does not.
@@ -19,6 +20,31 @@ pub(crate) struct Manner {
     pub(crate) swaps: bool,
     /// Does not give this message.
     pub(crate) refuses: Option<usize>,
+    /// Cuts the connection after so many octets, wherever that is.
+    pub(crate) cuts_after_octets: Option<usize>,
+    /// Cuts the connection when a second command comes before the first is answered, once the maildrop is open.
+    pub(crate) cuts_when_ahead: bool,
+    /// What LIST says of a message that has so many octets.
+    pub(crate) lists: Option<fn(usize) -> u64>,
+    /// Answers every second pair of pipelined TOPs the wrong way round.
+    pub(crate) swaps_headers: bool,
+    /// Gives nothing instead of texts, as if they were empty.
+    pub(crate) gives_nothing: bool,
+    /// What it does with DELE and QUIT.
+    pub(crate) deletes: Deletes,
+}
+
+/// What becomes of deletions.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Deletes {
+    #[default]
+    Well,
+    /// DELE is refused.
+    Refused,
+    /// All is accepted and nothing done.
+    Never,
+    /// QUIT is refused, and nothing done.
+    NotAtQuit,
 }
 
 impl Default for Manner {
@@ -26,10 +52,17 @@ impl Default for Manner {
         Self {
             capabilities: &["USER", "UIDL", "TOP", "PIPELINING"],
             knows_uidl: true,
+            knows_top: true,
             cuts_after: None,
             cuts_at_quit: None,
             swaps: false,
             refuses: None,
+            cuts_after_octets: None,
+            cuts_when_ahead: false,
+            lists: None,
+            swaps_headers: false,
+            gives_nothing: false,
+            deletes: Deletes::default(),
         }
     }
 }
@@ -91,18 +124,27 @@ fn multi_line(text: &str) -> String {
 }
 
 fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+    // Small replies would wait for acknowledgements.
+    socket.set_nodelay(true)?;
     let mut input = BufReader::new(socket.try_clone()?);
-    let mut output = socket.try_clone()?;
     let (messages, manner) = {
         let state = state.lock().unwrap();
         (state.messages.clone(), state.manner.clone())
     };
-    output.write_all(b"+OK\r\n")?;
+    let mut output = Output {
+        socket: socket.try_clone()?,
+        left: manner.cuts_after_octets.unwrap_or(usize::MAX),
+    };
+    output.say("+OK\r\n")?;
     let mut deleted = BTreeSet::new();
-    let (mut line, mut held, mut retrieved) = (String::new(), None, 0);
+    let (mut line, mut held, mut retrieved, mut shown) = (String::new(), None, 0, 0);
+    let mut is_open = false;
     while input.read_line(&mut line)? > 0 {
         let command = line.trim_end().to_owned();
         line.clear();
+        if manner.cuts_when_ahead && is_open && input.buffer().contains(&b'\n') {
+            return Ok(());
+        }
         state.lock().unwrap().commands.push(command.clone());
         let mut words = command.split(' ');
         let keyword = words.next().unwrap_or_default();
@@ -120,15 +162,19 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 let octets: usize = messages.iter().map(|(_, text)| text.len()).sum();
                 format!("+OK {} {octets}\r\n", messages.len())
             }
-            ("LIST", _) => numbered(&|(_, text)| text.len().to_string()),
+            ("LIST", _) => numbered(&|(_, text)| match manner.lists {
+                Some(lists) => lists(text.len()).to_string(),
+                None => text.len().to_string(),
+            }),
             ("UIDL", _) if manner.knows_uidl => numbered(&|(id, _)| id.clone()),
             ("RETR", Some(_)) if manner.refuses == number => "-ERR it is gone\r\n".to_owned(),
+            ("RETR", Some(_)) if manner.gives_nothing => multi_line(""),
             ("RETR", Some((_, text))) => {
                 retrieved += 1;
                 state.lock().unwrap().retrieved += 1;
                 let reply = multi_line(text);
                 if manner.cuts_after.is_some_and(|after| retrieved > after) {
-                    output.write_all(&reply.as_bytes()[..reply.len() / 2])?;
+                    output.say(&reply[..reply.len() / 2])?;
                     return Ok(());
                 }
                 if manner.swaps && retrieved % 4 == 1 && !input.buffer().is_empty() {
@@ -137,16 +183,27 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 }
                 reply + &held.take().unwrap_or_default()
             }
-            ("TOP", Some((_, text))) => {
+            ("TOP", Some((_, text))) if manner.knows_top => {
                 let header = text
                     .split_inclusive("\r\n")
                     .take_while(|line| *line != "\r\n");
-                multi_line(&(header.collect::<String>() + "\r\n"))
+                shown += 1;
+                let reply = multi_line(&(header.collect::<String>() + "\r\n"));
+                if manner.swaps_headers && shown % 4 == 1 && !input.buffer().is_empty() {
+                    held = Some(reply);
+                    continue;
+                }
+                reply + &held.take().unwrap_or_default()
             }
+            ("DELE", Some(_)) if manner.deletes == Deletes::Refused => "-ERR no\r\n".to_owned(),
             ("DELE", Some(_)) => {
                 deleted.insert(number.unwrap() - 1);
                 "+OK\r\n".to_owned()
             }
+            ("QUIT", _) if manner.deletes == Deletes::NotAtQuit => {
+                return output.say("-ERR some were not deleted\r\n");
+            }
+            ("QUIT", _) if manner.deletes == Deletes::Never => return output.say("+OK\r\n"),
             ("QUIT", _) => {
                 if manner.cuts_at_quit != Some(false) {
                     let mut state = state.lock().unwrap();
@@ -157,14 +214,36 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                     state.messages.retain(|message| !gone.contains(&message));
                 }
                 if manner.cuts_at_quit.is_none() {
-                    output.write_all(b"+OK\r\n")?;
+                    output.say("+OK\r\n")?;
                 }
                 return Ok(());
             }
-            ("USER" | "PASS" | "NOOP", _) => "+OK\r\n".to_owned(),
+            ("PASS", _) => {
+                is_open = true;
+                "+OK\r\n".to_owned()
+            }
+            ("USER" | "NOOP", _) => "+OK\r\n".to_owned(),
             _ => "-ERR\r\n".to_owned(),
         };
-        output.write_all(reply.as_bytes())?;
+        output.say(&reply)?;
     }
     Ok(())
+}
+
+/// What a server says, which may end anywhere.
+struct Output {
+    socket: TcpStream,
+    left: usize,
+}
+
+impl Output {
+    fn say(&mut self, text: &str) -> std::io::Result<()> {
+        let octets = text.len().min(self.left);
+        self.left -= octets;
+        self.socket.write_all(&text.as_bytes()[..octets])?;
+        match octets == text.len() {
+            true => Ok(()),
+            false => Err(std::io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
 }
