@@ -12,7 +12,7 @@
 //!
 //! What is written here is durable before anything is done that rests on it. A last line that a crash has torn is cut off; what it
 //! would have said has not been relied on. A line that is damaged elsewhere costs what it says, and is told
-//! ([`Ledger::damaged`]). `try` without `delivered`, and `begin` without `end`, say what a crash left in doubt.
+//! ([`Contents::damaged`]). `try` without `delivered`, and `begin` without `end`, say what a crash left in doubt.
 
 mod contents;
 mod entry;

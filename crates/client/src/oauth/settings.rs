@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::secret::Source;
 
-/// What a person writes down about a provider. [`Provider::new`] looks at it.
+/// What a person writes down about a provider. [`Provider::new`](super::Provider::new) looks at it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where requests go.

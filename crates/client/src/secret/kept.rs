@@ -2,7 +2,7 @@
 //!
 //! It is written beside its place, synced, and renamed there, so there is always the old one or the new one. A
 //! secret that replaces another may be the only one that is still good, so room for it is taken *before* it
-//! is asked for ([`Kept::reserve`]): a full disk is noticed while the old one still works.
+//! is asked for (`reserve`): a full disk is noticed while the old one still works.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Seek as _, Write as _};
