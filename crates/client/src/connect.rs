@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::account::{Account, Transport};
 use crate::conversation::Conversation;
 use crate::error::ClientError;
-use crate::login::{self, Asked, Behind, Pace};
+use crate::login::{self, Asked, Behind, Learned, Pace};
 use crate::memory::Memory;
 use crate::patience::Patience;
 use crate::reach::reach;
@@ -136,7 +136,7 @@ impl<'a> Attempt<'a> {
             }
             before = told;
         }
-        let (way, asked) = outcome?;
+        let (way, asked, learned) = outcome?;
         if knows_capa {
             if asked == Asked::NotYet {
                 conversation.ask_for_capabilities()?;
@@ -148,6 +148,9 @@ impl<'a> Attempt<'a> {
         }
         let mut memory = account.memory.clone();
         memory.learn_before(knows_capa.then_some(&before));
+        if learned == Learned::ProofRefused {
+            memory.proof_was_refused(self.now);
+        }
         Ok(Maildrop {
             conversation,
             before,

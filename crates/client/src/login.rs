@@ -2,6 +2,8 @@
 
 mod auth;
 
+use std::time::SystemTime;
+
 use pop3::Command;
 use pop3::client::{Capabilities, Channel, Event, Status};
 use sasl::Secret;
@@ -54,7 +56,15 @@ pub(crate) enum Asked {
     NotYet,
 }
 
-/// Logs in; by which way, and whether CAPA was asked with it.
+/// What is to be remembered of a login.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Learned {
+    Nothing,
+    /// The server refused a proof that the password is known, and took the password.
+    ProofRefused,
+}
+
+/// Logs in; by which way, whether CAPA was asked with it, and what is to be remembered.
 pub(crate) async fn log_in(
     conversation: &mut Conversation,
     capabilities: &Capabilities,
@@ -62,7 +72,7 @@ pub(crate) async fn log_in(
     account: &Account,
     pace: Pace,
     behind: Behind,
-) -> Result<(Way, Asked), ClientError> {
+) -> Result<(Way, Asked, Learned), ClientError> {
     let exporter = conversation.stream.exporter();
     let ground = Ground {
         capabilities,
@@ -76,7 +86,11 @@ pub(crate) async fn log_in(
         },
         greeting,
     };
-    let ways = ground.ways(&account.credentials, account.way)?;
+    let mut ways = ground.ways(&account.credentials, account.way)?;
+    // A proof that was refused lately, when the password was taken behind it, would be refused again.
+    if ways.len() > 1 && account.memory.refuses_proof(SystemTime::now()) {
+        ways.remove(0);
+    }
     let (mut refused, mut given_up) = (None, None);
     for way in ways {
         let mut login = Login {
@@ -88,7 +102,13 @@ pub(crate) async fn log_in(
             behind,
         };
         match login.go(way).await? {
-            Outcome::LoggedIn => return Ok((way, login.asked(way))),
+            Outcome::LoggedIn => {
+                let learned = match refused {
+                    Some(_) => Learned::ProofRefused,
+                    None => Learned::Nothing,
+                };
+                return Ok((way, login.asked(way), learned));
+            }
             Outcome::Refused(refusal) => match ClientError::login(refusal.status.clone()) {
                 ClientError::LoginRefused(_) => refused = Some(refusal),
                 other => return Err(other),

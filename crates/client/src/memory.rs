@@ -34,6 +34,8 @@ pub struct Memory {
     after: Option<After>,
     /// When it last failed at it, in seconds since 1970.
     broke: Option<u64>,
+    /// When it last refused a proof that the password is known, and took the password, in seconds since 1970.
+    refused_proof: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,12 +57,18 @@ impl Memory {
 
     /// Whether that was not long ago.
     pub fn is_broken(&self, now: SystemTime) -> bool {
-        let Some(broke) = self.broke.map(Duration::from_secs) else {
-            return false;
-        };
-        // A clock that was set back does not make it whole.
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        now < broke.saturating_add(BROKEN_FOR)
+        self.broke.is_some_and(|at| is_recent(at, now))
+    }
+
+    /// A server that announces SCRAM has no verifier of this user: it refused the proof, and took the password. Each refused
+    /// attempt costs seconds, and counts as a wrong password.
+    pub(crate) fn proof_was_refused(&mut self, now: SystemTime) {
+        self.refused_proof = now.duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs());
+    }
+
+    /// Whether that was not long ago.
+    pub(crate) fn refuses_proof(&self, now: SystemTime) -> bool {
+        self.refused_proof.is_some_and(|at| is_recent(at, now))
     }
 
     /// What it will say before the login, if it may be spoken to before it has said so.
@@ -91,6 +99,12 @@ impl Memory {
     pub(crate) fn knows(&self, capabilities: &Capabilities) -> bool {
         self.before.as_ref() == Some(&essence(capabilities))
     }
+}
+
+/// Whether it is to be remembered still. A clock that was set back makes nothing older.
+fn is_recent(at: u64, now: SystemTime) -> bool {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    now < Duration::from_secs(at).saturating_add(BROKEN_FOR)
 }
 
 /// What a login depends on.
@@ -134,6 +148,9 @@ impl fmt::Display for Memory {
         if let Some(broke) = self.broke {
             words.push(format!("broke={broke}"));
         }
+        if let Some(refused) = self.refused_proof {
+            words.push(format!("proof-refused={refused}"));
+        }
         f.write_str(&words.join(" "))
     }
 }
@@ -156,6 +173,9 @@ impl FromStr for Memory {
                 Some(("after", "")) => memory.after = Some(After::OneAtATime),
                 Some(("broke", seconds)) => {
                     memory.broke = Some(seconds.parse().map_err(|_| NotAMemory)?);
+                }
+                Some(("proof-refused", seconds)) => {
+                    memory.refused_proof = Some(seconds.parse().map_err(|_| NotAMemory)?);
                 }
                 _ => return Err(NotAMemory),
             }
@@ -196,7 +216,8 @@ mod tests {
         memory.learn_before(Some(&told));
         memory.learn_after(&Capabilities::default());
         memory.pipelining_broke(at(1_764_000_000));
-        let line = "before=USER,PIPELINING,SASL:PLAIN:GSSAPI after= broke=1764000000";
+        memory.proof_was_refused(at(1_764_000_001));
+        let line = "before=USER,PIPELINING,SASL:PLAIN:GSSAPI after= broke=1764000000 proof-refused=1764000001";
         assert_eq!(memory.to_string(), line);
         assert_eq!(line.parse(), Ok(memory.clone()));
         assert!(memory.knows(&told));

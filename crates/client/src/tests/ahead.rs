@@ -267,3 +267,20 @@ fn whether_commands_are_kept_apart_can_be_asked() {
         assert_eq!(told, outcome, "{replies}");
     }
 }
+
+#[test]
+fn a_proof_that_is_refused_where_the_password_is_taken_is_not_given_again_for_a_while() {
+    let told = "S: +OK\nC: CAPA\nS: +OK\nS: SASL SCRAM-SHA-256 PLAIN\nS: .\n";
+    let refused = "SCRAM s=c2FsdHNhbHQ=,i=4096\nPROOF\nS: -ERR [AUTH] no\n";
+    let plain = "C: AUTH PLAIN AG1yb3NlAHJlZHF1ZWVu\nS: +OK\nC: CAPA\nS: +OK\nS: .\n";
+    let memory = in_clear("", &format!("{told}{refused}{plain}")).unwrap();
+    let line = memory.to_string();
+    assert!(line.contains(" proof-refused="), "{line}");
+    let again = in_clear(&line, &format!("{told}{plain}")).unwrap();
+    assert_eq!(again, memory);
+    // Whoever has got a verifier meanwhile is asked for the proof once more, later.
+    let (before, _) = line.split_once(" proof-refused=").unwrap();
+    let old = format!("{before} proof-refused=1000");
+    let renewed = in_clear(&old, &format!("{told}{refused}{plain}")).unwrap();
+    assert_ne!(renewed.to_string(), old);
+}
