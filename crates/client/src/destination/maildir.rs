@@ -7,9 +7,9 @@
 //! Together means syncfs (2), which tells since Linux 5.8 whether anything of the file system could not be written. A few files are
 //! synced one by one: others may have left much to be written that is nothing to us.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{DirBuilder, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,7 +36,7 @@ struct Open {
     tmp: File,
     new: File,
     /// Names of messages that were found here, if the last session has left any in doubt.
-    known: HashSet<String>,
+    known: HashMap<String, Vec<PathBuf>>,
     staged: Vec<Staged>,
     syncs_together: bool,
 }
@@ -93,8 +93,8 @@ impl Maildir {
         Ok(())
     }
 
-    /// The messages of ours in new/ and cur/ of a directory, by their 40 digits.
-    fn names_in(directory: &Path, found: &mut HashSet<String>) -> io::Result<()> {
+    /// The messages of ours in new/ and cur/ of a directory, by their 40 digits, and their files.
+    fn names_in(directory: &Path, found: &mut impl FnMut(&str, PathBuf)) -> io::Result<()> {
         for part in ["new", "cur"] {
             let entries = match std::fs::read_dir(directory.join(part)) {
                 Ok(entries) => entries,
@@ -103,9 +103,9 @@ impl Maildir {
                 Err(error) => return Err(error),
             };
             for entry in entries {
-                let name = entry?.file_name();
-                if let Some(digits) = name.to_str().and_then(digits_of) {
-                    found.insert(digits.to_owned());
+                let entry = entry?;
+                if let Some(digits) = entry.file_name().to_str().and_then(digits_of) {
+                    found(digits, entry.path());
                 }
             }
         }
@@ -136,6 +136,25 @@ impl Maildir {
         let last = format!("{seconds}.{written},S={octets},W={}", message.octets.0);
         Ok(Staged { written, last })
     }
+}
+
+/// Whether a file holds this text. One that its owner has moved meanwhile does: a server that gives the same unique-id to another message
+/// just then is rarer than an owner who reads his mail.
+fn holds(file: &Path, text: &mut Text) -> bool {
+    let Ok(file) = File::open(file) else {
+        return true;
+    };
+    let mut file = io::BufReader::new(file);
+    let mut piece_of_file = Vec::new();
+    let compared = text.pieces(Form::Local, |piece| {
+        piece_of_file.resize(piece.len(), 0);
+        file.read_exact(&mut piece_of_file)?;
+        match piece_of_file == piece {
+            true => Ok(()),
+            false => Err(io::Error::from(io::ErrorKind::InvalidData)),
+        }
+    });
+    compared.is_ok() && file.fill_buf().is_ok_and(<[u8]>::is_empty)
 }
 
 /// The digits by which a message of ours is known ([`Message::name`]), of the name of its file in a Maildir.
@@ -200,9 +219,11 @@ impl Destination for Maildir {
             // Before anything is written, so that syncfs tells of it.
             let tmp = File::open(self.path.join("tmp"))?;
             let new = File::open(self.path.join("new"))?;
-            let mut known = HashSet::new();
+            let mut known: HashMap<String, Vec<PathBuf>> = HashMap::new();
             if ended == Ended::InDoubt {
-                Self::names_in(&self.path, &mut known)?;
+                Self::names_in(&self.path, &mut |digits, file| {
+                    known.entry(digits.to_owned()).or_default().push(file);
+                })?;
             }
             Ok(Open {
                 tmp,
@@ -229,7 +250,10 @@ impl Destination for Maildir {
 
     fn present(&mut self) -> Option<Result<HashSet<String>, NotDelivered>> {
         let all = || {
-            let mut found = HashSet::new();
+            let mut all = HashSet::new();
+            let mut found = |digits: &str, _| {
+                all.insert(digits.to_owned());
+            };
             // One whose disk is not there is not one whose mail was deleted.
             std::fs::metadata(self.path.join("cur"))?;
             Self::names_in(&self.path, &mut found)?;
@@ -240,14 +264,15 @@ impl Destination for Maildir {
                     Self::names_in(&entry.path(), &mut found)?;
                 }
             }
-            Ok(found)
+            Ok(all)
         };
         Some(all().map_err(|error| self.failed(&error)))
     }
 
     fn deliver(&mut self, message: &Message, text: &mut Text) -> Result<(), NotDelivered> {
-        let is_known = |open: &Open| open.known.contains(&message.name);
-        if self.open.as_ref().is_some_and(is_known) {
+        let known = |open: &Open| open.known.get(&message.name).cloned();
+        let known = self.open.as_ref().and_then(known).unwrap_or_default();
+        if known.iter().any(|file| holds(file, text)) {
             return Ok(());
         }
         let staged = self

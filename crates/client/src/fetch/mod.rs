@@ -160,10 +160,15 @@ pub async fn fetch(
     let failed = told.failed.or_else(|| fetched.err());
     // Of messages that are durable the deletion counts, whatever has happened to others.
     let is_there = !matches!(failed, Some(FetchError::Server(_)));
-    if is_there && end(maildrop, &told.deleted).await? {
+    if is_there && !told.deleted.is_empty() {
+        // Before QUIT, for what happens between it and the next session is seen by nobody: if the server lists any of them again, it
+        // is looked at whether they are the same.
         let mut ledger = held(&ledger);
         let at = now();
         told.deleted.iter().for_each(|key| ledger.gone(key, at));
+        ledger.sync()?;
+    }
+    if is_there && end(maildrop, &told.deleted).await? {
         summary.deleted = told.deleted.len();
         summary.left -= summary.deleted.min(summary.left);
         tell(Event::Deleted(summary.deleted));

@@ -1,5 +1,6 @@
 //! Sessions with a server in memory and a Maildir, one after the other.
 
+mod crashes;
 mod hostile;
 mod reused;
 

@@ -195,12 +195,14 @@ impl Writer {
         message.received = dated::received(text.header(), SystemTime::now());
         held(&self.ledger).begin(now())?;
         let mut refused = None;
+        // The same key may be that of another message by now.
+        let share = |name: &str| format!("{name}#{content}");
         for &place in &*route {
             let destination = &mut self.destinations[place];
             let name = destination.name().to_owned();
             if destination.exactness() == Exactness::OneInDoubt {
                 let mut ledger = held(&self.ledger);
-                if ledger.has_part(&name, &message.key) {
+                if ledger.has_part(&share(&name), &message.key) {
                     continue;
                 }
                 if ledger.in_doubt() == Some((name.as_str(), &message.key)) {
@@ -212,7 +214,7 @@ impl Writer {
             match destination.deliver(&message, text) {
                 Ok(()) => {
                     if destination.exactness() == Exactness::OneInDoubt {
-                        held(&self.ledger).part(&name, &message.key);
+                        held(&self.ledger).part(&share(&name), &message.key);
                     }
                 }
                 Err(NotDelivered::Refused(why)) => {
