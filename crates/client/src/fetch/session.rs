@@ -141,10 +141,10 @@ impl<'a> Session<'a> {
                 Next::Done(done) => self.take(done, tell),
                 Next::Piece(piece) => {
                     tell(Event::Received(Octets(piece.len() as u64)));
-                    self.hand_over(piece).await;
+                    self.give(Work::Piece(piece)).await;
                 }
                 Next::Ended(retrieved) => {
-                    if self.ended(place, retrieved, tell) {
+                    if self.ended(place, retrieved, tell).await {
                         place += 1;
                     }
                 }
@@ -186,46 +186,44 @@ impl<'a> Session<'a> {
         self.told
     }
 
-    async fn hand_over(&self, piece: Vec<u8>) {
-        let octets = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+    /// Hands over when there is room. Whatever is handed over takes some, so that a million messages of nothing wait for the thread, too.
+    async fn give(&self, work: Work) {
+        let Some(sender) = &self.work else {
+            return;
+        };
+        let octets = u32::try_from(work.octets()).unwrap_or(u32::MAX);
         // It is closed when the thread has failed, which is told with the next that it says.
         if let Ok(room) = self.room.acquire_many(octets).await {
             room.forget();
-            self.give(Work::Piece(piece));
-        }
-    }
-
-    fn give(&self, work: Work) {
-        if let Some(sender) = &self.work {
             let _ = sender.send(work);
         }
     }
 
     /// A text has ended; whether the next one is that of another message.
-    fn ended(&mut self, place: usize, retrieved: Retrieved, tell: Tell<'_>) -> bool {
+    async fn ended(&mut self, place: usize, retrieved: Retrieved, tell: Tell<'_>) -> bool {
         let number = retrieved.number;
         self.told.has_come = true;
         match retrieved.arrival {
-            Arrival::AsListed => self.deliver(place, None),
+            Arrival::AsListed => self.deliver(place, None).await,
             // A server that cannot read a message gives nothing, and what it gave would be deleted.
             Arrival::CountedOtherwise {
                 octets: Octets(0),
                 listed,
             } => {
-                self.give(Work::Discard);
+                self.give(Work::Discard).await;
                 self.told.refused += 1;
                 let why = format!("it has {} octets by LIST, and none came", listed.0);
                 tell(Event::NotGiven { number, why });
             }
-            Arrival::CountedOtherwise { octets, .. } => self.deliver(place, Some(octets)),
+            Arrival::CountedOtherwise { octets, .. } => self.deliver(place, Some(octets)).await,
             Arrival::OutOfStep => {
-                self.give(Work::Discard);
+                self.give(Work::Discard).await;
                 self.told.out_of_step = true;
                 tell(Event::OutOfStep);
                 return false;
             }
             Arrival::Refused(status) => {
-                self.give(Work::Discard);
+                self.give(Work::Discard).await;
                 self.told.refused += 1;
                 let why = status.to_string();
                 tell(Event::NotGiven { number, why });
@@ -236,11 +234,11 @@ impl<'a> Session<'a> {
         true
     }
 
-    fn deliver(&self, place: usize, counted: Option<Octets>) {
+    async fn deliver(&self, place: usize, counted: Option<Octets>) {
         let Some((number, key, listed)) = self.plan.planned.fetch.get(place) else {
             return;
         };
-        self.give(Work::Deliver(Box::new(Ticket {
+        let ticket = Box::new(Ticket {
             number: *number,
             message: Message {
                 key: key.clone(),
@@ -251,7 +249,8 @@ impl<'a> Session<'a> {
             },
             listed: *listed,
             route: Arc::clone(&self.plan.routes[place]),
-        })));
+        });
+        self.give(Work::Deliver(ticket)).await;
     }
 
     fn take(&mut self, done: Done, tell: Tell<'_>) {
@@ -297,7 +296,7 @@ impl<'a> Session<'a> {
         if self.work.is_none() {
             return Ok(());
         }
-        self.give(Work::Flush);
+        self.give(Work::Flush).await;
         while !self.told.flushed && self.told.failed.is_none() {
             match timeout(SIGN_OF_LIFE, self.done.recv()).await {
                 Ok(Some(done)) => self.take(done, tell),

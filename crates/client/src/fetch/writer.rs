@@ -19,6 +19,9 @@ use crate::ledger::{Content, Entry, Fate, Key, Ledger, Print};
 /// Octets that may be between the server and the thread.
 pub(super) const QUEUE_OCTETS: usize = 3 << 20;
 
+/// What anything takes of them beside the octets of a text: it is more than a ticket with its key.
+const WORK_OCTETS: usize = 512;
+
 /// A batch of so many octets or messages becomes durable, and whatever has waited for so long.
 const BATCH_OCTETS: u64 = 32 << 20;
 const BATCH_MESSAGES: usize = 2048;
@@ -34,6 +37,16 @@ pub(super) enum Work {
     Discard,
     /// All that was delivered is to be durable.
     Flush,
+}
+
+impl Work {
+    /// The room that it takes on its way.
+    pub(super) fn octets(&self) -> usize {
+        match self {
+            Self::Piece(piece) => piece.len() + WORK_OCTETS,
+            Self::Deliver(_) | Self::Discard | Self::Flush => WORK_OCTETS,
+        }
+    }
 }
 
 /// A message that is complete.
@@ -127,15 +140,11 @@ impl Writer {
         };
         // What had come before the end is kept.
         while let Some(work) = self.next(work, &mut batch)? {
+            given_back += work.octets();
             match work {
                 Work::Piece(piece) => {
                     checksum = crc32c::crc32c_append(checksum, &piece);
                     text.append(&piece).map_err(FetchError::Spool)?;
-                    given_back += piece.len();
-                    // Whoever waits for room is not woken for each message.
-                    if given_back >= QUEUE_OCTETS / 4 {
-                        self.room.add_permits(std::mem::take(&mut given_back));
-                    }
                 }
                 Work::Discard => {
                     text.clear();
@@ -153,6 +162,10 @@ impl Writer {
                     self.commit(&mut batch)?;
                     let _ = self.done.send(Done::Flushed);
                 }
+            }
+            // Whoever waits for room is not woken for each message.
+            if given_back >= QUEUE_OCTETS / 4 {
+                self.room.add_permits(std::mem::take(&mut given_back));
             }
         }
         self.commit(&mut batch)

@@ -207,7 +207,11 @@ fn missing(path: &Path) -> LedgerError {
 fn text_of(file: &mut File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(OCTETS_MAX).read_to_end(&mut text)?;
-    Ok(text)
+    // What is behind that would be cut off as if a crash had torn it.
+    match (text.len() as u64) < OCTETS_MAX {
+        true => Ok(text),
+        false => Err(io::ErrorKind::FileTooLarge.into()),
+    }
 }
 
 /// Where the lines end.

@@ -9,6 +9,7 @@
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{MessageNumber, Octets, UniqueId};
 
@@ -17,8 +18,10 @@ use crate::{MessageNumber, Octets, UniqueId};
 /// RFC 1939 §7 allows 1 to 70 octets of 0x21 to 0x7E. Servers exist that give longer ones or put
 /// spaces or 8-bit octets into them; a client that refuses those, or cuts them, fetches the same
 /// mail for ever or misses some.
+///
+/// A copy is the same octets: clients keep lists of all messages in several orders.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ForeignId(Box<[u8]>);
+pub struct ForeignId(Arc<[u8]>);
 
 impl ForeignId {
     /// Most octets that are taken for a unique-id.
@@ -39,7 +42,7 @@ impl ForeignId {
 
     /// The same as a unique-id of ours, if it keeps the rules.
     pub fn strict(&self) -> Option<UniqueId> {
-        UniqueId::new(self.0.clone())
+        UniqueId::new(Box::<[u8]>::from(&*self.0))
     }
 }
 

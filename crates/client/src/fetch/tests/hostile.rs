@@ -251,3 +251,61 @@ fn many_messages_of_nothing_are_many_messages() {
     assert_eq!(place.texts(), BTreeMap::from([(String::new(), 3000)]));
     assert!(place.server.ids().is_empty());
 }
+
+/// A destination that takes nothing until it may.
+#[derive(Debug)]
+struct Waiting {
+    gate: Arc<Mutex<()>>,
+    taken: usize,
+}
+
+impl Destination for Waiting {
+    fn name(&self) -> &str {
+        "waiting:a"
+    }
+
+    fn exactness(&self) -> Exactness {
+        Exactness::Once
+    }
+
+    fn open(&mut self, _: Ended) -> Result<(), NotDelivered> {
+        Ok(())
+    }
+
+    fn deliver(&mut self, _: &Message, _: &mut Text) -> Result<(), NotDelivered> {
+        let _open = self.gate.lock().unwrap();
+        self.taken += 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn messages_of_nothing_wait_for_a_slow_destination_on_the_server() {
+    const MESSAGES: usize = 12_000;
+    let place = Place::new(&[]);
+    place.server.with(|state| {
+        state.messages = (0..MESSAGES)
+            .map(|id| (id.to_string(), String::new()))
+            .collect();
+    });
+    let gate = Arc::new(Mutex::new(()));
+    let waiting = |destinations: &mut Destinations| {
+        *destinations = vec![Box::new(Waiting {
+            gate: Arc::clone(&gate),
+            taken: 0,
+        })];
+    };
+    let closed = gate.lock().unwrap();
+    std::thread::scope(|scope| {
+        let fetching = scope.spawn(|| place.fetch_to(&|_| {}, &waiting).0.unwrap().new);
+        let asked_for = || place.server.with(|state| state.retrieved);
+        let mut before = 0;
+        while before == 0 || before != asked_for() {
+            before = asked_for();
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+        drop(closed);
+        assert_eq!(fetching.join().unwrap(), MESSAGES);
+        assert!(before < MESSAGES, "{before}");
+    });
+}
