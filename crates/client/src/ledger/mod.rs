@@ -41,6 +41,10 @@ use record::Record;
 /// day must not make all of it new.
 const FORGET_SECONDS: i64 = 90 * 86_400;
 
+/// So many of them are remembered. A server whose unique-ids are others in each session would fill memory and disk, and does not give
+/// the old ones again.
+const ABSENT_MAX: usize = 1_000_000;
+
 /// A ledger of less is never written anew.
 const COMPACT_RECORDS_MIN: usize = 4096;
 
@@ -176,15 +180,29 @@ impl Ledger {
         }
         self.write(Record::End(now));
         self.sync()?;
-        let forgotten = |entry: &Entry| {
-            let absent = entry.absent;
-            absent.is_some_and(|since| now.saturating_sub(since) > FORGET_SECONDS)
-        };
-        if self.lines.count() > COMPACT_RECORDS_MIN.max(2 * self.contents.entries.len()) {
-            self.contents.entries.retain(|_, entry| !forgotten(entry));
+        let oldest = self.oldest_absence(now, ABSENT_MAX);
+        let is_forgotten = |entry: &Entry| entry.absent.is_some_and(|since| since < oldest);
+        let entries = &mut self.contents.entries;
+        let forgotten = entries.values().filter(|entry| is_forgotten(entry)).count();
+        // Written anew now and then, and not each time: a message that is gone has two lines.
+        if self.lines.count() > COMPACT_RECORDS_MIN.max(4 * entries.len())
+            || forgotten > COMPACT_RECORDS_MIN.max(entries.len() / 4)
+        {
+            entries.retain(|_, entry| !is_forgotten(entry));
             self.compact()?;
         }
         Ok(())
+    }
+
+    /// Since when a message may be absent that is remembered, if no more than `most` are.
+    fn oldest_absence(&self, now: i64, most: usize) -> i64 {
+        let oldest = now.saturating_sub(FORGET_SECONDS);
+        let entries = self.contents.entries.values();
+        let mut absent: Vec<i64> = entries.filter_map(|entry| entry.absent).collect();
+        match absent.len().checked_sub(most) {
+            None | Some(0) => oldest,
+            Some(over) => oldest.max(*absent.select_nth_unstable(over).1),
+        }
     }
 
     /// Makes all that was said durable.

@@ -221,3 +221,38 @@ fn it_does_not_grow_for_ever_and_forgets_late() {
     drop(ledger);
     assert_eq!(place.open().iter().count(), 3);
 }
+
+#[test]
+fn of_messages_that_are_gone_the_last_ones_are_remembered() {
+    let place = Place::new();
+    let mut ledger = Ledger::create(&place.path(), ACCOUNT).unwrap();
+    for id in 0..10 {
+        let key = key(&id.to_string());
+        ledger.record(key.clone(), entry(0));
+        ledger.gone(&key, 1000 + id / 2);
+    }
+    assert_eq!(ledger.oldest_absence(2000, 4), 1003);
+    // Those that went together stay together.
+    assert_eq!(ledger.oldest_absence(2000, 5), 1002);
+    let forgets = 2000 - FORGET_SECONDS;
+    assert_eq!(ledger.oldest_absence(2000, 10), forgets);
+    assert_eq!(ledger.oldest_absence(2000, 11), forgets);
+}
+
+#[test]
+fn unique_ids_that_are_others_each_time_are_forgotten_in_the_end() {
+    let place = Place::new();
+    let mut ledger = Ledger::create(&place.path(), ACCOUNT).unwrap();
+    for session in 0..30 {
+        let now = session * FORGET_SECONDS / 4;
+        let keys: HashSet<Key> = (0..1000)
+            .map(|it| key(&format!("{session}-{it}")))
+            .collect();
+        keys.iter()
+            .for_each(|key| ledger.record(key.clone(), entry(now)));
+        ledger.listed(&keys, now);
+        ledger.end(now).unwrap();
+    }
+    let known = ledger.iter().count();
+    assert!((5000..15_000).contains(&known), "{known}");
+}
