@@ -1,4 +1,4 @@
-//! What a maildrop holds, as the server says: STAT, LIST and UIDL, held against each other.
+//! What a maildrop holds, as the server says: STAT, UIDL and LIST, held against each other.
 //!
 //! All three go out at once where the server allows it. A listing must number the messages from 1 without
 //! a gap (nothing was deleted in this session), and all three must speak of as many.
@@ -12,6 +12,10 @@ use crate::error::ClientError;
 
 /// Most octets of all unique-ids together: those of a million messages that keep the rules.
 const UNIQUE_IDS_OCTETS_MAX: usize = 70 << 20;
+
+/// What is asked for, in this order. Some servers write the unique-ids into the messages when they are asked for them, and count
+/// otherwise from then on.
+pub(crate) const COMMANDS: [Command; 3] = [Command::Stat, Command::Uidl(None), Command::List(None)];
 
 /// What a maildrop holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,15 +60,14 @@ impl Maildrop {
     }
 
     async fn ask_for_listing(&mut self, awaited: &'static str) -> Result<Listing, ClientError> {
-        let commands = [Command::Stat, Command::List(None), Command::Uidl(None)];
         let at_once = self.pipelines();
         if at_once {
-            for command in &commands {
+            for command in &COMMANDS {
                 self.conversation.send(command)?;
             }
         }
         let mut heard = Heard::default();
-        for command in &commands {
+        for command in &COMMANDS {
             if !at_once {
                 self.conversation.send(command)?;
             }

@@ -170,7 +170,7 @@ impl Login<'_> {
             self.conversation.send(&pass)?;
             self.conversation.ask_for_capabilities()?;
             if self.behind == Behind::CapaAndListing {
-                for command in [Command::Stat, Command::List(None), Command::Uidl(None)] {
+                for command in crate::listing::COMMANDS {
                     self.conversation.send_ahead(command)?;
                 }
             }

@@ -11,7 +11,7 @@ pub struct Patience {
     /// From the first packet to the login, in all. Refused logins are answered late by many servers,
     /// and a maildrop that was not opened for long is read first.
     pub login: Duration,
-    /// For STAT, LIST and UIDL together. A server may read every message for its size.
+    /// For STAT, UIDL and LIST together. A server may read every message for its size.
     pub listing: Duration,
     /// Silence while a message is due.
     pub silence: Duration,

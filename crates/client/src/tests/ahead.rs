@@ -42,7 +42,7 @@ async fn memory(maildrop: Maildrop) -> String {
 const KNOWN: &str = "before=USER,PIPELINING after=PIPELINING";
 
 /// What goes out together at such a server.
-const ALL: &str = "C: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\nC: STAT\nC: LIST\nC: UIDL\n";
+const ALL: &str = "C: CAPA\nC: USER mrose\nC: PASS redqueen\nC: CAPA\nC: STAT\nC: UIDL\nC: LIST\n";
 
 #[test]
 fn user_pass_and_capa_go_out_together_where_that_is_allowed() {
@@ -85,11 +85,11 @@ fn a_listing_that_nobody_wants_is_thrown_away() {
     let begin = format!(
         "S: +OK\n{ALL}S: +OK\nS: USER\nS: PIPELINING\nS: .\nS: +OK\nS: +OK\nS: +OK\nS: PIPELINING\nS: .\n"
     );
-    let listing = "S: +OK 1 6\nS: +OK\nS: 1 6\nS: garbage\nS: .\nS: -ERR what\n";
+    let listing = "S: +OK 1 6\nS: -ERR what\nS: +OK\nS: 1 6\nS: garbage\nS: .\n";
     let script = format!("{begin}{listing}C: QUIT\nS: +OK bye\n");
     inside_tls(KNOWN, &script, Maildrop::quit).unwrap();
 
-    let retrieve = "C: RETR 1\nS: +OK\nS: text\nS: .\nC: STAT\nC: LIST\nC: UIDL\n\
+    let retrieve = "C: RETR 1\nS: +OK\nS: text\nS: .\nC: STAT\nC: UIDL\nC: LIST\n\
                     S: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .\n";
     let script = format!("{begin}{listing}{retrieve}");
     let arrived = inside_tls(KNOWN, &script, async |mut maildrop| {
@@ -234,7 +234,7 @@ fn a_server_that_forgets_what_comes_behind_the_login_is_asked_again() {
 fn who_uses_the_maildrop_can_say_that_it_broke() {
     let script = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: PIPELINING\nS: .\n\
                   C: USER mrose\nC: PASS redqueen\nC: CAPA\nS: +OK\nS: +OK\nS: +OK\nS: PIPELINING\nS: .\n\
-                  C: STAT\nS: +OK 0 0\nC: LIST\nS: +OK\nS: .\nC: UIDL\nS: +OK\nS: .\nC: QUIT\nS: +OK\n";
+                  C: STAT\nS: +OK 0 0\nC: UIDL\nS: +OK\nS: .\nC: LIST\nS: +OK\nS: .\nC: QUIT\nS: +OK\n";
     let server = Server::start(script);
     let account = account(server.port, Transport::InClear);
     block_on(async {

@@ -1,4 +1,4 @@
-//! STAT, LIST and UIDL.
+//! STAT, UIDL and LIST.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ fn listing(script: &str, patience: Patience) -> Result<Listing, ClientError> {
 #[test]
 fn all_three_are_asked_for_at_once_where_that_is_allowed() {
     let ahead = login("PIPELINING")
-        + "C: STAT\nC: LIST\nC: UIDL\nS: +OK 2 320\nS: +OK\nS: 1 120\nS: 2 200\nS: .\nS: +OK\nS: 1 a\nS: 2 b\nS: .\n";
+        + "C: STAT\nC: UIDL\nC: LIST\nS: +OK 2 320\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nS: +OK\nS: 1 120\nS: 2 200\nS: .\n";
     let one_by_one = login("")
-        + "C: STAT\nS: +OK 2 320\nC: LIST\nS: +OK\nS: 1 120\nS: 2 200\nS: .\nC: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: .\n";
+        + "C: STAT\nS: +OK 2 320\nC: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nC: LIST\nS: +OK\nS: 1 120\nS: 2 200\nS: .\n";
     for script in [ahead, one_by_one] {
         let listing = listing(&script, PATIENCE).unwrap();
         assert_eq!(listing.total, Octets(320));
@@ -37,7 +37,7 @@ fn all_three_are_asked_for_at_once_where_that_is_allowed() {
 
 #[test]
 fn a_server_without_unique_ids_says_so() {
-    let script = login("") + "C: STAT\nS: +OK 0 0\nC: LIST\nS: +OK\nS: .\nC: UIDL\nS: -ERR what\n";
+    let script = login("") + "C: STAT\nS: +OK 0 0\nC: UIDL\nS: -ERR what\nC: LIST\nS: +OK\nS: .\n";
     let listing = listing(&script, PATIENCE).unwrap();
     assert!(matches!(listing.unique_ids, UniqueIds::Refused(_)));
     assert!(listing.numbered().is_empty());
@@ -47,32 +47,35 @@ fn a_server_without_unique_ids_says_so() {
 fn a_listing_that_contradicts_itself_is_no_listing() {
     for (said, why) in [
         (
-            "S: +OK 2 320\nC: LIST\nS: +OK\nS: 1 120\nS: .\nC: UIDL\nS: +OK\nS: .\n",
+            "S: +OK 2 320\nC: UIDL\nS: +OK\nS: .\nC: LIST\nS: +OK\nS: 1 120\nS: .\n",
             "STAT says 2 messages, LIST says 1",
         ),
         (
-            "S: +OK 1 1\nC: LIST\nS: +OK\nS: 1 1\nS: .\nC: UIDL\nS: +OK\nS: .\n",
+            "S: +OK 1 1\nC: UIDL\nS: +OK\nS: .\nC: LIST\nS: +OK\nS: 1 1\nS: .\n",
             "STAT says 1 messages, UIDL says 0",
         ),
         (
-            "S: +OK 2 2\nC: LIST\nS: +OK\nS: 1 1\nS: 3 1\nS: .\n",
+            "S: +OK 2 2\nC: UIDL\nS: -ERR\nC: LIST\nS: +OK\nS: 1 1\nS: 3 1\nS: .\n",
             "LIST lists message 3 where message 2 is due",
         ),
         (
-            "S: +OK 2 2\nC: LIST\nS: +OK\nS: 1 1\nS: 1 1\nS: .\n",
+            "S: +OK 2 2\nC: UIDL\nS: -ERR\nC: LIST\nS: +OK\nS: 1 1\nS: 1 1\nS: .\n",
             "LIST lists message 1 where message 2 is due",
         ),
         (
-            "S: +OK lots\nC: LIST\nS: +OK\n",
+            "S: +OK lots\nC: UIDL\nS: +OK\n",
             "STAT was answered with \"lots\"",
         ),
         (
-            "S: +OK 1 1\nC: LIST\nS: +OK\nS: 1 big\nS: .\n",
+            "S: +OK 1 1\nC: UIDL\nS: -ERR\nC: LIST\nS: +OK\nS: 1 big\nS: .\n",
             "LIST was answered with \"1 big\"",
         ),
-        ("S: +OK 1 1\nC: LIST\nS: -ERR no\n", "refused LIST: -ERR no"),
         (
-            "S: +OK 1 1\nC: LIST\nS: +OK\nS: 1 1\nS: .\nC: UIDL\nS: +OK\nS: 1 \u{1}\nS: .\n",
+            "S: +OK 1 1\nC: UIDL\nS: -ERR\nC: LIST\nS: -ERR no\n",
+            "refused LIST: -ERR no",
+        ),
+        (
+            "S: +OK 1 1\nC: UIDL\nS: +OK\nS: 1 \u{1}\nS: .\n",
             "UIDL was answered with",
         ),
     ] {
@@ -91,7 +94,7 @@ fn a_listing_that_does_not_end_is_not_kept() {
         listing: Duration::from_millis(300),
         ..PATIENCE
     };
-    let begun = login("") + "C: STAT\nS: +OK 1 1\nC: LIST\nS: +OK\n";
+    let begun = login("") + "C: STAT\nS: +OK 1 1\nC: UIDL\nS: -ERR\nC: LIST\nS: +OK\n";
     let error = listing(&(begun.clone() + "REPEAT 1 1\\n\n"), PATIENCE).unwrap_err();
     assert!(
         error

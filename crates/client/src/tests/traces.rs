@@ -45,13 +45,13 @@ fn shown(script: &str, change: impl FnOnce(&mut Account)) -> (Result<(), ClientE
 fn commands_and_status_lines_are_shown_and_bodies_are_counted() {
     let script = "S: +OK ready <1@b>\nC: CAPA\nS: +OK here\nS: USER\nS: SASL PLAIN\nS: .\n\
                   C: USER mrose\nS: +OK\nC: PASS redqueen\nS: +OK in\nC: CAPA\nS: -ERR no\n\
-                  C: STAT\nS: +OK 1 6\nC: LIST\nS: +OK 1 message\nS: 1 6\nS: .\nC: UIDL\nS: +OK\nS: 1 a\nS: .\n\
+                  C: STAT\nS: +OK 1 6\nC: UIDL\nS: +OK\nS: 1 a\nS: .\nC: LIST\nS: +OK 1 message\nS: 1 6\nS: .\n\
                   C: RETR 1\nS: +OK 6 octets\nS: secret\nS: .\nC: QUIT\nS: +OK bye\n";
     let (outcome, told) = shown(script, |account| account.way = Some(crate::Way::Pass));
     outcome.unwrap();
     let expected = "S: +OK ready <1@b>\nC: CAPA\nS: +OK here\nS: (21 octets)\n\
                     C: USER mrose\nS: +OK\nC: PASS …\nS: +OK in\nC: CAPA\nS: -ERR no\n\
-                    C: STAT\nS: +OK 1 6\nC: LIST\nS: +OK 1 message\nS: (8 octets)\nC: UIDL\nS: +OK\nS: (8 octets)\n\
+                    C: STAT\nS: +OK 1 6\nC: UIDL\nS: +OK\nS: (8 octets)\nC: LIST\nS: +OK 1 message\nS: (8 octets)\n\
                     C: RETR 1\nS: +OK 6 octets\nS: (11 octets)\nC: QUIT\nS: +OK bye\n";
     assert_eq!(told, expected);
 }
