@@ -223,7 +223,7 @@ _PARTS = [
     Part("kill", "kill -9 under load, 150 rounds", 80, _script("kill.py", "--rounds", "150")),
     Part("inject", "an error and a kill at every call that touches the disk", 180, _script("inject.py", "--short")),
     Part("fetch-crash", "restante fetch ended at its calls, at random and by full disks", 120, _script("fetch_crash.py", "--short")),
-    Part("fetch", "restante fetch beside six servers, and after four other programs", 60, _script("fetch.py")),
+    Part("fetch", "restante fetch beside six servers, after four other programs, and with a keyring", 60, _script("fetch.py")),
     Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py")),
     Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power),
     Part("transfer", "Postfix, Exim, OpenSMTPD and Sendmail hand 1,000 messages on, each way", 160, _script("transfer.py")),

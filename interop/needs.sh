@@ -25,6 +25,8 @@ need mkfs.xfs xfsprogs
 need prlimit util-linux
 need /usr/bin/time time
 need getmail getmail6
+need dbus-run-session dbus-daemon
+need gnome-keyring-daemon gnome-keyring
 need mutt mutt
 need ruby ruby
 need node nodejs

@@ -17,7 +17,7 @@ use crate::fetch::report::FetchError;
 use crate::ledger::{Content, Entry, Fate, Key, Ledger, Print};
 
 /// Octets that may be between the server and the thread.
-pub(super) const QUEUE_OCTETS: usize = 3 << 20;
+pub(super) const QUEUE_OCTETS: usize = 2 << 20;
 
 /// What anything takes of them beside the octets of a text: it is more than a ticket with its key.
 const WORK_OCTETS: usize = 512;

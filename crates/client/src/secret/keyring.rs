@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[ignore = "needs a keyring that is open: dbus-run-session, gnome-keyring-daemon --unlock"]
+    #[ignore = "run by interop/checks/keyring.py, in a session with a keyring that is open"]
     fn what_is_stored_is_found_by_its_attributes_until_it_is_deleted() {
         let entry = Entry::of_account("a test's own", "password");
         let other = Entry::of_account("a test's own", "client-secret");

@@ -7,7 +7,7 @@
 //! use client::secret::Source;
 //!
 //! let source = Source::Command("printf 'redqueen\\nand more'".parse()?);
-//! assert_eq!(source.secret(&mut client::secret::nobody)?.expose(), b"redqueen\\nand more");
+//! assert_eq!(source.secret(&mut client::secret::nobody)?.expose(), b"redqueen");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

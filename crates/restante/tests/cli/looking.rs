@@ -423,7 +423,7 @@ fn what_was_fetched_under_another_name_of_the_server_is_taken_over() {
     place.fetch(&["work"]).with(0);
     place.fetch(&["work"]).with(0);
     assert!(place.files("Mail").is_empty());
-    assert_eq!(place.states(), ["delivered", "delivered", "delivered"]);
+    assert_eq!(place.states(), ["seen", "seen", "seen"]);
 }
 
 #[test]

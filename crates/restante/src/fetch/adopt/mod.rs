@@ -187,6 +187,7 @@ impl Found {
             if let Some(before) = before.filter(|it| it.print.is_some() && it.print == print) {
                 // Its file has a name of the other account's: that none has this one's must not look as if it were deleted here.
                 return Some(Entry {
+                    fate: Fate::Seen,
                     octets: None,
                     absent: None,
                     ..*before
