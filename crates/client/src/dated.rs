@@ -16,10 +16,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::header::fields;
+
 /// When a message came in, by its header, with lines that end with LF or CRLF; what stands behind the header does not matter.
 pub fn received(header: &[u8], now: SystemTime) -> Option<SystemTime> {
     let (mut arrived, mut sent) = (None, None);
-    for field in fields(header) {
+    let of_header = |field: &&[u8]| !field.trim_ascii().is_empty();
+    for field in fields(header).take_while(of_header) {
         let Some(colon) = field.iter().position(|octet| *octet == b':') else {
             continue;
         };
@@ -43,24 +46,6 @@ pub fn received(header: &[u8], now: SystemTime) -> Option<SystemTime> {
     let seconds = u64::try_from(arrived.or(sent)?).ok()?;
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
     (time <= now).then_some(time)
-}
-
-/// The fields of a header, folded lines and all (RFC 5322 §2.2.3).
-fn fields(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let mut end = 0;
-        loop {
-            let line = rest[end..].iter().position(|octet| *octet == b'\n');
-            end += line.map_or(rest.len() - end, |lf| lf + 1);
-            if !matches!(rest.get(end), Some(b' ' | b'\t')) {
-                break;
-            }
-        }
-        let (field, behind) = rest.split_at(end);
-        rest = behind;
-        (!field.trim_ascii().is_empty()).then_some(field)
-    })
 }
 
 /// A date-time (RFC 5322 §3.3, with the old zones of §4.3), in seconds since 1970.

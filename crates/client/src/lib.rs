@@ -46,6 +46,7 @@ pub mod discover;
 mod ending;
 mod error;
 pub mod fetch;
+mod header;
 pub mod ledger;
 mod listing;
 mod login;

@@ -21,14 +21,14 @@ pub enum Keep {
 }
 
 impl Keep {
-    /// Whether a message that its owner has is deleted now. `newer` messages come behind it; `name` is that of its file, and
-    /// `present` are those that are still there.
+    /// Whether a message that its owner has is deleted now. `newer` messages come behind it; `name` is that of its file, which is
+    /// worked out only where it matters, and `present` are those that are still there.
     pub(super) fn is_over(
         self,
         entry: &Entry,
         newer: usize,
         now: i64,
-        name: &str,
+        name: impl FnOnce() -> String,
         present: Option<&HashSet<String>>,
     ) -> bool {
         match self {
@@ -40,7 +40,7 @@ impl Keep {
             // One that was never delivered there has not been deleted there.
             Self::UntilDeleted => {
                 entry.fate == Fate::Delivered
-                    && present.is_some_and(|present| !present.contains(name))
+                    && present.is_some_and(|present| !present.contains(&name()))
             }
         }
     }
@@ -59,8 +59,8 @@ mod tests {
             ..seen
         };
         let here = HashSet::from(["a".to_owned()]);
-        let over = |keep: Keep, entry: &Entry, newer, now, name| {
-            keep.is_over(entry, newer, now, name, Some(&here))
+        let over = |keep: Keep, entry: &Entry, newer, now, name: &str| {
+            keep.is_over(entry, newer, now, || name.to_owned(), Some(&here))
         };
         assert!(!over(Keep::Always, &fetched, 1000, i64::MAX, "b"));
         assert!(over(Keep::Never, &seen, 0, 0, "a"));
@@ -73,6 +73,6 @@ mod tests {
         assert!(!over(Keep::UntilDeleted, &fetched, 0, 0, "a"));
         assert!(over(Keep::UntilDeleted, &fetched, 0, 0, "b"));
         assert!(!over(Keep::UntilDeleted, &seen, 0, 0, "b"));
-        assert!(!Keep::UntilDeleted.is_over(&fetched, 0, 0, "b", None));
+        assert!(!Keep::UntilDeleted.is_over(&fetched, 0, 0, || "b".to_owned(), None));
     }
 }

@@ -85,20 +85,19 @@ impl Plan {
         let route: Arc<[usize]> = job.route.clone().into();
         let may_delete = job.may_delete(ledger);
         let all = plan.keys.len();
-        let mut twice = HashSet::new();
+        // One key twice in one listing was made different above.
+        debug_assert_eq!(plan.keys.iter().collect::<HashSet<_>>().len(), all);
         for (place, key) in plan.keys.iter().enumerate() {
             let Some(number) = MessageNumber::from_index(place) else {
                 break;
             };
             let octets = listing.sizes[place];
-            let is_again = !twice.insert(key);
             match ledger.get(key).filter(|entry| !is_forgotten(entry)) {
                 Some(entry) if entry.fate.is_had() => {
                     let newer = all - 1 - place;
-                    let name = name_of(&job.identity, key);
                     let is_sure = !plan.strangers.unsure.contains(&number);
-                    if may_delete && is_sure && job.keep.is_over(entry, newer, now, &name, present)
-                    {
+                    let name = || name_of(&job.identity, key);
+                    if may_delete && is_sure && job.keep.is_over(entry, newer, now, name, present) {
                         plan.planned.delete.push((number, key.clone()));
                     }
                     continue;
@@ -109,8 +108,6 @@ impl Plan {
                 }
                 Some(_) | None => {}
             }
-            // One key twice in one listing was made different above.
-            debug_assert!(!is_again);
             let action = headers.of(number).map_or(&Action::Fetch, |it| &it.action);
             let route = match action {
                 Action::Fetch => Arc::clone(&route),

@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use crate::header::fields;
+
 /// What is looked for in a header.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Rule {
@@ -64,24 +66,6 @@ impl Rule {
 pub(super) fn action<'r>(rules: &'r [Rule], header: &[u8]) -> &'r Action {
     let rule = rules.iter().find(|rule| rule.is_about(header));
     rule.map_or(&Action::Fetch, |rule| &rule.action)
-}
-
-/// The fields of a header, folded lines and all (RFC 5322 §2.2.3).
-fn fields(header: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = header;
-    std::iter::from_fn(move || {
-        let mut end = 0;
-        loop {
-            let line = memchr::memchr(b'\n', &rest[end..]);
-            end += line.map_or(rest.len() - end, |lf| lf + 1);
-            if !matches!(rest.get(end), Some(b' ' | b'\t')) {
-                break;
-            }
-        }
-        let (field, behind) = rest.split_at(end);
-        rest = behind;
-        (!field.is_empty()).then_some(field)
-    })
 }
 
 /// A value in one line and in lower case.

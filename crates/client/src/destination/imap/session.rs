@@ -11,12 +11,9 @@ use zeroize::Zeroizing;
 use super::Settings;
 use super::response::{NotAResponse, Response, Status, code};
 use super::words;
-use crate::destination::link::{Link, Protection};
+use crate::destination::link::{Link, Protection, Unsaid};
 use crate::destination::told::told;
-use crate::destination::{Form, Limits, NotDelivered, Text};
-
-/// So much of a text is written at once.
-const BLOCK_OCTETS: usize = 64 << 10;
+use crate::destination::{Limits, NotDelivered, Text};
 
 /// A text up to this size is sent before the server asks for it, where the server knows that (RFC 7888).
 const UNASKED_OCTETS_MAX: u64 = 64 << 10;
@@ -66,18 +63,6 @@ enum NoResponse {
     Wrong(#[from] NotAResponse),
     #[error("it says goodbye: {0}")]
     Bye(String),
-}
-
-/// Why a text was not said to its end.
-enum Unsaid {
-    Spool(io::Error),
-    Link(io::Error),
-}
-
-impl From<io::Error> for Unsaid {
-    fn from(error: io::Error) -> Self {
-        Self::Spool(error)
-    }
 }
 
 impl Session {
@@ -330,21 +315,11 @@ impl Session {
 
     /// The literal, and the end of the command.
     fn text(&mut self, tag: &str, text: &mut Text) -> Result<(), Trouble> {
-        let mut out: Vec<u8> = Vec::new();
-        let said = text.pieces(Form::Crlf, |piece| {
-            for block in piece.chunks(BLOCK_OCTETS) {
-                if out.len() + block.len() > BLOCK_OCTETS {
-                    self.link
-                        .write(&out, self.limits.block)
-                        .map_err(Unsaid::Link)?;
-                    out.clear();
-                }
-                out.extend_from_slice(block);
-            }
-            Ok(())
+        let said = (self.link).say(text, self.limits.block, |block, out| {
+            out.extend_from_slice(block)
         });
-        match said {
-            Ok(()) => {}
+        let mut out = match said {
+            Ok(out) => out,
             Err(Unsaid::Spool(error)) => {
                 let why = NotDelivered::io("the spool cannot be read", &error);
                 return Err(Trouble::Over(why));
@@ -357,7 +332,7 @@ impl Session {
                     _ => self.lost(&error.into()),
                 }));
             }
-        }
+        };
         out.extend_from_slice(b"\r\n");
         // Whatever happens from here on, the end may have arrived.
         self.link

@@ -1,5 +1,6 @@
 //! A connection that blocks, to a server that takes mail: in clear or inside TLS, and every wait has an end.
 
+mod blocks;
 mod open;
 mod timed;
 
@@ -13,6 +14,8 @@ use rustls::{ClientConnection, StreamOwned};
 use crate::destination::{Address, NotDelivered};
 use crate::trust::{self, Trusted};
 use timed::Timed;
+
+pub(super) use blocks::Unsaid;
 
 /// How octets travel to a server that takes mail. There is no "TLS if it is offered": who can take the offer away reads the mail then.
 #[derive(Clone, Debug)]

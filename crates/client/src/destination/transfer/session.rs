@@ -13,11 +13,8 @@ use super::offers::Offers;
 use super::reply::{NotAReply, Reply};
 use super::verdict::{Step, together, verdict};
 use super::{Dialect, Settings};
-use crate::destination::link::{Link, Protection};
-use crate::destination::{Form, Limits, NotDelivered, Text};
-
-/// So much of a text is written at once.
-const BLOCK_OCTETS: usize = 64 << 10;
+use crate::destination::link::{Link, Protection, Unsaid};
+use crate::destination::{Limits, NotDelivered, Text};
 
 /// How long it takes to say goodbye, or to hear why a connection was closed, at most.
 const SHORT: Duration = Duration::from_secs(2);
@@ -49,18 +46,6 @@ enum NoReply {
     Lost(#[from] io::Error),
     #[error("{0}")]
     Wrong(#[from] NotAReply),
-}
-
-/// Why a text was not said to its end.
-enum Unsaid {
-    Spool(io::Error),
-    Link(io::Error),
-}
-
-impl From<io::Error> for Unsaid {
-    fn from(error: io::Error) -> Self {
-        Self::Spool(error)
-    }
 }
 
 impl Session {
@@ -274,22 +259,14 @@ impl Session {
             Dialect::Lmtp => BareCr::Stays,
             Dialect::Smtp => BareCr::IsSpace,
         });
-        let mut out = Vec::new();
-        let said = text.pieces(Form::Crlf, |piece| {
-            for block in piece.chunks(BLOCK_OCTETS) {
-                if out.len() >= BLOCK_OCTETS {
-                    self.link.write(&out, limits.block).map_err(Unsaid::Link)?;
-                    out.clear();
-                }
-                lines.take(block, &mut out);
-            }
-            Ok(())
-        });
-        match said {
-            Ok(()) => {}
+        let said = self
+            .link
+            .say(text, limits.block, |block, out| lines.take(block, out));
+        let mut out = match said {
+            Ok(out) => out,
             Err(Unsaid::Spool(error)) => return Err(Trouble::Over(spool(&error))),
             Err(Unsaid::Link(error)) => return Err(self.interrupted(error)),
-        }
+        };
         lines.end(&mut out);
         // Whatever happens from here on, the end may have arrived.
         self.link.write(&out, limits.block).map_err(|error| {
