@@ -23,6 +23,7 @@ mod metrics;
 mod moving;
 mod past;
 mod place;
+mod present;
 mod remote;
 mod run;
 mod secrets;

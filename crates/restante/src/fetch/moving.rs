@@ -3,16 +3,16 @@
 //! First the ledgers, then the passwords, then the configuration: as long as that does not name an account, nothing is fetched
 //! from it, and what was written before can be written again.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use client::ledger::{Entry, Fate, Key, Ledger};
 use client::moving::{MovedAccount, MovingError, Password, Program, SeenState, Surroundings};
 
-use super::files;
 use super::place::{self, Place};
-use super::settings::{self, Account, RESERVED, Settings, home};
+use super::present::Present;
+use super::settings::{self, Account, RESERVED, home};
+use super::{files, now};
 use crate::args;
 use crate::failure::{Code, Failure};
 use crate::output::{self, count, note, say};
@@ -29,7 +29,7 @@ pub(super) fn import(
     is_dry: bool,
 ) -> Result<(), Failure> {
     let file = settings::file(named);
-    let present = Present::read(&file)?;
+    let present = Present::read(named)?;
     let program = match program {
         args::Program::Mpop => Program::Mpop,
         args::Program::Fetchmail => Program::Fetchmail,
@@ -51,10 +51,9 @@ pub(super) fn import(
     for note in &moved.notes {
         note!("{note}");
     }
-    let mut text = present.text.clone();
-    let mut accounts = Vec::new();
+    let (mut sections, mut accounts) = (Vec::new(), Vec::new());
     for account in &moved.accounts {
-        if present.has(account) {
+        if has(&present, account) {
             note!(
                 "{} at {} is in {} already, and left as it is",
                 account.user,
@@ -63,12 +62,23 @@ pub(super) fn import(
             );
             continue;
         }
-        text.push_str(&format!("\n# From {program}.\n{}", account.toml));
+        sections.push(format!("# From {program}.\n{}", account.toml));
         accounts.push(account);
     }
-    let settings = meant(&file, &text)?;
+    let sections = sections.join("\n");
+    let (settings, problems) = present.meant(&sections);
+    for problem in &problems {
+        note!("{problem}");
+    }
+    let settings = settings.ok_or_else(|| {
+        Failure::new(
+            Code::Config,
+            "the configuration cannot be used as it would be",
+        )
+        .remedy("mend what is told above; nothing was written")
+    })?;
     if is_dry {
-        say!("{}", text[present.text.len()..].trim())?;
+        say!("{}", sections.trim())?;
     } else if !accounts.is_empty() {
         let place = Place::new(&settings.state)?;
         for moved in &accounts {
@@ -76,9 +86,7 @@ pub(super) fn import(
             seen(account, &place, moved)?;
             password(moved)?;
         }
-        let mode = present.mode.unwrap_or(0o600);
-        files::put(&present.real, text.as_bytes(), mode)
-            .map_err(|error| unwritten(&file, &error))?;
+        present.write(&sections)?;
     }
     for account in &accounts {
         say!(
@@ -104,63 +112,12 @@ pub(super) fn import(
     }
 }
 
-/// The configuration that is there.
-struct Present {
-    /// The file itself, if its name is a symbolic link.
-    real: PathBuf,
-    text: String,
-    mode: Option<u32>,
-    settings: Settings,
-}
-
-impl Present {
-    fn read(file: &Path) -> Result<Self, Failure> {
-        use std::os::unix::fs::PermissionsExt as _;
-        match fs::read_to_string(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self {
-                real: file.to_owned(),
-                text: String::new(),
-                mode: None,
-                settings: meant(file, "")?,
-            }),
-            Err(error) => Err(Failure::new(Code::Config, output::unreadable(file, &error))
-                .remedy("name another file with -c FILE")),
-            Ok(mut text) => {
-                let settings = meant(file, &text)?;
-                if !text.ends_with('\n') && !text.is_empty() {
-                    text.push('\n');
-                }
-                let mode = fs::metadata(file).map(|it| it.permissions().mode() & 0o777);
-                Ok(Self {
-                    real: fs::canonicalize(file).unwrap_or_else(|_| file.to_owned()),
-                    text,
-                    mode: mode.ok(),
-                    settings,
-                })
-            }
-        }
-    }
-
-    fn has(&self, moved: &MovedAccount) -> bool {
-        let same = |account: &Account| {
-            account.user == moved.user && account.host.eq_ignore_ascii_case(&moved.host)
-        };
-        self.settings.accounts.iter().any(same)
-    }
-}
-
-fn meant(file: &Path, text: &str) -> Result<Settings, Failure> {
-    let (settings, problems) = settings::parse(file, text);
-    for problem in &problems {
-        note!("{problem}");
-    }
-    settings.ok_or_else(|| {
-        Failure::new(
-            Code::Config,
-            "the configuration cannot be used as it would be",
-        )
-        .remedy("mend what is told above; nothing was written")
-    })
+/// Whether an account is configured already.
+fn has(present: &Present, moved: &MovedAccount) -> bool {
+    let same = |account: &Account| {
+        account.user == moved.user && account.host.eq_ignore_ascii_case(&moved.host)
+    };
+    present.settings.accounts.iter().any(same)
 }
 
 /// How many messages count as fetched.
@@ -185,10 +142,7 @@ fn seen(account: &Account, place: &Place, moved: &MovedAccount) -> Result<(), Fa
         .remedy("if it is of no use any more, move it away; nothing was written"));
     }
     let mut ledger = Ledger::create(&path, &account.identity()).map_err(failed)?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let now = now.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    });
+    let now = now();
     for seen in &moved.seen {
         if matches!(seen.state, SeenState::NotWhole) {
             continue;

@@ -1,16 +1,10 @@
 //! What is written into `fetch.toml`: the new account's section, behind all that is there.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-
 use client::Pin;
 
 use crate::failure::{Code, Failure};
-use crate::fetch::files;
-use crate::fetch::settings::{self, Account, Settings, Tls};
-use crate::output::{self, note};
+use crate::fetch::present::Present;
+use crate::fetch::settings::{self, Account, Tls};
 
 /// One account, as it is written.
 #[derive(Clone, Debug)]
@@ -28,110 +22,17 @@ pub(super) struct Entry {
     pub(super) keep: String,
 }
 
-/// The file as it is, and what it means.
-#[derive(Debug)]
-pub(super) struct Present {
-    /// Where it is written: what it leads to, if it is a link.
-    file: PathBuf,
-    text: String,
-    /// None: there is no file yet.
-    mode: Option<u32>,
-    pub(super) settings: Settings,
-}
-
-impl Present {
-    /// Reads what is there; nothing is as good.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read, or is wrong, which has been told then.
-    pub(super) fn read(named: Option<&Path>) -> Result<Self, Failure> {
-        let file = settings::file(named);
-        match fs::metadata(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let settings = meant(&file, "")?;
-                Ok(Self {
-                    file,
-                    text: String::new(),
-                    mode: None,
-                    settings,
-                })
-            }
-            Err(error) => Err(
-                Failure::new(Code::Config, output::unreadable(&file, &error))
-                    .remedy("name another file with -c FILE"),
-            ),
-            Ok(found) => {
-                let settings = settings::load(Some(&file))?;
-                let unreadable =
-                    |error| Failure::new(Code::Config, output::unreadable(&file, &error));
-                Ok(Self {
-                    text: fs::read_to_string(&file).map_err(unreadable)?,
-                    mode: Some(found.permissions().mode() & 0o777),
-                    file: fs::canonicalize(&file).map_err(unreadable)?,
-                    settings,
-                })
-            }
-        }
-    }
-
-    /// What the account means when it stands behind the rest.
+impl Entry {
+    /// What it means when it stands behind the rest.
     ///
     /// # Errors
     ///
     /// When it means nothing, which is our mistake or one of `[defaults]`.
-    pub(super) fn with(&self, entry: &Entry) -> Result<Account, Failure> {
-        let settings = meant(&self.file, &self.text(entry))?;
-        settings.account(&entry.name).cloned()
+    pub(super) fn account(&self, present: &Present) -> Result<Account, Failure> {
+        let settings = present.with(&self.section())?;
+        settings.account(&self.name).cloned()
     }
 
-    fn text(&self, entry: &Entry) -> String {
-        let mut text = self.text.clone();
-        if text.is_empty() {
-            text.push_str(
-                "# From where mail is fetched: restante fetch. Each account is a section.\n",
-            );
-        }
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        format!("{text}\n{}", entry.section())
-    }
-
-    /// Writes it; durable when it returns. Nobody else needs to read a new file.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written; then the old one is there still.
-    pub(super) fn write(&self, entry: &Entry) -> Result<(), Failure> {
-        let text = self.text(entry);
-        files::put(&self.file, text.as_bytes(), self.mode.unwrap_or(0o600)).map_err(|error| {
-            let what = format!(
-                "{} cannot be written: {}",
-                self.file.display(),
-                output::plain(&error)
-            );
-            Failure::new(Code::CannotCreate, what)
-                .remedy("make room or give rights there, or name another file with -c FILE")
-        })
-    }
-}
-
-/// What a text means.
-fn meant(file: &Path, text: &str) -> Result<Settings, Failure> {
-    let (settings, problems) = settings::parse(file, text);
-    match settings {
-        Some(settings) => Ok(settings),
-        None => {
-            for problem in problems {
-                note!("{problem}");
-            }
-            Err(Failure::silent(Code::Config))
-        }
-    }
-}
-
-impl Entry {
     pub(super) fn section(&self) -> String {
         let mut lines = vec![
             format!("[account.{}]", self.name),
@@ -194,6 +95,9 @@ pub(super) fn keep(text: &str) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn entry() -> Entry {
@@ -220,9 +124,9 @@ mod tests {
         let link = directory.path().join("link.toml");
         std::os::unix::fs::symlink(&file, &link).unwrap();
         let present = Present::read(Some(&link)).unwrap();
-        let account = present.with(&entry()).unwrap();
+        let account = entry().account(&present).unwrap();
         assert_eq!((account.user.as_str(), account.port()), ("bo\"b", 995));
-        present.write(&entry()).unwrap();
+        present.write(&entry().section()).unwrap();
         let text = fs::read_to_string(&file).unwrap();
         assert!(
             text.starts_with(&format!("{before}\n\n[account.bob]\n")),
@@ -247,18 +151,17 @@ mod tests {
         let present = Present::read(Some(&file)).unwrap();
         for (tls, port) in [(Tls::Implicit, 1995), (Tls::Stls, 110), (Tls::None, 1110)] {
             let pin = (tls != Tls::None).then(|| Pin::of_certificate(b"x"));
-            let account = present
-                .with(&Entry {
-                    tls,
-                    port,
-                    pin,
-                    ..entry()
-                })
-                .unwrap();
+            let entry = Entry {
+                tls,
+                port,
+                pin,
+                ..entry()
+            };
+            let account = entry.account(&present).unwrap();
             assert_eq!((account.tls, account.port()), (tls, port));
             assert_eq!(account.pins.len(), usize::from(pin.is_some()));
         }
-        present.write(&entry()).unwrap();
+        present.write(&entry().section()).unwrap();
         let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
     }

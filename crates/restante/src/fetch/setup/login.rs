@@ -86,7 +86,7 @@ pub(super) fn log_in(
         let mut refused = None;
         for name in names {
             entry.user.clone_from(name);
-            let account = setup.present.with(entry)?;
+            let account = entry.account(setup.present)?;
             match once(setup, &account, &secret) {
                 Ok(login) => return Ok((secret, login)),
                 Err(error @ ClientError::LoginRefused(_)) => {

@@ -17,12 +17,13 @@ use client::{Credentials, Patience, Pin, certificate_of};
 use sasl::Secret;
 
 use super::place::{self, Place};
+use super::present::Present;
 use super::settings::{self, Account, Tls, home};
 use super::{ask, certificates, failed, files, remote, run, timer};
 use crate::args;
 use crate::failure::{Code, Failure};
 use crate::output::{self, note, say};
-use entry::{Entry, Present};
+use entry::Entry;
 use provider::Provider;
 use target::{Server, Target};
 
@@ -65,11 +66,11 @@ pub(super) fn setup(named: Option<&Path>, asked: &args::Setup) -> Result<(), Fai
         None => Some(setup.log_in(&mut entry)?),
     };
     // First, since one of another account is a reason to stop.
-    setup.ledger(&present.with(&entry)?)?;
+    setup.ledger(&entry.account(&present)?)?;
     if let Some(secret) = secret {
         setup.keep_password(&secret)?;
     }
-    present.write(&entry)?;
+    present.write(&entry.section())?;
     setup.conclude(named, &entry)
 }
 
@@ -179,13 +180,13 @@ impl Setup<'_> {
         if server.tls == Tls::None {
             return Ok(entry);
         }
-        let account = self.present.with(&entry)?;
+        let account = entry.account(self.present)?;
         let nobody = Credentials::Certificate;
         let remote = match remote::of(&account, self.place, false, nobody.clone()) {
             // Who pins needs no list of authorities, and a system without one is a reason to.
             Err(_) if self.asked.pin => {
                 entry.pin = Some(Pin::of_certificate(b""));
-                let account = self.present.with(&entry)?;
+                let account = entry.account(self.present)?;
                 remote::of(&account, self.place, false, nobody)?
             }
             remote => remote?,
