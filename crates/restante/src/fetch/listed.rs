@@ -14,12 +14,9 @@ pub(super) fn remember(place: &Place, account: &Account, keys: &[Key]) {
         text.push_str(&key.to_string());
         text.push('\n');
     }
-    let new = place.of(account, "listed.new");
-    let file = place.of(account, "listed");
-    let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &file));
-    if written.is_err() {
+    if place.note(account, "listed", &text).is_err() {
         // An old one would be wrong.
-        let _ = std::fs::remove_file(file);
+        let _ = std::fs::remove_file(place.of(account, "listed"));
     }
 }
 

@@ -34,9 +34,7 @@ pub(super) fn remember(
             object["remedy"] = failure.advice().into();
         }
     }
-    let file = place.of(account, "last");
-    let new = place.of(account, "last.new");
-    let _ = std::fs::write(&new, object.to_string()).and_then(|()| std::fs::rename(&new, file));
+    let _ = place.note(account, "last", &object.to_string());
 }
 
 /// What came of the last run.

@@ -1,6 +1,7 @@
 //! Where the state of accounts is: ledgers, quarantined messages, what is known of servers.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,17 @@ impl Place {
 
     pub(super) fn of(&self, account: &Account, what: &str) -> PathBuf {
         self.0.join(format!("{}.{what}", account.name))
+    }
+
+    /// Writes one of an account's files that nobody misses: whole or not at all, and not durable.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; then what was there is there still.
+    pub(super) fn note(&self, account: &Account, what: &str, text: &str) -> io::Result<()> {
+        let new = self.of(account, &format!("{what}.new"));
+        fs::write(&new, text)?;
+        fs::rename(new, self.of(account, what))
     }
 
     pub(super) fn ledger_path(&self, account: &Account) -> PathBuf {

@@ -108,8 +108,7 @@ pub(super) fn remember(account: &Account, place: &Place, memory: &Memory) {
         return;
     }
     let text = format!("{}\n{memory}\n", whose(account));
-    let new = place.of(account, "server.new");
-    let _ = fs::write(&new, text).and_then(|()| fs::rename(&new, place.of(account, "server")));
+    let _ = place.note(account, "server", &text);
 }
 
 fn whose(account: &Account) -> String {
