@@ -1,4 +1,5 @@
-//! Retrieval from other servers: connect, log in, list, retrieve. Nothing is ever deleted.
+//! Retrieval from other servers: connect, log in, list, retrieve; and [`fetch`](mod@fetch), which delivers what it retrieves, once,
+//! and deletes nothing from a server that is not durable where it should be.
 //!
 //! The session without I/O is [`pop3::client`]; here are the socket, TLS and the waits. Every wait has an
 //! end ([`Patience`]), and whatever a server says, no more of it is kept than [`Listing`] and one
