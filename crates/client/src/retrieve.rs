@@ -202,11 +202,6 @@ impl Retrieval<'_> {
         self.wanted.get(self.done).map(|(number, _)| *number)
     }
 
-    /// Whether commands were sent ahead until the server got out of step.
-    pub fn fell_back(&self) -> bool {
-        self.pace == Pace::OneAtATime && self.maildrop.pipelines()
-    }
-
     /// What comes next. To be called until there is nothing more to come; it may be dropped while it waits, and be called again.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ pub async fn fetch(
     let began = Instant::now();
     let mut maildrop = connect(&job.account, job.patience).await?;
     tell(Event::LoggedIn {
-        inside_tls: !matches!(job.account.transport, crate::Transport::InClear),
+        inside_tls: maildrop.is_inside_tls(),
     });
     tell(Event::Learned(maildrop.memory()));
     let listing = match maildrop.listing().await {

@@ -138,8 +138,10 @@ pub(super) async fn one(
     let result = persist(account, place, asked, &mut shown).await;
     shown.ended(&result);
     if !asked.dry_run {
-        past::remember(place, account, SystemTime::now(), &result);
-        super::hooks::run(account, &result);
+        waiting(|| {
+            past::remember(place, account, SystemTime::now(), &result);
+            super::hooks::run(account, &result);
+        });
     }
     result.map_err(|failure| failure.code())
 }
