@@ -145,7 +145,7 @@ class Bench:
             words = [sys.executable, "-I", "-S", tracer.__file__, trial.directory / "calls", *plan, "--", *words]
         done = run(words, stdin=subprocess.DEVNULL, patience=120)
         said = (done.stdout + done.stderr).decode(errors="replace")
-        trial.log.append(f"{' '.join(plan) or 'fetch'}: {done.returncode} {said.strip()}"[:400])
+        trial.log.append(f"{' '.join(plan) or 'fetch'}: {done.returncode} {said.strip()}")
         if "panicked" in said:
             raise Violation(f"a panic: {said[-600:]}")
         if done.returncode == _CONFIG and "not built yet" in said:

@@ -143,7 +143,7 @@ class Trials:
                 finally:
                     process.kill()
                 status = process.child.returncode
-                trial.log.append(f"{number.name}: {status} {said.strip()}"[:400])
+                trial.log.append(f"{number.name}: {status} {said.strip()}")
                 if "panicked" in said:
                     raise Violation("a panic")
                 trial.ended += 1
