@@ -66,7 +66,7 @@ pub(super) struct Lines {
     count: usize,
     waiting: String,
     /// Why nothing is taken any more: of what was written before a sync failed, nobody knows what is on the disk.
-    failed: bool,
+    failed: Option<(io::ErrorKind, String)>,
 }
 
 /// What a file held.
@@ -103,7 +103,7 @@ impl Lines {
             octets,
             count: found.bodies.len(),
             waiting: String::new(),
-            failed: false,
+            failed: None,
         };
         Ok((lines, found))
     }
@@ -124,7 +124,7 @@ impl Lines {
             octets: text.len() as u64,
             count: 1,
             waiting: String::new(),
-            failed: false,
+            failed: None,
         })
     }
 
@@ -149,8 +149,8 @@ impl Lines {
 
     /// Writes what waits, and makes it durable.
     pub(super) fn sync(&mut self) -> Result<(), LedgerError> {
-        if self.failed {
-            let error = io::Error::other("an earlier write of it failed");
+        if let Some((kind, why)) = &self.failed {
+            let error = io::Error::new(*kind, format!("an earlier write failed: {why}"));
             return Err(unreadable(&self.path, error));
         }
         if self.waiting.is_empty() {
@@ -167,7 +167,7 @@ impl Lines {
                 Ok(())
             }
             Err(source) => {
-                self.failed = true;
+                self.failed = Some((source.kind(), source.to_string()));
                 // What has been written of it would be a torn line in the middle later.
                 let _ = self.file.set_len(self.octets);
                 Err(unreadable(&self.path, source))
@@ -311,4 +311,25 @@ fn write_anew(path: &Path, text: &str) -> io::Result<File> {
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_that_could_not_be_written_says_why_for_as_long_as_it_is_open() {
+        let place = tempfile::tempdir().unwrap();
+        let mut lines = Lines::create(&place.path().join("a.ledger"), "first").unwrap();
+        lines.push("second");
+        lines.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        for _ in 0..2 {
+            let LedgerError::Io { file, source } = lines.sync().unwrap_err() else {
+                panic!("another error");
+            };
+            assert!(file.ends_with("a.ledger"));
+            assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+            assert!(source.to_string().contains("No space left"), "{source}");
+        }
+    }
 }

@@ -108,6 +108,9 @@ pub(super) fn failed(account: &Account, error: &LedgerError) -> Failure {
             "move {} away and make a new one: restante fetch adopt {name} DIR",
             file.display()
         )),
-        LedgerError::Io { .. } => Failure::new(Code::InputOutput, what).remedy("see what ails that disk"),
+        LedgerError::Io { source, .. } => Failure::new(Code::InputOutput, what).remedy(match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk; what was fetched before counts",
+            _ => "see what ails that disk",
+        }),
     }
 }
