@@ -36,6 +36,7 @@
 //! ```
 
 mod account;
+mod ahead;
 mod certificate;
 mod connect;
 mod conversation;

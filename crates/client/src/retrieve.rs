@@ -13,13 +13,9 @@ use pop3::client::{Arrived, Event, Status, Window};
 use pop3::{Command, Keyword, MessageNumber, Octets};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::ahead::Ahead;
 use crate::connect::Maildrop;
 use crate::error::ClientError;
-
-/// Octets that may be on their way: what a line of 1 Gbit/s holds at 32 ms.
-const WINDOW_OCTETS: Octets = Octets(4 << 20);
-/// Commands that may be on their way. They are some 3 KiB, which any server has room for.
-const WINDOW_COMMANDS: usize = 256;
 
 /// Octets that a text may have beyond twice what LIST said. A server that counts a line end as one
 /// octet says half of it at the least; one whose text does not end would fill the disk.
@@ -52,6 +48,8 @@ pub struct Retrieval<'a> {
     /// How many of them were asked for, some perhaps in vain.
     asked: usize,
     window: Window,
+    /// What makes it wider.
+    ahead: Ahead,
     pace: Pace,
     /// So many texts are on their way that are to be thrown away.
     skipping: usize,
@@ -143,9 +141,9 @@ impl Maildrop {
     }
 
     fn retrieval(&mut self, wanted: Vec<(MessageNumber, Octets)>, part: Part) -> Retrieval<'_> {
-        let (window, pace) = match self.pipelines() {
-            true => (Window::new(WINDOW_OCTETS, WINDOW_COMMANDS), Pace::Ahead),
-            false => (Window::one_at_a_time(), Pace::OneAtATime),
+        let pace = match self.pipelines() {
+            true => Pace::Ahead,
+            false => Pace::OneAtATime,
         };
         Retrieval {
             maildrop: self,
@@ -153,7 +151,8 @@ impl Maildrop {
             wanted,
             done: 0,
             asked: 0,
-            window,
+            window: Window::one_at_a_time(),
+            ahead: Ahead::new(),
             pace,
             skipping: 0,
             coming: None,
@@ -236,12 +235,15 @@ impl Retrieval<'_> {
                 Event::Text(octets) => {
                     let come = self.came(octets);
                     self.window.received(octets);
+                    self.ahead.came(octets);
                     if self.is_handed_on(come)? {
                         return Ok(Step::Piece(&self.maildrop.conversation.text));
                     }
                 }
                 Event::TextEnds { octets, .. } => {
                     if let Some(coming) = &mut self.coming {
+                        let last = octets.0.saturating_sub(coming.octets);
+                        self.ahead.came(Octets(last));
                         coming.ended = Some(octets);
                     }
                     // Its last octets may have come with its end.
@@ -299,9 +301,16 @@ impl Retrieval<'_> {
             return Ok(());
         }
         let asked = self.done + self.window.outstanding();
-        let Some(rest) = self.wanted.get(asked..) else {
+        let rest = self.wanted.get(asked..).unwrap_or_default();
+        if rest.is_empty() {
             return Ok(());
-        };
+        }
+        if is_ahead {
+            let now = Instant::now();
+            self.ahead.asked(now);
+            let (octets, commands) = self.ahead.most(now);
+            self.window.widen(octets, commands);
+        }
         let room = self.window.room(rest.iter().map(|(_, octets)| *octets));
         if room > 0 {
             self.asked = asked + room;

@@ -74,6 +74,12 @@ impl Window {
         Self::new(Octets(0), 1)
     }
 
+    /// From now on at least so many octets and commands: the link has shown that it holds more.
+    pub fn widen(&mut self, octets_max: Octets, commands_max: usize) {
+        self.octets_max = self.octets_max.max(octets_max.0);
+        self.commands_max = self.commands_max.max(commands_max);
+    }
+
     /// From now on one at a time; what is outstanding remains so.
     pub fn narrow(&mut self) {
         self.octets_max = 0;
@@ -191,6 +197,17 @@ mod tests {
             Some(Arrived::Otherwise { listed })
         );
         assert_eq!(window.arrived(Octets(1)), None);
+    }
+
+    #[test]
+    fn a_window_grows_and_does_not_shrink_by_that() {
+        let mut window = Window::new(Octets(100), 2);
+        assert_eq!(window.room([Octets(10); 9]), 2);
+        window.widen(Octets(50), 4);
+        assert_eq!(window.room([Octets(10); 9]), 4);
+        assert_eq!(window.room([Octets(60); 9]), 1);
+        window.widen(Octets(200), 1);
+        assert_eq!(window.room([Octets(60); 9]), 3);
     }
 
     #[test]
