@@ -150,13 +150,16 @@ pub async fn fetch(
         maildrop.pipelining_broke(SystemTime::now());
         tell(Event::Learned(maildrop.memory()));
     }
-    let is_stuck = !session.has_come();
-    let told = session.end(tell).await;
-    (summary.new, summary.octets, summary.refused) = (told.new, told.octets, told.refused);
-    let fetched = fetched.map_err(|error| match is_stuck {
-        true => blame(&mut maildrop, error, tell),
-        false => error,
+    let fetched = fetched.map_err(|error| match session.has_come() {
+        true => error,
+        false => blame(&mut maildrop, error, tell),
     });
+    let (told, maildrop) = match fetched.is_ok() && !session.deletes() {
+        // Who wants nothing deleted takes leave while the last is written.
+        true => (tokio::join!(session.end(tell), maildrop.quit()).0, None),
+        false => (session.end(tell).await, Some(maildrop)),
+    };
+    (summary.new, summary.octets, summary.refused) = (told.new, told.octets, told.refused);
     let failed = told.failed.or_else(|| fetched.err());
     // Of messages that are durable the deletion counts, whatever has happened to others.
     let is_there = !matches!(failed, Some(FetchError::Server(_)));
@@ -168,7 +171,10 @@ pub async fn fetch(
         told.deleted.iter().for_each(|key| ledger.gone(key, at));
         ledger.sync()?;
     }
-    if is_there && end(maildrop, &told.deleted).await? {
+    if is_there
+        && let Some(maildrop) = maildrop
+        && end(maildrop, &told.deleted).await?
+    {
         summary.deleted = told.deleted.len();
         summary.left -= summary.deleted.min(summary.left);
         tell(Event::Deleted(summary.deleted));

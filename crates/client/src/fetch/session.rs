@@ -115,7 +115,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Retrieves, hands over, and deletes.
+    /// Retrieves, hands over, and deletes. Where nothing is deleted, the last that was handed over may not be durable yet.
     pub(super) async fn run(
         &mut self,
         maildrop: &mut Maildrop,
@@ -157,8 +157,16 @@ impl<'a> Session<'a> {
             }
         }
         drop(retrieval);
+        if !self.deletes() {
+            return Ok(());
+        }
         self.flush(maildrop, tell).await?;
         self.delete_rest(maildrop, tell).await
+    }
+
+    /// Whether the server is told to delete anything.
+    pub(super) fn deletes(&self) -> bool {
+        self.deletes_at_once || !self.plan.planned.delete.is_empty()
     }
 
     /// Whether the server did not answer in order.
@@ -171,7 +179,7 @@ impl<'a> Session<'a> {
         self.told.has_come || !self.told.deleted.is_empty()
     }
 
-    /// Ends the thread, and says what came of it all.
+    /// Ends the thread, which makes durable what it has, and says what came of it all.
     pub(super) async fn end(mut self, tell: Tell<'_>) -> Told {
         self.work = None;
         if let Some(thread) = self.thread.take()

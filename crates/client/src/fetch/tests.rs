@@ -2,6 +2,7 @@
 
 mod crashes;
 mod hostile;
+mod leaving;
 mod reused;
 
 use std::collections::BTreeMap;

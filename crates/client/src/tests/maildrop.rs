@@ -78,7 +78,7 @@ pub(crate) struct State {
 }
 
 /// The server; it serves until the test ends.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) port: u16,
     state: Arc<Mutex<State>>,
