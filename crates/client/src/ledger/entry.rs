@@ -1,7 +1,10 @@
 //! What is known of one message.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memmem;
+use pop3::surrogate;
 use sha2::{Digest as _, Sha256};
 
 /// What is known of one message.
@@ -109,6 +112,7 @@ impl Print {
         const NAMES: [&[u8]; 5] = [b"date:", b"from:", b"to:", b"subject:", b"message-id:"];
         let mut fields: [Option<Vec<u8>>; NAMES.len()] = Default::default();
         let mut inside = None;
+        let header = in_ascii(header);
         for line in header.split(|&octet| octet == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             // Stuffing is of the wire, not of the message.
@@ -155,6 +159,22 @@ impl Print {
     }
 }
 
+/// A header as it comes to whoever has not said UTF8, for a session may say it and the next one not; one that is not UTF-8 as it is.
+fn in_ascii(header: &[u8]) -> Cow<'_, [u8]> {
+    let ends = |ending: &[u8]| memmem::find(header, ending).map(|at| at + 1);
+    let ends = [ends(b"\n\r\n"), ends(b"\n\n")].into_iter().flatten().min();
+    let header = &header[..ends.unwrap_or(header.len())];
+    // A server makes none of a longer one.
+    let is_long = header.len() > surrogate::HEADER_OCTETS_MAX;
+    match str::from_utf8(header) {
+        Ok(text) if !text.is_ascii() && !is_long => {
+            let lines = text.replace("\r\n", "\n").replace('\n', "\r\n");
+            Cow::Owned(surrogate::header(lines.as_bytes()))
+        }
+        _ => Cow::Borrowed(header),
+    }
+}
+
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
@@ -187,5 +207,19 @@ mod tests {
             Print::of(b"From: a\nTo: bc\n")
         );
         assert_eq!(Print::of(b"X-Nothing: known\r\n\r\nFrom: body\r\n"), None);
+    }
+
+    #[test]
+    fn a_print_is_the_same_whether_utf8_was_said_or_not() {
+        let own = "From: J\u{f6}rg <joerg@example.org>\r\nTo: \u{e4}@example.org\r\nSubject: na\u{ef}ve\r\n plan\r\nX-\u{e9}: 1\r\n";
+        let surrogate = surrogate::header(own.as_bytes());
+        assert!(surrogate.is_ascii());
+        let print = Print::of(own.as_bytes());
+        assert_eq!(print, Print::of(&surrogate));
+        let local = own.replace("\r\n", "\n") + "\nbody \u{e4}\n";
+        assert_eq!(print, Print::of(local.as_bytes()));
+        let latin = |subject: &[u8]| Print::of(&[b"Subject: ", subject, b"\r\n"].concat());
+        assert_ne!(latin(b"\xe4"), latin(b"\xf6"));
+        assert_ne!(latin("\u{e4}".as_bytes()), latin("\u{f6}".as_bytes()));
     }
 }
