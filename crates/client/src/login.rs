@@ -5,7 +5,7 @@ mod auth;
 use std::time::SystemTime;
 
 use pop3::Command;
-use pop3::client::{Capabilities, Channel, Event, Status};
+use pop3::client::{Capabilities, Channel, Event, Names, Status};
 use sasl::Secret;
 use sasl::client::Failed;
 
@@ -85,6 +85,7 @@ pub(crate) async fn log_in(
             None => Bindable::No,
         },
         greeting,
+        names: names(account),
     };
     let mut ways = ground.ways(&account.credentials, account.way)?;
     // A proof that was refused lately, when the password was taken behind it, would be refused again.
@@ -127,6 +128,18 @@ pub(crate) async fn log_in(
         (None, Some(why), _) => why.into(),
         (None, None, _) => ClientError::NoMechanism(offered(capabilities)),
     })
+}
+
+/// In which characters the name and the password are.
+fn names(account: &Account) -> Names {
+    let password = match &account.credentials {
+        Credentials::Password(secret) => secret.expose(),
+        Credentials::Token(_) | Credentials::Certificate => &[],
+    };
+    match account.user.is_ascii() && password.is_ascii() {
+        true => Names::Ascii,
+        false => Names::Utf8,
+    }
 }
 
 /// What the server offers, for people.

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use pop3::client::{Capabilities, Capability, Channel};
+use pop3::client::{Capabilities, Capability, Channel, Names};
 use sasl::{Binds, Mechanism};
 
 use crate::account::Credentials;
@@ -66,6 +66,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) channel: Channel,
     pub(crate) binding: Bindable,
     pub(crate) greeting: Greeting,
+    /// In which characters the name and the password are that are to be said.
+    pub(crate) names: Names,
 }
 
 /// Whether the TLS channel has a name that a proof could hold.
@@ -155,12 +157,17 @@ impl Ground<'_> {
         // A server that does not know CAPA knows USER, and so do many that do not say so.
         let says_user = self.capabilities.offers(&Capability::User);
         let says_nothing = self.capabilities.mechanisms().next().is_none();
-        let plain = match says_user || says_nothing {
-            true => Some(Way::Pass),
-            false => [Mechanism::Plain, Mechanism::Login]
-                .into_iter()
-                .find(|&it| self.offers(it))
-                .map(Way::Auth),
+        let auth = [Mechanism::Plain, Mechanism::Login]
+            .into_iter()
+            .find(|&it| self.offers(it))
+            .map(Way::Auth);
+        // AUTH carries UTF-8 anyway; USER and PASS do where the server says so (RFC 6856 §2.2). Most that do not say so take it all the
+        // same, and where there is nothing else it is tried.
+        let carries = self.names == Names::Ascii || self.capabilities.utf8() == Some(Names::Utf8);
+        let plain = match (says_user || says_nothing, carries) {
+            (true, true) => Some(Way::Pass),
+            (true, false) => auth.or(Some(Way::Pass)),
+            (false, _) => auth,
         };
         proof.into_iter().chain(plain).collect()
     }
@@ -202,6 +209,7 @@ mod tests {
             channel,
             binding,
             greeting,
+            names: Names::Ascii,
         };
         let password = Credentials::Password(Secret::new("redqueen"));
         ground.ways(&password, None).unwrap()
@@ -262,6 +270,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_ascii_goes_where_it_may() {
+        for (lines, expected) in [
+            (&["USER", "UTF8 USER", "SASL PLAIN"][..], "USER"),
+            (&["USER", "UTF8", "SASL LOGIN PLAIN"], "PLAIN"),
+            (&["USER", "SASL LOGIN"], "LOGIN"),
+            (&["USER", "SASL CRAM-MD5"], "USER"),
+            (&[], "USER"),
+        ] {
+            let mut capabilities = Capabilities::default();
+            for line in lines {
+                capabilities.push(line.as_bytes());
+            }
+            let ground = Ground {
+                capabilities: &capabilities,
+                channel: Channel::Tls,
+                binding: Bindable::No,
+                greeting: Greeting::Plain,
+                names: Names::Utf8,
+            };
+            let password = Credentials::Password(Secret::new("r\u{f6}d"));
+            let ways = ground.ways(&password, None).unwrap();
+            assert_eq!(ways, [expected.parse().unwrap()], "{lines:?}");
+        }
+    }
+
+    #[test]
     fn a_way_is_read_as_it_is_printed() {
         for name in ["USER", "APOP", "PLAIN", "XOAUTH2", "SCRAM-SHA-256-PLUS"] {
             let way: Way = name.parse().unwrap();
@@ -284,6 +318,7 @@ mod tests {
             channel: Channel::Tls,
             binding: Bindable::No,
             greeting: Greeting::Plain,
+            names: Names::Ascii,
         };
         let token = Credentials::Token(Secret::new("t"));
         for way in ["PLAIN", "USER", "APOP", "EXTERNAL", "SCRAM-SHA-256"] {

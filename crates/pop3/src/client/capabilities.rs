@@ -175,6 +175,14 @@ impl Capabilities {
         })
     }
 
+    /// Whether UTF8 is announced, and in which characters names and passwords may then be.
+    pub fn utf8(&self) -> Option<Names> {
+        self.0.iter().find_map(|capability| match capability {
+            Capability::Utf8(names) => Some(*names),
+            _ => None,
+        })
+    }
+
     /// Everything, in the server's order.
     pub fn iter(&self) -> impl Iterator<Item = &Capability> {
         self.0.iter()
