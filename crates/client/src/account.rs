@@ -27,6 +27,8 @@ pub struct Account {
     pub way: Option<Way>,
     /// What is remembered of the server ([`Maildrop::memory`](crate::Maildrop::memory)); nothing at first.
     pub memory: Memory,
+    /// In which characters headers may come.
+    pub headers: Headers,
     /// Who makes the connection; none: we do.
     pub proxy: Option<Proxy>,
     /// Who wants to see what is said.
@@ -43,6 +45,16 @@ pub enum Credentials {
     Token(Secret),
     /// The certificate that was shown in the handshake (EXTERNAL, RFC 4422 appendix A).
     Certificate,
+}
+
+/// In which characters the headers of messages may be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Headers {
+    /// In ASCII, as always; a server says as much of a header in UTF-8 by it as it can, or does not give the message (RFC 6856 §2.1).
+    #[default]
+    Ascii,
+    /// In UTF-8, too (RFC 6532): whoever gets the messages takes them so.
+    Utf8,
 }
 
 /// How octets travel. There is no "TLS if it is offered": who can take the offer away reads the
@@ -74,6 +86,7 @@ impl Account {
             credentials,
             way: None,
             memory: Memory::default(),
+            headers: Headers::default(),
             proxy: None,
             trace: None,
         }

@@ -3,6 +3,7 @@
 //! With PIPELINING, USER, PASS and the CAPA that follows a login go out together, at a server that is known
 //! to forget nothing with the listing behind them. What is remembered of a server ([`Memory`]) saves the wait for the CAPA before it: the login goes with it, and if the server
 //! turns out to be another one by what it says, a login that was refused is tried once more by that.
+//! UTF8 goes with the login, where it is announced and wanted, and costs nothing either.
 //! Nothing is sent ahead of STLS or of its handshake, and nothing is guessed in clear.
 
 use std::time::{Duration, SystemTime};
@@ -11,8 +12,8 @@ use pop3::client::{Broken, Capabilities, Capability, ResponseCode};
 use pop3::{Command, Expire};
 use tokio::time::{sleep, timeout};
 
-use crate::account::{Account, Transport};
-use crate::conversation::Conversation;
+use crate::account::{Account, Headers, Transport};
+use crate::conversation::{Conversation, Utf8};
 use crate::error::ClientError;
 use crate::login::{self, Asked, Behind, Learned, Pace};
 use crate::memory::Memory;
@@ -121,6 +122,7 @@ impl<'a> Attempt<'a> {
             true => Behind::CapaAndListing,
             false => Behind::Capa,
         };
+        self.say_utf8(&mut conversation, &before, pace).await?;
         let mut outcome =
             login::log_in(&mut conversation, &before, greeting, account, pace, behind).await;
         if guessed.is_some() {
@@ -130,7 +132,8 @@ impl<'a> Attempt<'a> {
             };
             let told = told_before(&mut conversation).await?.unwrap_or_default();
             pace = self.pace_with(&told);
-            if outcome.is_err() && !account.memory.knows(&told) {
+            if outcome.is_err() && !account.memory.leads_in_as(&told) {
+                self.say_utf8(&mut conversation, &told, pace).await?;
                 outcome =
                     login::log_in(&mut conversation, &told, greeting, account, pace, behind).await;
             }
@@ -159,6 +162,25 @@ impl<'a> Attempt<'a> {
             pace: self.pace,
             patience: self.patience,
         })
+    }
+
+    /// Says UTF8 if the server announces it and who gets the mail takes what comes then. It belongs before the login and behind the
+    /// beginning of TLS (RFC 6856 §2.1). A server that could not keep commands apart gets none that it need not have.
+    async fn say_utf8(
+        &self,
+        conversation: &mut Conversation,
+        capabilities: &Capabilities,
+        pace: Pace,
+    ) -> Result<(), ClientError> {
+        let is_wanted = self.account.headers == Headers::Utf8 && self.pace == Pace::Ahead;
+        if !is_wanted || capabilities.utf8().is_none() || conversation.utf8 != Utf8::Unsaid {
+            return Ok(());
+        }
+        conversation.say_utf8()?;
+        match pace {
+            Pace::Ahead => Ok(()),
+            Pace::OneAtATime => conversation.settle().await,
+        }
     }
 
     /// Waits for what was asked behind the login. A server that hands the connection over to another program
@@ -250,6 +272,14 @@ impl Maildrop {
     /// By which way the login went.
     pub fn way(&self) -> Way {
         self.way
+    }
+
+    /// In which characters headers come: in UTF-8, too, if that was wanted and the server does it.
+    pub fn headers_in(&self) -> Headers {
+        match self.conversation.utf8 {
+            Utf8::Accepted => Headers::Utf8,
+            Utf8::Unsaid | Utf8::Due | Utf8::Refused => Headers::Ascii,
+        }
     }
 
     /// Whether nobody can listen or interfere.

@@ -22,6 +22,16 @@ use crate::trace::{Line, Listener, Trace};
 /// ([`pop3::client::Settings::line_octets_max`]).
 const INPUT_OCTETS: usize = 256 << 10;
 
+/// What has become of UTF8 (RFC 6856 §2.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Utf8 {
+    Unsaid,
+    /// It has not been answered.
+    Due,
+    Accepted,
+    Refused,
+}
+
 /// A connection, its session and its buffers.
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -39,6 +49,7 @@ pub(crate) struct Conversation {
     capa_due: usize,
     /// Its answers; none: it was refused.
     pub(crate) told: Vec<Option<Capabilities>>,
+    pub(crate) utf8: Utf8,
     /// What was sent before anybody wanted to send it.
     unclaimed: VecDeque<Command>,
     /// What was, and nobody wants to know.
@@ -59,6 +70,7 @@ impl Conversation {
             text: Vec::new(),
             capa_due: 0,
             told: Vec::new(),
+            utf8: Utf8::Unsaid,
             unclaimed: VecDeque::new(),
             unwanted: VecDeque::new(),
             listener: trace.map(Listener::new),
@@ -134,15 +146,26 @@ impl Conversation {
         Ok(())
     }
 
+    /// Says UTF8 by the way. A server that refuses it goes on as if it had not been said.
+    pub(crate) fn say_utf8(&mut self) -> Result<(), ClientError> {
+        self.send(&Command::Utf8)?;
+        self.utf8 = Utf8::Due;
+        Ok(())
+    }
+
     /// Waits for what was asked by the way, and for nothing else.
     pub(crate) async fn settle(&mut self) -> Result<(), ClientError> {
-        while self.capa_due > 0 {
-            let event = self.event("the reply to CAPA").await?;
+        loop {
+            let awaited = match (self.capa_due, self.utf8) {
+                (0, Utf8::Due) => "the reply to UTF8",
+                (0, _) => return Ok(()),
+                _ => "the reply to CAPA",
+            };
+            let event = self.event(awaited).await?;
             if self.by_the_way(event).is_some() {
                 return Err(pop3::client::Broken::OutOfStep.into());
             }
         }
-        Ok(())
     }
 
     /// The next thing that the server says. What it hands on of a text is in `text` then, and gone with
@@ -158,8 +181,21 @@ impl Conversation {
 
     /// Keeps what was asked by the way; hands on what was not.
     fn by_the_way(&mut self, event: Event) -> Option<Event> {
-        if self.capa_due == 0 {
-            return Some(event);
+        match &event {
+            Event::Accepted {
+                to: Keyword::Utf8, ..
+            } => {
+                self.utf8 = Utf8::Accepted;
+                return None;
+            }
+            Event::Refused {
+                to: Keyword::Utf8, ..
+            } => {
+                self.utf8 = Utf8::Refused;
+                return None;
+            }
+            _ if self.capa_due == 0 => return Some(event),
+            _ => {}
         }
         let answer = match event {
             Event::Accepted {

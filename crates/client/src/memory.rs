@@ -95,9 +95,10 @@ impl Memory {
         });
     }
 
-    /// Whether it would be remembered as the same.
-    pub(crate) fn knows(&self, capabilities: &Capabilities) -> bool {
-        self.before.as_ref() == Some(&essence(capabilities))
+    /// Whether a login at a server that says this is as it would be by what is remembered. UTF8 changes what comes behind it alone.
+    pub(crate) fn leads_in_as(&self, capabilities: &Capabilities) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| login(before) == login(capabilities))
     }
 }
 
@@ -107,8 +108,17 @@ fn is_recent(at: u64, now: SystemTime) -> bool {
     now < Duration::from_secs(at).saturating_add(BROKEN_FOR)
 }
 
-/// What a login depends on.
+/// What is kept of what a server says before the login.
 fn essence(capabilities: &Capabilities) -> Capabilities {
+    let mut kept = login(capabilities);
+    if let Some(names) = capabilities.utf8() {
+        kept.push(Capability::Utf8(names).to_string().as_bytes());
+    }
+    kept
+}
+
+/// What a login depends on.
+fn login(capabilities: &Capabilities) -> Capabilities {
     let mut kept = Capabilities::default();
     for capability in [Capability::User, Capability::Pipelining] {
         if capabilities.offers(&capability) {
@@ -208,6 +218,7 @@ mod tests {
             "SASL PLAIN A,B after=X GSSAPI",
             "PIPELINING",
             "USER",
+            "UTF8 user",
         ] {
             told.push(line.as_bytes());
         }
@@ -217,11 +228,11 @@ mod tests {
         memory.learn_after(&Capabilities::default());
         memory.pipelining_broke(at(1_764_000_000));
         memory.proof_was_refused(at(1_764_000_001));
-        let line = "before=USER,PIPELINING,SASL:PLAIN:GSSAPI after= broke=1764000000 proof-refused=1764000001";
+        let line = "before=USER,PIPELINING,SASL:PLAIN:GSSAPI,UTF8:USER after= broke=1764000000 proof-refused=1764000001";
         assert_eq!(memory.to_string(), line);
         assert_eq!(line.parse(), Ok(memory.clone()));
-        assert!(memory.knows(&told));
-        assert!(!memory.knows(&Capabilities::default()));
+        assert!(memory.leads_in_as(&told));
+        assert!(!memory.leads_in_as(&Capabilities::default()));
         // A server without anything of that is another one than a server that is not known.
         assert_eq!("before=".parse::<Memory>().unwrap().to_string(), "before=");
         for wrong in ["x", "after=x", "broke=", "broke=-1", "later=1"] {

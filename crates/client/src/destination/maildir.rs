@@ -18,6 +18,7 @@ use rustix::fs::{Mode, OFlags, RenameFlags, openat, renameat_with};
 use rustix::io::Errno;
 
 use super::{Destination, Ended, Exactness, Form, Message, NotDelivered, Text};
+use crate::account::Headers;
 
 /// Up to so many files are synced one by one.
 const SYNCED_ALONE_MAX: usize = 4;
@@ -211,6 +212,10 @@ impl Destination for Maildir {
 
     fn exactness(&self) -> Exactness {
         Exactness::Once
+    }
+
+    fn headers(&self) -> Headers {
+        Headers::Utf8
     }
 
     fn open(&mut self, ended: Ended) -> Result<(), NotDelivered> {

@@ -16,6 +16,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::account::Headers;
 use crate::date::Moment;
 use crate::destination::{Destination, Ended, Exactness, Message, NotDelivered, Text};
 
@@ -149,6 +150,10 @@ impl Destination for Mbox {
 
     fn exactness(&self) -> Exactness {
         Exactness::Once
+    }
+
+    fn headers(&self) -> Headers {
+        Headers::Utf8
     }
 
     fn open(&mut self, ended: Ended) -> Result<(), NotDelivered> {

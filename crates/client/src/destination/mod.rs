@@ -26,6 +26,7 @@ use std::time::SystemTime;
 
 use pop3::Octets;
 
+use crate::account::Headers;
 use crate::ledger::Key;
 
 pub use address::{Address, NotAnAddress};
@@ -107,6 +108,12 @@ pub trait Destination: fmt::Debug + Send {
 
     /// Whether it knows a message again.
     fn exactness(&self) -> Exactness;
+
+    /// In which characters it takes headers. It is asked before anything is opened: the server must be told before the login
+    /// (RFC 6856 §2), so what may turn out otherwise is [`Headers::Ascii`].
+    fn headers(&self) -> Headers {
+        Headers::Ascii
+    }
 
     /// Gets ready; tells whether it can be used at all.
     ///

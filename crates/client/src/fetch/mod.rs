@@ -24,7 +24,7 @@ use std::time::{Instant, SystemTime};
 use pop3::client::Outcome;
 use sha2::{Digest as _, Sha256};
 
-use crate::account::Account;
+use crate::account::{Account, Headers};
 use crate::connect::{Maildrop, connect, may_be_of_pipelining};
 use crate::destination::{Destination, Ended};
 use crate::error::ClientError;
@@ -43,7 +43,7 @@ use writer::{held, now};
 /// What one session shall do.
 #[derive(Debug)]
 pub struct Job {
-    /// Where, and who.
+    /// Where, and who. Headers come in UTF-8 if all destinations take them so.
     pub account: Account,
     /// How long the server is waited for.
     pub patience: Patience,
@@ -102,12 +102,17 @@ pub type Destinations = Vec<Box<dyn Destination>>;
 ///
 /// See [`FetchError`]. What was delivered until then is in the ledger.
 pub async fn fetch(
-    job: Job,
+    mut job: Job,
     mut destinations: Destinations,
     mut ledger: Ledger,
     tell: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Summary, FetchError> {
     let began = Instant::now();
+    // What a message holds must not depend on where a rule sends it.
+    let all_take_utf8 = (destinations.iter()).all(|it| it.headers() == Headers::Utf8);
+    if all_take_utf8 {
+        job.account.headers = Headers::Utf8;
+    }
     let mut maildrop = connect(&job.account, job.patience).await?;
     tell(Event::LoggedIn {
         inside_tls: maildrop.is_inside_tls(),
@@ -144,7 +149,8 @@ pub async fn fetch(
     ledger.listed(&plan.keys.iter().cloned().collect(), now());
     let deletes_at_once = job.keep == Keep::Never && job.may_delete(&ledger);
     let ledger = Arc::new(Mutex::new(ledger));
-    let mut session = Session::begin(&job, destinations, &plan, &ledger, deletes_at_once);
+    let headers = maildrop.headers_in();
+    let mut session = Session::begin(&job, destinations, &plan, &ledger, deletes_at_once, headers);
     let fetched = session.run(&mut maildrop, tell).await;
     if session.fell_out_of_step() {
         maildrop.pipelining_broke(SystemTime::now());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pop3::client::Status;
+use pop3::client::{ResponseCode, Status};
 use pop3::{MessageNumber, Octets};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,6 +15,7 @@ use super::quarantine::Quarantine;
 use super::report::{Event, FetchError};
 use super::writer::{Done, QUEUE_OCTETS, Shared, Ticket, Work, Writer};
 use super::{Destinations, Job, name_of};
+use crate::account::Headers;
 use crate::connect::Maildrop;
 use crate::destination::{Message, Spool};
 use crate::ledger::Key;
@@ -38,6 +39,8 @@ pub(super) struct Session<'a> {
     done: UnboundedReceiver<Done>,
     thread: Option<JoinHandle<()>>,
     told: Told,
+    /// In which characters headers come.
+    headers: Headers,
 }
 
 /// What came of it.
@@ -87,6 +90,7 @@ impl<'a> Session<'a> {
         plan: &'a Plan,
         ledger: &Shared,
         deletes_at_once: bool,
+        headers: Headers,
     ) -> Self {
         let names = destinations.iter().map(|it| it.name().to_owned()).collect();
         let room = Arc::new(Semaphore::new(QUEUE_OCTETS));
@@ -112,6 +116,7 @@ impl<'a> Session<'a> {
             done,
             thread,
             told: Told::default(),
+            headers,
         }
     }
 
@@ -233,7 +238,7 @@ impl<'a> Session<'a> {
             Arrival::Refused(status) => {
                 self.give(Work::Discard).await;
                 self.told.refused += 1;
-                let why = status.to_string();
+                let why = why_not_given(&status, self.headers);
                 tell(Event::NotGiven { number, why });
             }
             // Nobody says so here.
@@ -335,6 +340,17 @@ impl<'a> Session<'a> {
             }
         }
     }
+}
+
+/// What a server says that does not give a message, and what can be done about it.
+fn why_not_given(status: &Status, headers: Headers) -> String {
+    let remedy = match (&status.code, headers) {
+        (Some(ResponseCode::Utf8), Headers::Ascii) => {
+            "; its header is in UTF-8, and it can be fetched if all mail of this account goes to Maildirs, mboxes, stores and commands"
+        }
+        _ => "",
+    };
+    format!("{status}{remedy}")
 }
 
 fn not_deleted(number: MessageNumber, status: &Status, tell: Tell<'_>) {

@@ -411,6 +411,78 @@ fn a_message_that_is_only_seen_is_known_by_its_header_under_another_unique_id() 
     );
 }
 
+/// A Maildir that takes headers in ASCII alone.
+#[derive(Debug)]
+struct AsciiOnly(Maildir);
+
+impl Destination for AsciiOnly {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn exactness(&self) -> Exactness {
+        self.0.exactness()
+    }
+    fn open(&mut self, ended: Ended) -> Result<(), NotDelivered> {
+        self.0.open(ended)
+    }
+    fn deliver(&mut self, message: &Message, text: &mut Text) -> Result<(), NotDelivered> {
+        self.0.deliver(message, text)
+    }
+    fn commit(&mut self) -> Result<(), NotDelivered> {
+        self.0.commit()
+    }
+}
+
+#[test]
+fn utf8_is_said_when_every_destination_takes_what_comes_then() {
+    let mut messages = THREE.to_vec();
+    messages.push(("d", "Subject: na\u{ef}ve\r\n\r\n"));
+    let place = Place::new(&messages);
+    place.server.with(|state| {
+        state.manner.capabilities = &["USER", "UIDL", "TOP", "PIPELINING", "UTF8"];
+        state.manner.needs_utf8 = true;
+    });
+    let takes = |job: &mut Job| job.keep = Keep::Never;
+    // Of two one takes ASCII alone.
+    let mixed = |destinations: &mut Destinations| {
+        let other = Maildir::new(&place.path("Other"), "here");
+        destinations.push(Box::new(AsciiOnly(other)));
+    };
+    let (result, events) = place.fetch_to(&takes, &mixed);
+    let summary = result.unwrap();
+    assert_eq!((summary.new, summary.refused, summary.left), (3, 1, 1));
+    let told = events.iter().find_map(|event| match event {
+        Event::NotGiven { number, why } => Some((number.get(), why.clone())),
+        _ => None,
+    });
+    let (number, why) = told.unwrap();
+    assert_eq!(number, 4);
+    assert!(why.contains("[UTF8]") && why.contains("Maildirs"), "{why}");
+    assert_eq!(place.server.ids(), ["d"]);
+    // It is neither lost nor given up, and comes when it can.
+    let summary = place.fetched(&takes);
+    assert_eq!((summary.new, summary.deleted, summary.left), (1, 1, 0));
+    let commands = place.server.with(|state| state.commands.clone());
+    let said = commands.iter().filter(|command| *command == "UTF8").count();
+    assert_eq!((said, place.texts().len()), (1, 4));
+}
+
+#[test]
+fn a_header_that_looks_otherwise_without_utf8_is_no_other_message() {
+    let own = "From: J\u{f6}rg <j@example.org>\r\nSubject: na\u{ef}ve\r\n";
+    let surrogate = String::from_utf8(pop3::surrogate::header(own.as_bytes())).unwrap();
+    let (own, surrogate) = (format!("{own}\r\n"), format!("{surrogate}\r\n"));
+    for (first, then) in [(&own, &surrogate), (&surrogate, &own)] {
+        let place = Place::new(&[("a", first)]);
+        assert_eq!(place.fetched(&|_| {}).new, 1);
+        place
+            .server
+            .with(|state| state.messages[0].1.clone_from(then));
+        assert_eq!(place.fetched(&|_| {}).new, 0);
+        assert_eq!(place.fetched(&|_| {}).new, 0);
+    }
+}
+
 #[test]
 fn destinations_are_told_when_a_message_came_in() {
     #[derive(Debug)]

@@ -32,6 +32,8 @@ pub(crate) struct Manner {
     pub(crate) gives_nothing: bool,
     /// What it does with DELE and QUIT.
     pub(crate) deletes: Deletes,
+    /// Gives no message whose text is not ASCII to whom has not said UTF8.
+    pub(crate) needs_utf8: bool,
 }
 
 /// What becomes of deletions.
@@ -63,6 +65,7 @@ impl Default for Manner {
             swaps_headers: false,
             gives_nothing: false,
             deletes: Deletes::default(),
+            needs_utf8: false,
         }
     }
 }
@@ -138,7 +141,7 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     output.say("+OK\r\n")?;
     let mut deleted = BTreeSet::new();
     let (mut line, mut held, mut retrieved, mut shown) = (String::new(), None, 0, 0);
-    let mut is_open = false;
+    let (mut is_open, mut said_utf8) = (false, false);
     while input.read_line(&mut line)? > 0 {
         let command = line.trim_end().to_owned();
         line.clear();
@@ -168,6 +171,11 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             }),
             ("UIDL", _) if manner.knows_uidl => numbered(&|(id, _)| id.clone()),
             ("RETR", Some(_)) if manner.refuses == number => "-ERR it is gone\r\n".to_owned(),
+            ("RETR" | "TOP", Some((_, text)))
+                if manner.needs_utf8 && !said_utf8 && !text.is_ascii() =>
+            {
+                "-ERR [UTF8] it needs UTF8\r\n".to_owned()
+            }
             ("RETR", Some(_)) if manner.gives_nothing => multi_line(""),
             ("RETR", Some((_, text))) => {
                 retrieved += 1;
@@ -217,6 +225,10 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                     output.say("+OK\r\n")?;
                 }
                 return Ok(());
+            }
+            ("UTF8", _) if !is_open => {
+                said_utf8 = true;
+                "+OK\r\n".to_owned()
             }
             ("PASS", _) => {
                 is_open = true;

@@ -11,6 +11,7 @@ mod server;
 mod texts;
 mod tokens;
 mod traces;
+mod utf8;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
+use client::Headers;
 use client::destination::{Destination, Ended, Exactness, Form, Message, NotDelivered, Text};
 use delivery::normalise::Dotted;
 use maildrop::{Addressee, DeliverError, Envelope, MaildropId, Maildrops};
@@ -141,6 +142,10 @@ impl Destination for Store {
 
     fn exactness(&self) -> Exactness {
         Exactness::Once
+    }
+
+    fn headers(&self) -> Headers {
+        Headers::Utf8
     }
 
     fn open(&mut self, ended: Ended) -> Result<(), NotDelivered> {

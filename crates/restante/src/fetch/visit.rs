@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use client::fetch::Wanted;
 use client::ledger::Key;
-use client::{Arrival, ClientError, Listing, Maildrop, Patience, Step};
+use client::{Arrival, ClientError, Headers, Listing, Maildrop, Patience, Step};
 use pop3::MessageNumber;
 use pop3::client::{ResponseCode, Status};
 
@@ -125,7 +125,9 @@ async fn connected(account: &Account, place: &Place) -> Result<Maildrop, Failure
     let mut was_refused = false;
     loop {
         let credentials = run::waiting(|| origin.credentials(&account.name, was_refused))?;
-        let remote = remote::of(account, place, false, credentials)?;
+        let mut remote = remote::of(account, place, false, credentials)?;
+        // A terminal, and whoever reads what is printed, takes any header.
+        remote.headers = Headers::Utf8;
         match client::connect(&remote, Patience::default()).await {
             Ok(maildrop) => {
                 remote::remember(account, place, &maildrop.memory());

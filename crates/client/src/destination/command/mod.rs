@@ -24,6 +24,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::told::told;
 use super::{Destination, Ended, Exactness, Form, Message, NotDelivered, Text, word};
+use crate::account::Headers;
 use watch::Watch;
 
 /// How long a command may take for one message.
@@ -111,6 +112,10 @@ impl Destination for Command {
 
     fn exactness(&self) -> Exactness {
         Exactness::OneInDoubt
+    }
+
+    fn headers(&self) -> Headers {
+        Headers::Utf8
     }
 
     fn open(&mut self, _ended: Ended) -> Result<(), NotDelivered> {

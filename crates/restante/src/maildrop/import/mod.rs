@@ -193,13 +193,16 @@ impl<'a> Logins<'a> {
             (Scheme::Pop3, false) => Transport::Stls(self.trusted()?),
             (Scheme::Pop3, true) => Transport::InClear,
         };
-        Ok(Source::Pop3(Box::new(client::Account::new(
+        let mut account = client::Account::new(
             address.host,
             address.port,
             transport,
             address.user,
             Credentials::Password(secret),
-        ))))
+        );
+        // The maildrop keeps messages as they are.
+        account.headers = client::Headers::Utf8;
+        Ok(Source::Pop3(Box::new(account)))
     }
 
     fn trusted(&mut self) -> Result<Trusted, Failure> {

@@ -8,6 +8,7 @@ mod daemon;
 mod doctor;
 mod logins;
 mod units;
+mod utf8;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -127,8 +128,13 @@ impl Server {
 
     /// Another message for bob.
     pub(crate) fn deliver(&self) {
+        self.deliver_text("Subject: new\\n\\nNew.\\n");
+    }
+
+    /// A message of this text for bob, as printf takes it.
+    pub(crate) fn deliver_text(&self, text: &str) {
         let deliver = format!(
-            "printf 'Subject: new\\n\\nNew.\\n' | {} -c {} deliver bob",
+            "printf '{text}' | {} -c {} deliver bob",
             env!("CARGO_BIN_EXE_restante"),
             Path::new(self.word("data "))
                 .join("restante-demo.toml")
