@@ -1,7 +1,8 @@
 //! What a maildrop holds, as the server says: STAT, UIDL and LIST, held against each other.
 //!
 //! All three go out at once where the server allows it. A listing must number the messages from 1 without
-//! a gap (nothing was deleted in this session), and all three must speak of as many.
+//! a gap (nothing was deleted in this session), and all three must speak of as many. A line of UIDL that cannot be read costs
+//! the unique-id of one message, and keeps no other back.
 
 use pop3::client::{Event, ForeignId, Status};
 use pop3::{Command, Keyword, MessageNumber, Octets};
@@ -31,8 +32,8 @@ pub struct Listing {
 /// What a server says of unique-ids.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum UniqueIds {
-    /// That of each message, in the order of the message-numbers.
-    Told(Vec<ForeignId>),
+    /// That of each message, in the order of the message-numbers; none where what it says cannot be one.
+    Told(Vec<Option<ForeignId>>),
     /// It does not know UIDL, or refuses it.
     Refused(Status),
 }
@@ -82,9 +83,11 @@ impl Maildrop {
 struct Heard {
     totals: Option<(u64, Octets)>,
     sizes: Vec<Octets>,
-    unique_ids: Vec<ForeignId>,
+    unique_ids: Vec<Option<ForeignId>>,
     /// Octets of the unique-ids.
     octets: usize,
+    /// Lines of UIDL that could not be read, and whose messages are not known yet.
+    unreadable: usize,
     refused: Option<Status>,
 }
 
@@ -102,12 +105,13 @@ impl Heard {
                 Ok(false)
             }
             Event::UniqueId { number, id } => {
+                self.skip_to(number);
                 in_turn(Keyword::Uidl, number, self.unique_ids.len())?;
                 self.octets += id.as_bytes().len();
                 if self.octets > UNIQUE_IDS_OCTETS_MAX {
                     return Err(pop3::client::Broken::TooMuch.into());
                 }
-                self.unique_ids.push(id);
+                self.unique_ids.push(Some(id));
                 Ok(false)
             }
             Event::Accepted { .. } => Ok(false),
@@ -124,6 +128,12 @@ impl Heard {
                 command: to.name(),
                 status,
             }),
+            Event::Unreadable {
+                to: Keyword::Uidl, ..
+            } => {
+                self.unreadable += 1;
+                Ok(false)
+            }
             Event::Unreadable { to, text } => Err(ClientError::Wrong(format!(
                 "{} was answered with {text:?}",
                 to.name()
@@ -132,7 +142,20 @@ impl Heard {
         }
     }
 
-    fn listing(self) -> Result<Listing, ClientError> {
+    /// Messages before this one that were not listed are those of lines that could not be read.
+    fn skip_to(&mut self, number: MessageNumber) {
+        let missing = number.index().saturating_sub(self.unique_ids.len());
+        if missing <= self.unreadable {
+            self.unreadable -= missing;
+            let place = self.unique_ids.len() + missing;
+            self.unique_ids.resize(place, None);
+        }
+    }
+
+    fn listing(mut self) -> Result<Listing, ClientError> {
+        if let Some(number) = MessageNumber::from_index(self.sizes.len()) {
+            self.skip_to(number);
+        }
         let (messages, total) = self.totals.unwrap_or_default();
         let as_many = |command: &str, number: usize| match number as u64 == messages {
             true => Ok(()),

@@ -1,7 +1,7 @@
 //! What messages are known by: their keys, and what they hold where a key is no help.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pop3::client::ForeignId;
 use pop3::{MessageNumber, Octets};
@@ -25,9 +25,10 @@ impl Listing {
     ///
     /// # Errors
     ///
-    /// When the connection fails, or a message cannot be told from others.
+    /// When the connection fails, or no message can be told from others.
     pub async fn keys(&self, maildrop: &mut Maildrop) -> Result<Vec<Key>, FetchError> {
-        keys(maildrop, self, &[], &mut Headers::default()).await
+        let known = keys(maildrop, self, &[], &mut Headers::default()).await?;
+        Ok(known.keys)
     }
 
     /// Records messages under their `keys` that the ledger knows under others, if it knows none of these: the server has given new
@@ -193,21 +194,28 @@ pub(super) async fn recognise(
     Ok(recognised)
 }
 
+/// What messages are known by, in the order of their numbers.
+pub(super) struct Known {
+    pub(super) keys: Vec<Key>,
+    /// Those of which nobody could know again what they are. Their keys mean nothing in another session.
+    pub(super) nameless: HashSet<MessageNumber>,
+}
+
 /// What each message is known by: its unique-id, or what it holds if the server gives none, or one to several.
 pub(super) async fn keys(
     maildrop: &mut Maildrop,
     listing: &Listing,
     rules: &[Rule],
     headers: &mut Headers,
-) -> Result<Vec<Key>, FetchError> {
+) -> Result<Known, FetchError> {
     let ids: Vec<Option<&ForeignId>> = match &listing.unique_ids {
         UniqueIds::Told(ids) => {
             let mut counts: HashMap<&ForeignId, u32> = HashMap::with_capacity(ids.len());
-            for id in ids {
+            for id in ids.iter().flatten() {
                 *counts.entry(id).or_default() += 1;
             }
             ids.iter()
-                .map(|id| (counts[id] == 1).then_some(id))
+                .map(|id| id.as_ref().filter(|id| counts[id] == 1))
                 .collect()
         }
         UniqueIds::Refused(_) => vec![None; listing.sizes.len()],
@@ -220,6 +228,7 @@ pub(super) async fn keys(
         headers.ask(maildrop, rules, nameless).await?;
     }
     let mut places: HashMap<String, u32> = HashMap::new();
+    let mut nameless = HashSet::new();
     let mut keys = Vec::with_capacity(ids.len());
     for (number, id) in numbered(&ids) {
         if let Some(id) = id {
@@ -231,18 +240,25 @@ pub(super) async fn keys(
             .get(number.index())
             .copied()
             .unwrap_or(Octets(0));
-        let Some(seen) = headers.of(number) else {
-            return Err(FetchError::Foreign(format!(
-                "the server has no unique-id of its own for message {number}, and does not show its header (TOP): nobody could know \
-                 it again"
-            )));
+        let print = match headers.of(number) {
+            Some(seen) => format!("{}-{}", seen.hash, octets.0),
+            None => {
+                nameless.insert(number);
+                format!("unknown-{}", octets.0)
+            }
         };
-        let print = format!("{}-{}", seen.hash, octets.0);
         let place = places.entry(print.clone()).or_default();
         *place += 1;
         keys.push(Key::content(&print, *place));
     }
-    Ok(keys)
+    // That is no matter of single messages then.
+    let knows_neither = matches!(listing.unique_ids, UniqueIds::Refused(_));
+    if knows_neither && !nameless.is_empty() && nameless.len() == keys.len() {
+        return Err(FetchError::Foreign(
+            "the server knows neither unique-ids (UIDL) nor headers alone (TOP): nobody could know its messages again".into(),
+        ));
+    }
+    Ok(Known { keys, nameless })
 }
 
 /// Records messages under their unique-ids that another program has written down otherwise, and that were taken over from it.

@@ -132,10 +132,22 @@ pub async fn fetch(
         Err(error) => return Err(blame(&mut maildrop, error, tell)),
     };
     plan.notes().for_each(|note| tell(Event::Note(note)));
+    if job.only.is_none() {
+        plan.nameless.iter().for_each(|&number| {
+            let why = "the server has no unique-id of its own for it, and does not show its header (TOP): nobody could know it \
+                       again (`restante fetch get` fetches it)";
+            let why = why.to_owned();
+            tell(Event::NotGiven { number, why });
+        });
+    }
     tell(Event::Planned(plan.planned.clone()));
     let mut summary = Summary {
         too_large: plan.planned.too_large.len(),
         left: plan.planned.listed,
+        refused: match job.only {
+            Some(_) => 0,
+            None => plan.nameless.len(),
+        },
         login_delay: maildrop.login_delay(),
         ..Summary::default()
     };
@@ -165,7 +177,8 @@ pub async fn fetch(
         true => (tokio::join!(session.end(tell), maildrop.quit()).0, None),
         false => (session.end(tell).await, Some(maildrop)),
     };
-    (summary.new, summary.octets, summary.refused) = (told.new, told.octets, told.refused);
+    (summary.new, summary.octets) = (told.new, told.octets);
+    summary.refused += told.refused;
     let failed = told.failed.or_else(|| fetched.err());
     // Of messages that are durable the deletion counts, whatever has happened to others.
     let is_there = !matches!(failed, Some(FetchError::Server(_)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pop3::MessageNumber;
 
-use super::identify::{Headers, keys, numbered, recognise};
+use super::identify::{Headers, Known, keys, numbered, recognise};
 use super::only::{Had, Only};
 use super::report::{FetchError, Planned};
 use super::rule::Action;
@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub(super) noted: Vec<(Key, Entry)>,
     /// Messages that were known under another unique-id.
     pub(super) recognised: usize,
+    /// Messages that nobody could know again. They are neither fetched nor deleted, but by name.
+    pub(super) nameless: HashSet<MessageNumber>,
     strangers: Strangers,
 }
 
@@ -41,8 +43,10 @@ impl Plan {
         present: Option<&HashSet<String>>,
     ) -> Result<Self, FetchError> {
         let mut headers = Headers::default();
+        let Known { keys, nameless } = keys(maildrop, listing, &job.rules, &mut headers).await?;
         let mut plan = Self {
-            keys: keys(maildrop, listing, &job.rules, &mut headers).await?,
+            keys,
+            nameless,
             ..Self::default()
         };
         plan.planned.listed = listing.sizes.len();
@@ -92,6 +96,9 @@ impl Plan {
                 break;
             };
             let octets = listing.sizes[place];
+            if plan.nameless.contains(&number) {
+                continue;
+            }
             match ledger.get(key).filter(|entry| !is_forgotten(entry)) {
                 Some(entry) if entry.fate.is_had() => {
                     let newer = all - 1 - place;

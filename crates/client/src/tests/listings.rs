@@ -29,7 +29,10 @@ fn all_three_are_asked_for_at_once_where_that_is_allowed() {
             panic!("they were told")
         };
         assert_eq!(
-            ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ids.iter()
+                .flatten()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
             ["a", "b"]
         );
     }
@@ -75,8 +78,12 @@ fn a_listing_that_contradicts_itself_is_no_listing() {
             "refused LIST: -ERR no",
         ),
         (
-            "S: +OK 1 1\nC: UIDL\nS: +OK\nS: 1 \u{1}\nS: .\n",
-            "UIDL was answered with",
+            "S: +OK 3 3\nC: UIDL\nS: +OK\nS: 1 \u{1}\nS: 3 c\nS: .\n",
+            "UIDL lists message 3 where message 1 is due",
+        ),
+        (
+            "S: +OK 3 3\nC: UIDL\nS: +OK\nS: 1 \u{1}\nS: 2 b\nS: .\nC: LIST\nS: +OK\nS: 1 1\nS: 2 1\nS: 3 1\nS: .\n",
+            "STAT says 3 messages, UIDL says 2",
         ),
     ] {
         // The rest of a script may not be followed: the client has gone.
@@ -85,6 +92,32 @@ fn a_listing_that_contradicts_itself_is_no_listing() {
         let error = block_on(async { open(server.port, PATIENCE).await?.listing().await });
         let told = error.unwrap_err().to_string();
         assert!(told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn a_unique_id_that_cannot_be_read_is_that_of_one_message() {
+    let sizes = "C: LIST\nS: +OK\nS: 1 1\nS: 2 1\nS: 3 1\nS: .\n";
+    let long = format!("2 {}", "x".repeat(1025));
+    for (lines, expected) in [
+        (&["1 a", "2 \u{1}", "3 c"][..], [true, false, true]),
+        (&["1 a", "2", "3 c"], [true, false, true]),
+        (&["1 a", &long, "3 c"], [true, false, true]),
+        (&["what", "", "3 c"], [false, false, true]),
+        (&["1 a", "2 b", "3 "], [true, true, false]),
+        // One line too many says nothing of any message.
+        (&["# these are", "1 a", "2 b", "3 c"], [true, true, true]),
+        (&["a", "b", "c"], [false, false, false]),
+    ] {
+        let lines: String = lines.iter().map(|line| format!("S: {line}\n")).collect();
+        let script =
+            login("") + "C: STAT\nS: +OK 3 3\nC: UIDL\nS: +OK\n" + &lines + "S: .\n" + sizes;
+        let listing = listing(&script, PATIENCE).unwrap();
+        let UniqueIds::Told(ids) = listing.unique_ids else {
+            panic!("they were told")
+        };
+        let readable: Vec<_> = ids.iter().map(Option::is_some).collect();
+        assert_eq!(readable, expected, "{lines}");
     }
 }
 

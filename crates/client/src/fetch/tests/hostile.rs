@@ -252,6 +252,54 @@ fn many_messages_of_nothing_are_many_messages() {
     assert!(place.server.ids().is_empty());
 }
 
+#[test]
+fn unique_ids_that_cannot_be_read_keep_no_other_message_back() {
+    for odd in ["", "\u{1}", &"x".repeat(2000)] {
+        let mut messages = THREE.to_vec();
+        messages[1].0 = odd;
+        let place = Place::new(&messages);
+        assert_eq!(place.fetched(&|_| {}).new, 3);
+        assert_eq!(place.fetched(&|_| {}).new, 0);
+        let summary = place.fetched(&takes);
+        assert_eq!((summary.new, summary.deleted), (0, 3));
+        assert_eq!(place.texts(), three());
+    }
+}
+
+#[test]
+fn a_message_that_nobody_could_know_again_stays_and_is_told() {
+    let mut messages = THREE.to_vec();
+    messages[1].0 = "";
+    let place = Place::new(&messages);
+    place.server.with(|state| state.manner.knows_top = false);
+    for (new, number) in [(2, 2), (0, 1)] {
+        let (result, events) = place.fetch(&takes);
+        let summary = result.unwrap();
+        assert_eq!((summary.new, summary.refused, summary.left), (new, 1, 1));
+        let told = events.iter().find_map(|event| match event {
+            Event::NotGiven { number, .. } => Some(number.get()),
+            _ => None,
+        });
+        assert_eq!(told, Some(number));
+        assert_eq!(place.server.ids(), [""]);
+    }
+    // By name it can be fetched.
+    assert_eq!(place.fetched(&only(&["1"], Had::Left)).new, 1);
+    assert_eq!(place.texts(), three());
+    assert_eq!(place.server.ids(), [""]);
+}
+
+#[test]
+fn a_server_of_which_nothing_can_be_known_again_is_told() {
+    let place = Place::new(&THREE);
+    place.server.with(|state| {
+        state.manner.knows_uidl = false;
+        state.manner.knows_top = false;
+    });
+    let (result, _) = place.fetch(&takes);
+    assert!(matches!(result, Err(FetchError::Foreign(_))), "{result:?}");
+}
+
 /// A destination that takes nothing until it may.
 #[derive(Debug)]
 struct Waiting {

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use client::{Arrival, ClientError, Listing, Patience};
 use maildrop::{Addressee, DeliverError, Envelope, Quota};
 use pop3::UniqueId;
+use pop3::client::ForeignId;
 
 use super::incoming::{Incoming, Whole};
 use super::present::{Print, take};
@@ -261,13 +262,14 @@ pub(super) fn kept_ids(
     let mut kept = Vec::with_capacity(ids.len());
     let mut seen = HashSet::with_capacity(ids.len());
     for (number, id) in (1..).zip(ids) {
-        let Some(strict) = id.strict() else {
+        let Some(strict) = id.as_ref().and_then(ForeignId::strict) else {
+            let told = id.as_ref().map_or_else(String::new, |id| format!(": {id}"));
             let what =
-                format!("message {number} has a unique-id that none may be (RFC 1939 §7): {id}");
+                format!("message {number} has a unique-id that none may be (RFC 1939 §7){told}");
             return Err(Failure::new(Code::Data, what).remedy(remedy));
         };
         if !seen.insert(strict.clone()) {
-            let what = format!("message {number} has the unique-id of another one: {id}");
+            let what = format!("message {number} has the unique-id of another one: {strict}");
             return Err(Failure::new(Code::Data, what).remedy(remedy));
         }
         kept.push(strict);
