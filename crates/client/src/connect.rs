@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::account::{Account, Headers, Transport};
 use crate::conversation::{Conversation, Utf8};
 use crate::error::ClientError;
+use crate::flow::Flow;
 use crate::login::{self, Asked, Behind, Learned, Pace};
 use crate::memory::Memory;
 use crate::patience::Patience;
@@ -42,6 +43,7 @@ pub struct Maildrop {
     /// How many commands may be on their way.
     pace: Pace,
     pub(crate) patience: Patience,
+    pub(crate) flow: Flow,
 }
 
 /// Connects and logs in.
@@ -161,6 +163,7 @@ impl<'a> Attempt<'a> {
             memory,
             pace: self.pace,
             patience: self.patience,
+            flow: Flow::new(&self.patience),
         })
     }
 

@@ -48,6 +48,7 @@ pub mod discover;
 mod ending;
 mod error;
 pub mod fetch;
+mod flow;
 mod header;
 pub mod ledger;
 mod listing;

@@ -17,6 +17,11 @@ pub struct Patience {
     pub silence: Duration,
     /// Octets that a message must bring in each second, on average, once [`silence`](Self::silence) is over.
     pub octets_per_second_min: u64,
+    /// A time of waiting in which enough must come, whatever came before: a server that sends a text fast and then by drops has earned
+    /// no time by that. Longer than [`silence`](Self::silence).
+    pub span: Duration,
+    /// What is enough: octets of texts, and 64 for each reply that is none.
+    pub octets_per_span_min: u64,
 }
 
 impl Default for Patience {
@@ -27,6 +32,9 @@ impl Default for Patience {
             listing: Duration::from_secs(600),
             silence: Duration::from_secs(120),
             octets_per_second_min: 100,
+            span: Duration::from_secs(600),
+            // A line of 9600 bits a second brings half a million.
+            octets_per_span_min: 8 << 10,
         }
     }
 }

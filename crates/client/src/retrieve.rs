@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use pop3::client::{Arrived, Event, Status, Window};
 use pop3::{Command, Keyword, MessageNumber, Octets};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::ahead::Ahead;
 use crate::connect::Maildrop;
 use crate::error::ClientError;
+use crate::flow::REPLY_OCTETS;
 
 /// Octets that a text may have beyond twice what LIST said. A server that counts a line end as one
 /// octet says half of it at the least; one whose text does not end would fill the disk.
@@ -23,6 +24,9 @@ const EXCESS_OCTETS: u64 = 64 << 10;
 
 /// Octets of a text, whatever LIST says: a server that lists more than there can be would fill the disk too.
 pub const TEXT_OCTETS_MAX: Octets = Octets(u32::MAX as u64);
+
+/// A text moves its end by so much at once, at most.
+const DAY: Duration = Duration::from_secs(86_400);
 
 const AWAITED: &str = "a message";
 
@@ -219,7 +223,7 @@ impl Retrieval<'_> {
                 return Ok(Step::Done);
             }
             let deadline = match &mut self.coming {
-                Some(coming) => &coming.deadline,
+                Some(coming) => &mut coming.deadline,
                 None => {
                     let deadline = Deadline::new(self.maildrop);
                     let coming = Coming {
@@ -227,7 +231,7 @@ impl Retrieval<'_> {
                         octets: 0,
                         ended: None,
                     };
-                    &self.coming.insert(coming).deadline
+                    &mut self.coming.insert(coming).deadline
                 }
             };
             match deadline.next(self.maildrop).await? {
@@ -414,11 +418,11 @@ fn most(listed: Octets) -> u64 {
     most.min(TEXT_OCTETS_MAX.0)
 }
 
-/// When a text must be here. Each octet moves it, so that a long text may take its time, and one that
+/// How long a text may still be waited for. Each octet makes it longer, so that a long text may take its time, and one that
 /// comes by drops may not.
 #[derive(Debug)]
 struct Deadline {
-    at: Instant,
+    left: Duration,
     silence: Duration,
     octets_per_second_min: u64,
 }
@@ -426,7 +430,7 @@ struct Deadline {
 impl Deadline {
     fn new(maildrop: &Maildrop) -> Self {
         Self {
-            at: Instant::now() + maildrop.patience.silence,
+            left: maildrop.patience.silence,
             silence: maildrop.patience.silence,
             octets_per_second_min: maildrop.patience.octets_per_second_min.max(1),
         }
@@ -435,15 +439,22 @@ impl Deadline {
     fn extend(&mut self, octets: Octets) {
         let millis = octets.0.saturating_mul(1000) / self.octets_per_second_min;
         // So that it stays a time whatever comes.
-        self.at += Duration::from_millis(millis).min(Duration::from_secs(86_400));
+        let more = Duration::from_millis(millis).min(DAY);
+        self.left = self.left.saturating_add(more).min(DAY * 365);
     }
 
-    async fn next(&self, maildrop: &mut Maildrop) -> Result<Event, ClientError> {
-        let too_slow = |_| ClientError::TooSlow { awaited: AWAITED };
-        let next = timeout(self.silence, maildrop.conversation.next(AWAITED));
-        timeout_at(self.at, next)
-            .await
-            .map_err(too_slow)?
-            .map_err(too_slow)?
+    async fn next(&mut self, maildrop: &mut Maildrop) -> Result<Event, ClientError> {
+        let too_slow = || ClientError::TooSlow { awaited: AWAITED };
+        let until = maildrop.flow.wait(Instant::now()) + self.left.min(self.silence);
+        let next = timeout_at(until, maildrop.conversation.next(AWAITED)).await;
+        let event = next.map_err(|_| too_slow())??;
+        let worth = match &event {
+            Event::Text(octets) => octets.0,
+            _ => REPLY_OCTETS,
+        };
+        let waited = maildrop.flow.came(Instant::now(), worth);
+        let waited = waited.ok_or_else(too_slow)?;
+        self.left = self.left.saturating_sub(waited);
+        Ok(event)
     }
 }

@@ -26,6 +26,8 @@ const PATIENCE: Patience = Patience {
     listing: Duration::from_secs(10),
     silence: Duration::from_secs(10),
     octets_per_second_min: 100,
+    span: Duration::from_secs(600),
+    octets_per_span_min: 8 << 10,
 };
 
 fn account(port: u16, transport: Transport) -> Account {

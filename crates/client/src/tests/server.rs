@@ -15,7 +15,7 @@ use sasl::base64;
 use crate::Pin;
 
 /// One connection, by these lines: `S:` is said, `C:` must come, `RAW` is said without a line end added,
-/// `REPEAT` said until nobody listens, `PAUSE` waits so many milliseconds, `TLS` begins TLS, `WAIT` says nothing until the client goes. `SCRAM`
+/// `REPEAT` said until nobody listens, `DRIP` the same an octet at a time, `PAUSE` waits so many milliseconds, `TLS` begins TLS, `WAIT` says nothing until the client goes. `SCRAM`
 /// takes the beginning of a SCRAM-SHA-256 exchange and answers with the client's nonce, one of its own, and what
 /// follows; `PROOF` takes any answer to it. `AUTH` takes any initial response of that mechanism. The end of the script ends the connection.
 pub(super) struct Server {
@@ -126,6 +126,14 @@ fn follow(script: &str, socket: TcpStream, config: Arc<ServerConfig>) {
                 let piece = rest.replace("\\n", "\r\n").repeat(10_000);
                 while say(&mut stream, piece.as_bytes()).is_ok() {}
                 return;
+            }
+            "DRIP" => {
+                for octet in rest.replace("\\n", "\r\n").bytes().cycle() {
+                    std::thread::sleep(Duration::from_millis(10));
+                    if say(&mut stream, &[octet]).is_err() {
+                        return;
+                    }
+                }
             }
             "C:" => {
                 let mut came = String::new();

@@ -151,6 +151,34 @@ fn a_text_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
+fn a_server_that_drips_is_not_waited_for() {
+    let patience = Patience {
+        span: Duration::from_millis(300),
+        octets_per_span_min: 1000,
+        ..PATIENCE
+    };
+    // What it sent fast before gives it no time, and neither do many small texts or a line of a status that does not end.
+    let fast = format!("S: {}\n", "x".repeat(900_000));
+    let one_text = login("") + "C: RETR 1\nS: +OK\n" + &fast + "DRIP slow\\n\n";
+    let many = login("PIPELINING")
+        + &(1..=200)
+            .map(|number| format!("C: RETR {number}\n"))
+            .collect::<String>()
+        + "DRIP +OK\\n.\\n\n";
+    for (script, sizes) in [(one_text, &[2_000_000; 1][..]), (many, &[0; 200])] {
+        let error = retrieve(script, sizes, patience).unwrap_err();
+        assert!(matches!(error, ClientError::TooSlow { .. }), "{error}");
+    }
+    let patience = Patience {
+        silence: Duration::from_millis(300),
+        ..PATIENCE
+    };
+    let script = login("") + "C: RETR 1\nDRIP +OK \n";
+    let error = retrieve(script, &[5], patience).unwrap_err();
+    assert!(matches!(error, ClientError::TooSlow { .. }), "{error}");
+}
+
+#[test]
 fn long_texts_do_not_fit_beside_each_other_and_come_all_the_same() {
     // The window is smaller than both: the second is asked for while the first comes.
     let size = 3 << 20;
