@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
 
 use pop3::client::ForeignId;
 use pop3::{MessageNumber, Octets};
@@ -10,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::report::FetchError;
 use super::rule::{Action, Rule, action};
 use crate::connect::Maildrop;
+use crate::dated;
 use crate::destination::header_of;
 use crate::ledger::{Entry, Fate, Key, Ledger, Print};
 use crate::listing::{Listing, UniqueIds};
@@ -58,6 +60,8 @@ pub(super) struct Seen {
     /// The SHA-256 of all of it.
     pub(super) hash: String,
     pub(super) print: Option<Print>,
+    /// When the message came in.
+    pub(super) received: Option<SystemTime>,
     pub(super) action: Action,
 }
 
@@ -108,6 +112,7 @@ impl Headers {
                         let seen = Seen {
                             hash: short(&Sha256::digest(header).into()),
                             print: Print::of(header),
+                            received: dated::received(header, SystemTime::now()),
                             action: action(rules, header).clone(),
                         };
                         self.0.insert(retrieved.number, seen);

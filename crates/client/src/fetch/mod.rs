@@ -11,6 +11,7 @@ mod quarantine;
 mod report;
 mod rule;
 mod session;
+mod since;
 mod stranger;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,8 @@ pub struct Job {
     pub octets_max: Option<u64>,
     /// Only so many are fetched in this session.
     pub count_max: Option<usize>,
+    /// Only messages that came in since then.
+    pub since: Option<SystemTime>,
     /// Only these messages, whatever else is known of them; nothing is deleted.
     pub only: Option<Only>,
     /// Whether a maildrop that seems to be another one is fetched.
@@ -143,6 +146,7 @@ pub async fn fetch(
     tell(Event::Planned(plan.planned.clone()));
     let mut summary = Summary {
         too_large: plan.planned.too_large.len(),
+        older: plan.planned.older,
         left: plan.planned.listed,
         refused: match job.only {
             Some(_) => 0,
@@ -201,7 +205,9 @@ pub async fn fetch(
     summary.took = began.elapsed();
     let mut ledger = held(&ledger);
     // What a crash has left in doubt stays so until a session has looked at all that the server has.
-    let has_seen_all = job.only.is_none() && plan.planned.later == 0 && summary.refused == 0;
+    let planned = &plan.planned;
+    let has_seen_all =
+        job.only.is_none() && planned.later == 0 && planned.older == 0 && summary.refused == 0;
     if failed.is_none() && (has_seen_all || ledger.ended() == Ended::InOrder) {
         ledger.end(now())?;
     } else {

@@ -10,7 +10,7 @@ use super::only::{Had, Only};
 use super::report::{FetchError, Planned};
 use super::rule::Action;
 use super::stranger::{self, Strangers};
-use super::{Job, name_of, writer};
+use super::{Job, name_of, since, writer};
 use crate::connect::Maildrop;
 use crate::ledger::{Entry, Fate, Key, Ledger};
 use crate::listing::Listing;
@@ -86,6 +86,15 @@ impl Plan {
             let doomed: Vec<_> = unknown.into_iter().filter(|&it| is_deleted(it)).collect();
             headers.ask_again(maildrop, &job.rules, &doomed).await?;
         }
+        let older = match job.since {
+            Some(moment) => {
+                let is_open = |key: &Key| ledger.get(key).is_none_or(is_open);
+                let open = numbered(&plan.keys).filter(|(_, key)| is_open(key));
+                let open: Vec<_> = open.map(|(number, _)| number).collect();
+                since::older(moment, &open, maildrop, &job.rules, &mut headers).await?
+            }
+            None => HashSet::new(),
+        };
         let route: Arc<[usize]> = job.route.clone().into();
         let may_delete = job.may_delete(ledger);
         let all = plan.keys.len();
@@ -114,6 +123,10 @@ impl Plan {
                     continue;
                 }
                 Some(_) | None => {}
+            }
+            if older.contains(&number) {
+                plan.planned.older += 1;
+                continue;
             }
             let action = headers.of(number).map_or(&Action::Fetch, |it| &it.action);
             let route = match action {
@@ -217,4 +230,10 @@ impl Plan {
 /// What is to be looked at as if nothing were known: it stayed on the server, was away, and is perhaps another message now.
 fn is_forgotten(entry: &Entry) -> bool {
     !entry.fate.is_had() && entry.absent.is_some()
+}
+
+/// Whether a message that is known may be fetched all the same.
+fn is_open(entry: &Entry) -> bool {
+    let stays = entry.fate.is_had() || matches!(entry.fate, Fate::Skipped | Fate::Refused);
+    is_forgotten(entry) || !stays
 }

@@ -77,6 +77,8 @@ pub struct Planned {
     pub skipped: usize,
     /// Messages that will be fetched by later sessions.
     pub later: usize,
+    /// Messages that are older than was asked for, and stay without a note.
+    pub older: usize,
     /// Messages that were asked for by name, and were delivered before: when, in seconds since 1970.
     pub had: Vec<(MessageNumber, Key, i64)>,
 }
@@ -103,6 +105,8 @@ pub struct Summary {
     pub refused: usize,
     /// Messages that are too large and stay.
     pub too_large: usize,
+    /// Messages that are older than was asked for, and stay.
+    pub older: usize,
     /// Messages that are on the server now.
     pub left: usize,
     /// How long it took.
@@ -133,6 +137,9 @@ pub enum FetchError {
     /// What the server has fits nothing that is known.
     #[error("{0}")]
     Foreign(String),
+    /// How old messages are cannot be known.
+    #[error("the server does not show headers (TOP), so nothing tells how old its messages are")]
+    Ageless,
     /// A message that somebody has named is not there.
     #[error("the server does not list a message {wanted}: it has {listed} now")]
     NotThere {

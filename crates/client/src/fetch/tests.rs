@@ -4,6 +4,7 @@ mod crashes;
 mod hostile;
 mod leaving;
 mod reused;
+mod since;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -66,6 +67,7 @@ impl Place {
             rules: Vec::new(),
             octets_max: None,
             count_max: None,
+            since: None,
             only: None,
             takes_foreign: false,
             deletes_at_once: true,

@@ -34,6 +34,9 @@ pub(crate) struct Run {
     /// Fetch at most so many messages of each account, the oldest first
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    /// Fetch only what came in since then, by its header: 30d, 12h, or a day (UTC) such as 2026-01-31; older mail stays on the server
+    #[arg(long, value_name = "AGE")]
+    pub(crate) since: Option<String>,
     /// Say what would be fetched and deleted, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -163,6 +166,9 @@ pub(crate) struct Get {
     /// Deliver once more what was delivered before
     #[arg(long)]
     pub(crate) again: bool,
+    /// Fetch them although none of the unique-ids is known that the server gives; all the others are new from then on
+    #[arg(long)]
+    pub(crate) accept_new_ids: bool,
 }
 
 /// `restante fetch delete`.

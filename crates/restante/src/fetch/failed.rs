@@ -24,6 +24,8 @@ pub(super) fn fetch(account: &Account, error: &FetchError) -> Failure {
         FetchError::Foreign(_) => Failure::new(Code::Config, what).remedy(format!(
             "restante fetch adopt {name} PATH looks which of it is there already; restante fetch {name} --accept-new-ids fetches all of it"
         )),
+        FetchError::Ageless => Failure::new(Code::Protocol, what)
+            .remedy("run this without --since; --limit N fetches only so many at a time"),
         FetchError::NotThere { .. } => Failure::new(Code::Data, what)
             .remedy(format!("see what it has: restante fetch list {name}")),
         FetchError::Spool(_) => Failure::new(Code::InputOutput, what)

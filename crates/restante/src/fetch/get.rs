@@ -34,6 +34,7 @@ pub(super) fn get(settings: &Settings, asked: &args::FetchGet) -> Result<(), Fai
     };
     let asked = Asked {
         only: Some(only),
+        takes_foreign: asked.accept_new_ids,
         ..Asked::default()
     };
     // It is no run that `status` or a hook should tell of: somebody is sitting there.

@@ -1,5 +1,7 @@
 //! From the configuration of an account to a job for the client.
 
+use std::time::SystemTime;
+
 use client::fetch::{Action, Destinations, Job, Only, Rule};
 use client::{Credentials, Patience};
 
@@ -14,6 +16,8 @@ use crate::failure::Failure;
 pub(super) struct Asked {
     pub(super) dry_run: bool,
     pub(super) count_max: Option<usize>,
+    /// Only messages that came in since then.
+    pub(super) since: Option<SystemTime>,
     pub(super) takes_foreign: bool,
     pub(super) from_scratch: bool,
     pub(super) traced: bool,
@@ -61,6 +65,7 @@ pub(super) fn of(
         rules,
         octets_max: account.octets_max,
         count_max: asked.count_max,
+        since: asked.since,
         only: asked.only.clone(),
         takes_foreign: asked.takes_foreign,
         deletes_at_once: account.delete_at_once,

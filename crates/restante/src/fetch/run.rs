@@ -1,7 +1,7 @@
 //! `restante fetch [ACCOUNT…]`: accounts are fetched from, several at once.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use client::ClientError;
 use client::fetch::{Destinations, Event, FetchError, Summary};
@@ -13,10 +13,11 @@ use tokio::task::JoinSet;
 use super::credentials::Origin;
 use super::job::{self, Asked};
 use super::place::{self, Place};
-use super::settings::{Account, Settings};
+use super::settings::{Account, Settings, seconds};
 use super::show::Show;
 use super::{failed, metrics, past, remote};
 use crate::args;
+use crate::date;
 use crate::failure::{Code, Failure};
 
 /// A maildrop that is in use is tried again after so long, and then later again; whoever runs this wants mail, not an excuse.
@@ -34,6 +35,7 @@ pub(super) fn run(settings: &Settings, named: &[String], run: &args::Run) -> Res
     let asked = Asked {
         dry_run: run.dry_run,
         count_max: run.limit,
+        since: run.since.as_deref().map(since).transpose()?,
         takes_foreign: run.accept_new_ids,
         from_scratch: run.from_scratch,
         traced: run.trace,
@@ -54,6 +56,22 @@ pub(super) fn run(settings: &Settings, named: &[String], run: &args::Run) -> Res
         None if run.exit_code_new && new == 0 => Err(Failure::silent(Code::NothingNew)),
         None => Ok(()),
     }
+}
+
+/// The moment that an age or a day means.
+fn since(text: &str) -> Result<SystemTime, Failure> {
+    let age = || {
+        let age = Duration::from_secs(seconds(text).ok()?);
+        // Longer ago than there is any time is before all mail.
+        Some(SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH))
+    };
+    date::day(text).or_else(age).ok_or_else(|| {
+        Failure::new(
+            Code::Usage,
+            format!("--since {text:?} is neither an age nor a day"),
+        )
+        .remedy("write an age such as 30d or 12h, or a day such as 2026-01-31")
+    })
 }
 
 /// Those that are named, or all.

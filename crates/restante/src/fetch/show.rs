@@ -174,6 +174,11 @@ impl Account<'_> {
                 "{name}: would leave {number} ({key}): {size} is too large"
             ));
         }
+        if planned.older > 0 {
+            let older = count(planned.older as u64, "message", "messages");
+            self.show
+                .line(&format!("{name}: would leave {older} that came in before"));
+        }
     }
 
     fn note(&self, text: &str) {
@@ -202,6 +207,7 @@ impl Account<'_> {
                 "deleted": summary.deleted,
                 "refused": summary.refused,
                 "too_large": summary.too_large,
+                "older": summary.older,
                 "left": summary.left,
                 "seconds": summary.took.as_secs_f64(),
             })),
@@ -243,6 +249,7 @@ pub(super) fn in_words(summary: &Summary) -> String {
     more(summary.deleted, "deleted");
     more(summary.refused, "not delivered");
     more(summary.too_large, "too large");
+    more(summary.older, "older");
     more(summary.left, "on the server");
     words
 }
@@ -269,6 +276,7 @@ fn as_json(event: &Event) -> Option<Value> {
             })).collect::<Vec<_>>(),
             "skipped": planned.skipped,
             "later": planned.later,
+            "older": planned.older,
         }),
         Event::Delivered {
             key,

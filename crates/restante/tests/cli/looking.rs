@@ -341,6 +341,43 @@ fn messages_are_marked_by_number_by_day_and_all() {
 }
 
 #[test]
+fn what_is_older_than_asked_for_stays_and_is_fetched_later() {
+    let place = Place::new();
+    let wrong = place.fetch(&["work", "--since", "lately"]).with(64);
+    assert_eq!(
+        wrong.stderr,
+        "restante: --since \"lately\" is neither an age nor a day\n  \
+         write an age such as 30d or 12h, or a day such as 2026-01-31\n"
+    );
+    let (first, third) = (place.key(0), place.key(2));
+    let dry = place
+        .fetch(&["work", "--since", "2026-11-21", "--dry-run", "--verbose"])
+        .with(0);
+    assert_eq!(
+        dry.stdout,
+        format!(
+            "work: would fetch 1 ({first}), 125 octets\nwork: would fetch 3 ({third}), 49 octets\n\
+             work: would leave 1 message that came in before\n"
+        )
+    );
+    let run = place
+        .fetch(&["work", "--since", "2026-11-21", "--verbose"])
+        .with(0);
+    assert!(
+        run.stdout
+            .starts_with("work: 2 new messages (174 octets) in ")
+            && run.stdout.ends_with(", 1 older, 3 on the server\n"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(place.states(), ["delivered", "new", "delivered"]);
+    let age = place.fetch(&["work", "--since", "1s", "--json"]).with(0);
+    assert!(age.stdout.contains("\"older\":1,"), "{}", age.stdout);
+    place.fetch(&["work"]).with(0);
+    assert_eq!(place.states(), ["delivered"; 3]);
+}
+
+#[test]
 fn mail_that_is_there_is_adopted_and_not_fetched_again() {
     let place = Place::new();
     maildir(&place.path("Mail"), &MESSAGES[..1]);

@@ -13,6 +13,7 @@ mod configuration;
 mod delivery;
 mod demonstration;
 mod export;
+mod foreign;
 mod keeping;
 mod looking;
 mod maildirs;
