@@ -4,6 +4,7 @@
 //! It uses nothing of this crate, so that other tests can include the file.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,9 +60,20 @@ pub(crate) struct State {
     pub(crate) next: VecDeque<Option<Misbehaviour>>,
     /// Every request: its path and parameters.
     pub(crate) asked: Vec<(String, Parameters)>,
+    /// What an access token is; `access-1` and so on unless a test has a mail server that reads it.
+    pub(crate) mint: Mint,
     codes: BTreeMap<String, Code>,
     logins: Vec<Login>,
     issued: u64,
+}
+
+/// Makes the access token of a number that no other has.
+pub(crate) struct Mint(pub(crate) Box<dyn Fn(u64) -> String + Send>);
+
+impl fmt::Debug for Mint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mint")
+    }
 }
 
 /// A code that a browser carries.
@@ -121,6 +133,7 @@ impl AuthorizationServer {
             person_agrees: true,
             next: VecDeque::new(),
             asked: Vec::new(),
+            mint: Mint(Box::new(|number| format!("access-{number}"))),
             codes: BTreeMap::new(),
             logins: Vec::new(),
             issued: 0,
@@ -497,7 +510,8 @@ impl State {
     }
 
     fn tokens(&mut self, login: usize, with_refresh: bool) -> Reply {
-        let access = self.fresh("access");
+        self.issued += 1;
+        let access = (self.mint.0)(self.issued);
         let login = &mut self.logins[login];
         login.access.push(access.clone());
         let mut reply = serde_json::json!({

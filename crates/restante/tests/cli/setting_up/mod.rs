@@ -6,7 +6,10 @@ mod authorization;
 mod beginning;
 mod daemon;
 mod doctor;
+mod issuer;
 mod logins;
+mod relay;
+mod tokens;
 mod units;
 mod utf8;
 
