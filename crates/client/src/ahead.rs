@@ -18,6 +18,12 @@ const COMMANDS_MIN: u64 = 512;
 /// And on the fastest link: some 22 KiB, less than any system keeps for a connection.
 const COMMANDS_MAX: u64 = 2048;
 
+/// Deletions that may be on their way, beside texts.
+pub(crate) const DELETIONS: usize = 256;
+
+/// Commands of all kinds: texts, deletions, and what else is said meanwhile.
+pub(crate) const UNANSWERED_MAX: usize = COMMANDS_MAX as usize + DELETIONS + 16;
+
 /// What is on its way is here within this time, but for the least.
 const REACH: Duration = Duration::from_secs(1);
 

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::account::{Account, Transport};
+use crate::ahead::UNANSWERED_MAX;
 use crate::conversation::Conversation;
 use crate::dial::dial;
 use crate::error::ClientError;
@@ -56,6 +57,7 @@ fn settings(credentials: Credentials) -> Settings {
     Settings {
         credentials,
         messages_max: MESSAGES_MAX,
+        unanswered_max: UNANSWERED_MAX,
         ..Settings::default()
     }
 }

@@ -13,7 +13,7 @@ use pop3::client::{Arrived, Event, Status, Window};
 use pop3::{Command, Keyword, MessageNumber, Octets};
 use tokio::time::{Instant, timeout_at};
 
-use crate::ahead::Ahead;
+use crate::ahead::{Ahead, DELETIONS};
 use crate::connect::Maildrop;
 use crate::error::ClientError;
 use crate::flow::REPLY_OCTETS;
@@ -36,9 +36,6 @@ const HEADER_OCTETS: Octets = Octets(4 << 10);
 pub(crate) const HEADER_OCTETS_MAX: usize = 1 << 20;
 /// So many may come: some servers send the text behind the header, too.
 const HEADER_OCTETS_COME_MAX: u64 = 64 << 20;
-
-/// Deletions that may be on their way, beside texts.
-const DELETIONS: usize = 256;
 
 /// Messages that are being retrieved, and deleted meanwhile. Its `step` says what has come, its `next` hands out one text after the
 /// other.
