@@ -9,6 +9,7 @@ mod address;
 pub mod command;
 pub mod gmail;
 pub mod imap;
+mod known;
 mod limits;
 mod link;
 mod maildir;
@@ -33,6 +34,7 @@ pub use address::{Address, NotAnAddress};
 pub use command::Command;
 pub use gmail::Gmail;
 pub use imap::Imap;
+pub use known::{Age, KnownBy, Tokens};
 pub use limits::Limits;
 pub use link::Protection;
 pub use maildir::{Maildir, digits_of};
@@ -85,6 +87,9 @@ pub enum NotDelivered {
     /// Somebody must do something about the destination.
     #[error("{0}")]
     Unusable(String),
+    /// Somebody must log in, with the provider of the destination's tokens, before it takes anything.
+    #[error("{0}")]
+    NoLogin(String),
 }
 
 impl NotDelivered {

@@ -36,7 +36,13 @@ enum Socket {
 
 impl Server {
     pub(super) fn start(scripts: &[&str]) -> Self {
+        Self::start_with(|_| scripts.iter().map(|it| (*it).to_owned()).collect())
+    }
+
+    /// Scripts in which the port of the server itself plays a part.
+    pub(super) fn start_with(scripts: impl FnOnce(u16) -> Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let scripts = scripts(listener.local_addr().unwrap().port());
         let address = Address::Tcp {
             host: "localhost".into(),
             port: listener.local_addr().unwrap().port(),
@@ -53,6 +59,7 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
+        let scripts = scripts.iter().map(|it| (*it).to_owned()).collect();
         Self::serve(
             scripts,
             directory,
@@ -62,7 +69,7 @@ impl Server {
     }
 
     fn serve(
-        scripts: &[&str],
+        scripts: Vec<String>,
         directory: tempfile::TempDir,
         address: Address,
         listener: Listener,
@@ -80,7 +87,6 @@ impl Server {
         // It hangs up if a client names protocols and this one is not among them.
         config.alpn_protocols = vec![b"smtp".to_vec()];
         let config = Arc::new(config);
-        let scripts: Vec<String> = scripts.iter().map(|it| (*it).to_owned()).collect();
         let thread = spawn(move || {
             let mut texts = Vec::new();
             for script in scripts {

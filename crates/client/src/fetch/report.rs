@@ -131,6 +131,14 @@ pub enum FetchError {
         /// Whether it may pass by itself.
         may_pass: bool,
     },
+    /// Where mail should go, and somebody must log in there, or with the provider of its tokens.
+    #[error("{destination}: {why}")]
+    NoLogin {
+        /// Which.
+        destination: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The ledger.
     #[error("{0}")]
     Ledger(#[from] LedgerError),

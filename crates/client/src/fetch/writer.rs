@@ -300,9 +300,15 @@ impl Writer {
 
 /// A destination that cannot go on.
 pub(super) fn failure(destination: &str, failed: NotDelivered) -> FetchError {
+    let (destination, why) = (destination.to_owned(), failed.to_string());
+    let may_pass = match failed {
+        NotDelivered::NoLogin(_) => return FetchError::NoLogin { destination, why },
+        NotDelivered::NotNow(_) => true,
+        NotDelivered::Refused(_) | NotDelivered::Unusable(_) => false,
+    };
     FetchError::Destination {
-        destination: destination.to_owned(),
-        may_pass: matches!(failed, NotDelivered::NotNow(_)),
-        why: failed.to_string(),
+        destination,
+        why,
+        may_pass,
     }
 }

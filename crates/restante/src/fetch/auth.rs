@@ -1,4 +1,4 @@
-//! `restante fetch auth`: logins by OAuth2, of accounts and of Gmail as a destination.
+//! `restante fetch auth`: logins by OAuth2, of accounts and of their destinations.
 
 use std::io::IsTerminal as _;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use client::oauth::{
 };
 
 use super::place::Place;
-use super::settings::{Account, ActionOf, Auth, Deliver, Oauth, Settings};
+use super::settings::{Account, Auth, Oauth, Service, Settings};
 use super::{ask, credentials, run};
 use crate::args::{FetchAuth, Flow};
 use crate::date;
@@ -31,7 +31,7 @@ pub(super) fn auth(settings: &Settings, command: &FetchAuth) -> Result<(), Failu
     }
 }
 
-/// Something that has a login: an account's server, or Gmail as its destination.
+/// Something that has a login: an account's server, or a destination.
 #[derive(Debug)]
 pub(super) struct Held<'a> {
     /// As the file of its tokens is called.
@@ -52,41 +52,27 @@ impl Held<'_> {
 ///
 /// When a provider is none.
 pub(super) fn held(account: &Account) -> Result<Vec<Held<'_>>, Failure> {
-    let mut found = Vec::new();
-    if let Auth::Oauth(oauth) = &account.auth {
-        found.push(Held {
-            name: account.name.clone(),
-            oauth,
-            provider: credentials::provider(&account.name, &account.user, oauth)?,
-        });
-    }
-    let routed = account.rules.iter().flat_map(|rule| match &rule.action {
-        ActionOf::Deliver(deliver) => deliver.as_slice(),
-        _ => &[],
-    });
-    for deliver in account.deliver.iter().chain(routed) {
-        let Deliver::Gmail(gmail) = deliver else {
+    let mut found: Vec<Held<'_>> = Vec::new();
+    for (service, user, oauth) in account.logins() {
+        let name = service.login_of(&account.name);
+        if found.iter().any(|it| it.name == name) {
             continue;
-        };
-        let name = format!("{}-gmail", account.name);
-        if let Auth::Oauth(oauth) = &gmail.auth
-            && !found.iter().any(|it| it.name == name)
-        {
-            let provider = credentials::provider(&name, "", oauth)?;
-            found.push(Held {
-                name,
-                oauth,
-                provider,
-            });
         }
+        let provider = credentials::provider(&name, user, oauth, service)?;
+        found.push(Held {
+            name,
+            oauth,
+            provider,
+        });
     }
     Ok(found)
 }
 
-/// Those of an account that is named; `NAME-gmail` means the destination of NAME alone.
+/// Those of an account that is named; `NAME-gmail` means the destination of NAME alone, and so on.
 fn named<'a>(settings: &'a Settings, name: &str) -> Result<Vec<Held<'a>>, Failure> {
-    let destination = name.strip_suffix("-gmail");
-    let (account, only) = match (settings.account(name), destination) {
+    let suffixes = Service::OF_DESTINATIONS.map(Service::suffix);
+    let owner = suffixes.iter().find_map(|it| name.strip_suffix(it));
+    let (account, only) = match (settings.account(name), owner) {
         (Err(_), Some(owner)) => (settings.account(owner)?, Some(name)),
         (found, _) => (found?, None),
     };

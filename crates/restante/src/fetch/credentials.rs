@@ -6,7 +6,7 @@ use client::secret::{SecretError, Source};
 use sasl::Secret;
 
 use super::place::Place;
-use super::settings::{Account, Auth, Oauth};
+use super::settings::{Account, Auth, Oauth, Service};
 use crate::failure::{Code, Failure};
 use crate::output;
 use crate::user::password;
@@ -96,7 +96,7 @@ fn unknown(account: &str, error: &SecretError) -> Failure {
 ///
 /// When the provider is none.
 pub(super) fn tokens(account: &Account, oauth: &Oauth, place: &Place) -> Result<Tokens, Failure> {
-    let provider = provider(&account.name, &account.user, oauth)?;
+    let provider = provider(&account.name, &account.user, oauth, Service::Pop)?;
     Ok(Tokens::open(place.directory(), &account.name, &provider))
 }
 
@@ -105,11 +105,30 @@ pub(super) fn tokens(account: &Account, oauth: &Oauth, place: &Place) -> Result<
 /// # Errors
 ///
 /// When it means none.
-pub(super) fn provider(account: &str, user: &str, oauth: &Oauth) -> Result<Provider, Failure> {
+pub(super) fn provider(
+    account: &str,
+    user: &str,
+    oauth: &Oauth,
+    service: Service,
+) -> Result<Provider, Failure> {
     let wrong = |what: String| Failure::from_text(Code::Config, &what).within(account);
     let id = &oauth.client_id;
     let mut settings = match oauth.provider.as_str() {
-        "microsoft" => Settings::microsoft(id, oauth.tenant.as_deref().unwrap_or("common")),
+        "microsoft" => {
+            let tenant = oauth.tenant.as_deref().unwrap_or("common");
+            let mut settings = Settings::microsoft(id, tenant);
+            // Each protocol is a right of its own there; Google has one for all.
+            let right = match service {
+                Service::Pop | Service::Gmail => None,
+                Service::Imap => Some("IMAP.AccessAsUser.All"),
+                Service::Smtp => Some("SMTP.Send"),
+            };
+            if let Some(right) = right {
+                let scope = format!("https://outlook.office.com/{right}");
+                settings.scopes = vec![scope, "offline_access".to_owned()];
+            }
+            settings
+        }
         "google" => Settings::google(id),
         other => {
             let (Some(authorize), Some(token)) = (&oauth.authorization, &oauth.token) else {

@@ -2,17 +2,17 @@
 
 use client::destination::transfer::{Dialect, Sender, Settings as TransferSettings};
 use client::destination::{
-    Address, Command, Destination, Gmail, Imap, Limits, Maildir, Mbox, NotDelivered, Protection,
-    Transfer, command, gmail, imap,
+    Address, Age, Command, Destination, Gmail, Imap, KnownBy, Limits, Maildir, Mbox, NotDelivered,
+    Protection, Transfer, command, gmail, imap,
 };
 use client::fetch::Destinations;
-use client::oauth::Tokens;
+use client::oauth::{OauthError, Tokens};
 use client::{Trust, Trusted};
 use sha2::{Digest as _, Sha256};
 
 use super::credentials;
 use super::place::Place;
-use super::settings::{Auth, Deliver, Gmail as GmailOf, Imap as ImapOf, Smtp, Tls};
+use super::settings::{Auth, Deliver, Gmail as GmailOf, Imap as ImapOf, Service, Smtp, Tls};
 use super::store::Store;
 use crate::failure::{Code, Failure};
 use crate::output;
@@ -106,11 +106,9 @@ impl Maker<'_> {
         };
         let mut settings = TransferSettings::new(address, protection, smtp.recipients.clone());
         settings.sender = sender(smtp.sender.as_deref());
-        settings.login = match (&smtp.user, &smtp.password) {
-            (Some(user), Some(source)) => {
-                Some((user.clone(), credentials::secret(self.account, source)?))
-            }
-            _ => None,
+        settings.login = match &smtp.login {
+            Some((user, auth)) => Some((user.clone(), self.known_by(Service::Smtp, user, auth)?)),
+            None => None,
         };
         self.usable(Transfer::new(Dialect::Smtp, settings))
     }
@@ -132,7 +130,7 @@ impl Maker<'_> {
             },
             protection,
             user: imap.user.clone(),
-            secret: credentials::secret(self.account, &imap.password)?,
+            by: self.known_by(Service::Imap, &imap.user, &imap.auth)?,
             mailbox: imap.mailbox.clone(),
             seen: match imap.seen {
                 true => imap::Seen::Yes,
@@ -143,18 +141,9 @@ impl Maker<'_> {
     }
 
     fn gmail(&self, gmail: &GmailOf) -> Result<Gmail, Failure> {
-        let mut tokens = match &gmail.auth {
-            Auth::TokenCommand(command) => Tokens::of_command(command.clone()),
-            Auth::Oauth(oauth) => {
-                let name = format!("{}-gmail", self.account);
-                let provider = credentials::provider(&name, "", oauth)?;
-                Tokens::open(self.place.directory(), &name, &provider)
-            }
-            Auth::Password(_) | Auth::Certificate => {
-                return Err(self.wrong(
-                    "Gmail's import wants a token; write token_command or oauth".to_owned(),
-                ));
-            }
+        let KnownBy::Tokens(tokens) = self.known_by(Service::Gmail, "", &gmail.auth)? else {
+            let why = "Gmail's import wants a token; write token_command or oauth";
+            return Err(self.wrong(why.to_owned()));
         };
         let mut settings = gmail::Settings::new(self.account);
         settings.labels.clone_from(&gmail.labels);
@@ -162,8 +151,28 @@ impl Maker<'_> {
             true => gmail::Spam::Never,
             false => gmail::Spam::Judged,
         };
-        let given = move |refresh| tokens.access(refresh).map_err(|error| error.to_string());
-        self.usable(Gmail::new(settings, Box::new(given)))
+        self.usable(Gmail::new(settings, tokens))
+    }
+
+    /// By what a server knows us.
+    fn known_by(&self, service: Service, user: &str, auth: &Auth) -> Result<KnownBy, Failure> {
+        let mut tokens = match auth {
+            Auth::Password(source) => {
+                let secret = credentials::secret(self.account, source)?;
+                return Ok(KnownBy::Password(secret));
+            }
+            Auth::Certificate => {
+                return Err(self.wrong("a certificate logs in to POP3 only".to_owned()));
+            }
+            Auth::TokenCommand(command) => Tokens::of_command(command.clone()),
+            Auth::Oauth(oauth) => {
+                let name = service.login_of(self.account);
+                let provider = credentials::provider(&name, user, oauth, service)?;
+                Tokens::open(self.place.directory(), &name, &provider)
+            }
+        };
+        let given = move |age| tokens.access(age == Age::New).map_err(no_token);
+        Ok(KnownBy::Tokens(Box::new(given)))
     }
 
     fn trusted(&self, authorities: Option<&std::path::PathBuf>) -> Result<Trusted, Failure> {
@@ -186,6 +195,16 @@ impl Maker<'_> {
     fn wrong(&self, text: String) -> Failure {
         let text = output::without_numbers(&text);
         Failure::from_text(Code::Config, &text).within(self.account)
+    }
+}
+
+/// Why there is no token for a destination.
+fn no_token(error: OauthError) -> NotDelivered {
+    let why = error.to_string();
+    match (error.needs_login(), error.may_pass()) {
+        (true, _) => NotDelivered::NoLogin(why),
+        (_, true) => NotDelivered::NotNow(why),
+        _ => NotDelivered::Unusable(why),
     }
 }
 

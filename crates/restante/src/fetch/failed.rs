@@ -21,6 +21,17 @@ pub(super) fn fetch(account: &Account, error: &FetchError) -> Failure {
             false => Failure::new(Code::CannotCreate, what)
                 .remedy(format!("mend that and run this again; restante fetch check {name} tells more")),
         },
+        FetchError::NoLogin { destination, .. } => {
+            let failure = Failure::from_text(Code::TokenNeeded, &what);
+            match failure.advice() {
+                Some(_) => failure,
+                // The kind of a destination is the first word of its name, and ends the name of its login.
+                None => {
+                    let kind = destination.split(':').next().unwrap_or_default();
+                    failure.remedy(format!("restante fetch auth login {name}-{kind} gets a new token"))
+                }
+            }
+        }
         FetchError::Foreign(_) => Failure::new(Code::Config, what).remedy(format!(
             "restante fetch adopt {name} PATH looks which of it is there already; restante fetch {name} --accept-new-ids fetches all of it"
         )),

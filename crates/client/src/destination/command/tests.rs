@@ -69,7 +69,7 @@ fn exit_statuses_are_those_of_sysexits() {
         let (came, why) = match deliver(&script, WIRE, TIME_LIMIT).unwrap_err() {
             NotDelivered::NotNow(why) => ("not now", why),
             NotDelivered::Refused(why) => ("refused", why),
-            NotDelivered::Unusable(why) => ("unusable", why),
+            NotDelivered::Unusable(why) | NotDelivered::NoLogin(why) => ("unusable", why),
         };
         assert_eq!(came, expected, "{status}");
         assert_eq!(

@@ -95,7 +95,7 @@ mod tests {
                 Answer::NotAuthorised(_) => "not authorised",
                 Answer::Later(..) => "later",
                 Answer::Not(NotDelivered::Refused(_)) => "refused",
-                Answer::Not(NotDelivered::Unusable(_)) => "unusable",
+                Answer::Not(NotDelivered::Unusable(_) | NotDelivered::NoLogin(_)) => "unusable",
                 Answer::Not(NotDelivered::NotNow(_)) => "not now",
             };
             assert_eq!(came, expected, "{status} {text}");

@@ -21,7 +21,10 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, SendBody};
 use zeroize::Zeroizing;
 
-use super::{Destination, Ended, Exactness, Limits, Message, NotDelivered, Text, told::told, word};
+use super::{
+    Age, Destination, Ended, Exactness, Limits, Message, NotDelivered, Text, Tokens, told::told,
+    word,
+};
 use crate::trust;
 use answer::Answer;
 
@@ -83,9 +86,6 @@ impl Settings {
         }
     }
 }
-
-/// Gives a token for the API; `true` asks for one that is new, for the last one was refused. The error says what to do.
-pub type Tokens = Box<dyn FnMut(bool) -> Result<Secret, String> + Send>;
 
 /// Gmail as a destination.
 pub struct Gmail {
@@ -271,9 +271,7 @@ impl Destination for Gmail {
     }
 
     fn open(&mut self, _ended: Ended) -> Result<(), NotDelivered> {
-        (self.tokens)(false)
-            .map(drop)
-            .map_err(NotDelivered::Unusable)
+        (self.tokens)(Age::Any).map(drop)
     }
 
     fn deliver(&mut self, _message: &Message, text: &mut Text) -> Result<(), NotDelivered> {
@@ -291,13 +289,13 @@ impl Destination for Gmail {
             }
             self.pause = None;
         }
-        let mut is_new = false;
+        let mut age = Age::Any;
         loop {
-            let token = (self.tokens)(is_new).map_err(NotDelivered::Unusable)?;
+            let token = (self.tokens)(age)?;
             match self.import(&token, text)? {
                 Answer::Taken => return Ok(()),
-                Answer::NotAuthorised(_) if !is_new => is_new = true,
-                Answer::NotAuthorised(why) => return Err(NotDelivered::Unusable(why)),
+                Answer::NotAuthorised(_) if age == Age::Any => age = Age::New,
+                Answer::NotAuthorised(why) => return Err(NotDelivered::NoLogin(why)),
                 Answer::Later(why, seconds) => {
                     let pause = seconds.map_or(PAUSE, Duration::from_secs).min(PAUSE_MAX);
                     self.pause = Some(Instant::now() + pause);

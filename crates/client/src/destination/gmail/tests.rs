@@ -92,13 +92,13 @@ fn settings(base: &str) -> Settings {
 }
 
 /// Tokens, each of its own name, and for which of them a new one was asked for.
-fn tokens() -> (Tokens, Arc<Mutex<Vec<bool>>>) {
+fn tokens() -> (Tokens, Arc<Mutex<Vec<Age>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let all = Arc::clone(&asked);
-    let tokens = move |is_new| {
+    let tokens = move |age| {
         let mut asked = all.lock().unwrap();
-        asked.push(is_new);
-        let new = asked.iter().filter(|it| **it).count();
+        asked.push(age);
+        let new = asked.iter().filter(|it| **it == Age::New).count();
         Ok(Secret::new(format!("token-{new}")))
     };
     (Box::new(tokens), asked)
@@ -137,7 +137,7 @@ fn a_message_is_imported_with_its_octets_and_labels() {
         let (mut text, _directory) = text(wire);
         gmail.deliver(&message(), &mut text).unwrap();
     }
-    assert_eq!(*asked.lock().unwrap(), [false, false, false]);
+    assert_eq!(*asked.lock().unwrap(), [Age::Any; 3]);
     assert!(!format!("{gmail:?}").contains("token-"));
     let requests = server.join().unwrap();
     for (request, expected) in requests.iter().zip([CRLF, &crlf]) {
@@ -171,9 +171,12 @@ fn a_token_that_is_refused_is_asked_for_anew_once() {
     gmail.deliver(&message(), &mut text).unwrap();
     let refused = gmail.deliver(&message(), &mut text).unwrap_err();
     assert!(
-        matches!(&refused, NotDelivered::Unusable(why) if why.ends_with("401: Invalid Credentials"))
+        matches!(&refused, NotDelivered::NoLogin(why) if why.ends_with("401: Invalid Credentials"))
     );
-    assert_eq!(*asked.lock().unwrap(), [false, true, false, true]);
+    assert_eq!(
+        *asked.lock().unwrap(),
+        [Age::Any, Age::New, Age::Any, Age::New]
+    );
     let came: Vec<_> = server.join().unwrap();
     let came: Vec<_> = came.iter().map(|it| it.field("authorization")).collect();
     assert_eq!(
@@ -262,10 +265,10 @@ fn what_cannot_go_there_is_told_before_anything_is_sent() {
     gmail.octets_max = CRLF.len() as u64 - 1;
     let why = gmail.deliver(&message(), &mut text).unwrap_err();
     assert!(matches!(why, NotDelivered::Refused(_)), "{why}");
-    let none: Tokens = Box::new(|_| Err("log in anew".to_owned()));
+    let none: Tokens = Box::new(|_| Err(NotDelivered::NoLogin("log in anew".to_owned())));
     let mut gmail = Gmail::new(nobody, none).unwrap();
     let why = gmail.open(Ended::InOrder).unwrap_err();
-    assert!(matches!(&why, NotDelivered::Unusable(why) if why == "log in anew"));
+    assert!(matches!(&why, NotDelivered::NoLogin(why) if why == "log in anew"));
     let odd: Tokens = Box::new(|_| Ok(Secret::new("a\r\nHost: b")));
     let mut gmail = Gmail::new(settings("http://127.0.0.1:1"), odd).unwrap();
     let why = gmail.deliver(&message(), &mut text).unwrap_err();

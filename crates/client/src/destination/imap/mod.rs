@@ -1,7 +1,7 @@
 //! A mailbox on a server of IMAP (RFC 9051, RFC 3501), to which messages are appended.
 //!
 //! The conversation is our own: it is a handful of commands, a text goes through it in blocks whatever its size, no answer is kept that is longer than
-//! it should be, and the password is in no trace. The connection is kept from one message to the next, and opened again if the server has closed it meanwhile.
+//! it should be, and no secret is in a trace. The connection is kept from one message to the next, and opened again if the server has closed it meanwhile.
 //!
 //! When the last run was not ended in order, or a connection was lost where the answer to a message was due, one message may be there that the ledger
 //! does not know. Until it is found each message is looked for by its Message-ID and its size before it is appended. A message without
@@ -16,25 +16,24 @@ mod words;
 use std::io;
 use std::ops::RangeInclusive;
 
-use sasl::Secret;
-
 use super::link::Protection;
 use super::{
-    Address, Destination, Ended, Exactness, Form, Limits, Message, NotDelivered, Text, word,
+    Address, Destination, Ended, Exactness, Form, KnownBy, Limits, Message, NotDelivered, Text,
+    word,
 };
 use session::{Session, Trouble};
 
 /// A mailbox, and the way to it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Settings {
     /// Where the server listens: port 993 for [`Protection::Tls`], 143 else.
     pub address: Address,
-    /// How octets travel, the password too.
+    /// How octets travel, what we are known by too.
     pub protection: Protection,
     /// Who logs in.
     pub user: String,
-    /// By which password.
-    pub secret: Secret,
+    /// By what.
+    pub by: KnownBy,
     /// The mailbox, with the server's own separators, such as `INBOX` or `Archive/2026`. It must be there.
     pub mailbox: String,
     /// Whether messages count as read.
@@ -161,7 +160,7 @@ impl Destination for Imap {
         self.in_doubt |= ended == Ended::InDoubt;
         let mut session = match self.kept() {
             Some(session) => session,
-            None => Session::begin(&self.settings)?,
+            None => Session::begin(&mut self.settings)?,
         };
         self.messages = Some(session.messages(&self.mailbox)?);
         self.session = Some(session);
@@ -178,7 +177,7 @@ impl Destination for Imap {
             let was_kept = kept.is_some();
             let mut session = match kept {
                 Some(session) => session,
-                None => Session::begin(&self.settings)?,
+                None => Session::begin(&mut self.settings)?,
             };
             match self.append(&mut session, message, text) {
                 Ok(()) => {

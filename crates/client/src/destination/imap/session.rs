@@ -1,16 +1,17 @@
 //! One connection to a server of IMAP: the greeting, STARTTLS, a login, and messages appended to one mailbox.
 
+mod login;
+
 use std::io;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime};
 
-use sasl::base64;
-use sasl::client::Exchange;
 use zeroize::Zeroizing;
 
 use super::Settings;
 use super::response::{NotAResponse, Response, Status, code};
 use super::words;
+use crate::destination::known::{Age, NotBegun, Shown};
 use crate::destination::link::{Link, Protection, Unsaid};
 use crate::destination::told::told;
 use crate::destination::{Limits, NotDelivered, Text};
@@ -54,6 +55,13 @@ struct Ended {
     text: String,
 }
 
+/// What a server answers to a command, or to a part of one.
+enum Heard {
+    Ended(Ended),
+    /// It waits for more, and says this.
+    Asked(String),
+}
+
 /// Why no response came.
 #[derive(Debug, thiserror::Error)]
 enum NoResponse {
@@ -66,8 +74,20 @@ enum NoResponse {
 }
 
 impl Session {
-    /// Connects and logs in.
-    pub(super) fn begin(settings: &Settings) -> Result<Self, NotDelivered> {
+    /// Connects and logs in; once more if a token is refused and there is another one.
+    pub(super) fn begin(settings: &mut Settings) -> Result<Self, NotDelivered> {
+        let mut age = Age::Any;
+        loop {
+            let shown = settings.by.shown(age)?;
+            match Self::begin_by(settings, &shown) {
+                Ok(session) => return Ok(session),
+                Err(NotBegun::Refused(_)) if shown.renews(age) => age = Age::New,
+                Err(failed) => return Err(failed.by(Some(&shown))),
+            }
+        }
+    }
+
+    fn begin_by(settings: &Settings, shown: &Shown) -> Result<Self, NotBegun> {
         let (address, limits) = (&settings.address, settings.limits);
         let link = Link::open(address, &settings.protection, limits.connect)?;
         let mut session = Self::new(link, settings);
@@ -75,7 +95,8 @@ impl Session {
         if let Protection::StartTls(trusted) = &settings.protection {
             if logged_in {
                 // STARTTLS is impossible then (RFC 9051 §7.1.4).
-                return Err(session.unusable("it knows us before STARTTLS, so there cannot be TLS"));
+                let why = "it knows us before STARTTLS, so there cannot be TLS";
+                return Err(session.unusable(why).into());
             }
             session.start_tls()?;
             // What was said in clear is forgotten.
@@ -83,7 +104,7 @@ impl Session {
             session = Self::new(link, settings);
         }
         if !logged_in {
-            session.log_in(settings)?;
+            session.log_in(settings, shown)?;
         }
         session.ask_capabilities()?;
         Ok(session)
@@ -151,68 +172,6 @@ impl Session {
 
     fn can(&self, capability: &str) -> bool {
         self.capabilities.iter().any(|it| it == capability)
-    }
-
-    /// AUTHENTICATE PLAIN, or LOGIN where there is none.
-    fn log_in(&mut self, settings: &Settings) -> Result<(), NotDelivered> {
-        self.ask_capabilities()?;
-        let (user, secret) = (&settings.user, &settings.secret);
-        let ended = if self.can("AUTH=PLAIN") {
-            let mut exchange = Exchange::plain(user, secret);
-            let first = exchange.initial_response();
-            let first = first.map(|it| Zeroizing::new(base64::encode(it.expose())));
-            self.authenticate(first.as_ref().map_or("", |it| it.as_str()))
-        } else if self.can("LOGINDISABLED") {
-            return Err(self.unusable("it lets nobody log in by a password here; use TLS"));
-        } else {
-            let words = (
-                words::quoted(user.as_bytes()),
-                words::quoted(secret.expose()),
-            );
-            let (Some(user), Some(secret)) = words else {
-                return Err(self.unusable(
-                    "it offers no AUTH=PLAIN, and LOGIN takes only ASCII in user names and passwords",
-                ));
-            };
-            let secret = Zeroizing::new(secret);
-            let line = Zeroizing::new(format!("LOGIN {user} {}", secret.as_str()));
-            self.ask(&line, |_| ())
-        };
-        let ended = ended.map_err(|why| self.lost(&why))?;
-        let why = format!(
-            "{}: it refuses the login: {}",
-            self.server,
-            told(&ended.text)
-        );
-        match (ended.status, code(&ended.text).as_deref()) {
-            (Status::Ok, _) => Ok(()),
-            (_, Some("UNAVAILABLE" | "INUSE" | "SERVERBUG" | "LIMIT")) => {
-                Err(NotDelivered::NotNow(why))
-            }
-            _ => Err(NotDelivered::Unusable(why)),
-        }
-    }
-
-    fn authenticate(&mut self, first: &str) -> Result<Ended, NoResponse> {
-        let at_once = self.can("SASL-IR");
-        let line = match at_once {
-            true => Zeroizing::new(format!("AUTHENTICATE PLAIN {first}")),
-            false => Zeroizing::new("AUTHENTICATE PLAIN".to_owned()),
-        };
-        let tag = self.say(&line)?;
-        let until = Instant::now() + self.limits.reply;
-        let mut said = at_once;
-        loop {
-            match self.ended(&tag, until, |_| ())? {
-                Some(ended) => return Ok(ended),
-                None if !std::mem::replace(&mut said, true) => {
-                    let line = Zeroizing::new(format!("{first}\r\n"));
-                    self.link.write(line.as_bytes(), self.limits.reply)?;
-                }
-                // There is nothing more to say.
-                None => self.link.write(b"*\r\n", self.limits.reply)?,
-            }
-        }
     }
 
     /// How many messages the mailbox has.
@@ -385,18 +344,31 @@ impl Session {
         &mut self,
         tag: &str,
         until: Instant,
-        mut untagged: impl FnMut(&str),
+        untagged: impl FnMut(&str),
     ) -> Result<Option<Ended>, NoResponse> {
+        Ok(match self.heard(tag, until, untagged)? {
+            Heard::Ended(ended) => Some(ended),
+            Heard::Asked(_) => None,
+        })
+    }
+
+    /// The same, with what the server asks.
+    fn heard(
+        &mut self,
+        tag: &str,
+        until: Instant,
+        mut untagged: impl FnMut(&str),
+    ) -> Result<Heard, NoResponse> {
         loop {
             match self.response(until)? {
                 Response::Untagged(text) => untagged(&text),
-                Response::Continue(_) => return Ok(None),
+                Response::Continue(text) => return Ok(Heard::Asked(text)),
                 Response::Tagged {
                     tag: whose,
                     status,
                     text,
                 } if whose == tag => {
-                    return Ok(Some(Ended { status, text }));
+                    return Ok(Heard::Ended(Ended { status, text }));
                 }
                 Response::Tagged { .. } => return Err(NotAResponse::Form.into()),
             }

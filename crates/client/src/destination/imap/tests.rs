@@ -2,6 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use sasl::Secret;
+
 use super::*;
 use crate::destination::script::{Server, message, text};
 
@@ -23,7 +25,7 @@ fn settings(server: &Server) -> Settings {
         address: server.address.clone(),
         protection: Protection::OnThisMachine,
         user: "mrose".into(),
-        secret: Secret::new("red queen\""),
+        by: KnownBy::Password(Secret::new("red queen\"")),
         mailbox: "INBOX".into(),
         seen: Seen::No,
         limits: Limits {
@@ -52,7 +54,7 @@ fn kind(outcome: &Result<(), NotDelivered>) -> &'static str {
         Ok(()) => "well",
         Err(NotDelivered::NotNow(_)) => "not now",
         Err(NotDelivered::Refused(_)) => "refused",
-        Err(NotDelivered::Unusable(_)) => "unusable",
+        Err(NotDelivered::Unusable(_) | NotDelivered::NoLogin(_)) => "unusable",
     }
 }
 

@@ -13,10 +13,10 @@ mod session;
 mod tests;
 mod verdict;
 
-use sasl::Secret;
-
 use super::link::Protection;
-use super::{Address, Destination, Ended, Exactness, Limits, Message, NotDelivered, Text, word};
+use super::{
+    Address, Destination, Ended, Exactness, KnownBy, Limits, Message, NotDelivered, Text, word,
+};
 pub use envelope::Sender;
 use session::{Session, Trouble};
 
@@ -30,7 +30,7 @@ pub enum Dialect {
 }
 
 /// Where mail is handed on, and how.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Settings {
     /// Where the server listens.
     pub address: Address,
@@ -40,8 +40,8 @@ pub struct Settings {
     pub recipients: Vec<String>,
     /// Who hears of what cannot be delivered.
     pub sender: Sender,
-    /// Who logs in, and by which password; only inside TLS.
-    pub login: Option<(String, Secret)>,
+    /// Who logs in, and by what; only inside TLS.
+    pub login: Option<(String, KnownBy)>,
     /// What we call ourselves; else our end's address (RFC 5321 §4.1.4).
     pub hello: Option<String>,
     /// How long is waited.
@@ -136,7 +136,7 @@ impl Destination for Transfer {
     fn open(&mut self, _ended: Ended) -> Result<(), NotDelivered> {
         self.session = Some(match self.kept() {
             Some(session) => session,
-            None => Session::begin(self.dialect, &self.settings)?,
+            None => Session::begin(self.dialect, &mut self.settings)?,
         });
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Destination for Transfer {
             let was_kept = kept.is_some();
             let mut session = match kept {
                 Some(session) => session,
-                None => Session::begin(self.dialect, &self.settings)?,
+                None => Session::begin(self.dialect, &mut self.settings)?,
             };
             match session.deliver(self.dialect, &self.settings, text) {
                 Ok(()) => {

@@ -1,11 +1,9 @@
 //! One connection to a server of LMTP or SMTP: the greeting, EHLO or LHLO, STARTTLS, AUTH, and messages.
 
+mod login;
+
 use std::io;
 use std::time::{Duration, Instant};
-
-use sasl::client::Exchange;
-use sasl::{Mechanism, Secret, base64};
-use zeroize::Zeroizing;
 
 use super::envelope::{self, Nature, Sender};
 use super::lines::{BareCr, Lines};
@@ -13,6 +11,7 @@ use super::offers::Offers;
 use super::reply::{NotAReply, Reply};
 use super::verdict::{Step, together, verdict};
 use super::{Dialect, Settings};
+use crate::destination::known::{Age, NotBegun, Shown};
 use crate::destination::link::{Link, Protection, Unsaid};
 use crate::destination::{Limits, NotDelivered, Text};
 
@@ -49,8 +48,30 @@ enum NoReply {
 }
 
 impl Session {
-    /// Connects, and does all that comes before the first message.
-    pub(super) fn begin(dialect: Dialect, settings: &Settings) -> Result<Self, NotDelivered> {
+    /// Connects, and does all that comes before the first message; once more if a token is refused and there is another one.
+    pub(super) fn begin(dialect: Dialect, settings: &mut Settings) -> Result<Self, NotDelivered> {
+        let mut age = Age::Any;
+        loop {
+            let shown = match &mut settings.login {
+                Some((_, by)) => Some(by.shown(age)?),
+                None => None,
+            };
+            let shown = shown.as_ref();
+            match Self::begin_by(dialect, settings, shown) {
+                Ok(session) => return Ok(session),
+                Err(NotBegun::Refused(_)) if shown.is_some_and(|it| it.renews(age)) => {
+                    age = Age::New;
+                }
+                Err(failed) => return Err(failed.by(shown)),
+            }
+        }
+    }
+
+    fn begin_by(
+        dialect: Dialect,
+        settings: &Settings,
+        shown: Option<&Shown>,
+    ) -> Result<Self, NotBegun> {
         let limits = &settings.limits;
         let link = Link::open(&settings.address, &settings.protection, limits.connect)?;
         let mut session = Self {
@@ -76,15 +97,13 @@ impl Session {
             };
             session.hello(dialect, settings)?;
         }
-        if let Some((user, secret)) = &settings.login {
-            session.log_in(user, secret, limits)?;
+        if let (Some((user, _)), Some(shown)) = (&settings.login, shown) {
+            session.log_in(user, shown, settings)?;
         }
         let says_utf8 = settings.recipients.iter().any(|it| !it.is_ascii());
         if says_utf8 && !session.offers.utf8 {
-            return Err(NotDelivered::Unusable(format!(
-                "{}: a recipient is no ASCII, and the server does not know SMTPUTF8",
-                session.server
-            )));
+            let why = "a recipient is no ASCII, and the server does not know SMTPUTF8";
+            return Err(session.unusable(why).into());
         }
         Ok(session)
     }
@@ -112,51 +131,6 @@ impl Session {
         match self.input.is_empty() {
             true => Ok(()),
             false => Err(self.unusable("something came in clear behind its reply to STARTTLS")),
-        }
-    }
-
-    /// AUTH (RFC 4954).
-    fn log_in(&mut self, user: &str, secret: &Secret, limits: &Limits) -> Result<(), NotDelivered> {
-        if !self.link.is_tls() {
-            return Err(self.unusable("a password is not sent in clear; use TLS"));
-        }
-        let mut exchange = match (
-            self.offers.offers(Mechanism::Plain),
-            self.offers.offers(Mechanism::Login),
-        ) {
-            (true, _) => Exchange::plain(user, secret),
-            (false, true) => Exchange::login(user, secret),
-            (false, false) => {
-                return Err(self.unusable(&format!(
-                    "it offers neither PLAIN nor LOGIN (it offers: {})",
-                    self.offers.mechanisms()
-                )));
-            }
-        };
-        let mut line = Zeroizing::new(format!("AUTH {}", exchange.mechanism().name()));
-        if let Some(first) = exchange.initial_response() {
-            let first = Zeroizing::new(base64::encode(first.expose()));
-            line = Zeroizing::new(format!("{} {}\r\n", line.as_str(), first.as_str()));
-        } else {
-            line.push_str("\r\n");
-        }
-        loop {
-            let reply = self
-                .ask(&line, limits.reply)
-                .map_err(|why| self.lost(&why))?;
-            if reply.code != 334 {
-                self.agreed(Step::Beginning("AUTH"), Ok(reply))?;
-                return exchange
-                    .finish()
-                    .map_err(|failed| self.unusable(&failed.to_string()));
-            }
-            let challenge = reply.lines.concat();
-            let answer = base64::decode(challenge.trim().as_bytes())
-                .map_err(|error| error.to_string())
-                .and_then(|challenge| exchange.step(&challenge).map_err(|it| it.to_string()))
-                .map_err(|why| self.unusable(&why))?;
-            let answer = Zeroizing::new(base64::encode(answer.expose()));
-            line = Zeroizing::new(format!("{}\r\n", answer.as_str()));
         }
     }
 

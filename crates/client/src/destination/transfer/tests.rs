@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sasl::Secret;
+
 use super::*;
 use crate::destination::script::{Server, message, text};
 
@@ -35,6 +37,10 @@ fn settings(server: &Server) -> Settings {
             recipients,
         )
     }
+}
+
+fn password() -> KnownBy {
+    KnownBy::Password(Secret::new("redqueen"))
 }
 
 fn transfer(dialect: Dialect, settings: Settings) -> Transfer {
@@ -405,7 +411,7 @@ fn tls_is_begun_by_starttls_or_before_and_the_password_goes_inside() {
                 true => Protection::Tls(trusted),
                 false => Protection::StartTls(trusted),
             },
-            login: Some(("mrose".into(), Secret::new("redqueen"))),
+            login: Some(("mrose".into(), password())),
             ..settings(&server)
         };
         deliver(&mut transfer(Dialect::Smtp, settings), WIRE).unwrap();
@@ -444,7 +450,7 @@ fn logins_that_fail_are_told() {
         let server = Server::start(&[&format!("TLS\nS: 220 a\nC: EHLO x\nS: 250-a\n{script}")]);
         let settings = Settings {
             protection: Protection::Tls(server.trusted()),
-            login: Some(("mrose".into(), Secret::new("redqueen"))),
+            login: Some(("mrose".into(), password())),
             ..settings(&server)
         };
         let mut transfer = transfer(Dialect::Smtp, settings);
@@ -497,7 +503,7 @@ fn without_tls_that_was_asked_for_nothing_is_said() {
     // A password in clear: not even to this machine.
     let server = Server::start(&["S: 220 a\nC: EHLO x\nS: 250-a\nS: 250 AUTH PLAIN\nWAIT"]);
     let settings = Settings {
-        login: Some(("mrose".into(), Secret::new("redqueen"))),
+        login: Some(("mrose".into(), password())),
         ..settings(&server)
     };
     let why = unusable(transfer(Dialect::Smtp, settings).open(Ended::InOrder));

@@ -87,9 +87,9 @@ pub(super) fn together(
         (NotDelivered::Refused(why), _) => NotDelivered::Refused(format!(
             "{why} ({taken} other recipients of {server} have it)"
         )),
-        (NotDelivered::Unusable(why), _) => NotDelivered::Unusable(format!(
-            "{why} ({taken} other recipients of {server} have it)"
-        )),
+        (NotDelivered::Unusable(why) | NotDelivered::NoLogin(why), _) => NotDelivered::Unusable(
+            format!("{why} ({taken} other recipients of {server} have it)"),
+        ),
     })
 }
 
@@ -139,7 +139,7 @@ mod tests {
                 None => "well",
                 Some(NotDelivered::Refused(_)) => "refused",
                 Some(NotDelivered::NotNow(_)) => "not now",
-                Some(NotDelivered::Unusable(_)) => "unusable",
+                Some(NotDelivered::Unusable(_) | NotDelivered::NoLogin(_)) => "unusable",
             };
             assert_eq!(came, expected, "{step:?} {said}");
         }

@@ -13,7 +13,7 @@ use crate::failure::{Code, Failure};
 use crate::fetch::destinations::Maker;
 use crate::fetch::past;
 use crate::fetch::place::{self, Place};
-use crate::fetch::settings::{Account, ActionOf, Auth, Deliver, Settings};
+use crate::fetch::settings::{Account, Auth, Deliver, Settings};
 use crate::output;
 
 /// No clock of a machine that runs this says an earlier time (2025-01-01).
@@ -70,22 +70,10 @@ fn holds_a_secret(account: &Account) -> bool {
         Auth::Oauth(oauth) => oauth.client_secret.as_ref().is_some_and(literal),
         Auth::TokenCommand(_) | Auth::Certificate => false,
     };
-    in_auth(&account.auth)
-        || everywhere(account).any(|deliver| match deliver {
-            Deliver::Smtp(smtp) => smtp.password.as_ref().is_some_and(literal),
-            Deliver::Imap(imap) => literal(&imap.password),
-            Deliver::Gmail(gmail) => in_auth(&gmail.auth),
-            _ => false,
-        })
-}
-
-/// All destinations, those of rules too.
-fn everywhere(account: &Account) -> impl Iterator<Item = &Deliver> {
-    let routed = account.rules.iter().flat_map(|rule| match &rule.action {
-        ActionOf::Deliver(deliver) => deliver.as_slice(),
-        _ => &[],
-    });
-    account.deliver.iter().chain(routed)
+    in_auth(&account.auth) || {
+        let mut known = account.destinations().filter_map(Deliver::auth);
+        known.any(|(_, _, auth)| in_auth(auth))
+    }
 }
 
 /// The key that is shown to the server belongs to nobody else.
@@ -152,7 +140,7 @@ pub(super) fn destinations(
         place,
         made: Vec::new(),
     };
-    for deliver in everywhere(account) {
+    for deliver in account.destinations() {
         if let Err(failure) = maker.places(std::slice::from_ref(deliver)) {
             report.wrong("destination", &failure)?;
         }
@@ -164,6 +152,7 @@ pub(super) fn destinations(
             Err(error) => {
                 let code = match error {
                     NotDelivered::NotNow(_) => Code::Temporary,
+                    NotDelivered::NoLogin(_) => Code::TokenNeeded,
                     NotDelivered::Refused(_) | NotDelivered::Unusable(_) => Code::CannotCreate,
                 };
                 let text = output::without_numbers(&error.to_string());

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::auth::Whose;
 use super::layers::Layers;
-use super::{Account, RESERVED, Tls, auth, deliver, rules, values};
+use super::{Account, RESERVED, Service, Tls, auth, deliver, rules, values};
 use crate::config::{Document, Section};
 
 /// Whether an account may be called so.
@@ -107,12 +107,13 @@ pub(super) fn read<'t>(
     let way = keys.parsed(document, "mechanism", |text| {
         text.parse::<Way>().map_err(|error| error.to_string())
     });
+    let whose = Whose {
+        account: name,
+        kind: "password",
+    };
     let auth = match keys.value("auth") {
-        Some(value) => auth::read(document, name, value),
-        None => Some(super::Auth::Password(auth::prompt(Whose {
-            account: name,
-            kind: "password",
-        }))),
+        Some(value) => auth::read(document, whose, value),
+        None => Some(super::Auth::Password(auth::prompt(whose))),
     };
     let deliver = keys
         .value("deliver")
@@ -186,13 +187,13 @@ pub(super) fn read<'t>(
     };
     if is_by_certificate && client_certificate.is_none() {
         document.error(
-            Some(place),
+            Some(place.clone()),
             format!("account.{name} has no certificate to log in with"),
             "add client_certificate and client_key",
         );
     }
     std::mem::replace(keys, Layers::new(table, None)).close(document);
-    Some(Account {
+    let account = Account {
         name: name.to_owned(),
         host: host?,
         port: port.and_then(|port| u16::try_from(port).ok()),
@@ -214,7 +215,28 @@ pub(super) fn read<'t>(
         on_error: on_error.unwrap_or_default(),
         on_auth_needed: on_auth_needed.unwrap_or_default(),
         notify,
-    })
+    };
+    check_logins(document, &account, place);
+    Some(account)
+}
+
+/// Tokens are kept by account and service, so there is one login for each.
+fn check_logins(document: &mut Document<'_>, account: &Account, place: Range<usize>) {
+    for service in Service::OF_DESTINATIONS {
+        let mut logins = (account.logins().filter(|it| it.0 == service))
+            .map(|(_, user, it)| (user, &it.provider, &it.client_id, &it.token, &it.scopes));
+        let first = logins.next();
+        if logins.any(|it| Some(it) != first) {
+            document.error(
+                Some(place.clone()),
+                format!(
+                    "account.{} has destinations of one kind with different logins by OAuth2",
+                    account.name
+                ),
+                "write another account for one of them, or use token_command",
+            );
+        }
+    }
 }
 
 fn host(text: &str) -> Result<String, String> {

@@ -15,16 +15,12 @@ const WAYS: &str = "password_command, password_file, keyring = true, credential,
 /// Reads a table; none if it says nothing that can be used.
 pub(super) fn read(
     document: &mut Document<'_>,
-    account: &str,
+    whose: Whose<'_>,
     value: &Spanned<DeValue<'_>>,
 ) -> Option<Auth> {
     let table = table(document, value)?;
     let mut section = Section::new("auth", Some(table));
     let mut found = Vec::new();
-    let whose = Whose {
-        account,
-        kind: "password",
-    };
     if let Some(source) = source(document, &mut section, whose) {
         found.push(Auth::Password(source));
     }
@@ -39,7 +35,8 @@ pub(super) fn read(
     }
     if section.span("oauth").is_some() {
         found.extend(
-            oauth(document, account, &mut section, value).map(|oauth| Auth::Oauth(Box::new(oauth))),
+            oauth(document, whose.account, &mut section, value)
+                .map(|oauth| Auth::Oauth(Box::new(oauth))),
         );
     }
     section.close(document);

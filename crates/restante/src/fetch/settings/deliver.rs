@@ -128,6 +128,20 @@ fn smtp(
     sender: Option<String>,
 ) -> Option<Deliver> {
     let address = section.text(document, "smtp")?;
+    let user = section.text(document, "user");
+    let auth = known_by(document, account, "SMTP password", section);
+    let login = match (user, auth) {
+        (Some(user), Some(auth)) => Some((user.value, auth)),
+        (None, None) => None,
+        _ => {
+            document.error(
+                Some(address.span.clone()),
+                "a login needs both a user and what he is known by",
+                format!("add user = \"…\" and {KNOWN_BY}; or leave both out"),
+            );
+            None
+        }
+    };
     Some(Deliver::Smtp(Box::new(Smtp {
         address: address.value,
         recipients,
@@ -136,19 +150,47 @@ fn smtp(
         trust: section
             .parsed(document, "trust", values::path)
             .map(|it| it.value),
-        user: section.text(document, "user").map(|user| user.value),
-        password: auth::source(
-            document,
-            section,
-            Whose {
-                account,
-                kind: "SMTP password",
-            },
-        ),
+        login,
         insecure: section
             .switch(document, "insecure")
             .is_some_and(|it| it.value),
     })))
+}
+
+/// As messages say it.
+const KNOWN_BY: &str = "password_file = \"/path\", password_command = [\"…\"] or auth = { oauth = \"…\", client_id = \"…\" }";
+
+/// By what a server of mail knows us: one of the keys of a password, or `auth` as an account has it.
+fn known_by(
+    document: &mut Document<'_>,
+    account: &str,
+    kind: &str,
+    section: &mut Section<'_, '_>,
+) -> Option<Auth> {
+    let whose = Whose { account, kind };
+    let source = auth::source(document, section, whose).map(Auth::Password);
+    let Some(value) = section.value("auth") else {
+        return source;
+    };
+    if source.is_some() {
+        document.error(
+            Some(value.span()),
+            "the password is said already, beside `auth`",
+            "leave one of them",
+        );
+        return None;
+    }
+    match auth::read(document, whose, value)? {
+        Auth::Certificate => {
+            document.error(
+                Some(value.span()),
+                "a certificate logs in to POP3 only",
+                format!("write {KNOWN_BY}"),
+            );
+            None
+        }
+        auth => Some(auth),
+    }
 }
 
 fn imap(
@@ -162,21 +204,14 @@ fn imap(
     let tls = section.parsed(document, "tls", tls);
     let trust = section.parsed(document, "trust", values::path);
     let user = section.text(document, "user");
-    let password = auth::source(
-        document,
-        section,
-        Whose {
-            account,
-            kind: "IMAP password",
-        },
-    );
+    let auth = known_by(document, account, "IMAP password", section);
     let mailbox = section.text(document, "mailbox");
     let seen = section.switch(document, "seen").is_some_and(|it| it.value);
-    let (Some(user), Some(password)) = (user, password) else {
+    let (Some(user), Some(auth)) = (user, auth) else {
         document.error(
             Some(value.span()),
-            "`imap` needs a user and the place of the password",
-            "add user = \"…\" and password_file = \"/path\" or password_command = [\"…\"]",
+            "`imap` needs a user and what he is known by",
+            format!("add user = \"…\" and {KNOWN_BY}"),
         );
         return None;
     };
@@ -186,7 +221,7 @@ fn imap(
         tls: tls.map_or(Tls::Implicit, |tls| tls.value),
         trust: trust.map(|it| it.value),
         user: user.value,
-        password,
+        auth,
         mailbox: mailbox.map_or_else(|| "INBOX".to_owned(), |it| it.value),
         seen,
     })))
@@ -198,7 +233,8 @@ fn gmail(
     section: &mut Section<'_, '_>,
     value: &Spanned<DeValue<'_>>,
 ) -> Option<Deliver> {
-    let auth = auth::read(document, account, value)?;
+    let kind = "password";
+    let auth = auth::read(document, Whose { account, kind }, value)?;
     if matches!(auth, Auth::Password(_) | Auth::Certificate) {
         document.error(
             Some(value.span()),

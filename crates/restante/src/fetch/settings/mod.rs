@@ -157,8 +157,8 @@ pub(super) struct Smtp {
     pub(super) sender: Option<String>,
     pub(super) tls: Option<Tls>,
     pub(super) trust: Option<PathBuf>,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<Source>,
+    /// Who logs in, and by what.
+    pub(super) login: Option<(String, Auth)>,
     pub(super) insecure: bool,
 }
 
@@ -170,7 +170,7 @@ pub(super) struct Imap {
     pub(super) tls: Tls,
     pub(super) trust: Option<PathBuf>,
     pub(super) user: String,
-    pub(super) password: Source,
+    pub(super) auth: Auth,
     pub(super) mailbox: String,
     pub(super) seen: bool,
 }
@@ -200,7 +200,72 @@ pub(super) enum ActionOf {
     Deliver(Vec<Deliver>),
 }
 
+/// What a login by OAuth2 is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Service {
+    Pop,
+    Imap,
+    Smtp,
+    Gmail,
+}
+
+/// A login by OAuth2: what it is for, whose, and where.
+pub(super) type Login<'a> = (Service, &'a str, &'a Oauth);
+
+impl Service {
+    /// Those of destinations.
+    pub(super) const OF_DESTINATIONS: [Self; 3] = [Self::Imap, Self::Smtp, Self::Gmail];
+
+    /// What the login of an account is called.
+    pub(super) fn login_of(self, account: &str) -> String {
+        format!("{account}{}", self.suffix())
+    }
+
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Pop => "",
+            Self::Imap => "-imap",
+            Self::Smtp => "-smtp",
+            Self::Gmail => "-gmail",
+        }
+    }
+}
+
+impl Deliver {
+    /// By what the destination knows us.
+    pub(super) fn auth(&self) -> Option<(Service, &str, &Auth)> {
+        match self {
+            Self::Imap(imap) => Some((Service::Imap, &imap.user, &imap.auth)),
+            Self::Smtp(smtp) => {
+                let (user, auth) = smtp.login.as_ref()?;
+                Some((Service::Smtp, user, auth))
+            }
+            Self::Gmail(gmail) => Some((Service::Gmail, "", &gmail.auth)),
+            _ => None,
+        }
+    }
+}
+
 impl Account {
+    /// All destinations, those of rules too.
+    pub(super) fn destinations(&self) -> impl Iterator<Item = &Deliver> {
+        let routed = self.rules.iter().flat_map(|rule| match &rule.action {
+            ActionOf::Deliver(deliver) => deliver.as_slice(),
+            _ => &[],
+        });
+        self.deliver.iter().chain(routed)
+    }
+
+    /// All logins by OAuth2: the account's own, and those of its destinations.
+    pub(super) fn logins(&self) -> impl Iterator<Item = Login<'_>> {
+        let own = (Service::Pop, self.user.as_str(), &self.auth);
+        let all = std::iter::once(own).chain(self.destinations().filter_map(Deliver::auth));
+        all.filter_map(|(service, user, auth)| match auth {
+            Auth::Oauth(oauth) => Some((service, user, &**oauth)),
+            _ => None,
+        })
+    }
+
     /// Whose the ledger is.
     pub(super) fn identity(&self) -> String {
         let user = match self.user.as_str() {

@@ -84,6 +84,13 @@ fn each_mistake_is_told_with_its_place_and_what_to_do() {
             "[account.a]\nhost = \"h\"\nuser = \"u\"\ndeliver = {{ maildir = \"/m\" }}\n{lines}\n"
         )
     };
+    let with =
+        |deliver: &str| format!("[account.a]\nhost = \"h\"\nuser = \"u\"\ndeliver = {deliver}\n");
+    let imap = |user: &str| {
+        format!(
+            "{{ imap = \"h\", user = \"{user}\", auth = {{ oauth = \"microsoft\", client_id = \"1\" }} }}"
+        )
+    };
     for (text, told) in [
         (
             one("kep = true"),
@@ -109,6 +116,28 @@ fn each_mistake_is_told_with_its_place_and_what_to_do() {
         (
             one("auth = { }"),
             "`auth` does not say where the password is",
+        ),
+        (
+            with("{ imap = \"h\", user = \"u\" }"),
+            "`imap` needs a user and what he is known by",
+        ),
+        (
+            with(
+                "{ imap = \"h\", user = \"u\", password_file = \"/p\", auth = { keyring = true } }",
+            ),
+            "the password is said already, beside `auth`",
+        ),
+        (
+            with("{ smtp = \"h:25\", recipient = \"a@b\", user = \"u\" }"),
+            "a login needs both a user and what he is known by",
+        ),
+        (
+            with("{ imap = \"h\", user = \"u\", auth = { certificate = true } }"),
+            "a certificate logs in to POP3 only",
+        ),
+        (
+            with(&format!("[ {}, {} ]", imap("u"), imap("v"))),
+            "account.a has destinations of one kind with different logins by OAuth2",
         ),
         (
             one("mechanism = \"rot13\""),
@@ -178,4 +207,34 @@ fn what_is_doubtful_is_told_and_used() {
     ));
     assert!(problems[0].contains("warning: whoever reads this file reads the password"));
     assert!(!problems[0].contains("redqueen"));
+}
+
+#[test]
+fn destinations_are_known_by_what_accounts_are_known_by() {
+    let text = "[account.a]\nhost = \"h\"\nuser = \"u\"\ndeliver = [\n\
+        { imap = \"h\", user = \"me\", auth = { oauth = \"microsoft\", client_id = \"1\" } },\n\
+        { imap = \"i\", user = \"me\", auth = { oauth = \"microsoft\", client_id = \"1\" } },\n\
+        { imap = \"h\", user = \"you\", password_file = \"/p\" },\n\
+        { smtp = \"h:587\", recipient = \"a@b\", user = \"me\", auth = { token_command = [\"oama\"] } },\n\
+        { smtp = \"h:587\", recipient = \"c@d\" } ]\n";
+    let (settings, problems) = read(text);
+    assert_eq!(problems, [""; 0]);
+    let settings = settings.unwrap();
+    let account = settings.account("a").unwrap();
+    let known: Vec<_> = account.destinations().map(Deliver::auth).collect();
+    assert!(matches!(
+        known[0],
+        Some((Service::Imap, "me", Auth::Oauth(_)))
+    ));
+    assert!(matches!(
+        known[2],
+        Some((Service::Imap, "you", Auth::Password(_)))
+    ));
+    assert!(matches!(
+        known[3],
+        Some((Service::Smtp, "me", Auth::TokenCommand(_)))
+    ));
+    assert!(known[4].is_none());
+    let logins = account.logins().map(|it| it.0.login_of(&account.name));
+    assert_eq!(logins.collect::<Vec<_>>(), ["a-imap", "a-imap"]);
 }

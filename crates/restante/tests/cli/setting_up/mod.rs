@@ -5,6 +5,7 @@
 mod authorization;
 mod beginning;
 mod daemon;
+mod destinations;
 mod doctor;
 mod issuer;
 mod logins;
