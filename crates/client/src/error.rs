@@ -3,6 +3,7 @@
 use std::io;
 
 use pop3::client::{Broken, CannotSend, ResponseCode, Status};
+use pop3::{MessageNumber, Octets};
 
 use crate::way::Way;
 
@@ -82,6 +83,30 @@ pub enum ClientError {
     /// What the server says does not agree with itself.
     #[error("the server contradicts itself: {0}")]
     Wrong(String),
+    /// A text goes on where it should have ended long ago.
+    #[error(
+        "the server contradicts itself: message {number} has {} octets by LIST, and does not end after {}",
+        listed.0,
+        come.0
+    )]
+    Endless {
+        /// Which message; with commands sent ahead it may be another one's text.
+        number: MessageNumber,
+        /// What LIST says of it.
+        listed: Octets,
+        /// What has come.
+        come: Octets,
+    },
+    /// There is more in the maildrop than is kept of one.
+    #[error(
+        "the maildrop has {messages} messages, and more than {max} are not listed: fetch or delete some of them otherwise"
+    )]
+    TooMany {
+        /// How many, as STAT says.
+        messages: u64,
+        /// How many there may be.
+        max: u32,
+    },
     /// A name or a password that no line can carry, or a mistake of ours.
     #[error("user name or password cannot be sent: {0}")]
     Unsent(#[from] CannotSend),
@@ -152,7 +177,9 @@ impl ClientError {
             Self::TokenRefused { .. } => Kind::TokenRefused,
             Self::NoTls { .. } | Self::Broken(Broken::BeforeTls) => Kind::Tls,
             Self::Refused { status, .. } => Kind::of(status).unwrap_or(Kind::Protocol),
-            Self::Broken(_) | Self::Wrong(_) => Kind::Protocol,
+            Self::Broken(_) | Self::Wrong(_) | Self::Endless { .. } | Self::TooMany { .. } => {
+                Kind::Protocol
+            }
         }
     }
 

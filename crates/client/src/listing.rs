@@ -11,6 +11,9 @@ use tokio::time::timeout;
 use crate::connect::Maildrop;
 use crate::error::ClientError;
 
+/// Most messages of a maildrop. A session with so many takes 230 MiB if their unique-ids have 70 octets each.
+pub(crate) const MESSAGES_MAX: u32 = 1_000_000;
+
 /// Most octets of all unique-ids together: those of a million messages that keep the rules.
 const UNIQUE_IDS_OCTETS_MAX: usize = 70 << 20;
 
@@ -96,20 +99,28 @@ impl Heard {
     fn take(&mut self, event: Event) -> Result<bool, ClientError> {
         match event {
             Event::Totals { messages, octets } => {
+                if messages > u64::from(MESSAGES_MAX) {
+                    let max = MESSAGES_MAX;
+                    return Err(ClientError::TooMany { messages, max });
+                }
                 self.totals = Some((messages, octets));
                 Ok(true)
             }
             Event::Size { number, octets } => {
                 in_turn(Keyword::List, number, self.sizes.len())?;
+                self.is_counted(Keyword::List, number)?;
                 self.sizes.push(octets);
                 Ok(false)
             }
             Event::UniqueId { number, id } => {
                 self.skip_to(number);
                 in_turn(Keyword::Uidl, number, self.unique_ids.len())?;
+                self.is_counted(Keyword::Uidl, number)?;
                 self.octets += id.as_bytes().len();
                 if self.octets > UNIQUE_IDS_OCTETS_MAX {
-                    return Err(pop3::client::Broken::TooMuch.into());
+                    return Err(ClientError::Wrong(format!(
+                        "its unique-ids have more than {UNIQUE_IDS_OCTETS_MAX} octets"
+                    )));
                 }
                 self.unique_ids.push(Some(id));
                 Ok(false)
@@ -139,6 +150,18 @@ impl Heard {
                 to.name()
             ))),
             _ => Err(pop3::client::Broken::OutOfStep.into()),
+        }
+    }
+
+    /// A list goes no further than STAT says, so one that does not end is not read for long.
+    fn is_counted(&self, keyword: Keyword, number: MessageNumber) -> Result<(), ClientError> {
+        let (messages, _) = self.totals.unwrap_or_default();
+        match number.index() as u64 >= messages {
+            false => Ok(()),
+            true => Err(ClientError::Wrong(format!(
+                "STAT says {messages} messages, and {} lists message {number}",
+                keyword.name()
+            ))),
         }
     }
 
@@ -188,5 +211,76 @@ fn in_turn(keyword: Keyword, number: MessageNumber, before: usize) -> Result<(),
             keyword.name(),
             before + 1
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(place: u32) -> MessageNumber {
+        MessageNumber::new(place).unwrap()
+    }
+
+    /// A maildrop of so many messages, whose unique-ids have so many octets each.
+    fn told(messages: u32, octets: usize) -> Result<Listing, ClientError> {
+        let mut heard = Heard::default();
+        let totals = Event::Totals {
+            messages: messages.into(),
+            octets: Octets(0),
+        };
+        heard.take(totals)?;
+        for place in 1..=messages {
+            let id = ForeignId::new(format!("{place:0octets$}").as_bytes()).unwrap();
+            let number = number(place);
+            heard.take(Event::UniqueId { number, id })?;
+            let octets = Octets(1);
+            heard.take(Event::Size { number, octets })?;
+        }
+        heard.listing()
+    }
+
+    #[test]
+    fn a_million_messages_are_listed_and_no_more_are_waited_for() {
+        let listing = told(MESSAGES_MAX, 20).unwrap();
+        assert_eq!(listing.numbered().len(), 1_000_000);
+        let error = told(MESSAGES_MAX + 1, 20).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the maildrop has 1000001 messages, and more than 1000000 are not listed: fetch or delete some of them otherwise"
+        );
+        // Nor is more of them kept than a million have that keep the rules.
+        let error = told(80_000, ForeignId::OCTETS_MAX).unwrap_err();
+        assert!(
+            error.to_string().ends_with("more than 73400320 octets"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_list_that_does_not_end_is_left_where_it_should_have_ended() {
+        let mut heard = Heard::default();
+        let messages = 1;
+        let octets = Octets(1);
+        heard.take(Event::Totals { messages, octets }).unwrap();
+        let id = ForeignId::new(b"a").unwrap();
+        for (event, last) in [
+            (
+                &|number| Event::UniqueId {
+                    number,
+                    id: id.clone(),
+                } as Event,
+                "STAT says 1 messages, and UIDL lists message 2",
+            ),
+            (
+                &|number| Event::Size { number, octets },
+                "STAT says 1 messages, and LIST lists message 2",
+            ),
+        ] as [(&dyn Fn(MessageNumber) -> Event, &str); 2]
+        {
+            heard.take(event(number(1))).unwrap();
+            let error = heard.take(event(number(2))).unwrap_err();
+            assert!(error.to_string().ends_with(last), "{error}");
+        }
     }
 }

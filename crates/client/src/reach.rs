@@ -19,13 +19,11 @@ use crate::ahead::UNANSWERED_MAX;
 use crate::conversation::Conversation;
 use crate::dial::dial;
 use crate::error::ClientError;
+use crate::listing::MESSAGES_MAX;
 use crate::patience::Patience;
 use crate::stream::Stream;
 use crate::trust;
 use crate::way::Greeting;
-
-/// Most messages of a maildrop: what a listing of them holds stays below 128 MiB.
-const MESSAGES_MAX: u32 = 1_000_000;
 
 /// A server that has greeted, inside TLS where there is to be any.
 pub(crate) async fn reach(

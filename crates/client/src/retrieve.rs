@@ -400,11 +400,11 @@ impl Retrieval<'_> {
         let largest = asked.iter().map(|(_, octets)| *octets).max();
         match largest.is_some_and(|largest| come <= most(largest)) {
             true => Ok(false),
-            false => Err(ClientError::Wrong(format!(
-                "message {number} has {} octets by LIST, and does not end after {}",
-                listed.0,
-                most(largest.unwrap_or(listed))
-            ))),
+            false => Err(ClientError::Endless {
+                number,
+                listed,
+                come: Octets(most(largest.unwrap_or(listed))),
+            }),
         }
     }
 }
