@@ -18,16 +18,18 @@ mod tests;
 mod writer;
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
+use pop3::MessageNumber;
 use pop3::client::Outcome;
 use sha2::{Digest as _, Sha256};
 
 use crate::account::{Account, Headers};
 use crate::connect::{Maildrop, connect, may_be_of_pipelining};
-use crate::destination::{Destination, Ended};
+use crate::destination::{Destination, Ended, Message};
 use crate::error::ClientError;
 use crate::ledger::{Entry, Fate, Key, Ledger};
 use crate::patience::Patience;
@@ -38,8 +40,9 @@ pub use report::{Event, FetchError, Planned, Summary};
 pub use rule::{Action, Matches, Rule};
 
 use plan::Plan;
+use quarantine::Quarantine;
 use session::Session;
-use writer::{held, now};
+use writer::{Shared, held, now};
 
 /// What one session shall do.
 #[derive(Debug)]
@@ -167,6 +170,7 @@ pub async fn fetch(
     let ledger = Arc::new(Mutex::new(ledger));
     let headers = maildrop.headers_in();
     let mut session = Session::begin(&job, destinations, &plan, &ledger, deletes_at_once, headers);
+    let was_ahead = maildrop.pipelines();
     let fetched = session.run(&mut maildrop, tell).await;
     if session.fell_out_of_step() {
         maildrop.pipelining_broke(SystemTime::now());
@@ -183,7 +187,14 @@ pub async fn fetch(
     };
     (summary.new, summary.octets) = (told.new, told.octets);
     summary.refused += told.refused;
-    let failed = told.failed.or_else(|| fetched.err());
+    let mut failed = told.failed.or_else(|| fetched.err());
+    // What is longer than it can be is no message that may be waited for again: it would keep back all that are behind it. With
+    // commands sent ahead it may be another one's text.
+    if let Some(FetchError::Server(error @ ClientError::Endless { number, .. })) = &failed
+        && !was_ahead
+    {
+        give_up(&job, &plan, *number, error, &ledger)?;
+    }
     // Of messages that are durable the deletion counts, whatever has happened to others.
     let is_there = !matches!(failed, Some(FetchError::Server(_)));
     if is_there && !told.deleted.is_empty() {
@@ -194,13 +205,22 @@ pub async fn fetch(
         told.deleted.iter().for_each(|key| ledger.gone(key, at));
         ledger.sync()?;
     }
-    if is_there
-        && let Some(maildrop) = maildrop
-        && end(maildrop, &told.deleted).await?
-    {
-        summary.deleted = told.deleted.len();
-        summary.left -= summary.deleted.min(summary.left);
-        tell(Event::Deleted(summary.deleted));
+    let has_come = failed.is_none();
+    if is_there && let Some(maildrop) = maildrop {
+        match end(maildrop, &told.deleted).await {
+            Ok(true) => {
+                summary.deleted = told.deleted.len();
+                summary.left -= summary.deleted.min(summary.left);
+                tell(Event::Deleted(summary.deleted));
+            }
+            Ok(false) => {}
+            Err(error) => {
+                // It knows best that they are still there.
+                let mut ledger = held(&ledger);
+                told.deleted.iter().for_each(|key| ledger.stays(key));
+                failed.get_or_insert_with(|| error.into());
+            }
+        }
     }
     summary.took = began.elapsed();
     let mut ledger = held(&ledger);
@@ -208,12 +228,44 @@ pub async fn fetch(
     let planned = &plan.planned;
     let has_seen_all =
         job.only.is_none() && planned.later == 0 && planned.older == 0 && summary.refused == 0;
-    if failed.is_none() && (has_seen_all || ledger.ended() == Ended::InOrder) {
+    // A refused QUIT leaves no message in doubt.
+    if has_come && (has_seen_all || ledger.ended() == Ended::InOrder) {
         ledger.end(now())?;
     } else {
         ledger.sync()?;
     }
     failed.map_or(Ok(summary), Err)
+}
+
+/// Counts a message as one that is refused: it stays on the server, and later sessions go on behind it.
+fn give_up(
+    job: &Job,
+    plan: &Plan,
+    number: MessageNumber,
+    why: &impl fmt::Display,
+    ledger: &Shared,
+) -> Result<(), FetchError> {
+    let mut listed = plan.planned.fetch.iter();
+    let Some((_, key, octets)) = listed.find(|(it, ..)| *it == number) else {
+        return Ok(());
+    };
+    let message = Message {
+        key: key.clone(),
+        name: name_of(&job.identity, key),
+        octets: *octets,
+        account: job.identity.clone(),
+        received: None,
+    };
+    let quarantine = Quarantine(job.quarantine.clone());
+    quarantine
+        .explain(&message, &why.to_string())
+        .map_err(FetchError::Spool)?;
+    let entry = Entry {
+        octets: Some(octets.0),
+        ..Entry::new(Fate::Refused, now())
+    };
+    held(ledger).record(key.clone(), entry);
+    Ok(())
 }
 
 /// A session that gets nowhere where commands are sent ahead may be lost because of that: the next one sends them one at a time. A
@@ -225,7 +277,8 @@ fn blame(
 ) -> FetchError {
     if let FetchError::Server(it) = &error
         && maildrop.pipelines()
-        && (may_be_of_pipelining(it) || matches!(it, ClientError::Wrong(_)))
+        && (may_be_of_pipelining(it)
+            || matches!(it, ClientError::Wrong(_) | ClientError::Endless { .. }))
     {
         maildrop.pipelining_broke(SystemTime::now());
         tell(Event::Learned(maildrop.memory()));

@@ -14,14 +14,24 @@ pub(super) struct Quarantine(pub(super) PathBuf);
 impl Quarantine {
     /// Keeps a message, as NAME.eml, and why, as NAME.txt.
     pub(super) fn keep(&self, message: &Message, why: &str, text: &mut Text) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.0)?;
+        self.make()?;
         let mut file = File::create(self.0.join(format!("{}.eml", message.name)))?;
         text.pieces(Form::Local, |piece| file.write_all(piece))?;
         file.sync_all()?;
+        self.explain(message, why)
+    }
+
+    /// Keeps why alone, of a message that has not come.
+    pub(super) fn explain(&self, message: &Message, why: &str) -> io::Result<()> {
+        self.make()?;
         let reason = format!("{} {}\n{why}\n", message.account, message.key);
         std::fs::write(self.0.join(format!("{}.txt", message.name)), reason)
+    }
+
+    fn make(&self) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.0)
     }
 }

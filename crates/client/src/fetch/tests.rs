@@ -1,6 +1,7 @@
 //! Sessions with a server in memory and a Maildir, one after the other.
 
 mod crashes;
+mod endless;
 mod hostile;
 mod leaving;
 mod reused;

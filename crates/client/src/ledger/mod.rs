@@ -164,6 +164,11 @@ impl Ledger {
         self.write(Record::Absent(now, key.clone()));
     }
 
+    /// Says that the server has not deleted a message of which it was said. Durable after [`sync`](Self::sync).
+    pub fn stays(&mut self, key: &Key) {
+        self.write(Record::Back(key.clone()));
+    }
+
     /// Says that all is in order; durable when it returns. Forgets what has long been absent.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::spawn;
+use std::thread::{sleep, spawn};
+use std::time::Duration;
 
 /// What a server does that it should not, and what it cannot do.
 #[derive(Clone, Debug)]
@@ -32,8 +33,23 @@ pub(crate) struct Manner {
     pub(crate) gives_nothing: bool,
     /// What it does with DELE and QUIT.
     pub(crate) deletes: Deletes,
+    /// This message's text never ends.
+    pub(crate) endless: Option<usize>,
+    /// What it says to QUIT, and when.
+    pub(crate) quits: Quits,
     /// Gives no message whose text is not ASCII to whom has not said UTF8.
     pub(crate) needs_utf8: bool,
+}
+
+/// How it takes its leave.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Quits {
+    #[default]
+    Well,
+    /// After half a second.
+    Late,
+    /// It deletes, and says nothing until the client goes.
+    Never,
 }
 
 /// What becomes of deletions.
@@ -65,6 +81,8 @@ impl Default for Manner {
             swaps_headers: false,
             gives_nothing: false,
             deletes: Deletes::default(),
+            endless: None,
+            quits: Quits::default(),
             needs_utf8: false,
         }
     }
@@ -176,6 +194,12 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             {
                 "-ERR [UTF8] it needs UTF8\r\n".to_owned()
             }
+            ("RETR", Some(_)) if manner.endless == number => {
+                output.say("+OK\r\n")?;
+                let more = "and so on\r\n".repeat(1000);
+                while output.say(&more).is_ok() {}
+                return Ok(());
+            }
             ("RETR", Some(_)) if manner.gives_nothing => multi_line(""),
             ("RETR", Some((_, text))) => {
                 retrieved += 1;
@@ -220,6 +244,14 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                         .map(|&place: &usize| &messages[place])
                         .collect();
                     state.messages.retain(|message| !gone.contains(&message));
+                }
+                match manner.quits {
+                    Quits::Well => {}
+                    Quits::Late => sleep(Duration::from_millis(500)),
+                    Quits::Never => {
+                        let _ = input.read_line(&mut line);
+                        return Ok(());
+                    }
                 }
                 if manner.cuts_at_quit.is_none() {
                     output.say("+OK\r\n")?;

@@ -3,6 +3,7 @@
 mod ahead;
 pub(crate) mod authorization;
 mod certificates;
+mod endings;
 mod listings;
 mod logins;
 pub(crate) mod maildrop;

@@ -55,6 +55,14 @@ pub(super) fn server(account: &Account, error: &ClientError) -> Failure {
             format!("is the network up, and is {} right? restante fetch check {name}", account.host),
         ),
         _ if error.may_pass() => (Code::Temporary, "the next run goes on where this one stopped".to_owned()),
+        ClientError::Refused { command: "QUIT", .. } => (
+            Code::Protocol,
+            "what came is kept; what was to be deleted may still be there, and the next run deletes it".to_owned(),
+        ),
+        ClientError::Endless { .. } => (
+            Code::Protocol,
+            "it stays on the server, and the next run goes on behind it".to_owned(),
+        ),
         ClientError::LoginRefused(_) | ClientError::Unfit { .. } => (
             Code::NoPermission,
             "check user and password; many providers want an app password or OAuth2, and POP3 switched on in their settings".to_owned(),

@@ -17,19 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs the hook that is for this result.
 pub(super) fn run(account: &Account, result: &Result<Summary, Failure>) {
     match result {
-        Ok(summary) if summary.new > 0 => {
-            if account.notify {
-                let text = format!("{} new for {}", summary.new, account.name);
-                call(
-                    account,
-                    &["notify-send".into(), "--app-name=restante".into(), text],
-                    summary.new,
-                    None,
-                );
-            }
-            call(account, &account.on_new, summary.new, None);
-        }
-        Ok(_) => {}
+        Ok(summary) => arrived(account, summary.new),
         Err(failure) if failure.code() == Code::TokenNeeded => {
             call(account, &account.on_auth_needed, 0, Some(failure));
         }
@@ -37,6 +25,19 @@ pub(super) fn run(account: &Account, result: &Result<Summary, Failure>) {
         Err(failure) if failure.code() == Code::Temporary => {}
         Err(failure) => call(account, &account.on_error, 0, Some(failure)),
     }
+}
+
+/// Tells of new mail, if there is some; whatever went wrong behind it.
+pub(super) fn arrived(account: &Account, new: usize) {
+    if new == 0 {
+        return;
+    }
+    if account.notify {
+        let text = format!("{new} new for {}", account.name);
+        let notify = ["notify-send".into(), "--app-name=restante".into(), text];
+        call(account, &notify, new, None);
+    }
+    call(account, &account.on_new, new, None);
 }
 
 fn call(account: &Account, hook: &[String], count: usize, failure: Option<&Failure>) {

@@ -207,7 +207,10 @@ pub(super) async fn persist(
             {
                 match waits.next() {
                     Some(wait) => tokio::time::sleep(wait).await,
-                    None => return fetched.map_err(|error| failed::fetch(account, &error)),
+                    None => {
+                        told(account, asked, before);
+                        return fetched.map_err(|error| failed::fetch(account, &error));
+                    }
                 }
             }
             Err(FetchError::Server(ClientError::Lost { .. } | ClientError::Broken(_)))
@@ -217,6 +220,9 @@ pub(super) async fn persist(
                 before += delivered;
             }
             _ => {
+                if fetched.is_err() {
+                    told(account, asked, before + delivered);
+                }
                 let summary = fetched.map(|summary| Summary {
                     new: summary.new + before,
                     ..summary
@@ -224,6 +230,13 @@ pub(super) async fn persist(
                 return summary.map_err(|error| failed::fetch(account, &error));
             }
         }
+    }
+}
+
+/// Tells of mail that came before something went wrong. Nobody needs to be told who asks for single messages.
+fn told(account: &Account, asked: &Asked, new: usize) {
+    if asked.only.is_none() {
+        waiting(|| super::hooks::arrived(account, new));
     }
 }
 

@@ -66,6 +66,8 @@ impl Show {
             name: name.to_owned(),
             bar: None,
             has_begun: false,
+            new: 0,
+            octets: 0,
             is_dry,
         }
     }
@@ -92,6 +94,9 @@ pub(super) struct Account<'s> {
     bar: Option<ProgressBar>,
     /// Whether the server was asked for messages.
     has_begun: bool,
+    /// Messages that were delivered, in as many sessions as it took.
+    new: u64,
+    octets: u64,
     is_dry: bool,
 }
 
@@ -106,6 +111,10 @@ impl Account<'_> {
 
     /// Shows what happens.
     pub(super) fn event(&mut self, event: &Event) {
+        if let Event::Delivered { octets, .. } = event {
+            self.new += 1;
+            self.octets = self.octets.saturating_add(octets.0);
+        }
         if let Event::Planned(planned) = event {
             self.has_begun = !planned.fetch.is_empty() && !self.is_dry;
         }
@@ -213,6 +222,8 @@ impl Account<'_> {
             })),
             (Err(failure), Manner::Json) => self.json(json!({
                 "event": "error",
+                "new": self.new,
+                "octets": self.octets,
                 "code": failure.code() as u8,
                 "what": failure.what(),
                 "remedy": failure.advice(),
@@ -222,7 +233,15 @@ impl Account<'_> {
                     .line(&format!("{}: {}", self.name, in_words(summary)));
             }
             (Ok(_), _) | (Err(_), Manner::Log) => {}
-            (Err(failure), _) => {
+            (Err(failure), manner) => {
+                if self.new > 0 && matches!(manner, Manner::Terminal | Manner::Lines) {
+                    let new = count(self.new, "new message", "new messages");
+                    let octets = output::octets(self.octets);
+                    self.show.line(&format!(
+                        "{}: {new} ({octets}) before it went wrong",
+                        self.name
+                    ));
+                }
                 let text = failure.to_string();
                 self.show.note(text.trim_end());
             }

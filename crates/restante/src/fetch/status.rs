@@ -273,12 +273,17 @@ fn refused_one(account: &Account, place: &Place, key: &Key) -> Refused {
     let name = name_of(&account.identity(), key);
     let directory = place.quarantine(account);
     let text = std::fs::read_to_string(directory.join(format!("{name}.txt")));
+    // Of one that never came whole there is no text.
+    let file = match directory.join(format!("{name}.eml")) {
+        file if file.exists() => file,
+        _ => directory.join(format!("{name}.txt")),
+    };
     let why = text
         .ok()
         .and_then(|text| Some(text.lines().nth(1)?.to_owned()));
     Refused {
         key: key.clone(),
-        file: directory.join(format!("{name}.eml")).display().to_string(),
+        file: file.display().to_string(),
         why: why.unwrap_or_else(|| "nobody knows why any more".to_owned()),
     }
 }

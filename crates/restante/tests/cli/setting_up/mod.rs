@@ -7,6 +7,7 @@ mod beginning;
 mod daemon;
 mod destinations;
 mod doctor;
+mod endings;
 mod issuer;
 mod logins;
 mod relay;

@@ -1,0 +1,100 @@
+//! What does not end, and what ends otherwise than it should: a session has an end all the same, and what has come is kept.
+
+use std::time::Duration;
+
+use super::hostile::takes;
+use super::*;
+use crate::tests::maildrop::{Deletes, Quits};
+
+#[test]
+fn a_text_that_does_not_end_keeps_no_other_message_back_for_long() {
+    for capabilities in [&["UIDL", "TOP", "PIPELINING"][..], &["UIDL", "TOP"]] {
+        let place = Place::new(&THREE);
+        place.server.with(|state| {
+            state.manner.capabilities = capabilities;
+            state.manner.endless = Some(1);
+        });
+        let (mut memory, mut told) = (crate::Memory::default(), Vec::new());
+        for _ in 0..4 {
+            let known = memory.clone();
+            let (result, events) = place.fetch(&move |job| {
+                takes(job);
+                job.account.memory = known.clone();
+            });
+            let learned = events.into_iter().filter_map(|event| match event {
+                Event::Learned(memory) => Some(memory),
+                _ => None,
+            });
+            memory = learned.fold(memory, |_, told| told);
+            told.push(result.map(|it| it.new).map_err(|it| it.to_string()));
+        }
+        let (first, last) = (&told[0], &told[3]);
+        let why = first.as_ref().unwrap_err();
+        assert!(
+            why.contains("message 1 ") && why.contains("does not end"),
+            "{why}"
+        );
+        assert!(last.is_ok(), "{told:?}");
+        let mut others = three();
+        others.remove("Subject: one\n\n.dot\n");
+        assert_eq!(place.texts(), others, "{told:?}");
+        // It is where it was, and the ledger says why.
+        assert_eq!(place.server.ids(), ["a"]);
+        let fate = place.ledger().get(&"u:a".parse().unwrap()).unwrap().fate;
+        assert_eq!(fate, Fate::Refused);
+        let files: Vec<_> = std::fs::read_dir(place.path("quarantine"))
+            .unwrap()
+            .collect();
+        assert_eq!(files.len(), 1);
+        // Once it ends it can be fetched by name.
+        place.behaves();
+        assert_eq!(place.fetched(&only(&["u:a"], Had::Left)).new, 1);
+        assert_eq!(place.texts(), three());
+    }
+}
+
+#[test]
+fn a_quit_that_is_answered_late_or_never_loses_nothing() {
+    for (quits, deleted) in [(Quits::Late, 3), (Quits::Never, 0)] {
+        let place = Place::new(&THREE);
+        place.server.with(|state| state.manner.quits = quits);
+        let summary = place.fetched(&|job| {
+            takes(job);
+            job.patience.listing = Duration::from_secs(match quits {
+                Quits::Never => 1,
+                _ => 60,
+            });
+        });
+        assert_eq!((summary.new, summary.deleted), (3, deleted), "{quits:?}");
+        place.is_made_good(&three(), &format!("{quits:?}"));
+    }
+}
+
+#[test]
+fn a_refused_quit_leaves_what_came_and_nothing_in_doubt() {
+    let place = Place::new(&THREE);
+    let refuses = |state: &mut crate::tests::maildrop::State| {
+        state.manner.deletes = Deletes::NotAtQuit;
+    };
+    place.server.with(refuses);
+    // Nothing but its word says that they are the same.
+    place.server.with(|state| state.manner.knows_top = false);
+    let (result, events) = place.fetch(&takes);
+    let error = result.unwrap_err();
+    let said = "the server refused QUIT: -ERR some were not deleted";
+    assert_eq!(error.to_string(), said);
+    let delivered = events
+        .iter()
+        .filter(|it| matches!(it, Event::Delivered { .. }));
+    assert_eq!(delivered.count(), 3);
+    assert!(!events.iter().any(|it| matches!(it, Event::Deleted(_))));
+    let ledger = place.ledger();
+    assert_eq!(ledger.ended(), Ended::InOrder);
+    assert!(ledger.iter().all(|(_, entry)| entry.absent.is_none()));
+    drop(ledger);
+    // They are known, and neither fetched again nor given up.
+    place.server.with(|state| state.retrieved = 0);
+    assert_eq!(place.fetch(&takes).0.unwrap_err().to_string(), said);
+    assert_eq!(place.server.with(|state| state.retrieved), 0);
+    place.is_made_good(&three(), "QUIT was refused");
+}

@@ -1,0 +1,76 @@
+//! Sessions that end otherwise than they should: what came is told, and what went wrong beside it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread::spawn;
+
+use super::{Home, count};
+
+/// A server with two messages that refuses QUIT; it serves until the test ends.
+fn start() -> u16 {
+    let listener = TcpListener::bind("localhost:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    spawn(move || {
+        for socket in listener.incoming() {
+            spawn(move || serve(socket.unwrap()));
+        }
+    });
+    port
+}
+
+fn serve(mut socket: TcpStream) {
+    let input = BufReader::new(socket.try_clone().unwrap());
+    socket.write_all(b"+OK\r\n").unwrap();
+    for line in input.lines() {
+        let line = line.unwrap();
+        let reply = match line.split(' ').next().unwrap() {
+            "CAPA" => "+OK\r\nUSER\r\nUIDL\r\nPIPELINING\r\n.\r\n",
+            "STAT" => "+OK 2 8\r\n",
+            "UIDL" => "+OK\r\n1 a\r\n2 b\r\n.\r\n",
+            "LIST" => "+OK\r\n1 4\r\n2 4\r\n.\r\n",
+            "RETR" => "+OK\r\n\r\nx\r\n.\r\n",
+            "USER" | "PASS" | "DELE" | "NOOP" => "+OK\r\n",
+            "QUIT" => "-ERR some deleted messages not removed\r\n",
+            _ => "-ERR\r\n",
+        };
+        // The text has four octets with its line ends.
+        let reply = reply.replace("\r\n\r\nx\r\n.", "\r\n\r\n\r\n.");
+        if socket.write_all(reply.as_bytes()).is_err() || line == "QUIT" {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_refused_quit_is_told_beside_what_came() {
+    let (home, port) = (Home::new(), start());
+    fs::create_dir_all(home.path(".config/restante")).unwrap();
+    let told = home.path("told");
+    let text = format!(
+        "[account.work]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\ninsecure = true\nuser = \"mrose\"\n\
+         auth = {{ password = \"redqueen\" }}\nkeep = false\ndelete_at_once = true\n\
+         deliver = {{ maildir = \"~/Mail\" }}\non_new = [\"sh\", \"-c\", \"echo {{count}} >> '{}'\"]\n",
+        told.display()
+    );
+    fs::write(home.configuration(), text).unwrap();
+    for new in [2, 0] {
+        let ended = home.run(&["fetch", "work", "--verbose"], "").with(76);
+        let came = "work: 2 new messages (8 octets) before it went wrong\n";
+        assert_eq!(ended.stdout, if new == 2 { came } else { "" });
+        for said in [
+            "the server refused QUIT: -ERR some deleted messages not removed",
+            "what came is kept",
+        ] {
+            assert!(ended.stderr.contains(said), "{}", ended.stderr);
+        }
+        assert_eq!(count(&home.path("Mail")), 2);
+        assert_eq!(fs::read_to_string(&told).unwrap(), "2\n");
+    }
+    let ended = home.run(&["fetch", "work", "--json"], "").with(76);
+    let last = ended.stdout.lines().last().unwrap();
+    assert!(
+        last.contains("\"event\":\"error\"") && last.contains("\"new\":0"),
+        "{last}"
+    );
+}
