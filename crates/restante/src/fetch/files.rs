@@ -12,10 +12,7 @@ use std::path::Path;
 /// When it cannot be written; then what was there is there still.
 pub(super) fn put(path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
     let directory = path.parent().unwrap_or_else(|| Path::new("/"));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
+    self::directory(directory)?;
     let mut new = tempfile::Builder::new()
         .prefix(".restante-")
         .permissions(fs::Permissions::from_mode(0o600))
@@ -26,6 +23,15 @@ pub(super) fn put(path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
     new.as_file().sync_all()?;
     new.persist(path).map_err(|error| error.error)?;
     File::open(directory)?.sync_all()
+}
+
+/// Makes a directory of ours, and those above it, where they are not there.
+///
+/// # Errors
+///
+/// When it cannot be made.
+pub(super) fn directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(test)]
