@@ -1,7 +1,7 @@
 //! What messages are known by: their keys, and what they hold where a key is no help.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use pop3::client::ForeignId;
@@ -10,10 +10,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::report::FetchError;
 use super::rule::{Action, Rule, action};
+use super::stranger;
 use crate::connect::Maildrop;
 use crate::dated;
 use crate::destination::header_of;
-use crate::ledger::{Entry, Fate, Key, Ledger, Print};
+use crate::ledger::{Contents, Entry, Fate, Key, Ledger, Print};
 use crate::listing::{Listing, UniqueIds};
 use crate::moving::Spelling;
 use crate::retrieve::{Arrival, HEADER_OCTETS_MAX, Step};
@@ -21,16 +22,61 @@ use crate::retrieve::{Arrival, HEADER_OCTETS_MAX, Step};
 /// So many messages whose unique-ids the server once gave, and gives no more, make a maildrop that is another one.
 const FOREIGN_MIN: usize = 5;
 
+/// What messages are known by, as a session that fetches would have it.
+#[derive(Debug)]
+pub struct Identified {
+    /// The key of each message, in the order of the message-numbers; none: it has no unique-id of its own, and its header is not shown.
+    pub keys: Vec<Option<Key>>,
+    /// What a ledger says otherwise from now on.
+    pub records: Vec<(Key, Entry)>,
+}
+
+/// About so many messages show whether headers are shown.
+const PROBES: usize = 4;
+
 impl Listing {
-    /// What each message is known by in a ledger, in the order of the message-numbers. Where the server gives no unique-ids, or one
-    /// to several messages, their headers are asked for.
+    /// What each message is known by, where the ledger says this. Where the server gives no unique-ids, one to several messages, or
+    /// one that was another message's, headers are asked for.
     ///
     /// # Errors
     ///
-    /// When the connection fails, or no message can be told from others.
-    pub async fn keys(&self, maildrop: &mut Maildrop) -> Result<Vec<Key>, FetchError> {
-        let known = keys(maildrop, self, &[], &mut Headers::default()).await?;
-        Ok(known.keys)
+    /// When the connection fails.
+    pub async fn identify(
+        &self,
+        maildrop: &mut Maildrop,
+        known: Option<&Contents>,
+    ) -> Result<Identified, FetchError> {
+        let mut headers = Headers::default();
+        let mut keys = keys(maildrop, self, &[], &mut headers).await?;
+        let records = match known {
+            Some(known) => {
+                let found = stranger::find(maildrop, self, &mut keys, known, &[], &mut headers);
+                found.await?.records
+            }
+            None => Vec::new(),
+        };
+        Ok(Identified { keys, records })
+    }
+
+    /// A key for each message: those that have none get one that means nothing in another session.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError::Nameless`] where the server knows neither unique-ids nor headers: that is no matter of single messages.
+    pub fn stand_ins(&self, keys: &[Option<Key>]) -> Result<Vec<Key>, FetchError> {
+        let knows_neither = matches!(self.unique_ids, UniqueIds::Refused(_));
+        if knows_neither && !keys.is_empty() && keys.iter().all(Option::is_none) {
+            return Err(FetchError::Nameless);
+        }
+        let mut places: HashMap<u64, u32> = HashMap::new();
+        let stand_in = |(key, octets): (&Option<Key>, &Octets)| {
+            key.clone().unwrap_or_else(|| {
+                let place = places.entry(octets.0).or_default();
+                *place += 1;
+                Key::content(&format!("unknown-{}", octets.0), *place)
+            })
+        };
+        Ok(keys.iter().zip(&self.sizes).map(stand_in).collect())
     }
 
     /// Records messages under their `keys` that the ledger knows under others, if it knows none of these: the server has given new
@@ -68,6 +114,24 @@ pub(super) struct Seen {
 impl Headers {
     pub(super) fn of(&self, number: MessageNumber) -> Option<&Seen> {
         self.0.get(&number)
+    }
+
+    /// Whether the server shows headers at all. One that is asked for a thousand that it refuses may hang up, so of many messages a few
+    /// are asked for first: of these no one may be damaged.
+    pub(super) async fn are_shown(
+        &mut self,
+        maildrop: &mut Maildrop,
+        rules: &[Rule],
+        numbers: &[MessageNumber],
+    ) -> Result<bool, FetchError> {
+        let step = (numbers.len() / PROBES).max(1);
+        for &number in numbers.iter().rev().step_by(step) {
+            self.ask(maildrop, rules, [number]).await?;
+            if self.of(number).is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(numbers.is_empty())
     }
 
     /// Asks again for those of these messages, one at a time, so that no other's header can come in its place. A server that answers
@@ -199,20 +263,14 @@ pub(super) async fn recognise(
     Ok(recognised)
 }
 
-/// What messages are known by, in the order of their numbers.
-pub(super) struct Known {
-    pub(super) keys: Vec<Key>,
-    /// Those of which nobody could know again what they are. Their keys mean nothing in another session.
-    pub(super) nameless: HashSet<MessageNumber>,
-}
-
-/// What each message is known by: its unique-id, or what it holds if the server gives none, or one to several.
+/// What each message is known by: its unique-id, or what it holds if the server gives none, or one to several. None where that is not
+/// shown either.
 pub(super) async fn keys(
     maildrop: &mut Maildrop,
     listing: &Listing,
     rules: &[Rule],
     headers: &mut Headers,
-) -> Result<Known, FetchError> {
+) -> Result<Vec<Option<Key>>, FetchError> {
     let ids: Vec<Option<&ForeignId>> = match &listing.unique_ids {
         UniqueIds::Told(ids) => {
             let mut counts: HashMap<&ForeignId, u32> = HashMap::with_capacity(ids.len());
@@ -229,15 +287,14 @@ pub(super) async fn keys(
         .filter(|(_, id)| id.is_none())
         .map(|(number, _)| number)
         .collect();
-    if !nameless.is_empty() {
+    if headers.are_shown(maildrop, rules, &nameless).await? {
         headers.ask(maildrop, rules, nameless).await?;
     }
     let mut places: HashMap<String, u32> = HashMap::new();
-    let mut nameless = HashSet::new();
     let mut keys = Vec::with_capacity(ids.len());
     for (number, id) in numbered(&ids) {
         if let Some(id) = id {
-            keys.push(Key::UniqueId((*id).clone()));
+            keys.push(Some(Key::UniqueId((*id).clone())));
             continue;
         }
         let octets = listing
@@ -245,25 +302,16 @@ pub(super) async fn keys(
             .get(number.index())
             .copied()
             .unwrap_or(Octets(0));
-        let print = match headers.of(number) {
-            Some(seen) => format!("{}-{}", seen.hash, octets.0),
-            None => {
-                nameless.insert(number);
-                format!("unknown-{}", octets.0)
-            }
+        let Some(seen) = headers.of(number) else {
+            keys.push(None);
+            continue;
         };
+        let print = format!("{}-{}", seen.hash, octets.0);
         let place = places.entry(print.clone()).or_default();
         *place += 1;
-        keys.push(Key::content(&print, *place));
+        keys.push(Some(Key::content(&print, *place)));
     }
-    // That is no matter of single messages then.
-    let knows_neither = matches!(listing.unique_ids, UniqueIds::Refused(_));
-    if knows_neither && !nameless.is_empty() && nameless.len() == keys.len() {
-        return Err(FetchError::Foreign(
-            "the server knows neither unique-ids (UIDL) nor headers alone (TOP): nobody could know its messages again".into(),
-        ));
-    }
-    Ok(Known { keys, nameless })
+    Ok(keys)
 }
 
 /// Records messages under their unique-ids that another program has written down otherwise, and that were taken over from it.

@@ -34,6 +34,7 @@ use crate::error::ClientError;
 use crate::ledger::{Entry, Fate, Key, Ledger};
 use crate::patience::Patience;
 
+pub use identify::Identified;
 pub use keep::Keep;
 pub use only::{Had, NotAMessage, Only, Wanted};
 pub use report::{Event, FetchError, Planned, Summary};

@@ -44,21 +44,25 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    /// Its number, where the server lists messages with these keys.
+    /// Its number, where the server lists messages with these keys, some perhaps without one.
     ///
     /// # Errors
     ///
     /// [`FetchError::NotThere`] if it is none of them.
-    pub fn find(&self, keys: &[Key]) -> Result<MessageNumber, FetchError> {
+    pub fn find<'k>(
+        &self,
+        mut keys: impl ExactSizeIterator<Item = Option<&'k Key>>,
+    ) -> Result<MessageNumber, FetchError> {
+        let listed = keys.len();
         let place = match self {
-            Self::Number(number) => Some(number.index()).filter(|&place| place < keys.len()),
-            Self::Key(wanted) => keys.iter().position(|key| key == wanted),
+            Self::Number(number) => Some(number.index()).filter(|&place| place < listed),
+            Self::Key(wanted) => keys.position(|key| key == Some(wanted)),
         };
         place
             .and_then(MessageNumber::from_index)
             .ok_or_else(|| FetchError::NotThere {
                 wanted: self.to_string(),
-                listed: keys.len(),
+                listed,
             })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pop3::MessageNumber;
 
-use super::identify::{Headers, Known, keys, numbered, recognise};
+use super::identify::{Headers, keys, numbered, recognise};
 use super::only::{Had, Only};
 use super::report::{FetchError, Planned};
 use super::rule::Action;
@@ -43,23 +43,25 @@ impl Plan {
         present: Option<&HashSet<String>>,
     ) -> Result<Self, FetchError> {
         let mut headers = Headers::default();
-        let Known { keys, nameless } = keys(maildrop, listing, &job.rules, &mut headers).await?;
-        let mut plan = Self {
-            keys,
-            nameless,
-            ..Self::default()
-        };
+        let mut plan = Self::default();
+        let mut keys = keys(maildrop, listing, &job.rules, &mut headers).await?;
         plan.planned.listed = listing.sizes.len();
         let now = writer::now();
         plan.strangers = stranger::find(
             maildrop,
             listing,
-            &mut plan.keys,
+            &mut keys,
             ledger,
             &job.rules,
             &mut headers,
         )
         .await?;
+        plan.keys = listing.stand_ins(&keys)?;
+        let nameless = numbered(&keys).filter(|(_, key)| key.is_none());
+        plan.nameless = nameless.map(|(number, _)| number).collect();
+        for (key, entry) in plan.strangers.records.drain(..) {
+            ledger.record(key, entry);
+        }
         plan.recognised = recognise(
             maildrop,
             listing,
@@ -90,16 +92,17 @@ impl Plan {
             Some(moment) => {
                 let is_open = |key: &Key| ledger.get(key).is_none_or(is_open);
                 let open = numbered(&plan.keys).filter(|(_, key)| is_open(key));
-                let open: Vec<_> = open.map(|(number, _)| number).collect();
+                let open = open.map(|(number, _)| number);
+                let open: Vec<_> = open.filter(|it| !plan.nameless.contains(it)).collect();
                 since::older(moment, &open, maildrop, &job.rules, &mut headers).await?
             }
             None => HashSet::new(),
         };
         let route: Arc<[usize]> = job.route.clone().into();
         let may_delete = job.may_delete(ledger);
-        let all = plan.keys.len();
+        let listed = plan.keys.len();
         // One key twice in one listing was made different above.
-        debug_assert_eq!(plan.keys.iter().collect::<HashSet<_>>().len(), all);
+        debug_assert_eq!(plan.keys.iter().collect::<HashSet<_>>().len(), listed);
         for (place, key) in plan.keys.iter().enumerate() {
             let Some(number) = MessageNumber::from_index(place) else {
                 break;
@@ -110,7 +113,7 @@ impl Plan {
             }
             match ledger.get(key).filter(|entry| !is_forgotten(entry)) {
                 Some(entry) if entry.fate.is_had() => {
-                    let newer = all - 1 - place;
+                    let newer = listed - 1 - place;
                     let is_sure = !plan.strangers.unsure.contains(&number);
                     let name = || name_of(&job.identity, key);
                     if may_delete && is_sure && job.keep.is_over(entry, newer, now, name, present) {
@@ -205,7 +208,7 @@ impl Plan {
         let route: Arc<[usize]> = job.route.clone().into();
         let mut twice = HashSet::new();
         for wanted in &only.wanted {
-            let number = wanted.find(&self.keys)?;
+            let number = wanted.find(self.keys.iter().map(Some))?;
             let (place, is_new) = (number.index(), twice.insert(number));
             let (Some(key), Some(&octets), true) =
                 (self.keys.get(place), listing.sizes.get(place), is_new)

@@ -145,6 +145,11 @@ pub enum FetchError {
     /// What the server has fits nothing that is known.
     #[error("{0}")]
     Foreign(String),
+    /// No message can be known again.
+    #[error(
+        "the server knows neither unique-ids (UIDL) nor headers alone (TOP): nobody could know its messages again"
+    )]
+    Nameless,
     /// How old messages are cannot be known.
     #[error("the server does not show headers (TOP), so nothing tells how old its messages are")]
     Ageless,

@@ -22,16 +22,7 @@ pub(super) async fn older(
     rules: &[Rule],
     headers: &mut Headers,
 ) -> Result<HashSet<MessageNumber>, FetchError> {
-    // Two are enough to find out that there is no TOP: a server that is asked for a thousand may hang up on all that it refuses.
-    let probes = [numbers.last(), numbers.first()];
-    let mut shown = numbers.is_empty();
-    for &number in probes.into_iter().flatten() {
-        if !shown {
-            headers.ask(maildrop, rules, [number]).await?;
-            shown = headers.of(number).is_some();
-        }
-    }
-    if !shown {
+    if !headers.are_shown(maildrop, rules, numbers).await? {
         return Err(FetchError::Ageless);
     }
     headers

@@ -14,7 +14,7 @@ use super::identify::{Headers, numbered, short};
 use super::report::FetchError;
 use super::rule::Rule;
 use crate::connect::Maildrop;
-use crate::ledger::{Entry, Fate, Key, Ledger, Print};
+use crate::ledger::{Contents, Entry, Fate, Key, Print};
 use crate::listing::Listing;
 
 /// What was found.
@@ -24,6 +24,8 @@ pub(super) struct Strangers {
     pub(super) number: usize,
     /// Messages that are perhaps none of those that were fetched. They are not deleted.
     pub(super) unsure: HashSet<MessageNumber>,
+    /// What the ledger says of messages from now on.
+    pub(super) records: Vec<(Key, Entry)>,
 }
 
 /// What is to be said of a key that the ledger knows.
@@ -38,8 +40,8 @@ enum Question {
 pub(super) async fn find(
     maildrop: &mut Maildrop,
     listing: &Listing,
-    keys: &mut [Key],
-    ledger: &mut Ledger,
+    keys: &mut [Option<Key>],
+    ledger: &Contents,
     rules: &[Rule],
     headers: &mut Headers,
 ) -> Result<Strangers, FetchError> {
@@ -47,7 +49,8 @@ pub(super) async fn find(
     for (number, key) in numbered(keys) {
         let octets = listing.sizes.get(number.index()).copied();
         let octets = octets.unwrap_or_default();
-        if let Some(question) = question(key, ledger.get(key), octets) {
+        let question = (key.as_ref()).and_then(|key| question(key, ledger.get(key), octets));
+        if let Some(question) = question {
             questions.push((number, octets, question));
         }
     }
@@ -59,8 +62,8 @@ pub(super) async fn find(
     let mut found = Strangers::default();
     let mut strange = Vec::new();
     for (number, octets, question) in questions {
-        let key = &keys[number.index()];
-        let Some(&entry) = ledger.get(key) else {
+        let key = keys[number.index()].as_ref();
+        let Some((key, &entry)) = key.and_then(|key| Some((key, ledger.get(key)?))) else {
             continue;
         };
         let print = headers.of(number).map(|seen| seen.print);
@@ -68,13 +71,10 @@ pub(super) async fn find(
             matches!((print, entry.print), (Some(Some(print)), Some(known)) if print == known);
         match (question, print) {
             // From now on it has this size. Some servers write into a header when they are asked for the unique-ids.
-            (Question::Resized, Some(_)) if is_same => ledger.record(
-                key.clone(),
-                Entry {
-                    octets: Some(octets.0),
-                    ..entry
-                },
-            ),
+            (Question::Resized, Some(_)) if is_same => {
+                let octets = Some(octets.0);
+                found.records.push((key.clone(), Entry { octets, ..entry }));
+            }
             (Question::Returned, Some(_))
                 if is_same && entry.octets.is_none_or(|it| it == octets.0) => {}
             (Question::Returned, _) if entry.octets.is_none() && entry.print.is_none() => {
@@ -87,7 +87,7 @@ pub(super) async fn find(
         }
     }
     found.number = strange.len();
-    rename(&strange, keys, ledger, headers);
+    rename(&strange, keys, ledger, headers, &mut found.records);
     Ok(found)
 }
 
@@ -109,14 +109,15 @@ fn question(key: &Key, entry: Option<&Entry>, octets: Octets) -> Option<Question
 /// Gives messages keys of what they hold. Those that the ledger knows under the unique-id that they had before stay known.
 fn rename(
     strange: &[(MessageNumber, Octets)],
-    keys: &mut [Key],
-    ledger: &mut Ledger,
+    keys: &mut [Option<Key>],
+    ledger: &Contents,
     headers: &Headers,
+    records: &mut Vec<(Key, Entry)>,
 ) {
     let are_strange: HashSet<_> = strange.iter().map(|(number, _)| *number).collect();
     let listed: HashSet<&Key> = numbered(keys)
         .filter(|(number, _)| !are_strange.contains(number))
-        .map(|(_, key)| key)
+        .filter_map(|(_, key)| key.as_ref())
         .collect();
     let mut moved: HashMap<(Print, Option<u64>), Vec<Entry>> = HashMap::new();
     for (key, entry) in ledger.iter() {
@@ -131,7 +132,8 @@ fn rename(
         let seen = headers.of(number);
         let hash = match (seen, &keys[place]) {
             (Some(seen), _) => seen.hash.clone(),
-            (None, key) => short(&Sha256::digest(key.to_string()).into()),
+            (None, Some(key)) => short(&Sha256::digest(key.to_string()).into()),
+            (None, None) => continue,
         };
         let print = format!("{hash}-{}", octets.0);
         let has_header = seen.is_some_and(|seen| seen.print.is_some());
@@ -148,8 +150,8 @@ fn rename(
         if let (Some(entry), None) = (known, ledger.get(&key)) {
             // Its file has another name, by which nobody will find it.
             let fate = Fate::Seen;
-            ledger.record(key.clone(), Entry { fate, ..entry });
+            records.push((key.clone(), Entry { fate, ..entry }));
         }
-        keys[place] = key;
+        keys[place] = Some(key);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
-use client::ledger::{Fate, Key, Ledger, LedgerError};
+use client::ledger::{Fate, Key, LedgerError};
 use client::{ClientError, Step};
 use pop3::MessageNumber;
 use pop3::client::Outcome;
@@ -11,7 +11,7 @@ use pop3::client::Outcome;
 use super::list::Line;
 use super::place::{self, Place};
 use super::settings::{Account, Settings};
-use super::visit::{Visit, alone};
+use super::visit::{Header, Visit, alone};
 use super::{failed, now};
 use crate::args;
 use crate::failure::{Code, Failure};
@@ -38,26 +38,32 @@ pub(super) fn delete(settings: &Settings, asked: &args::FetchDelete) -> Result<(
     alone(async {
         let mut visit = Visit::begin(account, &place).await?;
         let numbers = visit.find(&asked.messages)?;
-        let never = shown(&mut visit, &numbers, ledger.as_ref()).await?;
-        let marked: Vec<_> = numbers
-            .iter()
+        let marked: Option<Vec<Key>> = (numbers.iter())
             .map(|number| visit.keys[number.index()].clone())
             .collect();
-        if !asked.yes {
-            // The maildrop is not held while somebody thinks. What has another number then is found by its key.
-            visit.maildrop.quit().await;
-            confirmed(marked.len(), never)?;
-            visit = Visit::begin(account, &place).await?;
+        if asked.yes && marked.is_none() {
+            return Err(numberless(account));
         }
-        let deleted = deleted(visit, &marked).await?;
+        let never = shown(&mut visit, &numbers).await?;
+        let mut there = numbers.clone();
+        match marked {
+            _ if asked.yes => {}
+            // The maildrop is not held while somebody thinks. What has another number then is found by its key.
+            Some(marked) => {
+                visit.maildrop.quit().await;
+                confirmed(marked.len(), never)?;
+                visit = Visit::begin(account, &place).await?;
+                there = places(&visit, &marked);
+            }
+            // A number means this message until this session ends.
+            None => confirmed(numbers.len(), never)?,
+        }
+        let deleted = deleted(visit, &there).await?;
         if let Some(ledger) = &mut ledger {
-            for key in deleted
-                .iter()
-                .filter(|key| ledger.get(key).is_some())
-                .cloned()
-                .collect::<Vec<_>>()
-            {
-                ledger.gone(&key, now());
+            for key in deleted.iter().flatten() {
+                if ledger.get(key).is_some() {
+                    ledger.gone(key, now());
+                }
             }
             let synced = ledger.sync();
             synced.map_err(|error| place::failed(account, &error).within(&account.name))?;
@@ -81,17 +87,35 @@ pub(super) fn delete(settings: &Settings, asked: &args::FetchDelete) -> Result<(
     })
 }
 
+/// Why a message that has its number only is not deleted by it unseen.
+fn numberless(account: &Account) -> Failure {
+    let name = &account.name;
+    let what = format!(
+        "{name}: the server neither gives unique-ids of their own (UIDL) nor shows headers (TOP), so a number may be another message's by now"
+    );
+    Failure::new(Code::Data, what).remedy(
+        "run it at a terminal and without --yes: it shows the messages, and asks before the session ends",
+    )
+}
+
+/// The numbers of these messages; without those that are gone.
+fn places(visit: &Visit<'_>, marked: &[Key]) -> Vec<MessageNumber> {
+    let places: HashMap<&Key, usize> = (visit.keys.iter().enumerate())
+        .filter_map(|(place, key)| Some((key.as_ref()?, place)))
+        .collect();
+    let places = marked.iter().filter_map(|key| places.get(key));
+    places
+        .filter_map(|&place| MessageNumber::from_index(place))
+        .collect()
+}
+
 /// Shows what the messages are; how many of them were never fetched.
-async fn shown(
-    visit: &mut Visit<'_>,
-    numbers: &[MessageNumber],
-    ledger: Option<&Ledger>,
-) -> Result<usize, Failure> {
+async fn shown(visit: &mut Visit<'_>, numbers: &[MessageNumber]) -> Result<usize, Failure> {
     let mut never = 0;
     let lines: HashMap<_, _> = (numbers.iter())
         .map(|&number| {
             let key = visit.keys[number.index()].clone();
-            let entry = ledger.and_then(|ledger| ledger.get(&key)).copied();
+            let entry = visit.entry(number);
             let is_had = entry.is_some_and(|entry| entry.fate == Fate::Delivered);
             never += usize::from(!is_had);
             let octets = visit.listing.sizes[number.index()];
@@ -107,11 +131,16 @@ async fn shown(
         })
         .collect();
     let mut stdout = io::stdout().lock();
-    let show = visit.headers(numbers, |number, header| match lines.get(&number) {
+    let is_shown = lines.values().all(|line| line.key.is_some());
+    let show = |number, header: Header<'_>| match lines.get(&number) {
         Some(line) => line.write(&mut stdout, Some(header.unwrap_or_default()), false),
         None => Ok(()),
-    });
-    show.await?;
+    };
+    match is_shown {
+        true => visit.headers(numbers, show).await?,
+        // Without TOP all of a message comes for its header.
+        false => visit.headers_of_all(numbers, show).await?,
+    }
     if never > 0 {
         note!(
             "{} never fetched from here: nothing of it is left then",
@@ -137,19 +166,15 @@ fn confirmed(number: usize, never: usize) -> Result<(), Failure> {
     }
 }
 
-/// Deletes those of these that are still there; says which of them the server has deleted.
-async fn deleted(mut visit: Visit<'_>, marked: &[Key]) -> Result<Vec<Key>, Failure> {
+/// Deletes these; says which of them the server has deleted.
+async fn deleted(
+    mut visit: Visit<'_>,
+    numbers: &[MessageNumber],
+) -> Result<Vec<Option<Key>>, Failure> {
     let account: &Account = visit.account;
     let failed = |error: &ClientError| failed::server(account, error);
-    let places: HashMap<&Key, usize> = visit
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(place, key)| (key, place))
-        .collect();
     let mut retrieval = visit.maildrop.retrieve(Vec::new());
-    let numbers = marked.iter().filter_map(|key| places.get(key));
-    for number in numbers.filter_map(|&place| MessageNumber::from_index(place)) {
+    for &number in numbers {
         retrieval.delete(number);
     }
     let mut deleted = Vec::new();

@@ -27,7 +27,7 @@ pub(super) fn show(settings: &Settings, asked: &args::FetchShow) -> Result<(), F
     let mut text = Text::new(&Spool::new(place.directory()));
     alone(async {
         let mut visit = Visit::begin(account, &place).await?;
-        let number = asked.message.find(&visit.keys);
+        let number = asked.message.find(visit.keys.iter().map(Option::as_ref));
         let number = number.map_err(|error| failed::fetch(account, &error))?;
         let octets = visit.listing.sizes[number.index()];
         let mut retrieval = match asked.header {

@@ -35,6 +35,9 @@ pub(super) fn fetch(account: &Account, error: &FetchError) -> Failure {
         FetchError::Foreign(_) => Failure::new(Code::Config, what).remedy(format!(
             "restante fetch adopt {name} PATH looks which of it is there already; restante fetch {name} --accept-new-ids fetches all of it"
         )),
+        FetchError::Nameless => Failure::new(Code::Protocol, what).remedy(format!(
+            "restante fetch list {name} and show {name} N look at what is there; delete {name} N, at a terminal, deletes what you have"
+        )),
         FetchError::Ageless => Failure::new(Code::Protocol, what)
             .remedy("run this without --since; --limit N fetches only so many at a time"),
         FetchError::NotThere { .. } => Failure::new(Code::Data, what)

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
-use client::ledger::{Contents, Entry, Fate, Key, Ledger, LedgerError};
+use client::ledger::{Contents, Entry, Fate, Key};
 use pop3::{MessageNumber, Octets};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use super::{letter, listed};
 use crate::args;
 use crate::date;
 use crate::failure::Failure;
-use crate::output::{self, note};
+use crate::output::{self, count, note};
 
 /// Lists the messages of an account.
 ///
@@ -24,7 +24,6 @@ use crate::output::{self, note};
 pub(super) fn list(settings: &Settings, asked: &args::FetchList) -> Result<(), Failure> {
     let account = settings.account(&asked.account)?;
     let place = Place::new(&settings.state)?;
-    let known = known(&place, account);
     let stdout = io::stdout();
     let with_headers = asked.headers || (!asked.json && stdout.is_terminal());
     // A person sees each line as it comes.
@@ -33,7 +32,7 @@ pub(super) fn list(settings: &Settings, asked: &args::FetchList) -> Result<(), F
         false => Box::new(BufWriter::new(stdout.lock())),
     };
     alone(async {
-        let mut visit = Visit::begin(account, &place).await?;
+        let mut visit = Visit::knowing(account, &place, known(&place, account)).await?;
         listed::remember(&place, account, &visit.keys);
         let numbers = visit.numbers();
         if numbers.is_empty() && !asked.json {
@@ -44,10 +43,18 @@ pub(super) fn list(settings: &Settings, asked: &args::FetchList) -> Result<(), F
                 number,
                 octets,
                 key: key.clone(),
-                entry: known.as_ref().and_then(|known| known.get(key)).copied(),
+                entry: visit.entry(number),
             })
             .collect();
-        match with_headers {
+        let nameless = visit.keys.iter().filter(|key| key.is_none()).count();
+        if nameless > 0 {
+            note!(
+                "{} neither a unique-id (UIDL) nor shows a header (TOP): the numbers are those of this session only",
+                count(nameless as u64, "message has", "messages have")
+            );
+        }
+        // Whoever shows none is not asked for all of them.
+        match with_headers && nameless == 0 {
             false => {
                 for line in &lines {
                     line.write(&mut out, None, asked.json)?;
@@ -67,25 +74,12 @@ pub(super) fn list(settings: &Settings, asked: &args::FetchList) -> Result<(), F
     })
 }
 
-/// What the ledger says, whoever is writing it; without one everything is new.
+/// What the ledger says; one that cannot be used is told, and says nothing.
 pub(super) fn known(place: &Place, account: &Account) -> Option<Contents> {
-    let path = place.ledger_path(account);
-    match Ledger::peek(&path) {
-        Ok(contents) if contents.account() == account.identity() => Some(contents),
-        Ok(contents) => {
-            let error = LedgerError::Foreign {
-                file: path,
-                owner: contents.account().to_owned(),
-            };
-            note!("{}", place::failed(account, &error).to_string().trim_end());
-            None
-        }
-        Err(LedgerError::Missing { .. }) => None,
-        Err(error) => {
-            note!("{}", place::failed(account, &error).to_string().trim_end());
-            None
-        }
-    }
+    place.known(account).unwrap_or_else(|error| {
+        note!("{}", place::failed(account, &error).to_string().trim_end());
+        None
+    })
 }
 
 /// What is known of a message, in a few words.
@@ -113,7 +107,8 @@ pub(super) fn day(at: i64) -> String {
 pub(super) struct Line {
     pub(super) number: MessageNumber,
     pub(super) octets: Octets,
-    pub(super) key: Key,
+    /// None: it has its number, and nothing else.
+    pub(super) key: Option<Key>,
     pub(super) entry: Option<Entry>,
 }
 
@@ -131,7 +126,7 @@ impl Line {
             true => {
                 let mut object = json!({
                     "number": self.number.get(),
-                    "uidl": self.key.to_string(),
+                    "uidl": self.key.as_ref().map(Key::to_string),
                     "size": self.octets.0,
                     "state": self.entry.map_or("new", |entry| entry.fate.name()),
                     "since": self.entry.map(|entry| entry.at),
@@ -148,7 +143,9 @@ impl Line {
                 let first = writeln!(
                     out,
                     "{:>6}  {:>12}  {state:<18}  {}",
-                    self.number, self.octets.0, self.key
+                    self.number,
+                    self.octets.0,
+                    listed::word(self.key.as_ref())
                 );
                 let second = said.map_or(Ok(()), |said| {
                     let words: Vec<&str> = said

@@ -8,10 +8,10 @@ use super::place::Place;
 use super::settings::Account;
 
 /// Notes what was shown. That this fails costs a check, and hurts nobody.
-pub(super) fn remember(place: &Place, account: &Account, keys: &[Key]) {
+pub(super) fn remember(place: &Place, account: &Account, keys: &[Option<Key>]) {
     let mut text = String::new();
     for key in keys {
-        text.push_str(&key.to_string());
+        text.push_str(&word(key.as_ref()));
         text.push('\n');
     }
     if place.note(account, "listed", &text).is_err() {
@@ -24,4 +24,9 @@ pub(super) fn remember(place: &Place, account: &Account, keys: &[Key]) {
 pub(super) fn last(place: &Place, account: &Account) -> Option<Vec<String>> {
     let text = std::fs::read_to_string(place.of(account, "listed")).ok()?;
     Some(text.lines().map(str::to_owned).collect())
+}
+
+/// A key as it is shown; one that is none is no word of a key.
+pub(super) fn word(key: Option<&Key>) -> String {
+    key.map_or_else(|| "-".to_owned(), Key::to_string)
 }

@@ -37,10 +37,11 @@ pub(super) fn mark(settings: &Settings, asked: &args::FetchMarkSeen) -> Result<(
     };
     alone(async {
         let mut visit = Visit::begin(account, &place).await?;
+        let keys = visit.stand_ins()?;
         let recognised = match &mut ledger {
             Some(ledger) => visit
                 .listing
-                .recognise(&mut visit.maildrop, &visit.keys, ledger)
+                .recognise(&mut visit.maildrop, &keys, ledger)
                 .await
                 .map_err(|error| failed::fetch(account, &error))?,
             None => 0,
@@ -56,7 +57,7 @@ pub(super) fn mark(settings: &Settings, asked: &args::FetchMarkSeen) -> Result<(
         };
         let had = |number: &MessageNumber| {
             let known = ledger.as_ref();
-            let entry = known.and_then(|known| known.get(&visit.keys[number.index()]));
+            let entry = known.and_then(|known| known.get(&keys[number.index()]));
             entry.is_some_and(|entry| entry.fate.is_had())
         };
         let (known, new): (Vec<_>, Vec<_>) = wanted.into_iter().partition(had);
@@ -66,6 +67,14 @@ pub(super) fn mark(settings: &Settings, asked: &args::FetchMarkSeen) -> Result<(
             None => place.ledger_or_new(account).map_err(in_ledger)?,
         };
         let (mut marked, mut undated) = (0, 0);
+        let (new, nameless): (Vec<_>, Vec<_>) =
+            (new.into_iter()).partition(|number| visit.keys[number.index()].is_some());
+        if !nameless.is_empty() {
+            note!(
+                "{} nothing by which anybody could know it again, and is not marked",
+                count(nameless.len() as u64, "message has", "messages have")
+            );
+        }
         for number in new {
             let header = headers.get(&number).copied().unwrap_or_default();
             match (before, header.received) {
@@ -80,7 +89,7 @@ pub(super) fn mark(settings: &Settings, asked: &args::FetchMarkSeen) -> Result<(
                 print: header.print,
                 ..Entry::new(Fate::Seen, now())
             };
-            ledger.record(visit.keys[number.index()].clone(), entry);
+            ledger.record(keys[number.index()].clone(), entry);
             marked += 1;
         }
         ledger.sync().map_err(in_ledger)?;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use client::ledger::{Ledger, LedgerError};
+use client::ledger::{Contents, Ledger, LedgerError};
 
 use super::settings::Account;
 use crate::failure::{Code, Failure};
@@ -74,6 +74,24 @@ impl Place {
     /// When it is not, or cannot be used.
     pub(super) fn ledger(&self, account: &Account) -> Result<Ledger, LedgerError> {
         Ledger::open(&self.ledger_path(account), &account.identity())
+    }
+
+    /// What the account's ledger says, whoever is writing it; none if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is another account's.
+    pub(super) fn known(&self, account: &Account) -> Result<Option<Contents>, LedgerError> {
+        let file = self.ledger_path(account);
+        match Ledger::peek(&file) {
+            Ok(contents) if contents.account() == account.identity() => Ok(Some(contents)),
+            Ok(contents) => Err(LedgerError::Foreign {
+                file,
+                owner: contents.account().to_owned(),
+            }),
+            Err(LedgerError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The account's ledger; an empty one if there is none.

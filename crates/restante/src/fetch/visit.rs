@@ -1,10 +1,10 @@
 //! A session in which somebody looks at what is on the server, or deletes from it by hand.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use client::fetch::Wanted;
-use client::ledger::Key;
-use client::{Arrival, ClientError, Headers, Listing, Maildrop, Patience, Step};
+use client::ledger::{Contents, Entry, Key};
+use client::{Arrival, ClientError, Headers, Listing, Maildrop, Patience, Retrieval, Step};
 use pop3::MessageNumber;
 use pop3::client::{ResponseCode, Status};
 
@@ -14,14 +14,21 @@ use super::settings::Account;
 use super::{failed, listed, remote, run};
 use crate::failure::{Code, Failure};
 
+/// So much of a text is looked at for its header.
+const HEADER_OCTETS_MAX: usize = 1 << 20;
+
 /// A maildrop that is open, and what it holds.
 pub(super) struct Visit<'a> {
     pub(super) account: &'a Account,
     pub(super) place: &'a Place,
     pub(super) maildrop: Maildrop,
     pub(super) listing: Listing,
-    /// What each message is known by, in the order of the message-numbers.
-    pub(super) keys: Vec<Key>,
+    /// What each message is known by, in the order of the message-numbers; none: it has its number in this session and nothing else.
+    pub(super) keys: Vec<Option<Key>>,
+    /// What the ledger says, whoever is writing it.
+    known: Option<Contents>,
+    /// What it will say otherwise.
+    records: HashMap<Key, Entry>,
 }
 
 /// A message's header in wire form, or what the server says instead.
@@ -34,20 +41,53 @@ impl<'a> Visit<'a> {
     ///
     /// When the server is not of use.
     pub(super) async fn begin(account: &'a Account, place: &'a Place) -> Result<Self, Failure> {
+        // What is wrong with a ledger is told by whoever needs it.
+        Self::knowing(account, place, place.known(account).unwrap_or_default()).await
+    }
+
+    /// The same, where a ledger says this.
+    ///
+    /// # Errors
+    ///
+    /// When the server is not of use.
+    pub(super) async fn knowing(
+        account: &'a Account,
+        place: &'a Place,
+        known: Option<Contents>,
+    ) -> Result<Self, Failure> {
         let mut maildrop = connected(account, place).await?;
         let listing = maildrop
             .listing()
             .await
             .map_err(|error| failed::server(account, &error))?;
-        let keys = listing.keys(&mut maildrop).await;
-        let keys = keys.map_err(|error| failed::fetch(account, &error))?;
+        let identified = listing.identify(&mut maildrop, known.as_ref()).await;
+        let identified = identified.map_err(|error| failed::fetch(account, &error))?;
         Ok(Self {
             account,
             place,
             maildrop,
             listing,
-            keys,
+            keys: identified.keys,
+            known,
+            records: identified.records.into_iter().collect(),
         })
+    }
+
+    /// A key for each message; that of one that has none means nothing in another session.
+    ///
+    /// # Errors
+    ///
+    /// When none has one.
+    pub(super) fn stand_ins(&self) -> Result<Vec<Key>, Failure> {
+        let keys = self.listing.stand_ins(&self.keys);
+        keys.map_err(|error| failed::fetch(self.account, &error))
+    }
+
+    /// What the ledger says of a message.
+    pub(super) fn entry(&self, number: MessageNumber) -> Option<Entry> {
+        let key = self.keys[number.index()].as_ref()?;
+        let known = || self.known.as_ref()?.get(key);
+        self.records.get(key).or_else(known).copied()
     }
 
     /// The numbers of all messages.
@@ -67,10 +107,11 @@ impl<'a> Visit<'a> {
         let shown = listed::last(self.place, self.account);
         let (mut found, mut twice) = (Vec::with_capacity(wanted.len()), HashSet::new());
         for wanted in wanted {
-            let number = wanted.find(&self.keys);
+            let number = wanted.find(self.keys.iter().map(Option::as_ref));
             let number = number.map_err(|error| failed::fetch(self.account, &error))?;
             let is_another = |shown: &Vec<String>| {
-                shown.get(number.index()) != Some(&self.keys[number.index()].to_string())
+                let key = self.keys[number.index()].as_ref();
+                shown.get(number.index()) != Some(&listed::word(key))
             };
             if matches!(wanted, Wanted::Number(_)) && shown.as_ref().is_some_and(is_another) {
                 let what = format!(
@@ -95,26 +136,56 @@ impl<'a> Visit<'a> {
     pub(super) async fn headers(
         &mut self,
         numbers: &[MessageNumber],
-        mut each: impl FnMut(MessageNumber, Header<'_>) -> Result<(), Failure>,
+        each: impl FnMut(MessageNumber, Header<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let account = self.account;
-        let mut retrieval = self.maildrop.headers(numbers);
-        let mut text = Vec::new();
-        loop {
-            let step = retrieval.step().await;
-            match step.map_err(|error| failed::server(account, &error))? {
-                Step::Piece(piece) => text.extend_from_slice(piece),
-                Step::Ended(retrieved) => {
-                    let header = client::destination::header_of(&text);
-                    match &retrieved.arrival {
-                        Arrival::Refused(status) => each(retrieved.number, Err(status))?,
-                        _ => each(retrieved.number, Ok(header))?,
-                    }
-                    text.clear();
-                }
-                Step::Deleted(_) | Step::NotDeleted(..) => {}
-                Step::Done => return Ok(()),
+        come(self.account, self.maildrop.headers(numbers), each).await
+    }
+
+    /// The same where the server does not show headers alone: whole messages are retrieved.
+    ///
+    /// # Errors
+    ///
+    /// What `each` says, or when the connection fails.
+    pub(super) async fn headers_of_all(
+        &mut self,
+        numbers: &[MessageNumber],
+        each: impl FnMut(MessageNumber, Header<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let sizes = &self.listing.sizes;
+        let wanted = numbers
+            .iter()
+            .map(|&number| (number, sizes[number.index()]));
+        let wanted = wanted.collect();
+        come(self.account, self.maildrop.retrieve(wanted), each).await
+    }
+}
+
+/// Hands on the headers of what comes.
+async fn come(
+    account: &Account,
+    mut retrieval: Retrieval<'_>,
+    mut each: impl FnMut(MessageNumber, Header<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    loop {
+        let step = retrieval.step().await;
+        match step.map_err(|error| failed::server(account, &error))? {
+            Step::Piece(piece) => {
+                let room = HEADER_OCTETS_MAX.saturating_sub(text.len());
+                text.extend_from_slice(&piece[..piece.len().min(room)]);
             }
+            Step::Ended(retrieved) => {
+                let header = client::destination::header_of(&text);
+                match &retrieved.arrival {
+                    Arrival::Refused(status) => each(retrieved.number, Err(status))?,
+                    // It comes once more.
+                    Arrival::OutOfStep => {}
+                    _ => each(retrieved.number, Ok(header))?,
+                }
+                text.clear();
+            }
+            Step::Deleted(_) | Step::NotDeleted(..) => {}
+            Step::Done => return Ok(()),
         }
     }
 }

@@ -302,7 +302,7 @@ fn a_server_of_which_nothing_can_be_known_again_is_told() {
         state.manner.knows_top = false;
     });
     let (result, _) = place.fetch(&takes);
-    assert!(matches!(result, Err(FetchError::Foreign(_))), "{result:?}");
+    assert!(matches!(result, Err(FetchError::Nameless)), "{result:?}");
 }
 
 /// A destination that takes nothing until it may.

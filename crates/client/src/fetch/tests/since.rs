@@ -82,7 +82,7 @@ fn without_headers_nobody_knows_how_old_messages_are() {
     let asked = place
         .server
         .with(|state| state.commands.iter().filter(asked).count());
-    assert_eq!(asked, 2);
+    assert!(asked < 10, "{asked}");
     assert_eq!(place.fetched(&|_| {}).new, 50);
 }
 

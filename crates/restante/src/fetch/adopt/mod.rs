@@ -34,6 +34,7 @@ pub(super) fn adopt(settings: &Settings, asked: &args::FetchAdopt) -> Result<(),
     let found = Found::of(account, &place)?;
     alone(async {
         let mut visit = Visit::begin(account, &place).await?;
+        let keys = visit.stand_ins()?;
         let numbers = visit.numbers();
         let mut prints = vec![None; numbers.len()];
         let mut refused = 0;
@@ -48,7 +49,7 @@ pub(super) fn adopt(settings: &Settings, asked: &args::FetchAdopt) -> Result<(),
         let mut records = Vec::new();
         let mut known = 0;
         let sizes = visit.listing.sizes.iter();
-        for ((key, octets), print) in visit.keys.iter().zip(sizes).zip(prints) {
+        for ((key, octets), print) in keys.iter().zip(sizes).zip(prints) {
             if found.has(key) {
                 known += 1;
             } else if let Some(entry) = found.entry(account, &present, key, octets.0, print) {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::run::{Ended, finish, program};
+use crate::terminal::script;
 use server::Foreign;
 
 /// Somebody who fetches from such servers.
@@ -52,6 +53,14 @@ impl Home {
             *text = text.replace(&place, "HERE");
         }
         ended
+    }
+
+    /// At a terminal, with these answers.
+    fn at_terminal(&self, arguments: &str, answers: &[(&str, &str)]) -> Ended {
+        let config = self.path("fetch.toml");
+        let program = env!("CARGO_BIN_EXE_restante");
+        let line = format!("{program} -c {} fetch {arguments}", config.display());
+        script(&line, answers)
     }
 
     /// How many messages an account's Maildir has.
