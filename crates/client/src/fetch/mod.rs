@@ -37,6 +37,7 @@ use crate::patience::Patience;
 pub use identify::Identified;
 pub use keep::Keep;
 pub use only::{Had, NotAMessage, Only, Wanted};
+pub use quarantine::QUARANTINE_OCTETS;
 pub use report::{Event, FetchError, Planned, Summary};
 pub use rule::{Action, Matches, Rule};
 
@@ -78,6 +79,8 @@ pub struct Job {
     pub spool: PathBuf,
     /// Where messages are kept that a destination will not have.
     pub quarantine: PathBuf,
+    /// So many octets of them at most; of what has no room there is no copy ([`QUARANTINE_OCTETS`]).
+    pub quarantine_octets_max: u64,
 }
 
 impl Job {
@@ -257,10 +260,12 @@ fn give_up(
         account: job.identity.clone(),
         received: None,
     };
-    let quarantine = Quarantine(job.quarantine.clone());
-    quarantine
-        .explain(&message, &why.to_string())
-        .map_err(FetchError::Spool)?;
+    let quarantine = Quarantine::new(&job.quarantine, job.quarantine_octets_max);
+    let explained = quarantine.explain(&message, &why.to_string());
+    explained.map_err(|error| FetchError::Spool {
+        directory: job.quarantine.clone(),
+        error,
+    })?;
     let entry = Entry {
         octets: Some(octets.0),
         ..Entry::new(Fate::Refused, now())

@@ -1,5 +1,6 @@
 //! What is told of a session: while it goes on, and at its end.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pop3::{MessageNumber, Octets};
@@ -161,7 +162,15 @@ pub enum FetchError {
         /// How many it lists.
         listed: usize,
     },
-    /// A file in between could not be written.
-    #[error("{0}")]
-    Spool(std::io::Error),
+    /// The rest of a large text could not be kept meanwhile.
+    #[error("the rest of a large message cannot be kept in {}: {error}", directory.display())]
+    Spool {
+        /// Where.
+        directory: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The thread that delivers is gone.
+    #[error("what delivers has stopped: {0}")]
+    Stopped(String),
 }

@@ -17,7 +17,7 @@ use super::writer::{Done, QUEUE_OCTETS, Shared, Ticket, Work, Writer};
 use super::{Destinations, Job, name_of};
 use crate::account::Headers;
 use crate::connect::Maildrop;
-use crate::destination::{Message, Spool};
+use crate::destination::Message;
 use crate::ledger::Key;
 use crate::retrieve::{Arrival, Retrieved, Step};
 
@@ -100,8 +100,8 @@ impl<'a> Session<'a> {
         let writer = Writer {
             destinations,
             ledger: Arc::clone(ledger),
-            quarantine: Quarantine(job.quarantine.clone()),
-            spool: Spool::new(&job.spool),
+            quarantine: Quarantine::new(&job.quarantine, job.quarantine_octets_max),
+            spool: job.spool.clone(),
             room: Arc::clone(&room),
             done: said,
         };
@@ -190,8 +190,8 @@ impl<'a> Session<'a> {
         if let Some(thread) = self.thread.take()
             && let Err(error) = thread.await
         {
-            let error = std::io::Error::other(error.to_string());
-            self.told.failed.get_or_insert(FetchError::Spool(error));
+            let stopped = FetchError::Stopped(error.to_string());
+            self.told.failed.get_or_insert(stopped);
         }
         while let Ok(done) = self.done.try_recv() {
             self.take(done, tell);

@@ -75,6 +75,7 @@ impl Place {
             dry_run: false,
             spool: self.directory.path().to_owned(),
             quarantine: self.path("quarantine"),
+            quarantine_octets_max: QUARANTINE_OCTETS,
         }
     }
 
@@ -638,6 +639,44 @@ fn of_two_destinations_each_gets_each_message_once() {
     assert_eq!(*taken.lock().unwrap(), ["u:a", "u:b", "u:c"]);
     assert_eq!(place.texts(), three());
     assert!(place.server.ids().is_empty());
+}
+
+#[test]
+fn of_what_has_no_room_in_quarantine_there_is_no_copy_and_the_message_stays() {
+    let place = Place::new(&THREE);
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let refuses = |destinations: &mut Destinations| {
+        let taken = Arc::clone(&taken);
+        let fails_at: Option<(usize, fn() -> NotDelivered)> =
+            Some((0, || NotDelivered::Refused("550 never".into())));
+        *destinations = vec![Box::new(Forgetful { taken, fails_at })];
+    };
+    let small = |job: &mut Job| {
+        job.keep = Keep::Never;
+        job.quarantine_octets_max = 50;
+    };
+    let (result, events) = place.fetch_to(&small, &refuses);
+    assert_eq!(result.unwrap().refused, 3);
+    let whys: Vec<&str> = (events.iter())
+        .filter_map(|event| match event {
+            Event::Refused { why, .. } => Some(why.as_str()),
+            _ => None,
+        })
+        .collect();
+    let full = whys.iter().filter(|why| why.contains("is full (")).count();
+    let kept = std::fs::read_dir(place.path("quarantine")).unwrap().count() / 2;
+    assert!(kept > 0 && full > 0 && kept + full == 3, "{whys:?}");
+    assert_eq!(place.server.ids(), ["a", "b", "c"]);
+    // A directory that cannot be written keeps nothing else back either.
+    let place = Place::new(&THREE);
+    std::fs::write(place.path("quarantine"), "in the way").unwrap();
+    let (result, events) = place.fetch_to(&|_| {}, &refuses);
+    assert_eq!(result.unwrap().refused, 3);
+    let says = format!("{} cannot be written", place.path("quarantine").display());
+    let is_told =
+        |event: &Event| matches!(event, Event::Refused { why, .. } if why.contains(&says));
+    assert!(events.iter().any(is_told), "{events:?}");
+    assert_eq!(place.server.ids(), ["a", "b", "c"]);
 }
 
 #[test]

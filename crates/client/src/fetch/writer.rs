@@ -3,6 +3,7 @@
 //! Reading from the server and writing to the disk do not wait for each other, but for the room between them. Messages become durable
 //! in batches: first in their destinations, then in the ledger; only then is the server told to delete them.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -102,7 +103,8 @@ pub(super) struct Writer {
     pub(super) destinations: Vec<Box<dyn Destination>>,
     pub(super) ledger: Shared,
     pub(super) quarantine: Quarantine,
-    pub(super) spool: Spool,
+    /// A directory.
+    pub(super) spool: PathBuf,
     pub(super) room: Arc<Semaphore>,
     pub(super) done: UnboundedSender<Done>,
 }
@@ -130,7 +132,7 @@ impl Writer {
                 return Err(failure(destination.name(), failed));
             }
         }
-        let mut text = Text::new(&self.spool);
+        let mut text = Text::new(&Spool::new(&self.spool));
         let mut checksum = 0;
         let mut given_back = 0;
         let mut batch = Batch {
@@ -144,7 +146,10 @@ impl Writer {
             match work {
                 Work::Piece(piece) => {
                     checksum = crc32c::crc32c_append(checksum, &piece);
-                    text.append(&piece).map_err(FetchError::Spool)?;
+                    text.append(&piece).map_err(|error| FetchError::Spool {
+                        directory: self.spool.clone(),
+                        error,
+                    })?;
                 }
                 Work::Discard => {
                     text.clear();
@@ -252,10 +257,10 @@ impl Writer {
             print: Print::of(text.header()),
             ..Entry::new(fate, now())
         };
-        if let Some(why) = refused {
-            self.quarantine
-                .keep(&message, &why, text)
-                .map_err(FetchError::Spool)?;
+        if let Some(mut why) = refused {
+            if let Err(no_copy) = self.quarantine.keep(&message, &why, text) {
+                why = format!("{why}; {no_copy}");
+            }
             held(&self.ledger).record(message.key.clone(), entry);
             let _ = self.done.send(Done::Refused(number, message.key, why));
             return Ok(());

@@ -42,8 +42,11 @@ pub(super) fn fetch(account: &Account, error: &FetchError) -> Failure {
             .remedy("run this without --since; --limit N fetches only so many at a time"),
         FetchError::NotThere { .. } => Failure::new(Code::Data, what)
             .remedy(format!("see what it has: restante fetch list {name}")),
-        FetchError::Spool(_) => Failure::new(Code::InputOutput, what)
-            .remedy("large messages pass through the directory of the ledgers: make room there"),
+        FetchError::Spool { .. } => Failure::new(Code::InputOutput, what).remedy(
+            "make room there, and see that it may be written; `state` in fetch.toml names another directory",
+        ),
+        FetchError::Stopped(_) => Failure::new(Code::Software, what)
+            .remedy("what was delivered counts, and the next run goes on there; please report this"),
     };
     failure.within(name)
 }

@@ -14,10 +14,11 @@ use crate::output::note;
 /// So long a hook may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the hook that is for this result.
-pub(super) fn run(account: &Account, result: &Result<Summary, Failure>) {
+/// Runs the hooks that are for this result. New mail is new mail, however its session has ended.
+pub(super) fn run(account: &Account, result: &Result<Summary, Failure>, new: usize) {
+    arrived(account, new);
     match result {
-        Ok(summary) => arrived(account, summary.new),
+        Ok(_) => {}
         Err(failure) if failure.code() == Code::TokenNeeded => {
             call(account, &account.on_auth_needed, 0, Some(failure));
         }
@@ -27,8 +28,8 @@ pub(super) fn run(account: &Account, result: &Result<Summary, Failure>) {
     }
 }
 
-/// Tells of new mail, if there is some; whatever went wrong behind it.
-pub(super) fn arrived(account: &Account, new: usize) {
+/// Tells of new mail, if there is some.
+fn arrived(account: &Account, new: usize) {
     if new == 0 {
         return;
     }

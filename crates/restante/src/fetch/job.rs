@@ -1,6 +1,6 @@
 //! From the configuration of an account to a job for the client.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use client::fetch::{Action, Destinations, Job, Only, Rule};
 use client::{Credentials, Patience};
@@ -23,6 +23,19 @@ pub(super) struct Asked {
     pub(super) traced: bool,
     /// Only these messages, whatever else is known of them.
     pub(super) only: Option<Only>,
+}
+
+/// How long a server is waited for that may be silent for so many seconds.
+fn patience(seconds: u64) -> Patience {
+    let silence = Duration::from_secs(seconds);
+    Patience {
+        connect: silence,
+        login: silence,
+        // A server may read every message for its size.
+        listing: silence * 5,
+        silence,
+        ..Patience::default()
+    }
 }
 
 /// Everything that a session with this account needs.
@@ -58,7 +71,7 @@ pub(super) fn of(
     }
     let job = Job {
         account: remote::of(account, place, asked.traced, credentials)?,
-        patience: Patience::default(),
+        patience: account.timeout.map_or_else(Patience::default, patience),
         identity: account.identity(),
         route,
         keep: account.keep,
@@ -72,6 +85,7 @@ pub(super) fn of(
         dry_run: asked.dry_run,
         spool: place.directory().to_owned(),
         quarantine: place.quarantine(account),
+        quarantine_octets_max: account.quarantine_octets_max,
     };
     Ok((job, maker.made))
 }

@@ -9,12 +9,13 @@ use super::place::Place;
 use super::settings::Account;
 use crate::failure::Failure;
 
-/// Notes what came of a run. That this fails hurts nobody.
+/// Notes what came of a run, in which so many messages were fetched. That this fails hurts nobody.
 pub(super) fn remember(
     place: &Place,
     account: &Account,
     at: SystemTime,
     result: &Result<Summary, Failure>,
+    new: usize,
 ) {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut object = json!({"at": since.as_secs()});
@@ -29,6 +30,7 @@ pub(super) fn remember(
             object["seconds"] = summary.took.as_secs_f64().into();
         }
         Err(failure) => {
+            object["new"] = new.into();
             object["code"] = (failure.code() as u8).into();
             object["what"] = failure.what().into();
             object["remedy"] = failure.advice().into();

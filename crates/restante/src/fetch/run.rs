@@ -157,8 +157,9 @@ pub(super) async fn one(
     shown.ended(&result);
     if !asked.dry_run {
         waiting(|| {
-            past::remember(place, account, SystemTime::now(), &result);
-            super::hooks::run(account, &result);
+            let (new, _) = shown.fetched();
+            past::remember(place, account, SystemTime::now(), &result, new);
+            super::hooks::run(account, &result, new);
         });
     }
     result.map_err(|failure| failure.code())
@@ -173,7 +174,7 @@ pub(super) async fn persist(
 ) -> Result<Summary, Failure> {
     let mut origin = waiting(|| Origin::of(account, place))?;
     let mut waits = BUSY_WAITS.into_iter();
-    let (mut was_refused, mut was_lost, mut before) = (false, false, 0);
+    let (mut was_refused, mut was_lost) = (false, false);
     loop {
         let credentials = waiting(|| origin.credentials(&account.name, was_refused))?;
         let (mut job, destinations) = job::of(account, place, asked, credentials)?;
@@ -182,12 +183,9 @@ pub(super) async fn persist(
         }
         let ledger = ledger(account, place, asked, &destinations)?;
         let mut learned = None;
-        let mut delivered = 0;
         let fetched = client::fetch::fetch(job, destinations, ledger, &mut |event| {
-            match &event {
-                Event::Learned(memory) => learned = Some(memory.clone()),
-                Event::Delivered { .. } => delivered += 1,
-                _ => {}
+            if let Event::Learned(memory) = &event {
+                learned = Some(memory.clone());
             }
             shown.event(&event);
         })
@@ -207,36 +205,25 @@ pub(super) async fn persist(
             {
                 match waits.next() {
                     Some(wait) => tokio::time::sleep(wait).await,
-                    None => {
-                        told(account, asked, before);
-                        return fetched.map_err(|error| failed::fetch(account, &error));
-                    }
+                    None => return fetched.map_err(|error| failed::fetch(account, &error)),
                 }
             }
             Err(FetchError::Server(ClientError::Lost { .. } | ClientError::Broken(_)))
                 if !was_lost && shown.has_begun() =>
             {
                 was_lost = true;
-                before += delivered;
             }
             _ => {
-                if fetched.is_err() {
-                    told(account, asked, before + delivered);
-                }
+                // A session that was lost has delivered, too.
+                let (new, octets) = shown.fetched();
                 let summary = fetched.map(|summary| Summary {
-                    new: summary.new + before,
+                    new,
+                    octets,
                     ..summary
                 });
                 return summary.map_err(|error| failed::fetch(account, &error));
             }
         }
-    }
-}
-
-/// Tells of mail that came before something went wrong. Nobody needs to be told who asks for single messages.
-fn told(account: &Account, asked: &Asked, new: usize) {
-    if asked.only.is_none() {
-        waiting(|| super::hooks::arrived(account, new));
     }
 }
 

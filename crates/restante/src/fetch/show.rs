@@ -94,8 +94,8 @@ pub(super) struct Account<'s> {
     bar: Option<ProgressBar>,
     /// Whether the server was asked for messages.
     has_begun: bool,
-    /// Messages that were delivered, in as many sessions as it took.
-    new: u64,
+    /// Messages that were delivered, in all sessions of this run, and their octets.
+    new: usize,
     octets: u64,
     is_dry: bool,
 }
@@ -107,6 +107,11 @@ impl Account<'_> {
     /// Whether the server was asked for messages.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
+    }
+
+    /// Messages that were delivered so far, and their octets.
+    pub(super) fn fetched(&self) -> (usize, u64) {
+        (self.new, self.octets)
     }
 
     /// Shows what happens.
@@ -149,7 +154,8 @@ impl Account<'_> {
                 }
             }
             Event::Refused { key, number, why } => self.note(&format!(
-                "message {number} ({key}) is not taken, and stays on the server: {why}"
+                "message {number} ({key}) is not taken, and stays on the server: {}",
+                output::without_numbers(why)
             )),
             Event::NotGiven { number, why } => {
                 self.note(&format!("the server does not give message {number}: {why}"));
@@ -227,6 +233,8 @@ impl Account<'_> {
                 "code": failure.code() as u8,
                 "what": failure.what(),
                 "remedy": failure.advice(),
+                "new": self.new,
+                "octets": self.octets,
             })),
             (Ok(summary), Manner::Terminal | Manner::Lines) if !self.is_dry => {
                 self.show
@@ -234,13 +242,12 @@ impl Account<'_> {
             }
             (Ok(_), _) | (Err(_), Manner::Log) => {}
             (Err(failure), manner) => {
-                if self.new > 0 && matches!(manner, Manner::Terminal | Manner::Lines) {
-                    let new = count(self.new, "new message", "new messages");
+                // A session that fails at its very end has fetched all the same.
+                if self.new > 0 && manner != Manner::Quiet {
+                    let new = count(self.new as u64, "new message", "new messages");
                     let octets = output::octets(self.octets);
-                    self.show.line(&format!(
-                        "{}: {new} ({octets}) before it went wrong",
-                        self.name
-                    ));
+                    let line = format!("{}: {new} ({octets}), and then it failed", self.name);
+                    self.show.line(&line);
                 }
                 let text = failure.to_string();
                 self.show.note(text.trim_end());
@@ -305,7 +312,7 @@ fn as_json(event: &Event) -> Option<Value> {
             "event": "message", "uidl": key.to_string(), "size": octets.0, "dest": destinations,
         }),
         Event::Refused { key, number, why } => json!({
-            "event": "refused", "uidl": key.to_string(), "number": number.get(), "why": why,
+            "event": "refused", "uidl": key.to_string(), "number": number.get(), "why": output::without_numbers(why),
         }),
         Event::NotGiven { number, why } => json!({
             "event": "not_given", "number": number.get(), "why": why,

@@ -52,7 +52,8 @@ struct Known {
 /// A message that a destination will not have.
 struct Refused {
     key: Key,
-    file: String,
+    /// None: there is none.
+    copy: Option<String>,
     why: String,
 }
 
@@ -129,7 +130,10 @@ impl Known {
         }
         for refused in self.refused.iter().take(REFUSED_MAX) {
             say!("  refused    {}: {}", refused.key, refused.why)?;
-            say!("             kept as {}", refused.file)?;
+            match &refused.copy {
+                Some(file) => say!("             kept as {file}")?,
+                None => say!("             no copy of it is kept; it is on the server")?,
+            }
         }
         if self.refused.len() > REFUSED_MAX {
             say!("  refused    {} more", self.refused.len() - REFUSED_MAX)?;
@@ -169,6 +173,12 @@ impl Known {
         let at = moment(at);
         if let Some(what) = last["what"].as_str() {
             say!("  last run   {at}: failed: {what}")?;
+            if let Some(new @ 1..) = last["new"].as_u64() {
+                say!(
+                    "             {} before that",
+                    count(new, "new message", "new messages")
+                )?;
+            }
             return match last["remedy"].as_str() {
                 Some(remedy) => say!("             {remedy}"),
                 None => Ok(()),
@@ -229,7 +239,7 @@ impl Known {
             "timer": self.timer,
             "ledger": ledger,
             "refused": self.refused.iter().map(|it| json!({
-                "uidl": it.key.to_string(), "why": it.why, "file": it.file,
+                "uidl": it.key.to_string(), "why": it.why, "file": it.copy,
             })).collect::<Vec<_>>(),
             "token": token,
             "server": self.server,
@@ -273,17 +283,14 @@ fn refused_one(account: &Account, place: &Place, key: &Key) -> Refused {
     let name = name_of(&account.identity(), key);
     let directory = place.quarantine(account);
     let text = std::fs::read_to_string(directory.join(format!("{name}.txt")));
-    // Of one that never came whole there is no text.
-    let file = match directory.join(format!("{name}.eml")) {
-        file if file.exists() => file,
-        _ => directory.join(format!("{name}.txt")),
-    };
     let why = text
         .ok()
         .and_then(|text| Some(text.lines().nth(1)?.to_owned()));
+    // Of one that never came whole there is none.
+    let copy = directory.join(format!("{name}.eml"));
     Refused {
         key: key.clone(),
-        file: file.display().to_string(),
+        copy: copy.exists().then(|| copy.display().to_string()),
         why: why.unwrap_or_else(|| "nobody knows why any more".to_owned()),
     }
 }

@@ -169,7 +169,7 @@ impl Work {
                 }
             };
             // A session that has begun is not cut.
-            let result = self.session().await;
+            let (result, new) = self.session().await;
             let came = match &result {
                 Ok(summary) => Came::Well(summary.login_delay),
                 Err(failure) => Came::Wrong(failure.code()),
@@ -179,7 +179,7 @@ impl Work {
                 Came::Wrong(code) => schedule.is_news(code),
             };
             let wait = schedule.after(came, dice());
-            self.tell(&result, is_news, wait);
+            self.tell(&result, new, is_news, wait);
             next = Instant::now() + wait;
             if let Ok(Summary {
                 login_delay: Some(delay),
@@ -192,24 +192,26 @@ impl Work {
         }
     }
 
-    /// One session, on a task of its own: if it panics, the account's next turn comes all the same.
-    async fn session(&self) -> Result<Summary, Failure> {
+    /// One session, and how many messages it has brought, on a task of its own: if it panics, the account's next turn comes all the
+    /// same.
+    async fn session(&self) -> (Result<Summary, Failure>, usize) {
         let (account, place) = (Arc::clone(&self.account), self.place.clone());
         let shared = Arc::clone(&self.shared);
         let session = tokio::spawn(async move {
             let mut shown = shared.show.account(&account.name, false);
             let result = run::persist(&account, &place, &Asked::default(), &mut shown).await;
             shown.ended(&result);
-            result
+            (result, shown.fetched().0)
         });
         session.await.unwrap_or_else(|panic| {
             let what = format!("{}: the session failed: {panic}", self.account.name);
-            Err(Failure::new(Code::Software, what).remedy("please report this"))
+            let failure = Failure::new(Code::Software, what).remedy("please report this");
+            (Err(failure), 0)
         })
     }
 
     /// Says what came of it: to the log, to whoever is to be told, and for later.
-    fn tell(&self, result: &Result<Summary, Failure>, is_news: bool, wait: Duration) {
+    fn tell(&self, result: &Result<Summary, Failure>, new: usize, is_news: bool, wait: Duration) {
         let name = self.account.name.as_str();
         let next = wait.as_secs();
         match result {
@@ -229,7 +231,7 @@ impl Work {
                 let (what, remedy) = (failure.what(), failure.advice());
                 let code = failure.code() as u8;
                 match is_news {
-                    true => warn!(account = name, code, what, remedy, next, "not fetched"),
+                    true => warn!(account = name, code, what, remedy, new, next, "not fetched"),
                     false => debug!(account = name, code, what, next, "not fetched, as before"),
                 }
             }
@@ -243,14 +245,14 @@ impl Work {
         }
         let now = SystemTime::now();
         tokio::task::block_in_place(|| {
-            past::remember(&self.place, &self.account, now, result);
+            past::remember(&self.place, &self.account, now, result, new);
             past::expect(&self.place, &self.account, now.checked_add(wait));
             if let Some(file) = &self.metrics {
                 let result = result.as_ref().map_err(Failure::code);
                 metrics::record(file, &self.place, name, result, now);
             }
-            if is_news {
-                hooks::run(&self.account, result);
+            if is_news || new > 0 {
+                hooks::run(&self.account, result, new);
             }
         });
     }

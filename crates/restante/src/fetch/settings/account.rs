@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use client::Way;
-use client::fetch::Keep;
+use client::fetch::{Keep, QUARANTINE_OCTETS};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -50,7 +50,7 @@ pub(super) fn check_defaults(document: &mut Document<'_>, defaults: Option<&DeTa
 }
 
 /// All keys of an account.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 24] = [
     "host",
     "port",
     "user",
@@ -67,6 +67,8 @@ const KEYS: [&str; 22] = [
     "rule",
     "keep",
     "max_size",
+    "quarantine_max",
+    "timeout",
     "poll",
     "on_new",
     "on_error",
@@ -123,6 +125,8 @@ pub(super) fn read<'t>(
         .map(|value| rules::read(document, name, value));
     let keep = keys.value("keep").and_then(|value| keep(document, value));
     let octets_max = keys.parsed(document, "max_size", values::octets);
+    let quarantine_octets_max = keys.parsed(document, "quarantine_max", values::octets);
+    let timeout = keys.parsed(document, "timeout", timeout);
     let poll = keys
         .parsed(document, "poll", values::seconds)
         .unwrap_or(300);
@@ -210,6 +214,8 @@ pub(super) fn read<'t>(
         keep: keep.unwrap_or_default(),
         delete_at_once: at_once,
         octets_max,
+        quarantine_octets_max: quarantine_octets_max.unwrap_or(QUARANTINE_OCTETS),
+        timeout,
         poll: poll.max(10),
         on_new: on_new.unwrap_or_default(),
         on_error: on_error.unwrap_or_default(),
@@ -244,6 +250,15 @@ fn host(text: &str) -> Result<String, String> {
     match !text.is_empty() && text.len() <= 255 && text.chars().all(is_letter) {
         true => Ok(text.trim_matches(['[', ']']).to_owned()),
         false => Err("give a name such as \"pop.example.org\", or an address".to_owned()),
+    }
+}
+
+/// How long the server may be silent, in seconds.
+fn timeout(text: &str) -> Result<u64, String> {
+    let seconds = values::seconds(text)?;
+    match (1..=3600).contains(&seconds) {
+        true => Ok(seconds),
+        false => Err("give something between \"1s\" and \"1h\"".to_owned()),
     }
 }
 

@@ -88,6 +88,10 @@ pub(super) struct Account {
     /// A first session deletes as well.
     pub(super) delete_at_once: bool,
     pub(super) octets_max: Option<u64>,
+    /// Octets of messages that no destination takes.
+    pub(super) quarantine_octets_max: u64,
+    /// How long the server may be silent; none: what is usual.
+    pub(super) timeout: Option<u64>,
     pub(super) poll: u64,
     pub(super) on_new: Vec<String>,
     pub(super) on_error: Vec<String>,

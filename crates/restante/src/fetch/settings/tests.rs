@@ -109,6 +109,7 @@ fn each_mistake_is_told_with_its_place_and_what_to_do() {
             "`insecure` is for tls = \"none\" only",
         ),
         (one("max_size = \"big\""), "`max_size` cannot be \"big\""),
+        (one("timeout = \"2h\""), "`timeout` cannot be \"2h\""),
         (
             one("auth = { password_file = \"/p\", keyring = true, certificate = true }"),
             "`auth` says more than one way",

@@ -1,7 +1,9 @@
 //! `restante fetch` from servers that are not ours, lack something, or go wrong.
 
+mod ending;
 mod lacking;
 mod server;
+mod several;
 
 use std::fs;
 use std::path::{Path, PathBuf};

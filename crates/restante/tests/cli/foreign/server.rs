@@ -3,7 +3,8 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::spawn;
+use std::thread::{sleep, spawn};
+use std::time::Duration;
 
 /// What is answered to a command; the greeting is the answer to none.
 pub(super) enum Answer {
@@ -11,6 +12,12 @@ pub(super) enum Answer {
     Usual,
     /// These octets.
     Say(String),
+    /// These octets, and the end of the connection.
+    Close(String),
+    /// These octets again and again, as long as somebody reads them.
+    Endless(&'static str),
+    /// An octet now and then, and never a whole line.
+    Drip,
 }
 
 /// Says what is answered to a command line.
@@ -85,6 +92,14 @@ fn serve(
                 }
             }
             Answer::Say(reply) => output.write_all(reply.as_bytes())?,
+            Answer::Close(reply) => return output.write_all(reply.as_bytes()),
+            Answer::Endless(octets) => loop {
+                output.write_all(octets.as_bytes())?;
+            },
+            Answer::Drip => loop {
+                output.write_all(b"+")?;
+                sleep(Duration::from_millis(100));
+            },
         }
         line.clear();
         if input.read_line(&mut line)? == 0 {
