@@ -140,6 +140,8 @@ fn login(stderr: &str) -> String {
         .lines()
         .skip_while(|line| !line.contains(" C: AUTH "));
     let lines = lines.take_while(|line| !line.contains(" C: CAPA"));
+    // UTF8 goes with the login, and is answered before it.
+    let lines = lines.filter(|line| !line.contains(" S: +OK UTF-8 "));
     let lines = lines.filter_map(|line| line.split_once(' '));
     lines.map(|(_, line)| format!("{line}\n")).collect()
 }
