@@ -76,6 +76,14 @@ impl Tokens {
         }
     }
 
+    /// Where they are kept; none where another program looks after them.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Login(keeping) => Some(keeping.kept.file()),
+            Origin::Command(_) => None,
+        }
+    }
+
     /// An access token. `force_refresh` asks for another one than the last, which a server has refused although it
     /// should be good.
     ///

@@ -3,6 +3,7 @@
 //! SIGHUP reads the configuration again, and fetches from every account that may be asked. SIGTERM and SIGINT let the sessions
 //! that go on come to their end; after [`END_TIMEOUT`], or at a second signal, they are cut, which loses nothing: the ledger knows.
 
+mod login;
 mod logins;
 mod schedule;
 mod watcher;
@@ -114,7 +115,11 @@ struct Signals {
 
 /// Those who look after the accounts.
 #[derive(Default)]
-struct Watchers(HashMap<String, Watcher>);
+struct Watchers {
+    at_work: HashMap<String, Watcher>,
+    /// Those of accounts that are gone, whose last session may still go on.
+    leaving: HashMap<String, Watcher>,
+}
 
 impl Watchers {
     /// One for each account of the configuration; those who were there before end after their session.
@@ -122,21 +127,25 @@ impl Watchers {
         let place = super::place::Place::new(&settings.state)?;
         shared.settle(settings);
         let room = Arc::new(Semaphore::new(settings.parallel));
-        let mut before = std::mem::take(&mut self.0);
+        self.leaving.retain(|_, watcher| !watcher.has_ended());
+        let mut before = std::mem::take(&mut self.at_work);
         for account in &settings.accounts {
-            let old = before.remove(&account.name);
+            // One that is back again waits for the session of its first time.
+            let leaving = self.leaving.remove(&account.name);
+            let old = before.remove(&account.name).or(leaving);
             let watcher = Watcher::start(account, &place, settings, shared, &room, old);
-            self.0.insert(account.name.clone(), watcher);
+            self.at_work.insert(account.name.clone(), watcher);
         }
         logins::keep(settings, &place, shared);
-        // Of accounts that are gone the last session ends by itself.
-        before.into_values().for_each(Watcher::stop);
+        before.values().for_each(Watcher::stop);
+        self.leaving.extend(before);
         Ok(())
     }
 
     async fn end(&mut self) {
-        let watchers = std::mem::take(&mut self.0);
-        let tasks: Vec<_> = watchers.into_values().map(Watcher::ending).collect();
+        let watchers = std::mem::take(&mut self.at_work).into_values();
+        let watchers = watchers.chain(std::mem::take(&mut self.leaving).into_values());
+        let tasks: Vec<_> = watchers.map(Watcher::ending).collect();
         for task in tasks {
             task.await;
         }

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
+use super::login::Login;
 use super::schedule::{Came, Schedule};
 use crate::failure::{Code, Failure};
 use crate::fetch::job::Asked;
@@ -125,8 +126,13 @@ impl Watcher {
     }
 
     /// It ends after its session.
-    pub(super) fn stop(self) {
+    pub(super) fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// Whether its session has ended, and nothing comes any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
     }
 
     /// The same; what comes back waits for it.
@@ -156,9 +162,17 @@ impl Work {
         let first = Instant::now() + schedule.first(dice());
         let rested = self.shared.facts().not_before.get(&name).copied();
         let mut next = rested.map_or(first, |rested| rested.max(first));
+        let mut login = None;
         loop {
             let room = async {
-                sleep_until(next).await;
+                tokio::select! {
+                    () = sleep_until(next) => {}
+                    // Somebody has just logged in with the provider, and should not have to wait for an hour.
+                    () = Login::changed(login.take()) => {
+                        let rested = self.shared.facts().not_before.get(&name).copied();
+                        sleep_until(rested.unwrap_or_else(Instant::now)).await;
+                    }
+                }
                 Arc::clone(&self.room).acquire_owned().await
             };
             let _room = tokio::select! {
@@ -180,6 +194,10 @@ impl Work {
             };
             let wait = schedule.after(came, dice());
             self.tell(&result, new, is_news, wait);
+            login = match came {
+                Came::Wrong(Code::TokenNeeded) => Some(Login::of(&self.account, &self.place)),
+                _ => None,
+            };
             next = Instant::now() + wait;
             if let Ok(Summary {
                 login_delay: Some(delay),

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Home, Server, count};
+use super::authorization::AuthorizationServer;
+use super::{Home, Server, count, logins};
 use crate::run::{CONFIGURATION, Site};
 use crate::serving::{Server as Serving, servable};
 
@@ -62,8 +63,13 @@ impl Daemon {
     }
 
     /// Ends it in order; standard output and standard error.
-    fn end(mut self) -> (String, String) {
+    fn end(self) -> (String, String) {
         self.signal(Signal::SIGTERM);
+        self.ends()
+    }
+
+    /// Waits until it has ended, as it was told to.
+    fn ends(mut self) -> (String, String) {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.child
             .stdout
@@ -230,6 +236,56 @@ fn a_second_signal_cuts_a_session_that_would_not_end() {
         stderr.contains("WARN sessions that go on are cut"),
         "{stderr}"
     );
+}
+
+/// An account of this name, at a port where nobody speaks POP3.
+fn account(name: &str, port: u16) -> String {
+    format!(
+        "[account.{name}]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"bob\"\ntls = \"none\"\ninsecure = true\npoll = \"10s\"\n\
+         auth = {{ password_command = \"echo redqueen\" }}\ndeliver = {{ maildir = \"~/Mail\" }}\n"
+    )
+}
+
+#[test]
+fn the_session_of_an_account_that_is_gone_comes_to_its_end() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let home = Home::new();
+    fs::create_dir_all(home.path(".config/restante")).unwrap();
+    fs::write(home.configuration(), account("bob", port)).unwrap();
+    let daemon = Daemon::start(&home, &[]);
+    let (held, _) = silent.accept().unwrap();
+    daemon.heard.lock().unwrap().clear();
+    fs::write(home.configuration(), account("alice", 1)).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.tells("READY=1");
+    daemon.signal(Signal::SIGTERM);
+    daemon.tells("STOPPING=1");
+    drop(held);
+    let (_, stderr) = daemon.ends();
+    let (_, end) = stderr.split_once("sessions come to their end").unwrap();
+    assert!(end.contains("WARN not fetched account=\"bob\""), "{stderr}");
+    assert!(!stderr.contains("are cut"), "{stderr}");
+}
+
+#[test]
+fn a_login_that_is_there_again_is_tried_at_once() {
+    let server = AuthorizationServer::start();
+    server.state().device_times = (900, 1);
+    let home = logins::configured(&server);
+    let daemon = Daemon::start(&home, &[]);
+    let last = || fs::read_to_string(home.state("work.last")).unwrap_or_default();
+    wait_for("a session without a token", || {
+        last().contains("\"code\":79")
+    });
+    home.run(&["fetch", "auth", "login", "work"], "").with(0);
+    // There is no server at that port, which is found out only by who has a token.
+    wait_for("another session", || last().contains("\"code\":69"));
+    let (_, stderr) = daemon.end();
+    let next = stderr.split("code=79").nth(1).unwrap();
+    let next = next.split("next=").nth(1).unwrap();
+    let next: u64 = next.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(next >= 3600, "{stderr}");
 }
 
 #[test]

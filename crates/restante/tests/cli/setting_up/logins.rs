@@ -8,7 +8,7 @@ use super::Home;
 use super::authorization::{AuthorizationServer, browse, get};
 
 /// A home with an account `work` whose tokens come from this server.
-fn configured(server: &AuthorizationServer) -> Home {
+pub(super) fn configured(server: &AuthorizationServer) -> Home {
     let home = Home::new();
     fs::create_dir_all(home.path(".config/restante")).unwrap();
     let text = format!(
