@@ -20,6 +20,7 @@ mod maildirs;
 mod maildrops;
 mod mboxes;
 mod moving;
+mod moving_in;
 mod pages;
 mod removed;
 mod run;
