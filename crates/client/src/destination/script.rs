@@ -3,6 +3,7 @@
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
@@ -74,16 +75,7 @@ impl Server {
         address: Address,
         listener: Listener,
     ) -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        std::fs::write(directory.path().join("authority.pem"), made.cert.pem()).unwrap();
-        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
+        let mut config = identity(&directory.path().join("authority.pem"));
         // It hangs up if a client names protocols and this one is not among them.
         config.alpn_protocols = vec![b"smtp".to_vec()];
         let config = Arc::new(config);
@@ -120,6 +112,20 @@ impl Server {
             Address::Unix(_) => panic!("a socket in the file system has no port"),
         }
     }
+}
+
+/// Who shows itself as localhost, by a certificate that is its own authority and is written to this file.
+pub(super) fn identity(authority: &Path) -> ServerConfig {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(authority, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap()
 }
 
 /// Some message; what is known of it plays no part in how its text is handed on.

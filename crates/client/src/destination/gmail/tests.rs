@@ -1,9 +1,13 @@
 //! Gmail's API as a stand-in speaks it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod https;
+
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, spawn};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
 use crate::destination::script::{message, text};
@@ -31,10 +35,26 @@ impl Request {
     }
 }
 
+/// A connection, inside TLS or not.
+trait Both: Read + Write {}
+impl<T: Read + Write> Both for T {}
+
 /// Answers each request by the next of the answers; one that is empty closes the connection.
 fn start(answers: &[&str]) -> (String, JoinHandle<Vec<Request>>) {
+    start_with(answers, None)
+}
+
+/// The same, inside TLS. A connection on which there is none gives no request.
+fn start_with(
+    answers: &[&str],
+    tls: Option<Arc<ServerConfig>>,
+) -> (String, JoinHandle<Vec<Request>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let base = match &tls {
+        Some(_) => format!("https://localhost:{port}"),
+        None => format!("http://127.0.0.1:{port}"),
+    };
     let answers: Vec<String> = answers.iter().map(|it| (*it).to_owned()).collect();
     let thread = spawn(move || {
         let mut requests = Vec::new();
@@ -43,7 +63,17 @@ fn start(answers: &[&str]) -> (String, JoinHandle<Vec<Request>>) {
             socket
                 .set_read_timeout(Some(Duration::from_secs(20)))
                 .unwrap();
-            let mut stream = BufReader::new(socket);
+            let stream: Box<dyn Both> = match &tls {
+                Some(tls) => {
+                    let inside = ServerConnection::new(Arc::clone(tls)).unwrap();
+                    Box::new(StreamOwned::new(inside, socket))
+                }
+                None => Box::new(socket),
+            };
+            let mut stream = BufReader::new(stream);
+            if stream.fill_buf().is_err() {
+                continue;
+            }
             let mut lines = Vec::new();
             loop {
                 let mut line = String::new();
@@ -69,6 +99,7 @@ fn start(answers: &[&str]) -> (String, JoinHandle<Vec<Request>>) {
                 let _ = stream.read_to_end(&mut Vec::new());
             } else {
                 stream.get_mut().write_all(answer.as_bytes()).unwrap();
+                stream.get_mut().flush().unwrap();
             }
         }
         requests
