@@ -250,7 +250,7 @@ _PARTS = [
     Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py"), Lane.BUSY),
     Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power, Lane.BUSY),
     Part(
-        "fetch", "restante fetch beside six servers, after four other programs, and with a keyring", 60,
+        "fetch", "restante fetch beside six servers, after four other programs, led by a DNS, with a keyring", 100,
         _script("fetch.py"), Lane.WAITING,
     ),
     Part(

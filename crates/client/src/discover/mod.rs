@@ -264,22 +264,22 @@ async fn by_mx(who: &Who, dns: &impl Dns, web: &Web<'_>) -> (Vec<Candidate>, Vec
 
 /// Usual names of the domain that are there.
 async fn guesses(who: &Who, dns: &impl Dns) -> Vec<Candidate> {
-    let names = ["pop.", "mail.", ""].map(|label| format!("{label}{}", who.domain));
-    let mut guesses = Vec::new();
-    for host in names {
-        if dns.is_there(format!("{host}.")).await {
-            guesses.push(Candidate {
-                host,
-                port: 995,
-                security: Security::Tls,
-                users: who.users(),
-                authentication: Vec::new(),
-                source: Source::Guess,
-                standing: Standing::Sure,
-            });
-        }
-    }
-    guesses
+    let guess = async |label: &str| {
+        let host = format!("{label}{}", who.domain);
+        let is_there = dns.is_there(format!("{host}.")).await;
+        is_there.then(|| Candidate {
+            host,
+            port: 995,
+            security: Security::Tls,
+            users: who.users(),
+            authentication: Vec::new(),
+            source: Source::Guess,
+            standing: Standing::Sure,
+        })
+    };
+    // Together: a DNS that does not answer costs eight seconds a name.
+    let (pop, mail, domain) = tokio::join!(guess("pop."), guess("mail."), guess(""));
+    [pop, mail, domain].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
