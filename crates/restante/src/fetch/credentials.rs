@@ -95,7 +95,7 @@ fn unknown(account: &str, error: &SecretError) -> Failure {
 /// # Errors
 ///
 /// When the provider is none.
-pub(super) fn tokens(account: &Account, oauth: &Oauth, place: &Place) -> Result<Tokens, Failure> {
+fn tokens(account: &Account, oauth: &Oauth, place: &Place) -> Result<Tokens, Failure> {
     let provider = provider(&account.name, &account.user, oauth, Service::Pop)?;
     Ok(Tokens::open(place.directory(), &account.name, &provider))
 }

@@ -9,8 +9,8 @@ use client::oauth;
 use serde_json::{Value, json};
 
 use super::place::Place;
-use super::settings::{Account, Auth, Settings};
-use super::{credentials, list, past, remote, run, timer};
+use super::settings::{Account, Settings};
+use super::{auth, list, past, remote, run, timer};
 use crate::date;
 use crate::failure::Failure;
 use crate::output::{count, octets, say};
@@ -40,13 +40,21 @@ struct Known {
     last: Option<Value>,
     ledger: Option<Contents>,
     refused: Vec<Refused>,
-    /// The login, or why it cannot be read; none where there are no tokens.
-    token: Option<Result<Option<oauth::Status>, String>>,
+    /// The logins by OAuth2, its own and those of its destinations.
+    logins: Vec<Login>,
     server: String,
     /// When a daemon comes back, in seconds since 1970.
     next: Option<u64>,
     /// The timer that starts the next run.
     timer: Option<String>,
+}
+
+/// A login by OAuth2.
+struct Login {
+    /// As it is logged in to: the account's name, or that with a destination's behind it.
+    name: String,
+    /// None where nobody has logged in; or why it cannot be read.
+    token: Result<Option<oauth::Status>, String>,
 }
 
 /// A message that a destination will not have.
@@ -66,17 +74,24 @@ impl Known {
             .map(|(key, _)| refused_one(account, place, key));
         let mut refused: Vec<_> = refused.collect();
         refused.sort_by(|one, other| one.key.cmp(&other.key));
-        let token = match &account.auth {
-            Auth::Oauth(oauth) => Some(match credentials::tokens(account, oauth, place) {
-                Ok(tokens) => tokens.status().map_err(|error| error.to_string()),
-                Err(failure) => Err(failure.what().unwrap_or_default().to_owned()),
-            }),
-            _ => None,
+        let logins = match auth::held(account) {
+            Ok(held) => {
+                let token = |it: &auth::Held<'_>| it.tokens(place).status();
+                let login = |it: auth::Held<'_>| Login {
+                    token: token(&it).map_err(|error| error.to_string()),
+                    name: it.name,
+                };
+                held.into_iter().map(login).collect()
+            }
+            Err(failure) => vec![Login {
+                name: account.name.clone(),
+                token: Err(failure.what().unwrap_or_default().to_owned()),
+            }],
         };
         Self {
             last: past::last(place, account),
             refused,
-            token,
+            logins,
             server: server(account, place),
             next: past::expected(place, account, SystemTime::now()),
             timer: timer::enabled(&account.name),
@@ -153,14 +168,20 @@ impl Known {
                 )?;
             }
         }
-        match &self.token {
-            Some(Ok(Some(status))) => say_token(account, status)?,
-            Some(Ok(None)) => say!(
-                "  token      none; restante fetch auth login {}",
-                account.name
-            )?,
-            Some(Err(why)) => say!("  token      cannot be read: {why}")?,
-            None => {}
+        for login in &self.logins {
+            // Whose it is goes without saying where it is the account's own.
+            let whose = match login.name == account.name {
+                true => String::new(),
+                false => format!("{}: ", login.name),
+            };
+            match &login.token {
+                Ok(Some(status)) => say_token(&whose, &login.name, status)?,
+                Ok(None) => say!(
+                    "  token      {whose}none; restante fetch auth login {}",
+                    login.name
+                )?,
+                Err(why) => say!("  token      {whose}cannot be read: {why}")?,
+            }
         }
         match self.server.is_empty() {
             true => Ok(()),
@@ -221,16 +242,10 @@ impl Known {
                 "damaged_lines": ledger.damaged(),
             })
         });
-        let token = self.token.as_ref().map(|token| match token {
-            Ok(Some(status)) => json!({
-                "provider": status.provider,
-                "expires": seconds(status.expires),
-                "renews": status.has_refresh_token,
-                "ended": status.ended.as_ref().map(|(_, why)| why),
-            }),
-            Ok(None) => Value::Null,
-            Err(why) => json!({"error": why}),
-        });
+        let (own, destinations): (Vec<_>, Vec<_>) =
+            self.logins.iter().partition(|it| it.name == account.name);
+        let destinations = destinations.iter();
+        let destinations = destinations.map(|it| (it.name.clone(), it.as_json()));
         json!({
             "account": account.name,
             "identity": account.identity(),
@@ -241,26 +256,39 @@ impl Known {
             "refused": self.refused.iter().map(|it| json!({
                 "uidl": it.key.to_string(), "why": it.why, "file": it.copy,
             })).collect::<Vec<_>>(),
-            "token": token,
+            "token": own.first().map(|it| it.as_json()),
+            "destination_tokens": destinations.collect::<serde_json::Map<_, _>>(),
             "server": self.server,
         })
     }
 }
 
-fn say_token(account: &Account, status: &oauth::Status) -> Result<(), Failure> {
+impl Login {
+    fn as_json(&self) -> Value {
+        match &self.token {
+            Ok(Some(status)) => json!({
+                "provider": status.provider,
+                "expires": seconds(status.expires),
+                "renews": status.has_refresh_token,
+                "ended": status.ended.as_ref().map(|(_, why)| why),
+            }),
+            Ok(None) => Value::Null,
+            Err(why) => json!({"error": why}),
+        }
+    }
+}
+
+fn say_token(whose: &str, name: &str, status: &oauth::Status) -> Result<(), Failure> {
     if let Some((at, why)) = &status.ended {
         let at = date::moment(*at);
-        return say!(
-            "  token      ended {at}: {why}; restante fetch auth login {}",
-            account.name
-        );
+        return say!("  token      {whose}ended {at}: {why}; restante fetch auth login {name}");
     }
     let renewed = match status.has_refresh_token {
         true => "renewed by itself",
         false => "not renewed: somebody must log in then",
     };
     say!(
-        "  token      of {}, good until {}, {renewed}",
+        "  token      {whose}of {}, good until {}, {renewed}",
         status.provider,
         date::moment(status.expires)
     )

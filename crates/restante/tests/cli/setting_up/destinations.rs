@@ -176,6 +176,19 @@ fn a_mailbox_that_wants_tokens_gets_them_renewed_until_the_login_has_ended() {
         told.stderr
     );
     assert_eq!(mailbox.count(), 3);
+    let status = home.run(&["fetch", "status", "work"], "").with(0).stdout;
+    let token = status.lines().find(|it| it.starts_with("  token "));
+    let token = token.unwrap();
+    assert!(
+        token.starts_with("  token      work-imap: ended ")
+            && token.ends_with("; restante fetch auth login work-imap"),
+        "{status}"
+    );
+    let json = home.run(&["fetch", "status", "--json", "work"], "").with(0);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(json["token"].is_null());
+    let ended = &json["destination_tokens"]["work-imap"]["ended"];
+    assert!(ended.as_str().unwrap().starts_with("invalid_grant"));
     let check = home.run(&["fetch", "check", "work"], "");
     assert!(
         check.stdout.contains("restante fetch auth login work-imap"),
