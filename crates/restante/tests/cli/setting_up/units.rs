@@ -88,21 +88,34 @@ fn verify(directory: &std::path::Path) {
         // An instance, since a template alone cannot be verified by old versions.
         let file = directory.join(unit.replace("@.", "@bob."));
         fs::copy(directory.join(unit), &file).unwrap();
-        let ended = finish(
-            Command::new("systemd-analyze").arg("verify").arg(&file),
-            b"",
-        );
-        let ours = ended
-            .stderr
-            .lines()
-            .filter(|line| line.contains("restante-fetch"));
-        let ours: Vec<&str> = ours.collect();
-        assert!(
-            ended.code == 0 && ours.is_empty(),
-            "{}{}",
-            ended.stdout,
-            ended.stderr
-        );
+        for manager in ["--user", "--system"] {
+            let told = complaints(manager, &file);
+            assert_eq!(told, "", "{manager}");
+        }
+    }
+    // It would say if something were wrong.
+    let service = directory.join("restante-fetch@bob.service");
+    let text = fs::read_to_string(&service).unwrap();
+    fs::write(&service, text.replace("UMask=", "UMsk=")).unwrap();
+    let told = complaints("--user", &service);
+    assert!(told.contains("UMsk"), "{told}");
+    for unit in ["restante-fetch@bob.service", "restante-fetch@bob.timer"] {
+        fs::remove_file(directory.join(unit)).unwrap();
+    }
+}
+
+/// What systemd has against one of our units.
+fn complaints(manager: &str, unit: &std::path::Path) -> String {
+    let mut analyze = Command::new("systemd-analyze");
+    analyze.args([manager, "verify"]).arg(unit);
+    // A manager of a user has one.
+    analyze.env("XDG_RUNTIME_DIR", unit.parent().unwrap());
+    let ended = finish(&mut analyze, b"");
+    let ours = ended.stderr.lines();
+    let ours: Vec<&str> = ours.filter(|it| it.contains("restante-fetch")).collect();
+    match (ended.code, ours.is_empty()) {
+        (0, _) | (_, false) => ours.join("\n"),
+        (code, true) => format!("it ended with {code}: {}{}", ended.stdout, ended.stderr),
     }
 }
 
