@@ -95,9 +95,17 @@ def _set_up() -> str:
         # A session without a keyring, and a keyring without the password.
         _tells(ends(77, session=False), "keyring")
         ends(0, "secret", "delete", "bob")
-        _tells(ends(77), "restante fetch secret set")
+        _tells(ends(77), "restante fetch secret set bob stores it")
         ends(0, "secret", "set", "bob", "--stdin", said=b"redqueen\n")
         ends(0)
+        # A destination has a password of its own; nothing is new, so nobody is asked whether it is right.
+        smtp = 'deliver = { smtp = "localhost:1", recipient = "bob@localhost", user = "bob", auth = { keyring = true } }'
+        (home / ".config/restante/fetch.toml").write_text(re.sub(r"(?m)^deliver = .*$", smtp, configuration))
+        _tells(ends(77), "restante fetch secret set bob-smtp stores it")
+        ends(0, "secret", "set", "bob-smtp", "--stdin", said=b"tweedledee\n")
+        ends(0)
+        ends(0, "secret", "delete", "bob")
+        _tells(ends(77), "restante fetch secret set bob stores it")
     finally:
         demo.stop()
     return "found by fetch in the next session, missed once deleted, in no other file"

@@ -311,14 +311,14 @@ pub(crate) enum Flow {
 pub(crate) enum SecretCommand {
     /// Put the password of an account into the keyring
     Set {
-        /// Which account
+        /// Which account; ACCOUNT-imap and ACCOUNT-smtp are its destinations
         account: String,
         #[command(flatten)]
         password: super::PasswordSource,
     },
     /// Remove it
     Delete {
-        /// Which account
+        /// Which account; ACCOUNT-imap and ACCOUNT-smtp are its destinations
         account: String,
     },
 }

@@ -66,7 +66,7 @@ impl Origin {
     }
 }
 
-/// A secret, from where the configuration says.
+/// A secret, from where the configuration says. The name is that of an account, or of a destination's login.
 ///
 /// # Errors
 ///
@@ -87,7 +87,13 @@ fn unknown(account: &str, error: &SecretError) -> Failure {
         false => Code::NoPermission,
     };
     let text = output::without_numbers(&error.to_string());
-    Failure::from_text(code, &text).within(account)
+    let failure = Failure::from_text(code, &text).within(account);
+    match error {
+        SecretError::NoEntry(_) => {
+            failure.remedy(format!("restante fetch secret set {account} stores it"))
+        }
+        _ => failure,
+    }
 }
 
 /// The tokens of an account.

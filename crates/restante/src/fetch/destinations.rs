@@ -158,7 +158,7 @@ impl Maker<'_> {
     fn known_by(&self, service: Service, user: &str, auth: &Auth) -> Result<KnownBy, Failure> {
         let mut tokens = match auth {
             Auth::Password(source) => {
-                let secret = credentials::secret(self.account, source)?;
+                let secret = credentials::secret(&service.login_of(self.account), source)?;
                 return Ok(KnownBy::Password(secret));
             }
             Auth::Certificate => {

@@ -111,7 +111,7 @@ pub(super) fn read<'t>(
     });
     let whose = Whose {
         account: name,
-        kind: "password",
+        kind: Service::Pop.password(),
     };
     let auth = match keys.value("auth") {
         Some(value) => auth::read(document, whose, value),

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::auth::Whose;
-use super::{Auth, Deliver, Gmail, Imap, Smtp, Tls, auth, values};
+use super::{Auth, Deliver, Gmail, Imap, Service, Smtp, Tls, auth, values};
 use crate::config::{Document, Section};
 
 /// The destinations, as messages list them.
@@ -129,7 +129,7 @@ fn smtp(
 ) -> Option<Deliver> {
     let address = section.text(document, "smtp")?;
     let user = section.text(document, "user");
-    let auth = known_by(document, account, "SMTP password", section);
+    let auth = known_by(document, account, Service::Smtp, section);
     let login = match (user, auth) {
         (Some(user), Some(auth)) => Some((user.value, auth)),
         (None, None) => None,
@@ -164,9 +164,10 @@ const KNOWN_BY: &str = "password_file = \"/path\", password_command = [\"…\"] 
 fn known_by(
     document: &mut Document<'_>,
     account: &str,
-    kind: &str,
+    service: Service,
     section: &mut Section<'_, '_>,
 ) -> Option<Auth> {
+    let kind = service.password();
     let whose = Whose { account, kind };
     let source = auth::source(document, section, whose).map(Auth::Password);
     let Some(value) = section.value("auth") else {
@@ -204,7 +205,7 @@ fn imap(
     let tls = section.parsed(document, "tls", tls);
     let trust = section.parsed(document, "trust", values::path);
     let user = section.text(document, "user");
-    let auth = known_by(document, account, "IMAP password", section);
+    let auth = known_by(document, account, Service::Imap, section);
     let mailbox = section.text(document, "mailbox");
     let seen = section.switch(document, "seen").is_some_and(|it| it.value);
     let (Some(user), Some(auth)) = (user, auth) else {
@@ -233,7 +234,7 @@ fn gmail(
     section: &mut Section<'_, '_>,
     value: &Spanned<DeValue<'_>>,
 ) -> Option<Deliver> {
-    let kind = "password";
+    let kind = Service::Gmail.password();
     let auth = auth::read(document, Whose { account, kind }, value)?;
     if matches!(auth, Auth::Password(_) | Auth::Certificate) {
         document.error(

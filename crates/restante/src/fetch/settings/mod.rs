@@ -225,6 +225,15 @@ impl Service {
         format!("{account}{}", self.suffix())
     }
 
+    /// What kind of secret its password is, for people and for the keyring.
+    pub(super) fn password(self) -> &'static str {
+        match self {
+            Self::Pop | Self::Gmail => "password",
+            Self::Imap => "IMAP password",
+            Self::Smtp => "SMTP password",
+        }
+    }
+
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Self::Pop => "",
