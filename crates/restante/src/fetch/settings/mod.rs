@@ -6,6 +6,7 @@ mod account;
 mod auth;
 mod deliver;
 mod layers;
+mod logins;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::failure::{Code, Failure};
 use crate::output::{self, note};
 
 pub(super) use account::check_name;
+pub(super) use logins::Service;
 pub(super) use values::{home, seconds};
 
 /// Subcommands, which cannot be names of accounts, and words that may become some.
@@ -204,81 +206,7 @@ pub(super) enum ActionOf {
     Deliver(Vec<Deliver>),
 }
 
-/// What a login by OAuth2 is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Service {
-    Pop,
-    Imap,
-    Smtp,
-    Gmail,
-}
-
-/// A login by OAuth2: what it is for, whose, and where.
-pub(super) type Login<'a> = (Service, &'a str, &'a Oauth);
-
-impl Service {
-    /// Those of destinations.
-    pub(super) const OF_DESTINATIONS: [Self; 3] = [Self::Imap, Self::Smtp, Self::Gmail];
-
-    /// What the login of an account is called.
-    pub(super) fn login_of(self, account: &str) -> String {
-        format!("{account}{}", self.suffix())
-    }
-
-    /// What kind of secret its password is, for people and for the keyring.
-    pub(super) fn password(self) -> &'static str {
-        match self {
-            Self::Pop | Self::Gmail => "password",
-            Self::Imap => "IMAP password",
-            Self::Smtp => "SMTP password",
-        }
-    }
-
-    pub(super) fn suffix(self) -> &'static str {
-        match self {
-            Self::Pop => "",
-            Self::Imap => "-imap",
-            Self::Smtp => "-smtp",
-            Self::Gmail => "-gmail",
-        }
-    }
-}
-
-impl Deliver {
-    /// By what the destination knows us.
-    pub(super) fn auth(&self) -> Option<(Service, &str, &Auth)> {
-        match self {
-            Self::Imap(imap) => Some((Service::Imap, &imap.user, &imap.auth)),
-            Self::Smtp(smtp) => {
-                let (user, auth) = smtp.login.as_ref()?;
-                Some((Service::Smtp, user, auth))
-            }
-            Self::Gmail(gmail) => Some((Service::Gmail, "", &gmail.auth)),
-            _ => None,
-        }
-    }
-}
-
 impl Account {
-    /// All destinations, those of rules too.
-    pub(super) fn destinations(&self) -> impl Iterator<Item = &Deliver> {
-        let routed = self.rules.iter().flat_map(|rule| match &rule.action {
-            ActionOf::Deliver(deliver) => deliver.as_slice(),
-            _ => &[],
-        });
-        self.deliver.iter().chain(routed)
-    }
-
-    /// All logins by OAuth2: the account's own, and those of its destinations.
-    pub(super) fn logins(&self) -> impl Iterator<Item = Login<'_>> {
-        let own = (Service::Pop, self.user.as_str(), &self.auth);
-        let all = std::iter::once(own).chain(self.destinations().filter_map(Deliver::auth));
-        all.filter_map(|(service, user, auth)| match auth {
-            Auth::Oauth(oauth) => Some((service, user, &**oauth)),
-            _ => None,
-        })
-    }
-
     /// Whose the ledger is.
     pub(super) fn identity(&self) -> String {
         let user = match self.user.as_str() {
