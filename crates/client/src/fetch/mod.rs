@@ -69,6 +69,10 @@ pub struct Job {
     pub since: Option<SystemTime>,
     /// Only these messages, whatever else is known of them; nothing is deleted.
     pub only: Option<Only>,
+    /// Messages at which a connection ended lately: they come behind all others.
+    pub last: HashSet<Key>,
+    /// Messages at which it ended again: they stay where they are, and are told.
+    pub without: HashSet<Key>,
     /// Whether a maildrop that seems to be another one is fetched.
     pub takes_foreign: bool,
     /// Whether a first session deletes as well.
@@ -150,6 +154,12 @@ pub async fn fetch(
             tell(Event::NotGiven { number, why });
         });
     }
+    plan.left_out.iter().for_each(|&number| {
+        let why =
+            "the connection ended twice where it was due, so all others are fetched without it"
+                .to_owned();
+        tell(Event::NotGiven { number, why });
+    });
     tell(Event::Planned(plan.planned.clone()));
     let mut summary = Summary {
         too_large: plan.planned.too_large.len(),
@@ -157,7 +167,7 @@ pub async fn fetch(
         left: plan.planned.listed,
         refused: match job.only {
             Some(_) => 0,
-            None => plan.nameless.len(),
+            None => plan.nameless.len() + plan.left_out.len(),
         },
         login_delay: maildrop.login_delay(),
         ..Summary::default()

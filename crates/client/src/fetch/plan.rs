@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) recognised: usize,
     /// Messages that nobody could know again. They are neither fetched nor deleted, but by name.
     pub(super) nameless: HashSet<MessageNumber>,
+    /// Messages that are left out of this session for what they did to others.
+    pub(super) left_out: Vec<MessageNumber>,
     strangers: Strangers,
 }
 
@@ -167,10 +169,27 @@ impl Plan {
                 plan.planned.later += 1;
                 continue;
             }
+            if job.without.contains(key) {
+                plan.left_out.push(number);
+                continue;
+            }
             plan.planned.fetch.push((number, key.clone(), octets));
             plan.routes.push(route);
         }
+        plan.put_last(&job.last);
         Ok(plan)
+    }
+
+    /// Messages that may end the session keep no others back so.
+    fn put_last(&mut self, last: &HashSet<Key>) {
+        if last.is_empty() {
+            return;
+        }
+        let fetch = std::mem::take(&mut self.planned.fetch).into_iter();
+        let all = fetch.zip(std::mem::take(&mut self.routes));
+        let (behind, before): (Vec<_>, Vec<_>) =
+            all.partition(|((_, key, _), _)| last.contains(key));
+        (self.planned.fetch, self.routes) = before.into_iter().chain(behind).unzip();
     }
 
     /// What the owner should know of it.

@@ -57,6 +57,8 @@ pub enum Event {
         /// Where it may be there twice.
         destination: String,
     },
+    /// The connection ended, or fell silent, where this message was due.
+    BrokeAt(Key),
     /// The server has deleted so many messages.
     Deleted(usize),
     /// Something that its owner should know.

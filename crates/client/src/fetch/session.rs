@@ -18,6 +18,7 @@ use super::{Destinations, Job, name_of};
 use crate::account::Headers;
 use crate::connect::Maildrop;
 use crate::destination::Message;
+use crate::error::ClientError;
 use crate::ledger::Key;
 use crate::retrieve::{Arrival, Retrieved, Step};
 
@@ -68,6 +69,7 @@ enum Next {
     Deleted(MessageNumber),
     NotDeleted(MessageNumber, Status),
     Over,
+    Failed(ClientError),
 }
 
 impl From<Step<'_>> for Next {
@@ -140,9 +142,15 @@ impl<'a> Session<'a> {
             let next = tokio::select! {
                 biased;
                 Some(done) = self.done.recv(), if self.work.is_some() => Next::Done(done),
-                step = retrieval.step() => Next::from(step?),
+                step = retrieval.step() => step.map_or_else(Next::Failed, Next::from),
             };
             match next {
+                Next::Failed(error) => {
+                    if let Some((_, key, _)) = fetch.get(place) {
+                        tell(Event::BrokeAt(key.clone()));
+                    }
+                    return Err(error.into());
+                }
                 Next::Done(done) => self.take(done, tell),
                 Next::Piece(piece) => {
                     tell(Event::Received(Octets(piece.len() as u64)));
@@ -336,7 +344,7 @@ impl<'a> Session<'a> {
                 Next::Deleted(number) => self.deleted(number),
                 Next::NotDeleted(number, status) => not_deleted(number, &status, tell),
                 Next::Over => return Ok(()),
-                Next::Done(_) | Next::Piece(_) | Next::Ended(_) => {}
+                Next::Done(_) | Next::Piece(_) | Next::Ended(_) | Next::Failed(_) => {}
             }
         }
     }

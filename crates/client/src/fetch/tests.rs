@@ -70,6 +70,8 @@ impl Place {
             count_max: None,
             since: None,
             only: None,
+            last: HashSet::new(),
+            without: HashSet::new(),
             takes_foreign: false,
             deletes_at_once: true,
             dry_run: false,

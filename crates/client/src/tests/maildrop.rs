@@ -35,6 +35,8 @@ pub(crate) struct Manner {
     pub(crate) deletes: Deletes,
     /// This message's text never ends.
     pub(crate) endless: Option<usize>,
+    /// Cuts the connection where this message is due.
+    pub(crate) cuts_at: Option<usize>,
     /// What it says to QUIT, and when.
     pub(crate) quits: Quits,
     /// Gives no message whose text is not ASCII to whom has not said UTF8.
@@ -82,6 +84,7 @@ impl Default for Manner {
             gives_nothing: false,
             deletes: Deletes::default(),
             endless: None,
+            cuts_at: None,
             quits: Quits::default(),
             needs_utf8: false,
         }
@@ -194,6 +197,7 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             {
                 "-ERR [UTF8] it needs UTF8\r\n".to_owned()
             }
+            ("RETR", Some(_)) if manner.cuts_at == number => return Ok(()),
             ("RETR", Some(_)) if manner.endless == number => {
                 output.say("+OK\r\n")?;
                 let more = "and so on\r\n".repeat(1000);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use std::collections::HashSet;
+
 use client::fetch::{Action, Destinations, Job, Only, Rule};
 use client::{Credentials, Patience};
 
@@ -80,6 +82,8 @@ pub(super) fn of(
         count_max: asked.count_max,
         since: asked.since,
         only: asked.only.clone(),
+        last: HashSet::new(),
+        without: HashSet::new(),
         takes_foreign: asked.takes_foreign,
         deletes_at_once: account.delete_at_once,
         dry_run: asked.dry_run,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use client::ClientError;
 use client::fetch::{Destinations, Event, FetchError, Summary};
-use client::ledger::{Ledger, LedgerError};
+use client::ledger::{Key, Ledger, LedgerError};
 use pop3::client::ResponseCode;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -22,6 +22,9 @@ use crate::failure::{Code, Failure};
 
 /// A maildrop that is in use is tried again after so long, and then later again; whoever runs this wants mail, not an excuse.
 const BUSY_WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
+
+/// So many sessions may break at some message in a run.
+const TRIES: usize = 4;
 
 /// Fetches from these accounts.
 ///
@@ -175,17 +178,28 @@ pub(super) async fn persist(
     let mut origin = waiting(|| Origin::of(account, place))?;
     let mut waits = BUSY_WAITS.into_iter();
     let (mut was_refused, mut was_lost) = (false, false);
+    let mut broke_at: Vec<Key> = Vec::new();
     loop {
         let credentials = waiting(|| origin.credentials(&account.name, was_refused))?;
         let (mut job, destinations) = job::of(account, place, asked, credentials)?;
         if was_lost {
             job.account.memory.pipelining_broke(SystemTime::now());
         }
+        for (place, key) in broke_at.iter().enumerate() {
+            let is_first = !broke_at[..place].contains(key);
+            match is_first {
+                true => job.last.insert(key.clone()),
+                false => job.without.insert(key.clone()),
+            };
+        }
+        let broke_before = broke_at.len();
         let ledger = ledger(account, place, asked, &destinations)?;
         let mut learned = None;
         let fetched = client::fetch::fetch(job, destinations, ledger, &mut |event| {
-            if let Event::Learned(memory) = &event {
-                learned = Some(memory.clone());
+            match &event {
+                Event::Learned(memory) => learned = Some(memory.clone()),
+                Event::BrokeAt(key) => broke_at.push(key.clone()),
+                _ => {}
             }
             shown.event(&event);
         })
@@ -208,8 +222,12 @@ pub(super) async fn persist(
                     None => return fetched.map_err(|error| failed::fetch(account, &error)),
                 }
             }
-            Err(FetchError::Server(ClientError::Lost { .. } | ClientError::Broken(_)))
-                if !was_lost && shown.has_begun() =>
+            // One message that a server cannot give, and ends the connection for, must not keep back all behind it, nor what is to be
+            // deleted: it comes last, and is left out if it does so again.
+            Err(FetchError::Server(
+                ClientError::Lost { .. } | ClientError::Broken(_) | ClientError::TooSlow { .. },
+            )) if shown.has_begun()
+                && (!was_lost || (broke_at.len() > broke_before && broke_at.len() < TRIES)) =>
             {
                 was_lost = true;
             }

@@ -168,6 +168,7 @@ impl Account<'_> {
             | Event::Delivered { .. }
             | Event::Deleted(_)
             | Event::Learned(_)
+            | Event::BrokeAt(_)
             | Event::OutOfStep => {}
         }
     }
@@ -323,6 +324,6 @@ fn as_json(event: &Event) -> Option<Value> {
         Event::Deleted(number) => json!({"event": "deleted", "messages": number}),
         Event::OutOfStep => json!({"event": "out_of_step"}),
         Event::Note(text) => json!({"event": "note", "text": text}),
-        Event::Received(_) | Event::Learned(_) => return None,
+        Event::Received(_) | Event::Learned(_) | Event::BrokeAt(_) => return None,
     })
 }

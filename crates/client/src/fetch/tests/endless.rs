@@ -98,3 +98,46 @@ fn a_refused_quit_leaves_what_came_and_nothing_in_doubt() {
     assert_eq!(place.server.with(|state| state.retrieved), 0);
     place.is_made_good(&three(), "QUIT was refused");
 }
+
+#[test]
+fn a_message_that_ends_the_connection_comes_last_and_is_left_out_then() {
+    for capabilities in [&["UIDL", "TOP", "PIPELINING"][..], &["UIDL", "TOP"]] {
+        let place = Place::new(&THREE);
+        place.server.with(|state| {
+            state.manner.capabilities = capabilities;
+            state.manner.cuts_at = Some(1);
+        });
+        let broke_at = |events: &[Event]| {
+            events.iter().find_map(|event| match event {
+                Event::BrokeAt(key) => Some(key.clone()),
+                _ => None,
+            })
+        };
+        let (result, events) = place.fetch(&takes);
+        assert!(matches!(result, Err(FetchError::Server(_))), "{result:?}");
+        let key = broke_at(&events).unwrap();
+        assert_eq!(key.to_string(), "u:a");
+        // Behind the others it hurts none of them, but nothing is deleted.
+        let (result, events) = place.fetch(&|job| {
+            takes(job);
+            job.last.insert(key.clone());
+        });
+        assert!(matches!(result, Err(FetchError::Server(_))), "{result:?}");
+        assert_eq!(broke_at(&events), Some(key.clone()));
+        assert_eq!((place.texts().len(), place.server.ids().len()), (2, 3));
+        // Without it the session has an end.
+        let (result, events) = place.fetch(&|job| {
+            takes(job);
+            job.without.insert(key.clone());
+        });
+        let summary = result.unwrap();
+        assert_eq!((summary.new, summary.deleted, summary.refused), (0, 2, 1));
+        assert!(
+            events
+                .iter()
+                .any(|event| matches!(event, Event::NotGiven { number, .. } if number.get() == 1))
+        );
+        assert_eq!(place.server.ids(), ["a"]);
+        place.is_made_good(&three(), "one ended the connection");
+    }
+}
