@@ -229,8 +229,6 @@ impl Account<'_> {
             })),
             (Err(failure), Manner::Json) => self.json(json!({
                 "event": "error",
-                "new": self.new,
-                "octets": self.octets,
                 "code": failure.code() as u8,
                 "what": failure.what(),
                 "remedy": failure.advice(),

@@ -75,7 +75,7 @@ fn a_refused_quit_is_told_beside_what_came() {
     let (home, told) = configured(Wrong::RefusesQuit);
     for new in [2, 0] {
         let ended = home.run(&["fetch", "work", "--verbose"], "").with(76);
-        let came = "work: 2 new messages (8 octets) before it went wrong\n";
+        let came = "work: 2 new messages (8 octets), and then it failed\n";
         assert_eq!(ended.stdout, if new == 2 { came } else { "" });
         for said in [
             "the server refused QUIT: -ERR some deleted messages not removed",
