@@ -51,82 +51,78 @@ impl Quarantine {
         why: &str,
         text: &mut Text,
     ) -> Result<(), String> {
+        self.put(message, why, message.octets.0, |file| {
+            let mut file = File::create(file)?;
+            text.pieces(Form::Local, |piece| file.write_all(piece))?;
+            file.sync_all()
+        })
+    }
+
+    /// Keeps why alone, of a message that has not come.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not kept, in words.
+    pub(super) fn explain(&mut self, message: &Message, why: &str) -> Result<(), String> {
+        self.put(message, why, 0, |_| Ok(()))
+    }
+
+    /// Makes the files of a message of so many octets, if there is room.
+    fn put(
+        &mut self,
+        message: &Message,
+        why: &str,
+        octets: u64,
+        write: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<(), String> {
         let here = self.directory.display().to_string();
         let unwritten =
             |error: &io::Error| format!("no copy of it is kept: {here} cannot be written: {error}");
-        self.make().map_err(|error| unwritten(&error))?;
-        let file = self.directory.join(format!("{}.eml", message.name));
-        // One that was refused before is kept once.
-        let before = fs::metadata(&file).map_or(0, |found| found.len());
         let used = match self.used {
             Some(used) => used,
             None => used(&self.directory).map_err(|error| unwritten(&error))?,
         };
-        let messages = used.messages + usize::from(before == 0);
-        let octets = used.octets.saturating_sub(before);
-        let octets = octets.saturating_add(message.octets.0);
-        self.used = Some(used);
-        if messages > MESSAGES_MAX || octets > self.octets_max {
+        let [text, reason] =
+            ["eml", "txt"].map(|kind| self.directory.join(format!("{}.{kind}", message.name)));
+        // One that was refused before is kept once.
+        let before = [&text, &reason].map(|file| fs::metadata(file).map_or(0, |found| found.len()));
+        let because = format!("{} {}\n{why}\n", message.account, message.key);
+        let there = used.octets.saturating_sub(before.iter().sum());
+        let now = Used {
+            octets: (there.saturating_add(octets)).saturating_add(because.len() as u64),
+            messages: used.messages + usize::from(before[1] == 0),
+        };
+        if now.messages > MESSAGES_MAX || now.octets > self.octets_max {
+            self.used = Some(used);
             return Err(format!(
                 "no copy of it is kept: {here} is full ({} messages, {} octets); look what is there, and delete it",
                 used.messages, used.octets
             ));
         }
-        let reason = self.directory.join(format!("{}.txt", message.name));
-        if let Err(error) = write(&file, &reason, message, why, text) {
+        let written = write(&text).and_then(|()| fs::write(&reason, because));
+        if let Err(error) = written {
             // Half a message says nothing.
-            let _ = fs::remove_file(&file);
+            let _ = fs::remove_file(&text);
             self.used = None;
             return Err(unwritten(&error));
         }
-        self.used = Some(Used { octets, messages });
+        self.used = Some(now);
         Ok(())
     }
-
-    /// Keeps why alone, of a message that has not come.
-    pub(super) fn explain(&self, message: &Message, why: &str) -> io::Result<()> {
-        self.make()?;
-        let reason = self.directory.join(format!("{}.txt", message.name));
-        explain(&reason, message, why)
-    }
-
-    fn make(&self) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
-    }
 }
 
-fn write(
-    file: &Path,
-    reason: &Path,
-    message: &Message,
-    why: &str,
-    text: &mut Text,
-) -> io::Result<()> {
-    let mut file = File::create(file)?;
-    text.pieces(Form::Local, |piece| file.write_all(piece))?;
-    file.sync_all()?;
-    explain(reason, message, why)
-}
-
-fn explain(reason: &Path, message: &Message, why: &str) -> io::Result<()> {
-    fs::write(
-        reason,
-        format!("{} {}\n{why}\n", message.account, message.key),
-    )
-}
-
-/// What is there; who has put more there than would be kept is not counted to the end.
+/// What is there in a directory, which is made if it is not. Who has put more there than would be kept is not counted to the end.
 fn used(directory: &Path) -> io::Result<Used> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
     let mut used = Used::default();
     for found in fs::read_dir(directory)? {
         let found = found?;
-        if found.path().extension().is_some_and(|it| it == "eml") {
-            used.messages += 1;
-            used.octets = used.octets.saturating_add(found.metadata()?.len());
-        }
+        used.octets = used.octets.saturating_add(found.metadata()?.len());
+        // Each message has a reason.
+        used.messages += usize::from(found.path().extension().is_some_and(|it| it == "txt"));
         if used.messages > MESSAGES_MAX {
             break;
         }

@@ -655,7 +655,7 @@ fn of_what_has_no_room_in_quarantine_there_is_no_copy_and_the_message_stays() {
     };
     let small = |job: &mut Job| {
         job.keep = Keep::Never;
-        job.quarantine_octets_max = 50;
+        job.quarantine_octets_max = 150;
     };
     let (result, events) = place.fetch_to(&small, &refuses);
     assert_eq!(result.unwrap().refused, 3);

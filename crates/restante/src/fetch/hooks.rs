@@ -14,9 +14,8 @@ use crate::output::note;
 /// So long a hook may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the hooks that are for this result. New mail is new mail, however its session has ended.
-pub(super) fn run(account: &Account, result: &Result<Summary, Failure>, new: usize) {
-    arrived(account, new);
+/// Runs the hook that is for what went wrong, if something did.
+pub(super) fn failed(account: &Account, result: &Result<Summary, Failure>) {
     match result {
         Ok(_) => {}
         Err(failure) if failure.code() == Code::TokenNeeded => {
@@ -28,8 +27,8 @@ pub(super) fn run(account: &Account, result: &Result<Summary, Failure>, new: usi
     }
 }
 
-/// Tells of new mail, if there is some.
-fn arrived(account: &Account, new: usize) {
+/// Tells of new mail, if there is some, however its session has ended.
+pub(super) fn arrived(account: &Account, new: usize) {
     if new == 0 {
         return;
     }

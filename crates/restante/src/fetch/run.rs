@@ -15,7 +15,7 @@ use super::job::{self, Asked};
 use super::place::{self, Place};
 use super::settings::{Account, Settings, seconds};
 use super::show::Show;
-use super::{failed, metrics, past, remote};
+use super::{failed, hooks, metrics, past, remote};
 use crate::args;
 use crate::date;
 use crate::failure::{Code, Failure};
@@ -162,7 +162,8 @@ pub(super) async fn one(
         waiting(|| {
             let (new, _) = shown.fetched();
             past::remember(place, account, SystemTime::now(), &result, new);
-            super::hooks::run(account, &result, new);
+            hooks::arrived(account, new);
+            hooks::failed(account, &result);
         });
     }
     result.map_err(|failure| failure.code())

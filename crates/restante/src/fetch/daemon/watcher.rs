@@ -269,8 +269,9 @@ impl Work {
                 let result = result.as_ref().map_err(Failure::code);
                 metrics::record(file, &self.place, name, result, now);
             }
-            if is_news || new > 0 {
-                hooks::run(&self.account, result, new);
+            hooks::arrived(&self.account, new);
+            if is_news {
+                hooks::failed(&self.account, result);
             }
         });
     }
