@@ -207,7 +207,7 @@ pub async fn fetch(
     if let Some(FetchError::Server(error @ ClientError::Endless { number, .. })) = &failed
         && !was_ahead
     {
-        give_up(&job, &plan, *number, error, &ledger)?;
+        give_up(&job, &plan, *number, error, &ledger);
     }
     // Of messages that are durable the deletion counts, whatever has happened to others.
     let is_there = !matches!(failed, Some(FetchError::Server(_)));
@@ -258,10 +258,10 @@ fn give_up(
     number: MessageNumber,
     why: &impl fmt::Display,
     ledger: &Shared,
-) -> Result<(), FetchError> {
+) {
     let mut listed = plan.planned.fetch.iter();
     let Some((_, key, octets)) = listed.find(|(it, ..)| *it == number) else {
-        return Ok(());
+        return;
     };
     let message = Message {
         key: key.clone(),
@@ -270,18 +270,14 @@ fn give_up(
         account: job.identity.clone(),
         received: None,
     };
-    let quarantine = Quarantine::new(&job.quarantine, job.quarantine_octets_max);
-    let explained = quarantine.explain(&message, &why.to_string());
-    explained.map_err(|error| FetchError::Spool {
-        directory: job.quarantine.clone(),
-        error,
-    })?;
+    let mut quarantine = Quarantine::new(&job.quarantine, job.quarantine_octets_max);
+    // Where there is no room for the reason, it is told with the session all the same.
+    let _ = quarantine.explain(&message, &why.to_string());
     let entry = Entry {
         octets: Some(octets.0),
         ..Entry::new(Fate::Refused, now())
     };
     held(ledger).record(key.clone(), entry);
-    Ok(())
 }
 
 /// A session that gets nowhere where commands are sent ahead may be lost because of that: the next one sends them one at a time. A

@@ -314,11 +314,12 @@ fn refused_one(account: &Account, place: &Place, key: &Key) -> Refused {
     let why = text
         .ok()
         .and_then(|text| Some(text.lines().nth(1)?.to_owned()));
-    // Of one that never came whole there is none.
-    let copy = directory.join(format!("{name}.eml"));
+    // Of one that never came whole there is the reason only.
+    let files = ["eml", "txt"].map(|kind| directory.join(format!("{name}.{kind}")));
+    let copy = files.into_iter().find(|file| file.exists());
     Refused {
         key: key.clone(),
-        copy: copy.exists().then(|| copy.display().to_string()),
+        copy: copy.map(|file| file.display().to_string()),
         why: why.unwrap_or_else(|| "nobody knows why any more".to_owned()),
     }
 }
