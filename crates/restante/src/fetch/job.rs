@@ -1,11 +1,10 @@
 //! From the configuration of an account to a job for the client.
 
-use std::time::{Duration, SystemTime};
-
 use std::collections::HashSet;
+use std::time::SystemTime;
 
+use client::Credentials;
 use client::fetch::{Action, Destinations, Job, Only, Rule};
-use client::{Credentials, Patience};
 
 use super::destinations::Maker;
 use super::place::Place;
@@ -25,19 +24,6 @@ pub(super) struct Asked {
     pub(super) traced: bool,
     /// Only these messages, whatever else is known of them.
     pub(super) only: Option<Only>,
-}
-
-/// How long a server is waited for that may be silent for so many seconds.
-fn patience(seconds: u64) -> Patience {
-    let silence = Duration::from_secs(seconds);
-    Patience {
-        connect: silence,
-        login: silence,
-        // A server may read every message for its size.
-        listing: silence * 5,
-        silence,
-        ..Patience::default()
-    }
 }
 
 /// Everything that a session with this account needs.
@@ -73,7 +59,7 @@ pub(super) fn of(
     }
     let job = Job {
         account: remote::of(account, place, asked.traced, credentials)?,
-        patience: account.timeout.map_or_else(Patience::default, patience),
+        patience: remote::patience(account),
         identity: account.identity(),
         route,
         keep: account.keep,

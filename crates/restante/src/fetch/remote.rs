@@ -1,9 +1,11 @@
 //! The account as the protocol knows it: server, trust, proxy, what is remembered of it, and by what the user is known.
 
 use std::fs;
+use std::time::Duration;
 
 use client::{
-    Credentials, Heard, Memory, OwnCertificate, Pin, Proxy, Trace, Transport, Trust, Trusted,
+    Credentials, Heard, Memory, OwnCertificate, Patience, Pin, Proxy, Trace, Transport, Trust,
+    Trusted,
 };
 use sasl::Secret;
 
@@ -40,6 +42,22 @@ pub(super) fn of(
     remote.memory = memory(account, place);
     remote.trace = traced.then(|| trace(&account.name));
     Ok(remote)
+}
+
+/// How long its server is waited for.
+pub(super) fn patience(account: &Account) -> Patience {
+    let Some(seconds) = account.timeout else {
+        return Patience::default();
+    };
+    let silence = Duration::from_secs(seconds);
+    Patience {
+        connect: silence,
+        login: silence,
+        // A server may read every message for its size.
+        listing: silence * 5,
+        silence,
+        ..Patience::default()
+    }
 }
 
 /// Whose certificates are believed.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use client::fetch::Wanted;
 use client::ledger::{Contents, Entry, Key};
-use client::{Arrival, ClientError, Headers, Listing, Maildrop, Patience, Retrieval, Step};
+use client::{Arrival, ClientError, Headers, Listing, Maildrop, Retrieval, Step};
 use pop3::MessageNumber;
 use pop3::client::{ResponseCode, Status};
 
@@ -199,7 +199,7 @@ async fn connected(account: &Account, place: &Place) -> Result<Maildrop, Failure
         let mut remote = remote::of(account, place, false, credentials)?;
         // A terminal, and whoever reads what is printed, takes any header.
         remote.headers = Headers::Utf8;
-        match client::connect(&remote, Patience::default()).await {
+        match client::connect(&remote, remote::patience(account)).await {
             Ok(maildrop) => {
                 remote::remember(account, place, &maildrop.memory());
                 return Ok(maildrop);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use client::secret::Source;
-use client::{Certificate, ClientError, Credentials, Maildrop, Patience, UniqueIds};
+use client::{Certificate, ClientError, Credentials, Maildrop, UniqueIds};
 use pop3::client::Capability;
 use tokio::runtime::Runtime;
 
@@ -94,7 +94,7 @@ fn is_believed(
             return Ok(false);
         }
     };
-    let shown = runtime.block_on(client::certificate_of(&remote, Patience::default()));
+    let shown = runtime.block_on(client::certificate_of(&remote, remote::patience(account)));
     match shown {
         Err(error) => {
             report.wrong("connection", &failed::server(account, &error))?;
@@ -223,7 +223,7 @@ fn log_in(
 ) -> Result<(), Failure> {
     let remote = remote::of(account, place, false, credentials)?;
     runtime.block_on(async {
-        let mut maildrop = match client::connect(&remote, Patience::default()).await {
+        let mut maildrop = match client::connect(&remote, remote::patience(account)).await {
             Ok(maildrop) => maildrop,
             Err(error) => return report.wrong("login", &failed::server(account, &error)),
         };
