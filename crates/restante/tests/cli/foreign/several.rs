@@ -12,7 +12,7 @@ const THREE: [(&str, &str); 3] = [
 ];
 
 /// Each server that goes wrong: its account, what it does, how it must end (0: it is got on with), and what is said.
-const WRONG: [(&str, Manner, u64, &str); 10] = [
+const WRONG: [(&str, Manner, u64, &str); 11] = [
     (
         "garbage",
         |command| match command {
@@ -79,11 +79,20 @@ const WRONG: [(&str, Manner, u64, &str); 10] = [
     (
         "count",
         |command| match command {
+            "STAT" => Answer::Say("+OK 4 17\r\n".to_owned()),
+            _ => Answer::Usual,
+        },
+        76,
+        "STAT says 4 messages, LIST says 3",
+    ),
+    (
+        "legion",
+        |command| match command {
             "STAT" => Answer::Say("+OK 4000000000 17\r\n".to_owned()),
             _ => Answer::Usual,
         },
         76,
-        "STAT says 4000000000 messages, LIST says 3",
+        "more than 1000000 are not listed",
     ),
     (
         "sizes",

@@ -440,3 +440,33 @@ fn at_a_terminal_everything_is_asked_for_and_a_wrong_password_once_more() {
         "redqueen\n"
     );
 }
+
+#[test]
+fn several_who_set_accounts_up_at_once_lose_none() {
+    let (home, server) = (Home::new(), Server::start());
+    let address = server.address();
+    let names = ["one", "two", "three", "four"];
+    let set_up = |name: &str| {
+        let words = [
+            "fetch", "setup", &address, "--pin", "--stdin", "--name", name,
+        ];
+        home.run(&words, "redqueen\n").with(0)
+    };
+    std::thread::scope(|scope| {
+        let running = names.map(|name| scope.spawn(move || set_up(name)));
+        running.into_iter().for_each(|it| drop(it.join().unwrap()));
+    });
+    let text = fs::read_to_string(home.configuration()).unwrap();
+    for name in names {
+        assert_eq!(
+            text.matches(&format!("[account.{name}]\n")).count(),
+            1,
+            "{text}"
+        );
+    }
+    home.run(&["fetch"], "").with(0);
+    assert_eq!(
+        names.map(|name| count(&home.path(&format!("Mail/{name}")))),
+        [2; 4]
+    );
+}
