@@ -95,8 +95,8 @@ impl Quarantine {
         if now.messages > MESSAGES_MAX || now.octets > self.octets_max {
             self.used = Some(used);
             return Err(format!(
-                "no copy of it is kept: {here} is full ({} messages, {} octets); look what is there, and delete it",
-                used.messages, used.octets
+                "no copy of it is kept: {here} is full ({} of {MESSAGES_MAX} messages, {} of {} octets); look what is there, and delete it",
+                used.messages, used.octets, self.octets_max
             ));
         }
         let written = write(&text).and_then(|()| fs::write(&reason, because));

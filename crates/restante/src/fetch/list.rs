@@ -49,7 +49,7 @@ pub(super) fn list(settings: &Settings, asked: &args::FetchList) -> Result<(), F
         let nameless = visit.keys.iter().filter(|key| key.is_none()).count();
         if nameless > 0 {
             note!(
-                "{} neither a unique-id (UIDL) nor shows a header (TOP): the numbers are those of this session only",
+                "{} neither a unique-id (UIDL) nor a header that is shown (TOP): the numbers are those of this session only",
                 count(nameless as u64, "message has", "messages have")
             );
         }

@@ -83,7 +83,7 @@ fn what_is_refused_stays_on_the_server_and_has_a_copy_where_there_is_room() {
         "keep = false\ndelete_at_once = true\nquarantine_max = \"180\"\n",
     );
     let told = home.fetch(&["work"]).with(0).stderr;
-    let full = "; no copy of it is kept: HERE/state/work.quarantine is full (1 messages, ";
+    let full = "; no copy of it is kept: HERE/state/work.quarantine is full (1 of 1000 messages, ";
     assert_eq!(
         (
             told.matches(" stays on the server: ").count(),

@@ -68,7 +68,7 @@ fn by_its_number_alone_a_message_is_looked_at_and_deleted_within_one_session() {
         (listed.stdout.as_str(), listed.stderr.as_str()),
         (
             "     1            21  new                 -\n     2            21  new                 -\n",
-            "2 messages have neither a unique-id (UIDL) nor shows a header (TOP): the numbers are those of this session only\n"
+            "2 messages have neither a unique-id (UIDL) nor a header that is shown (TOP): the numbers are those of this session only\n"
         )
     );
     let json = home.fetch(&["list", "work", "--json"]).with(0).stdout;
