@@ -33,6 +33,7 @@ mod show;
 mod status;
 mod store;
 mod timer;
+mod tries;
 mod visit;
 
 use std::path::Path;

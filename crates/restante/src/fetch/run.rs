@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use client::ClientError;
-use client::fetch::{Destinations, Event, FetchError, Summary};
-use client::ledger::{Key, Ledger, LedgerError};
-use pop3::client::ResponseCode;
+use client::fetch::{Destinations, Event, Summary};
+use client::ledger::{Ledger, LedgerError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -15,16 +13,11 @@ use super::job::{self, Asked};
 use super::place::{self, Place};
 use super::settings::{Account, Settings, seconds};
 use super::show::Show;
+use super::tries::{Come, Next, Tries};
 use super::{failed, hooks, metrics, past, remote};
 use crate::args;
 use crate::date;
 use crate::failure::{Code, Failure};
-
-/// A maildrop that is in use is tried again after so long, and then later again; whoever runs this wants mail, not an excuse.
-const BUSY_WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
-
-/// So many sessions may break at some message in a run.
-const TRIES: usize = 4;
 
 /// Fetches from these accounts.
 ///
@@ -177,71 +170,50 @@ pub(super) async fn persist(
     shown: &mut super::show::Account<'_>,
 ) -> Result<Summary, Failure> {
     let mut origin = waiting(|| Origin::of(account, place))?;
-    let mut waits = BUSY_WAITS.into_iter();
-    let (mut was_refused, mut was_lost) = (false, false);
-    let mut broke_at: Vec<Key> = Vec::new();
+    let mut tries = Tries::default();
     loop {
+        let was_refused = tries.was_token_refused();
         let credentials = waiting(|| origin.credentials(&account.name, was_refused))?;
         let (mut job, destinations) = job::of(account, place, asked, credentials)?;
-        if was_lost {
+        let manner = tries.manner();
+        if manner.is_alone {
             job.account.memory.pipelining_broke(SystemTime::now());
         }
-        for (place, key) in broke_at.iter().enumerate() {
-            let is_first = !broke_at[..place].contains(key);
-            match is_first {
-                true => job.last.insert(key.clone()),
-                false => job.without.insert(key.clone()),
-            };
-        }
-        let broke_before = broke_at.len();
+        (job.last, job.without) = (manner.last, manner.without);
         let ledger = ledger(account, place, asked, &destinations)?;
         let mut learned = None;
         let fetched = client::fetch::fetch(job, destinations, ledger, &mut |event| {
             match &event {
                 Event::Learned(memory) => learned = Some(memory.clone()),
-                Event::BrokeAt(key) => broke_at.push(key.clone()),
+                Event::BrokeAt(key) => tries.broke_at(key.clone()),
                 _ => {}
             }
             shown.event(&event);
         })
         .await;
-        // That a server goes away once proves nothing; that it does not when it is asked for one after the other does.
-        if let Some(memory) = learned.filter(|_| fetched.is_ok() || !was_lost) {
-            remote::remember(account, place, &memory);
+        if let Some(memory) = learned.as_ref().filter(|it| tries.has_proved(it, &fetched)) {
+            remote::remember(account, place, memory);
         }
-        match &fetched {
-            Err(FetchError::Server(ClientError::TokenRefused { .. }))
-                if origin.renews() && !was_refused =>
-            {
-                was_refused = true;
-            }
-            Err(FetchError::Server(ClientError::NotNow(status)))
-                if status.code == Some(ResponseCode::InUse) =>
-            {
-                match waits.next() {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => return fetched.map_err(|error| failed::fetch(account, &error)),
-                }
-            }
-            // One message that a server cannot give, and ends the connection for, must not keep back all behind it, nor what is to be
-            // deleted: it comes last, and is left out if it does so again.
-            Err(FetchError::Server(
-                ClientError::Lost { .. } | ClientError::Broken(_) | ClientError::TooSlow { .. },
-            )) if shown.has_begun()
-                && (!was_lost || (broke_at.len() > broke_before && broke_at.len() < TRIES)) =>
-            {
-                was_lost = true;
-            }
-            _ => {
+        let error = match fetched {
+            Ok(summary) => {
                 // A session that was lost has delivered, too.
                 let (new, octets) = shown.fetched();
-                let summary = fetched.map(|summary| Summary {
+                return Ok(Summary {
                     new,
                     octets,
                     ..summary
                 });
-                return summary.map_err(|error| failed::fetch(account, &error));
             }
+            Err(error) => error,
+        };
+        let come = match (shown.has_begun(), shown.fetched()) {
+            (false, _) => Come::NotBegun,
+            (true, (0, _)) => Come::None,
+            (true, _) => Come::Some,
+        };
+        match tries.next(&error, learned.as_ref(), come, origin.renews()) {
+            Next::Again(wait) => tokio::time::sleep(wait).await,
+            Next::End => return Err(failed::fetch(account, &error)),
         }
     }
 }
