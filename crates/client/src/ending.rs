@@ -1,7 +1,7 @@
 //! The end of a session that has deleted something, and signs of life before it.
 
-use pop3::Command;
 use pop3::client::{Event, Outcome};
+use pop3::{Command, Keyword};
 use tokio::time::timeout;
 
 use crate::connect::Maildrop;
@@ -16,12 +16,25 @@ impl Maildrop {
     pub async fn commit(mut self) -> Result<Outcome, ClientError> {
         // Deleting many messages takes a server long.
         let patience = self.patience.listing;
-        let bye = self.conversation.ask(&Command::Quit, "the reply to QUIT");
-        match timeout(patience, bye).await {
+        match timeout(patience, self.leave()).await {
             // Lost, late or garbled, the session knows best what that means.
             Ok(Ok(_)) | Err(_) => Ok(self.conversation.session.outcome()),
             Ok(Err(ClientError::Unsent(why))) => Err(why.into()),
             Ok(Err(_)) => Ok(self.conversation.session.outcome()),
+        }
+    }
+
+    /// QUIT, and what comes before its reply: texts may be on their way that nobody wants any more.
+    async fn leave(&mut self) -> Result<(), ClientError> {
+        self.conversation.send(&Command::Quit)?;
+        loop {
+            match self.conversation.next("the reply to QUIT").await? {
+                Event::SignedOff(_) => return Ok(()),
+                Event::Refused {
+                    to: Keyword::Quit, ..
+                } => return Ok(()),
+                _ => {}
+            }
         }
     }
 
