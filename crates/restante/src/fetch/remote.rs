@@ -56,6 +56,7 @@ pub(super) fn patience(account: &Account) -> Patience {
         // A server may read every message for its size.
         listing: silence * 5,
         silence,
+        span: Patience::default().span.max(silence * 2),
         ..Patience::default()
     }
 }
