@@ -188,16 +188,17 @@ impl Work {
                 Ok(summary) => Came::Well(summary.login_delay),
                 Err(failure) => Came::Wrong(failure.code()),
             };
+            // Before anybody is told, who may log in at once.
+            login = match came {
+                Came::Wrong(Code::TokenNeeded) => Some(Login::of(&self.account, &self.place)),
+                _ => None,
+            };
             let is_news = match came {
                 Came::Well(_) => true,
                 Came::Wrong(code) => schedule.is_news(code),
             };
             let wait = schedule.after(came, dice());
             self.tell(&result, new, is_news, wait);
-            login = match came {
-                Came::Wrong(Code::TokenNeeded) => Some(Login::of(&self.account, &self.place)),
-                _ => None,
-            };
             next = Instant::now() + wait;
             if let Ok(Summary {
                 login_delay: Some(delay),
