@@ -1,6 +1,9 @@
 //! By what an account and its destinations are known, and what their logins are called.
 
+use std::collections::BTreeSet;
+
 use super::{Account, ActionOf, Auth, Deliver, Oauth};
+use crate::config::Document;
 
 /// What a login by OAuth2 is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +56,30 @@ impl Deliver {
             }
             Self::Gmail(gmail) => Some((Service::Gmail, "", &gmail.auth)),
             _ => None,
+        }
+    }
+}
+
+/// An account that is called as the login of another one's destination would have that login's tokens and passwords.
+pub(super) fn check_names(document: &mut Document<'_>, accounts: &[Account]) {
+    for account in accounts {
+        let services = account
+            .destinations()
+            .filter_map(Deliver::auth)
+            .map(|it| it.0);
+        let names: BTreeSet<String> = services.map(|it| it.login_of(&account.name)).collect();
+        for name in names
+            .iter()
+            .filter(|name| accounts.iter().any(|it| it.name == **name))
+        {
+            document.error(
+                None,
+                format!(
+                    "account.{name} is called as the login of a destination of account.{}",
+                    account.name
+                ),
+                "give it another name",
+            );
         }
     }
 }

@@ -343,6 +343,7 @@ pub(super) fn parse(file: &Path, text: &str) -> (Option<Settings>, Vec<Problem>)
             ),
         }
     }
+    logins::check_names(document, &settings.accounts);
 
     let problems = parsed.finish();
     let usable = problems

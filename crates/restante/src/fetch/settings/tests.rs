@@ -141,6 +141,13 @@ fn each_mistake_is_told_with_its_place_and_what_to_do() {
             "account.a has destinations of one kind with different logins by OAuth2",
         ),
         (
+            format!(
+                "{}\n[account.a-imap]\nhost = \"h\"\nuser = \"u\"\nauth = {{ keyring = true }}\ndeliver = {{ maildir = \"/m\" }}\n",
+                with(&imap("u"))
+            ),
+            "account.a-imap is called as the login of a destination of account.a",
+        ),
+        (
             one("mechanism = \"rot13\""),
             "`mechanism` cannot be \"rot13\"",
         ),
