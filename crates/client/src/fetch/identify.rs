@@ -216,11 +216,11 @@ pub(super) async fn recognise(
 ) -> Result<usize, FetchError> {
     respell(keys, ledger);
     let mut known: HashMap<_, Vec<Entry>> = HashMap::new();
-    let (mut were_here, mut have_print) = (0, false);
+    let (mut were_here, mut without_print) = (0, 0);
     for (_, entry) in ledger.iter().filter(|(_, entry)| entry.absent.is_none()) {
         were_here += 1;
+        without_print += usize::from(entry.print.is_none());
         if let Some(print) = entry.print {
-            have_print = true;
             let alike = known.entry((print, entry.octets)).or_default();
             alike.push(*entry);
         }
@@ -229,17 +229,22 @@ pub(super) async fn recognise(
     if recurs || were_here == 0 || keys.is_empty() {
         return Ok(0);
     }
-    if !have_print {
-        return match were_here >= FOREIGN_MIN && !takes_foreign {
+    let foreign = || {
+        FetchError::Foreign(format!(
+            "the server lists {} messages, and none of the {were_here} that it had the last time: it has given them new unique-ids, \
+             or it is another maildrop",
+            keys.len()
+        ))
+    };
+    // Of those nobody can say whether they are here under other unique-ids.
+    let is_doubtful = without_print >= FOREIGN_MIN && !takes_foreign;
+    if without_print == were_here {
+        return match is_doubtful {
             false => Ok(0),
-            true => Err(FetchError::Foreign(format!(
-                "the server lists {} messages, and none of the {were_here} that it had the last time: it has given them new \
-                 unique-ids, or it is another maildrop",
-                keys.len()
-            ))),
+            true => Err(foreign()),
         };
     }
-    let mut recognised = 0;
+    let mut recognised = Vec::new();
     let numbers: Vec<_> = numbered(keys).map(|(number, _)| number).collect();
     headers
         .ask(maildrop, rules, numbers.iter().copied())
@@ -256,11 +261,17 @@ pub(super) async fn recognise(
                 Fate::Delivered => Fate::Seen,
                 fate => fate,
             };
-            ledger.record(key.clone(), Entry { fate, ..entry });
-            recognised += 1;
+            recognised.push((key.clone(), Entry { fate, ..entry }));
         }
     }
-    Ok(recognised)
+    if is_doubtful && recognised.len() < keys.len() {
+        return Err(foreign());
+    }
+    let count = recognised.len();
+    for (key, entry) in recognised {
+        ledger.record(key, entry);
+    }
+    Ok(count)
 }
 
 /// What each message is known by: its unique-id, or what it holds if the server gives none, or one to several. None where that is not
