@@ -192,6 +192,14 @@ impl Plan {
         (self.planned.fetch, self.routes) = before.into_iter().chain(behind).unzip();
     }
 
+    /// What is listed. Not those of which nobody knows whether they are what they were: they would count as that from the next session on,
+    /// and be deleted as such.
+    pub(super) fn known_here(&self) -> HashSet<Key> {
+        let sure =
+            numbered(&self.keys).filter(|(number, _)| !self.strangers.unsure.contains(number));
+        sure.map(|(_, key)| key.clone()).collect()
+    }
+
     /// What the owner should know of it.
     pub(super) fn notes(&self) -> impl Iterator<Item = String> {
         let recognised = (self.recognised > 0).then(|| {

@@ -54,12 +54,15 @@ pub(super) async fn find(
             questions.push((number, octets, question));
         }
     }
+    let mut found = Strangers {
+        records: shared(listing, keys, ledger, headers),
+        ..Strangers::default()
+    };
     if questions.is_empty() {
-        return Ok(Strangers::default());
+        return Ok(found);
     }
     let numbers = questions.iter().map(|(number, ..)| *number);
     headers.ask(maildrop, rules, numbers).await?;
-    let mut found = Strangers::default();
     let mut strange = Vec::new();
     for (number, octets, question) in questions {
         let key = keys[number.index()].as_ref();
@@ -106,6 +109,45 @@ fn question(key: &Key, entry: Option<&Entry>, octets: Octets) -> Option<Question
     }
 }
 
+/// What was fetched and was here the last time, and is not listed under its key: it may be here under another one.
+fn moved(ledger: &Contents, listed: &HashSet<&Key>) -> HashMap<(Print, Option<u64>), Vec<Entry>> {
+    let mut moved: HashMap<_, Vec<Entry>> = HashMap::new();
+    for (key, entry) in ledger.iter() {
+        let is_away = entry.fate.is_had() && entry.absent.is_none() && !listed.contains(key);
+        if let (Some(print), true) = (entry.print, is_away) {
+            moved.entry((print, entry.octets)).or_default().push(*entry);
+        }
+    }
+    moved
+}
+
+/// Messages that are known by what they hold now, since another one has their unique-id as well or it cannot be read any more, and that
+/// the ledger knows under it.
+fn shared(
+    listing: &Listing,
+    keys: &[Option<Key>],
+    ledger: &Contents,
+    headers: &Headers,
+) -> Vec<(Key, Entry)> {
+    let is_open = |key: &Key| matches!(key, Key::Content(..)) && ledger.get(key).is_none();
+    let named = || numbered(keys).filter_map(|(number, key)| Some((number, key.as_ref()?)));
+    if !named().any(|(_, key)| is_open(key)) {
+        return Vec::new();
+    }
+    let mut moved = moved(ledger, &named().map(|(_, key)| key).collect());
+    let mut records = Vec::new();
+    for (number, key) in named().filter(|(_, key)| is_open(key)) {
+        let print = headers.of(number).and_then(|seen| seen.print);
+        let octets = listing.sizes.get(number.index()).map(|octets| octets.0);
+        let known = print.and_then(|print| moved.get_mut(&(print, octets))?.pop());
+        if let Some(entry) = known {
+            let fate = Fate::Seen;
+            records.push((key.clone(), Entry { fate, ..entry }));
+        }
+    }
+    records
+}
+
 /// Gives messages keys of what they hold. Those that the ledger knows under the unique-id that they had before stay known.
 fn rename(
     strange: &[(MessageNumber, Octets)],
@@ -119,13 +161,7 @@ fn rename(
         .filter(|(number, _)| !are_strange.contains(number))
         .filter_map(|(_, key)| key.as_ref())
         .collect();
-    let mut moved: HashMap<(Print, Option<u64>), Vec<Entry>> = HashMap::new();
-    for (key, entry) in ledger.iter() {
-        let is_away = entry.fate.is_had() && entry.absent.is_none() && !listed.contains(key);
-        if let (Some(print), true) = (entry.print, is_away) {
-            moved.entry((print, entry.octets)).or_default().push(*entry);
-        }
-    }
+    let mut moved = moved(ledger, &listed);
     let mut taken: HashSet<Key> = listed.into_iter().cloned().collect();
     for &(number, octets) in strange {
         let place = number.index();

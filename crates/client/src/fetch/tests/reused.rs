@@ -101,10 +101,13 @@ fn texts_that_cannot_be_looked_at_are_not_deleted_for_the_name_of_another() {
     place.server.with(|state| {
         state.manner.capabilities = &["UIDL"];
         state.manner.knows_top = false;
-        state.messages = own(&[("a", "Subject: new\r\n\r\n")]);
+        // Of as many octets as the one that was deleted.
+        state.messages = own(&[("a", "Subject: new\r\n\r\n.dot\r\n")]);
     });
-    place.fetched(&takes);
-    assert!(place.texts().len() == 4 || place.server.ids() == ["a"]);
+    for _ in 0..3 {
+        place.fetched(&takes);
+        assert!(place.texts().len() == 4 || place.server.ids() == ["a"]);
+    }
 }
 
 #[test]
@@ -174,4 +177,22 @@ fn a_server_that_writes_into_its_messages_has_no_new_ones() {
     assert_eq!(place.fetched(&takes).deleted, 3);
     assert_eq!(looked(&place), 3);
     assert_eq!(place.texts(), three());
+}
+
+#[test]
+fn a_unique_id_that_two_messages_have_brings_neither_twice() {
+    let (one, two) = ("Subject: one\r\n\r\n1\r\n", "Subject: two\r\n\r\n2\r\n");
+    let place = Place::new(&[("x", one)]);
+    assert_eq!(place.fetched(&|_| {}).new, 1);
+    let both = own(&[("x", one), ("x", two)]);
+    place.server.with(|state| state.messages = both);
+    for new in [1, 0] {
+        assert_eq!(place.fetched(&|_| {}).new, new);
+    }
+    assert_eq!(place.texts().into_values().collect::<Vec<_>>(), [1, 1]);
+    // Alone it is known as before.
+    place.server.with(|state| state.messages.truncate(1));
+    assert_eq!(place.fetched(&|_| {}).new, 0);
+    assert_eq!(place.fetched(&takes).deleted, 1);
+    assert_eq!(place.texts().len(), 2);
 }
