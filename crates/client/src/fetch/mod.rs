@@ -179,7 +179,7 @@ pub async fn fetch(
     for (key, entry) in &plan.noted {
         ledger.record(key.clone(), *entry);
     }
-    ledger.listed(&plan.keys.iter().cloned().collect(), now());
+    ledger.listed(&plan.known_here(), now());
     let deletes_at_once = job.keep == Keep::Never && job.may_delete(&ledger);
     let ledger = Arc::new(Mutex::new(ledger));
     let headers = maildrop.headers_in();
@@ -190,9 +190,13 @@ pub async fn fetch(
         maildrop.pipelining_broke(SystemTime::now());
         tell(Event::Learned(maildrop.memory()));
     }
-    let fetched = fetched.map_err(|error| match session.has_come() {
-        true => error,
-        false => blame(&mut maildrop, error, tell),
+    let fetched = fetched.map_err(|error| {
+        // Alone it will be seen whose text does not end.
+        let is_endless = matches!(error, FetchError::Server(ClientError::Endless { .. }));
+        match session.has_come() && !is_endless {
+            true => error,
+            false => blame(&mut maildrop, error, tell),
+        }
     });
     let (told, maildrop) = match fetched.is_ok() && !session.deletes() {
         // Who wants nothing deleted takes leave while the last is written.
@@ -200,6 +204,8 @@ pub async fn fetch(
         false => (session.end(tell).await, Some(maildrop)),
     };
     (summary.new, summary.octets) = (told.new, told.octets);
+    // Nobody has fetched a message that nobody could know again.
+    let in_doubt = told.refused + plan.left_out.len();
     summary.refused += told.refused;
     let mut failed = told.failed.or_else(|| fetched.err());
     // What is longer than it can be is no message that may be waited for again: it would keep back all that are behind it. With
@@ -241,7 +247,7 @@ pub async fn fetch(
     // What a crash has left in doubt stays so until a session has looked at all that the server has.
     let planned = &plan.planned;
     let has_seen_all =
-        job.only.is_none() && planned.later == 0 && planned.older == 0 && summary.refused == 0;
+        job.only.is_none() && planned.later == 0 && planned.older == 0 && in_doubt == 0;
     // A refused QUIT leaves no message in doubt.
     if has_come && (has_seen_all || ledger.ended() == Ended::InOrder) {
         ledger.end(now())?;

@@ -54,6 +54,33 @@ fn a_text_that_does_not_end_keeps_no_other_message_back_for_long() {
 }
 
 #[test]
+fn a_text_without_end_behind_others_keeps_none_back_that_is_behind_it() {
+    let place = Place::new(&THREE);
+    place.server.with(|state| {
+        state.manner.capabilities = &["UIDL", "TOP", "PIPELINING"];
+        state.manner.endless = Some(2);
+    });
+    let mut memory = crate::Memory::default();
+    let mut results = Vec::new();
+    for _ in 0..4 {
+        let known = memory.clone();
+        let (result, events) = place.fetch(&move |job| {
+            takes(job);
+            job.account.memory = known.clone();
+        });
+        let learned = events.into_iter().filter_map(|event| match event {
+            Event::Learned(memory) => Some(memory),
+            _ => None,
+        });
+        memory = learned.fold(memory, |_, told| told);
+        results.push(result.is_ok());
+    }
+    assert_eq!(results.last(), Some(&true), "{results:?}");
+    assert_eq!(place.server.ids(), ["b"]);
+    assert_eq!(place.texts().len(), 2);
+}
+
+#[test]
 fn a_quit_that_is_answered_late_or_never_loses_nothing() {
     for (quits, deleted) in [(Quits::Late, 3), (Quits::Never, 0)] {
         let place = Place::new(&THREE);
