@@ -3,11 +3,14 @@
 //! The order is what keeps mail: a message is durable in all its destinations, then the ledger says so durably, then the server is told
 //! to delete it, and QUIT makes that true. Whatever is cut off between two of these steps, the next session goes on there.
 
+mod ending;
 mod identify;
 mod keep;
 mod only;
 mod plan;
+mod present;
 mod quarantine;
+mod recognise;
 mod report;
 mod rule;
 mod session;
@@ -18,20 +21,17 @@ mod tests;
 mod writer;
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
-use pop3::MessageNumber;
-use pop3::client::Outcome;
 use sha2::{Digest as _, Sha256};
 
 use crate::account::{Account, Headers};
-use crate::connect::{Maildrop, connect, may_be_of_pipelining};
-use crate::destination::{Destination, Ended, Message};
+use crate::connect::connect;
+use crate::destination::{Destination, Ended};
 use crate::error::ClientError;
-use crate::ledger::{Entry, Fate, Key, Ledger};
+use crate::ledger::{Key, Ledger};
 use crate::patience::Patience;
 
 pub use identify::Identified;
@@ -41,10 +41,11 @@ pub use quarantine::QUARANTINE_OCTETS;
 pub use report::{Event, FetchError, Planned, Summary};
 pub use rule::{Action, Matches, Rule};
 
+use ending::{blame, end, give_up};
 use plan::Plan;
-use quarantine::Quarantine;
+use present::present;
 use session::Session;
-use writer::{Shared, held, now};
+use writer::{held, now};
 
 /// What one session shall do.
 #[derive(Debug)]
@@ -255,113 +256,4 @@ pub async fn fetch(
         ledger.sync()?;
     }
     failed.map_or(Ok(summary), Err)
-}
-
-/// Counts a message as one that is refused: it stays on the server, and later sessions go on behind it.
-fn give_up(
-    job: &Job,
-    plan: &Plan,
-    number: MessageNumber,
-    why: &impl fmt::Display,
-    ledger: &Shared,
-) {
-    let mut listed = plan.planned.fetch.iter();
-    let Some((_, key, octets)) = listed.find(|(it, ..)| *it == number) else {
-        return;
-    };
-    let message = Message {
-        key: key.clone(),
-        name: name_of(&job.identity, key),
-        octets: *octets,
-        account: job.identity.clone(),
-        received: None,
-    };
-    let mut quarantine = Quarantine::new(&job.quarantine, job.quarantine_octets_max);
-    // Where there is no room for the reason, it is told with the session all the same.
-    let _ = quarantine.explain(&message, &why.to_string());
-    let entry = Entry {
-        octets: Some(octets.0),
-        ..Entry::new(Fate::Refused, now())
-    };
-    held(ledger).record(key.clone(), entry);
-}
-
-/// A session that gets nowhere where commands are sent ahead may be lost because of that: the next one sends them one at a time. A
-/// server that hangs up on the second command would otherwise never give anything.
-fn blame(
-    maildrop: &mut Maildrop,
-    error: FetchError,
-    tell: &mut (dyn FnMut(Event) + Send),
-) -> FetchError {
-    if let FetchError::Server(it) = &error
-        && maildrop.pipelines()
-        && (may_be_of_pipelining(it)
-            || matches!(it, ClientError::Wrong(_) | ClientError::Endless { .. }))
-    {
-        maildrop.pipelining_broke(SystemTime::now());
-        tell(Event::Learned(maildrop.memory()));
-    }
-    error
-}
-
-/// Ends the session; whether what was marked is deleted.
-async fn end(maildrop: Maildrop, deleted: &[Key]) -> Result<bool, ClientError> {
-    if deleted.is_empty() {
-        maildrop.quit().await;
-        return Ok(false);
-    }
-    match maildrop.commit().await? {
-        Outcome::Deleted => Ok(true),
-        // The next session will see what has become of them.
-        Outcome::NothingDeleted | Outcome::Unknown => Ok(false),
-        Outcome::Refused(status) => Err(ClientError::Refused {
-            command: "QUIT",
-            status,
-        }),
-    }
-}
-
-/// So many messages that were delivered and are all gone were rather moved than deleted, or their disk is not there.
-const ALL_GONE_MIN: usize = 5;
-
-/// The names of the messages that are still where they were delivered; none if nothing follows from that.
-fn present(
-    job: &Job,
-    destinations: &mut Destinations,
-    ledger: &Ledger,
-    tell: &mut (dyn FnMut(Event) + Send),
-) -> Result<Option<HashSet<String>>, FetchError> {
-    let delivered = |entry: &Entry| entry.fate == Fate::Delivered && entry.absent.is_none();
-    let delivered = ledger.iter().filter(|(_, entry)| delivered(entry));
-    let names: Vec<String> = delivered
-        .map(|(key, _)| name_of(&job.identity, key))
-        .collect();
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let mut all = HashSet::new();
-    for destination in destinations {
-        let name = destination.name().to_owned();
-        match destination.present() {
-            Some(present) => {
-                all.extend(present.map_err(|failed| writer::failure(&name, failed))?);
-            }
-            None => {
-                return Err(FetchError::Destination {
-                    destination: name,
-                    why: "nobody can know what was deleted there, so `keep` cannot be \"until-deleted\""
-                        .into(),
-                    may_pass: false,
-                });
-            }
-        }
-    }
-    if names.len() >= ALL_GONE_MIN && !names.iter().any(|name| all.contains(name)) {
-        tell(Event::Note(format!(
-            "none of the {} messages that were fetched is where it was delivered; so nothing is deleted from the server",
-            names.len()
-        )));
-        return Ok(None);
-    }
-    Ok(Some(all))
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use pop3::MessageNumber;
 
-use super::identify::{Headers, keys, numbered, recognise};
+use super::identify::{Headers, keys, numbered};
 use super::only::{Had, Only};
+use super::recognise::recognise;
 use super::report::{FetchError, Planned};
 use super::rule::Action;
 use super::stranger::{self, Strangers};

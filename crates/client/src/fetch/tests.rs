@@ -14,7 +14,7 @@ use sasl::Secret;
 
 use super::*;
 use crate::destination::{Exactness, Maildir, Message, NotDelivered, Text};
-use crate::ledger::Fate;
+use crate::ledger::{Entry, Fate};
 use crate::tests::maildrop::{Manner, Server};
 use crate::{Credentials, Transport};
 

@@ -5,18 +5,22 @@
 //! narrow for good, what is on its way is thrown away, and that message is asked for again, alone. If
 //! it has that size again, the server counts otherwise, and the text is the right one.
 
+mod arrival;
+mod deadline;
+
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
-use pop3::client::{Arrived, Event, Status, Window};
+use pop3::client::{Arrived, Event, Window};
 use pop3::{Command, Keyword, MessageNumber, Octets};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::ahead::{Ahead, DELETIONS};
 use crate::connect::Maildrop;
 use crate::error::ClientError;
-use crate::flow::REPLY_OCTETS;
+use deadline::Deadline;
+
+pub use arrival::{Arrival, Retrieved, Step};
 
 /// Octets that a text may have beyond twice what LIST said. A server that counts a line end as one
 /// octet says half of it at the least; one whose text does not end would fill the disk.
@@ -24,9 +28,6 @@ const EXCESS_OCTETS: u64 = 64 << 10;
 
 /// Octets of a text, whatever LIST says: a server that lists more than there can be would fill the disk too.
 pub const TEXT_OCTETS_MAX: Octets = Octets(u32::MAX as u64);
-
-/// A text moves its end by so much at once, at most.
-const DAY: Duration = Duration::from_secs(86_400);
 
 const AWAITED: &str = "a message";
 
@@ -76,50 +77,6 @@ struct Coming {
     octets: u64,
     /// It is complete; so many octets it had.
     ended: Option<Octets>,
-}
-
-/// What has come.
-#[derive(Debug)]
-pub enum Step<'a> {
-    /// Octets of the text of the next message, as they travel: with CRLF, and dot-stuffed ([`pop3::wire`]), without the terminator line.
-    Piece(&'a [u8]),
-    /// That text is complete, or will not come.
-    Ended(Retrieved),
-    /// The server has marked a message as deleted.
-    Deleted(MessageNumber),
-    /// It has not.
-    NotDeleted(MessageNumber, Status),
-    /// There is nothing more to come.
-    Done,
-}
-
-/// A message whose text has been handed on.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Retrieved {
-    /// Which.
-    pub number: MessageNumber,
-    /// How it arrived.
-    pub arrival: Arrival,
-}
-
-/// How a message arrived.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Arrival {
-    /// With as many octets as LIST said.
-    AsListed,
-    /// Whole, and alone, with another number of octets: the server counts otherwise.
-    CountedOtherwise {
-        /// What LIST said.
-        listed: Octets,
-        /// What came.
-        octets: Octets,
-    },
-    /// Perhaps another message's text: what was handed on must be thrown away. The message comes again.
-    OutOfStep,
-    /// The server does not give it.
-    Refused(Status),
-    /// Its text was not to be handed on any further. No other message comes then.
-    Unwanted,
 }
 
 /// Whether commands are sent ahead.
@@ -413,45 +370,4 @@ impl Retrieval<'_> {
 fn most(listed: Octets) -> u64 {
     let most = listed.0.saturating_mul(2).saturating_add(EXCESS_OCTETS);
     most.min(TEXT_OCTETS_MAX.0)
-}
-
-/// How long a text may still be waited for. Each octet makes it longer, so that a long text may take its time, and one that
-/// comes by drops may not.
-#[derive(Debug)]
-struct Deadline {
-    left: Duration,
-    silence: Duration,
-    octets_per_second_min: u64,
-}
-
-impl Deadline {
-    fn new(maildrop: &Maildrop) -> Self {
-        Self {
-            left: maildrop.patience.silence,
-            silence: maildrop.patience.silence,
-            octets_per_second_min: maildrop.patience.octets_per_second_min.max(1),
-        }
-    }
-
-    fn extend(&mut self, octets: Octets) {
-        let millis = octets.0.saturating_mul(1000) / self.octets_per_second_min;
-        // So that it stays a time whatever comes.
-        let more = Duration::from_millis(millis).min(DAY);
-        self.left = self.left.saturating_add(more).min(DAY * 365);
-    }
-
-    async fn next(&mut self, maildrop: &mut Maildrop) -> Result<Event, ClientError> {
-        let too_slow = || ClientError::TooSlow { awaited: AWAITED };
-        let until = maildrop.flow.wait(Instant::now()) + self.left.min(self.silence);
-        let next = timeout_at(until, maildrop.conversation.next(AWAITED)).await;
-        let event = next.map_err(|_| too_slow())??;
-        let worth = match &event {
-            Event::Text(octets) => octets.0,
-            _ => REPLY_OCTETS,
-        };
-        let waited = maildrop.flow.came(Instant::now(), worth);
-        let waited = waited.ok_or_else(too_slow)?;
-        self.left = self.left.saturating_sub(waited);
-        Ok(event)
-    }
 }
