@@ -199,11 +199,7 @@ pub async fn fetch(
             false => blame(&mut maildrop, error, tell),
         }
     });
-    let (told, maildrop) = match fetched.is_ok() && !session.deletes() {
-        // Who wants nothing deleted takes leave while the last is written.
-        true => (tokio::join!(session.end(tell), maildrop.quit()).0, None),
-        false => (session.end(tell).await, Some(maildrop)),
-    };
+    let told = session.end(tell).await;
     (summary.new, summary.octets) = (told.new, told.octets);
     // Nobody has fetched a message that nobody could know again.
     let in_doubt = told.refused + plan.left_out.len();
@@ -227,7 +223,7 @@ pub async fn fetch(
         ledger.sync()?;
     }
     let has_come = failed.is_none();
-    if is_there && let Some(maildrop) = maildrop {
+    if is_there {
         match end(maildrop, &told.deleted).await {
             Ok(true) => {
                 summary.deleted = told.deleted.len();

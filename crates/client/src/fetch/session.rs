@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Retrieves, hands over, and deletes. Where nothing is deleted, the last that was handed over may not be durable yet.
+    /// Retrieves, hands over, and deletes.
     pub(super) async fn run(
         &mut self,
         maildrop: &mut Maildrop,
@@ -170,16 +170,8 @@ impl<'a> Session<'a> {
             }
         }
         drop(retrieval);
-        if !self.deletes() {
-            return Ok(());
-        }
         self.flush(maildrop, tell).await?;
         self.delete_rest(maildrop, tell).await
-    }
-
-    /// Whether the server is told to delete anything.
-    pub(super) fn deletes(&self) -> bool {
-        self.deletes_at_once || !self.plan.planned.delete.is_empty()
     }
 
     /// Whether the server did not answer in order.
