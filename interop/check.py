@@ -3,11 +3,8 @@
 
     check.py [PART…]      only these parts; default: all
 
-What builds or measures runs alone, one part after the other. Of the rest, some parts keep the processors busy and some wait for
-mail servers most of the time; those run beside each other, and the busy ones give way.
-
-Each part has a time budget on two cores with a warm build. A part that takes longer says so; it does not fail for it, since a
-first build takes as long as it takes.
+Each part has a time budget on two cores with a warm build, all together less than 25 minutes. A part that
+takes longer says so; it does not fail for it, since a first build takes as long as it takes.
 """
 
 import os
@@ -15,11 +12,9 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from pathlib import Path
 
 from harness.paths import PROGRAM, REPOSITORY, TARGET
@@ -51,14 +46,6 @@ class Result:
     notes: list[str] = field(default_factory=list)
 
 
-class Lane(Enum):
-    """What a part may run beside."""
-
-    ALONE = auto()
-    BUSY = auto()
-    WAITING = auto()
-
-
 @dataclass(frozen=True)
 class Part:
     """One part of `make test`."""
@@ -68,20 +55,12 @@ class Part:
     #: Warm, on two cores.
     budget_seconds: int
     body: Callable[[], Result]
-    lane: Lane = Lane.ALONE
-
-
-#: What this thread runs gives way to that of others.
-_gives_way = threading.local()
-#: Who prints, or writes to the log.
-_telling = threading.Lock()
 
 
 def _run(words: list, **environment: str) -> tuple[int, str]:
     """Runs a command in the repository; its output goes to the log of the run and comes back."""
-    way = ["nice", "-n", "10"] if getattr(_gives_way, "so", False) else []
     done = subprocess.run(
-        [*way, *map(str, words)],
+        [str(word) for word in words],
         cwd=REPOSITORY,
         env=os.environ | environment,
         stdout=subprocess.PIPE,
@@ -89,7 +68,7 @@ def _run(words: list, **environment: str) -> tuple[int, str]:
         stdin=subprocess.DEVNULL,
     )
     output = done.stdout.decode(errors="replace")
-    with _telling, (TARGET / "check.log").open("a") as log:
+    with (TARGET / "check.log").open("a") as log:
         print("$", shlex.join(map(str, words)), file=log)
         print(output, file=log)
     return done.returncode, output
@@ -239,50 +218,17 @@ _PARTS = [
     Part("program", "the programs that the next parts use", 30, _program),
     Part("harness", "the rule and the oracle of the next parts", 5, _harness),
     Part("counts", "instructions and allocations of the hot paths", 30, _script("counts.py")),
-    Part("fuzz", "each fuzz target for 10 s", 160, _script("fuzz.py", "--seconds", "10"), Lane.BUSY),
-    Part("mutants", "six ways to break the store, each noticed by the simulation", 120, _script("mutants.py"), Lane.BUSY),
-    Part("kill", "kill -9 under load, 150 rounds", 80, _script("kill.py", "--rounds", "150"), Lane.BUSY),
-    Part("inject", "an error and a kill at every call that touches the disk", 180, _script("inject.py", "--short"), Lane.BUSY),
-    Part(
-        "fetch-crash", "restante fetch ended at its calls, at random and by full disks", 120,
-        _script("fetch_crash.py", "--short"), Lane.BUSY,
-    ),
-    Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py"), Lane.BUSY),
-    Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power, Lane.BUSY),
-    Part(
-        "fetch", "restante fetch beside six servers, after four other programs, led by a DNS, with a keyring", 100,
-        _script("fetch.py"), Lane.WAITING,
-    ),
-    Part(
-        "transfer", "Postfix, Exim, OpenSMTPD and Sendmail hand 1,000 messages on, each way", 160,
-        _script("transfer.py"), Lane.WAITING,
-    ),
-    Part("interop", "real messages, clients, front ends and a real Postfix", 290, _script("run.py"), Lane.WAITING),
+    Part("fuzz", "each fuzz target for 10 s", 160, _script("fuzz.py", "--seconds", "10")),
+    Part("mutants", "six ways to break the store, each noticed by the simulation", 120, _script("mutants.py")),
+    Part("kill", "kill -9 under load, 150 rounds", 80, _script("kill.py", "--rounds", "150")),
+    Part("inject", "an error and a kill at every call that touches the disk", 180, _script("inject.py", "--short")),
+    Part("fetch-crash", "restante fetch ended at its calls, at random and by full disks", 120, _script("fetch_crash.py", "--short")),
+    Part("fetch", "restante fetch beside six servers, after four other programs, led by a DNS, with a keyring", 100, _script("fetch.py")),
+    Part("fill", "a disk with k KiB free, and deletions on a full one", 40, _script("fill.py")),
+    Part("power", "power cuts under ext4 and XFS, 100 images", 60, _power),
+    Part("transfer", "Postfix, Exim, OpenSMTPD and Sendmail hand 1,000 messages on, each way", 160, _script("transfer.py")),
+    Part("interop", "real messages, clients, front ends and a real Postfix", 290, _script("run.py")),
 ]
-
-
-def _add(total: Result, part: Part) -> None:
-    """Runs a part, tells what came of it, and adds it up."""
-    with _telling:
-        print(f"{part.name:<8} {part.what} …", flush=True)
-    at = time.monotonic()
-    try:
-        result = part.body()
-    except Exception as error:  # noqa: BLE001 — whatever it is, the part has failed and the next one runs
-        result = Result(failed=1, notes=[f"FAILED {part.name}: {type(error).__name__}: {error}"])
-    seconds = time.monotonic() - at
-    over = f" (budget {part.budget_seconds} s)" if seconds > part.budget_seconds else ""
-    with _telling:
-        for note in result.notes:
-            print(f"         {note}")
-        print(
-            f"{part.name:<8} {seconds:4.0f} s{over}: {result.passed} passed, {result.failed} failed, "
-            f"{result.skipped} skipped",
-            flush=True,
-        )
-        total.passed += result.passed
-        total.failed += result.failed
-        total.skipped += result.skipped
 
 
 def main() -> int:
@@ -293,15 +239,24 @@ def main() -> int:
     TARGET.mkdir(parents=True, exist_ok=True)
     (TARGET / "check.log").write_text("")
     total, began = Result(), time.monotonic()
-    lanes = {lane: [part for part in _PARTS if part.name in wanted and part.lane is lane] for lane in Lane}
-    for part in lanes[Lane.ALONE]:
-        _add(total, part)
-    waiting = threading.Thread(target=lambda: [_add(total, part) for part in lanes[Lane.WAITING]])
-    waiting.start()
-    _gives_way.so = bool(lanes[Lane.WAITING])
-    for part in lanes[Lane.BUSY]:
-        _add(total, part)
-    waiting.join()
+    for part in _PARTS:
+        if part.name not in wanted:
+            continue
+        print(f"{part.name:<8} {part.what} …", flush=True)
+        at = time.monotonic()
+        result = part.body()
+        seconds = time.monotonic() - at
+        for note in result.notes:
+            print(f"         {note}")
+        over = f" (budget {part.budget_seconds} s)" if seconds > part.budget_seconds else ""
+        print(
+            f"{part.name:<8} {seconds:4.0f} s{over}: {result.passed} passed, {result.failed} failed, "
+            f"{result.skipped} skipped",
+            flush=True,
+        )
+        total.passed += result.passed
+        total.failed += result.failed
+        total.skipped += result.skipped
     print(f"all in {time.monotonic() - began:.0f} s; every output is in {TARGET / 'check.log'}")
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return 1 if total.failed else 0
