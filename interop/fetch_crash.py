@@ -64,6 +64,9 @@ def main() -> int:
             if time.monotonic() - told > _TELL_SECONDS:
                 told = time.monotonic()
                 print(f"  {(told - began) / 60:.0f} min: {outcomes.total()} of {len(todo)} trials", flush=True)
+        # Who is ended while it asks for the next trial leaves the lock of those behind, and the others wait for it for ever.
+        pool.close()
+        pool.join()
     _volumes(options, report, place)
     for kind in dict.fromkeys(kind for kind, _ in outcomes):
         print(f"  {kind}: {outcomes[kind, True] + outcomes[kind, False]} trials, {outcomes[kind, False]} failed")

@@ -80,6 +80,9 @@ def main() -> int:
                 print(f"  FAILED {name}, {fault} at {_where(prepared, fault, at)}: {result.wrong}")
                 again = f"--only '{name}' --fault '{fault}' --at {at}"
                 print(f"         again: interop/inject.py {again}", flush=True)
+        # Who is ended while it asks for the next trial leaves the lock of those behind, and the others wait for it for ever.
+        pool.close()
+        pool.join()
     for prepared, counter in zip(_prepared, outcomes, strict=True):
         came = ", ".join(f"{count} {what}" for what, count in sorted(counter.items()))
         print(f"  {prepared.operation.name}: {sum(call.aimed for call in prepared.calls)} calls, {counter.total()} trials: {came}")
