@@ -29,8 +29,8 @@ impl Maildrop {
         self.conversation.send(&Command::Quit)?;
         loop {
             match self.conversation.next("the reply to QUIT").await? {
-                Event::SignedOff(_) => return Ok(()),
-                Event::Refused {
+                Event::SignedOff(_)
+                | Event::Refused {
                     to: Keyword::Quit, ..
                 } => return Ok(()),
                 _ => {}

@@ -6,13 +6,12 @@ use std::time::SystemTime;
 use pop3::MessageNumber;
 use pop3::client::Outcome;
 
+use super::Job;
 use super::plan::Plan;
 use super::quarantine::Quarantine;
 use super::report::{Event, FetchError};
 use super::writer::{Shared, held, now};
-use super::{Job, name_of};
 use crate::connect::{Maildrop, may_be_of_pipelining};
-use crate::destination::Message;
 use crate::error::ClientError;
 use crate::ledger::{Entry, Fate, Key};
 
@@ -28,13 +27,7 @@ pub(super) fn give_up(
     let Some((_, key, octets)) = listed.find(|(it, ..)| *it == number) else {
         return;
     };
-    let message = Message {
-        key: key.clone(),
-        name: name_of(&job.identity, key),
-        octets: *octets,
-        account: job.identity.clone(),
-        received: None,
-    };
+    let message = job.message(key, *octets);
     let mut quarantine = Quarantine::new(&job.quarantine, job.quarantine_octets_max);
     // Where there is no room for the reason, it is told with the session all the same.
     let _ = quarantine.explain(&message, &why.to_string());

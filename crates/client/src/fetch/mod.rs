@@ -25,11 +25,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
+use pop3::Octets;
 use sha2::{Digest as _, Sha256};
 
 use crate::account::{Account, Headers};
 use crate::connect::connect;
-use crate::destination::{Destination, Ended};
+use crate::destination::{Destination, Ended, Message};
 use crate::error::ClientError;
 use crate::ledger::{Key, Ledger};
 use crate::patience::Patience;
@@ -92,6 +93,17 @@ impl Job {
     /// A session has been seen to end well before anything is deleted.
     fn may_delete(&self, ledger: &Ledger) -> bool {
         self.only.is_none() && (self.deletes_at_once || ledger.sessions() > 0)
+    }
+
+    /// A message of the account as a destination is told of it.
+    fn message(&self, key: &Key, octets: Octets) -> Message {
+        Message {
+            key: key.clone(),
+            name: name_of(&self.identity, key),
+            octets,
+            account: self.identity.clone(),
+            received: None,
+        }
     }
 }
 

@@ -14,10 +14,9 @@ use super::plan::Plan;
 use super::quarantine::Quarantine;
 use super::report::{Event, FetchError};
 use super::writer::{Done, QUEUE_OCTETS, Shared, Ticket, Work, Writer};
-use super::{Destinations, Job, name_of};
+use super::{Destinations, Job};
 use crate::account::Headers;
 use crate::connect::Maildrop;
-use crate::destination::Message;
 use crate::error::ClientError;
 use crate::ledger::Key;
 use crate::retrieve::{Arrival, Retrieved, Step};
@@ -253,13 +252,7 @@ impl<'a> Session<'a> {
         };
         let ticket = Box::new(Ticket {
             number: *number,
-            message: Message {
-                key: key.clone(),
-                name: name_of(&self.job.identity, key),
-                octets: counted.unwrap_or(*listed),
-                account: self.job.identity.clone(),
-                received: None,
-            },
+            message: self.job.message(key, counted.unwrap_or(*listed)),
             listed: *listed,
             route: Arc::clone(&self.plan.routes[place]),
         });
