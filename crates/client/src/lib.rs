@@ -78,7 +78,7 @@ pub use memory::{Memory, NotAMemory};
 pub use patience::Patience;
 pub use pin::{NotAPin, Pin};
 pub use proxy::Proxy;
-pub use retrieve::{Arrival, Retrieval, Retrieved, Step, TEXT_OCTETS_MAX};
+pub use retrieve::{Arrival, HEADER_OCTETS_MAX, Retrieval, Retrieved, Step, TEXT_OCTETS_MAX};
 pub use trace::{Heard, Trace};
 pub use trust::{OwnCertificate, Trust, TrustError, Trusted};
 pub use way::{NotAWay, Way};

@@ -34,7 +34,7 @@ const AWAITED: &str = "a message";
 /// Octets that are reckoned for a header, whose size nobody says before it comes.
 const HEADER_OCTETS: Octets = Octets(4 << 10);
 /// Most octets of a header that are handed on, perhaps with some more of the piece that they came in.
-pub(crate) const HEADER_OCTETS_MAX: usize = 1 << 20;
+pub const HEADER_OCTETS_MAX: usize = 1 << 20;
 /// So many may come: some servers send the text behind the header, too.
 const HEADER_OCTETS_COME_MAX: u64 = 64 << 20;
 

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use client::fetch::Wanted;
 use client::ledger::{Contents, Entry, Key};
-use client::{Arrival, ClientError, Headers, Listing, Maildrop, Retrieval, Step};
+use client::{
+    Arrival, ClientError, HEADER_OCTETS_MAX, Headers, Listing, Maildrop, Retrieval, Step,
+};
 use pop3::MessageNumber;
 use pop3::client::{ResponseCode, Status};
 
@@ -13,9 +15,6 @@ use super::place::Place;
 use super::settings::Account;
 use super::{failed, listed, remote, run};
 use crate::failure::{Code, Failure};
-
-/// So much of a text is looked at for its header.
-const HEADER_OCTETS_MAX: usize = 1 << 20;
 
 /// A maildrop that is open, and what it holds.
 pub(super) struct Visit<'a> {
