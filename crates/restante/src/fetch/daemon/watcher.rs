@@ -160,8 +160,8 @@ impl Work {
         let mut schedule = Schedule::new(Duration::from_secs(self.account.poll));
         let name = self.account.name.clone();
         let first = Instant::now() + schedule.first(dice());
-        let rested = self.shared.facts().not_before.get(&name).copied();
-        let mut next = rested.map_or(first, |rested| rested.max(first));
+        let rested = || self.shared.facts().not_before.get(&name).copied();
+        let mut next = rested().map_or(first, |rested| rested.max(first));
         let mut login = None;
         loop {
             let room = async {
@@ -169,8 +169,7 @@ impl Work {
                     () = sleep_until(next) => {}
                     // Somebody has just logged in with the provider, and should not have to wait for an hour.
                     () = Login::changed(login.take()) => {
-                        let rested = self.shared.facts().not_before.get(&name).copied();
-                        sleep_until(rested.unwrap_or_else(Instant::now)).await;
+                        sleep_until(rested().unwrap_or_else(Instant::now)).await;
                     }
                 }
                 Arc::clone(&self.room).acquire_owned().await
