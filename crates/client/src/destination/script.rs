@@ -4,14 +4,16 @@ use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::{Address, Spool, Text};
+use sasl::Secret;
+
+use super::{Address, Age, Spool, Text, Tokens};
 use crate::Trusted;
 use crate::ledger::Key;
 
@@ -226,4 +228,18 @@ fn follow(script: &str, socket: Socket, config: &Arc<ServerConfig>, texts: &mut 
 fn say(stream: &mut BufReader<Box<dyn Both>>, octets: &[u8]) -> io::Result<()> {
     stream.get_mut().write_all(octets)?;
     stream.get_mut().flush()
+}
+
+/// Tokens, named by how often a new one was asked for; and how each was asked for.
+pub(super) fn tokens(
+    named: impl Fn(usize) -> Secret + Send + 'static,
+) -> (Tokens, Arc<Mutex<Vec<Age>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let all = Arc::clone(&asked);
+    let tokens = move |age| {
+        let mut asked = all.lock().unwrap();
+        asked.push(age);
+        Ok(named(asked.iter().filter(|it| **it == Age::New).count()))
+    };
+    (Box::new(tokens), asked)
 }

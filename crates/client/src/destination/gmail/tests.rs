@@ -10,7 +10,7 @@ use std::thread::{JoinHandle, spawn};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
-use crate::destination::script::{message, text};
+use crate::destination::script::{self, message, text};
 
 const WIRE: &[u8] = b"From: a@b\r\n\r\n..\r\nb\r\n";
 const CRLF: &[u8] = b"From: a@b\r\n\r\n.\r\nb\r\n";
@@ -124,15 +124,7 @@ fn settings(base: &str) -> Settings {
 
 /// Tokens, each of its own name, and for which of them a new one was asked for.
 fn tokens() -> (Tokens, Arc<Mutex<Vec<Age>>>) {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let all = Arc::clone(&asked);
-    let tokens = move |age| {
-        let mut asked = all.lock().unwrap();
-        asked.push(age);
-        let new = asked.iter().filter(|it| **it == Age::New).count();
-        Ok(Secret::new(format!("token-{new}")))
-    };
-    (Box::new(tokens), asked)
+    script::tokens(|new| Secret::new(format!("token-{new}")))
 }
 
 fn answer(status: &str, fields: &str, text: &str) -> String {

@@ -8,7 +8,7 @@ use sasl::{Secret, base64};
 
 use super::*;
 use crate::destination::imap::{self, Imap, Seen};
-use crate::destination::script::{Server, message, text};
+use crate::destination::script::{self, Server, message, text};
 use crate::destination::transfer::{self, Dialect, Transfer};
 use crate::destination::{Destination as _, Ended, Limits, Protection};
 
@@ -35,15 +35,8 @@ fn tokens() -> (KnownBy, Arc<Mutex<Vec<Age>>>) {
 
 /// The same, each of so many octets more.
 fn tokens_of(octets: usize) -> (KnownBy, Arc<Mutex<Vec<Age>>>) {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let all = Arc::clone(&asked);
-    let tokens = move |age| {
-        let mut asked = all.lock().unwrap();
-        asked.push(age);
-        let new = asked.iter().filter(|it| **it == Age::New).count();
-        Ok(token(octets, new + 1))
-    };
-    (KnownBy::Tokens(Box::new(tokens)), asked)
+    let (tokens, asked) = script::tokens(move |new| token(octets, new + 1));
+    (KnownBy::Tokens(tokens), asked)
 }
 
 fn token(octets: usize, number: usize) -> Secret {

@@ -2,28 +2,9 @@
 
 use std::time::Duration;
 
-use super::hostile::takes;
+use super::hostile::{sessions, takes};
 use super::*;
 use crate::tests::maildrop::{Deletes, Quits};
-
-/// Four sessions, each with what those before have learned of the server: how many messages came, or what went wrong.
-fn four_sessions(place: &Place) -> Vec<Result<usize, String>> {
-    let (mut memory, mut told) = (crate::Memory::default(), Vec::new());
-    for _ in 0..4 {
-        let known = memory.clone();
-        let (result, events) = place.fetch(&move |job| {
-            takes(job);
-            job.account.memory = known.clone();
-        });
-        let learned = events.into_iter().filter_map(|event| match event {
-            Event::Learned(memory) => Some(memory),
-            _ => None,
-        });
-        memory = learned.fold(memory, |_, told| told);
-        told.push(result.map(|it| it.new).map_err(|it| it.to_string()));
-    }
-    told
-}
 
 #[test]
 fn a_text_that_does_not_end_keeps_no_other_message_back_for_long() {
@@ -33,7 +14,7 @@ fn a_text_that_does_not_end_keeps_no_other_message_back_for_long() {
             state.manner.capabilities = capabilities;
             state.manner.endless = Some(1);
         });
-        let told = four_sessions(&place);
+        let told = sessions(&place, 4);
         let (first, last) = (&told[0], &told[3]);
         let why = first.as_ref().unwrap_err();
         assert!(
@@ -66,7 +47,7 @@ fn a_text_without_end_behind_others_keeps_none_back_that_is_behind_it() {
         state.manner.capabilities = &["UIDL", "TOP", "PIPELINING"];
         state.manner.endless = Some(2);
     });
-    let results = four_sessions(&place);
+    let results = sessions(&place, 4);
     assert!(results.last().is_some_and(Result::is_ok), "{results:?}");
     assert_eq!(place.server.ids(), ["b"]);
     assert_eq!(place.texts().len(), 2);

@@ -138,31 +138,32 @@ fn a_text_that_is_empty_where_it_should_not_be_is_no_message() {
     place.is_made_good(&three(), "empty texts");
 }
 
+/// So many sessions, each with what those before have learned of the server: how many messages came, or what went wrong.
+pub(super) fn sessions(place: &Place, count: usize) -> Vec<Result<usize, String>> {
+    let (mut memory, mut told) = (crate::Memory::default(), Vec::new());
+    for _ in 0..count {
+        let known = memory.clone();
+        let (result, events) = place.fetch(&move |job| {
+            takes(job);
+            job.account.memory = known.clone();
+        });
+        let learned = events.into_iter().filter_map(|event| match event {
+            Event::Learned(memory) => Some(memory),
+            _ => None,
+        });
+        memory = learned.fold(memory, |_, told| told);
+        told.push(result.map(|it| it.new).map_err(|it| it.to_string()));
+    }
+    told
+}
+
 #[test]
 fn a_server_that_hangs_up_on_commands_sent_ahead_is_asked_one_at_a_time_the_next_time() {
     let place = Place::new(&THREE);
     place
         .server
         .with(|state| state.manner.cuts_when_ahead = true);
-    let mut memory = crate::Memory::default();
-    let mut learned = Vec::new();
-    for _ in 0..3 {
-        let known = memory.clone();
-        let (result, events) = place.fetch(&move |job| {
-            takes(job);
-            job.account.memory = known.clone();
-        });
-        let told = events.into_iter().filter_map(|event| match event {
-            Event::Learned(memory) => Some(memory),
-            _ => None,
-        });
-        memory = told.fold(memory, |_, told| told);
-        learned.push(
-            result
-                .map(|summary| summary.new)
-                .map_err(|error| error.to_string()),
-        );
-    }
+    let learned = sessions(&place, 3);
     assert!(learned.contains(&Ok(3)), "{learned:?}");
     assert_eq!(place.texts(), three());
     assert!(place.server.ids().is_empty());
