@@ -5,15 +5,14 @@ import struct
 import threading
 
 
-class NameServer:
-    """Answers over UDP until it is stopped."""
+class _Server:
+    """Answers over UDP until it is stopped; what, its kinds say."""
 
-    def __init__(self):
+    def __init__(self, address: tuple[str, int]):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind(address)
         self.port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         while True:
@@ -21,22 +20,37 @@ class NameServer:
                 query, client = self._socket.recvfrom(4096)
             except OSError:
                 return
-            # The question comes back as it is, without additional records; an answer, recursive, NXDOMAIN (RFC 1035 §4.1.1).
-            end = query.index(b"\0", 12) + 5
-            header = query[:2] + b"\x81\x83" + b"\0\1" + b"\0" * 6
-            self._socket.sendto(header + query[12:end], client)
+            if answer := self._answer(query):
+                self._socket.sendto(answer, client)
+
+    def _answer(self, query: bytes) -> bytes | None:
+        """The answer to a query; None: there is none."""
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Ends it."""
         self._socket.close()
 
 
+class NameServer(_Server):
+    """Knows nobody."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0))
+
+    def _answer(self, query: bytes) -> bytes:
+        # The question comes back as it is, without additional records; an answer, recursive, NXDOMAIN (RFC 1035 §4.1.1).
+        end = query.index(b"\0", 12) + 5
+        header = query[:2] + b"\x81\x83" + b"\0\1" + b"\0" * 6
+        return header + query[12:end]
+
+
 #: Types of records (RFC 1035 §3.2.2, RFC 2782).
 _A, _SRV = 1, 33
 
 
-class Zones:
-    """Answers over UDP with authority (RFC 1035 §4): hosts with an IPv4 address, services, and silence about one domain."""
+class Zones(_Server):
+    """Answers with authority (RFC 1035 §4): hosts with an IPv4 address, services, and silence about one domain."""
 
     def __init__(self, address: tuple[str, int], hosts: dict[str, str], services: dict[str, list], silent: str):
         self._records: dict[str, list[tuple[int, bytes]]] = {}
@@ -46,21 +60,12 @@ class Zones:
             data = [struct.pack(">HHH", *target[:3]) + _name(target[3]) for target in targets]
             self._records.setdefault(name, []).extend((_SRV, it) for it in data)
         self._silent = silent
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(address)
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__(address)
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                query, client = self._socket.recvfrom(4096)
-            except OSError:
-                return
-            name, end = _read_name(query, 12)
-            if name != self._silent and not name.endswith("." + self._silent):
-                self._socket.sendto(self._answer(query, name, end), client)
-
-    def _answer(self, query: bytes, name: str, end: int) -> bytes:
+    def _answer(self, query: bytes) -> bytes | None:
+        name, end = _read_name(query, 12)
+        if name == self._silent or name.endswith("." + self._silent):
+            return None
         kind = struct.unpack_from(">H", query, end)[0]
         known = self._records.get(name)
         data = [it for of, it in known or [] if of == kind]
@@ -70,10 +75,6 @@ class Zones:
         # Each name is the one of the question, at octet 12.
         records = [struct.pack(">HHHIH", 0xC00C, kind, 1, 60, len(it)) + it for it in data]
         return header + query[12:end + 4] + b"".join(records)
-
-    def stop(self) -> None:
-        """Ends it."""
-        self._socket.close()
 
 
 def _name(text: str) -> bytes:
