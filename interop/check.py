@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import reach
 from harness.paths import PROGRAM, REPOSITORY, TARGET
 from harness.report import allowed
 
@@ -236,6 +237,8 @@ def main() -> int:
     if unknown := set(wanted) - {part.name for part in _PARTS}:
         print(f"no such part: {', '.join(unknown)}; there are {', '.join(part.name for part in _PARTS)}")
         return 64
+    if (status := reach.elsewhere(Path(__file__))) is not None:
+        return status
     TARGET.mkdir(parents=True, exist_ok=True)
     (TARGET / "check.log").write_text("")
     total, began = Result(), time.monotonic()
