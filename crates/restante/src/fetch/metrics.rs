@@ -15,7 +15,7 @@ use client::fetch::Summary;
 
 use super::files;
 use super::place::Place;
-use crate::failure::Code;
+use crate::failure::{Code, Failure};
 use crate::output;
 
 /// No such file is larger: a thousand accounts have 400 KiB.
@@ -47,15 +47,31 @@ const METRICS: [(&str, &str, &str); 6] = [
     ),
 ];
 
+/// What came of a session.
+pub(super) struct Outcome {
+    /// How many messages were fetched, and their octets: of one that failed in the end, too.
+    pub(super) fetched: (usize, u64),
+    /// How many messages it deleted, or why it failed.
+    pub(super) result: Result<usize, Code>,
+}
+
+impl Outcome {
+    pub(super) fn of(fetched: (usize, u64), result: &Result<Summary, Failure>) -> Self {
+        let deleted = result.as_ref().map(|summary| summary.deleted);
+        let result = deleted.map_err(Failure::code);
+        Self { fetched, result }
+    }
+}
+
 /// Adds what came of a session.
 pub(super) fn record(
     file: &Path,
     place: &Place,
     account: &str,
-    result: Result<&Summary, Code>,
+    outcome: &Outcome,
     now: SystemTime,
 ) {
-    if let Err(error) = add(file, place, account, result, now) {
+    if let Err(error) = add(file, place, account, outcome, now) {
         tracing::warn!(
             "the metrics in {} cannot be written: {}",
             file.display(),
@@ -68,7 +84,7 @@ fn add(
     file: &Path,
     place: &Place,
     account: &str,
-    result: Result<&Summary, Code>,
+    outcome: &Outcome,
     now: SystemTime,
 ) -> io::Result<()> {
     // Held until the end of this function.
@@ -91,17 +107,15 @@ fn add(
     };
     let at = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     value("last_run_timestamp_seconds", "", &|_| at);
-    match result {
-        Ok(summary) => {
+    let more = |number: u64| move |before: u64| before.saturating_add(number);
+    value("messages_total", "", &more(outcome.fetched.0 as u64));
+    value("octets_total", "", &more(outcome.fetched.1));
+    match outcome.result {
+        Ok(deleted) => {
             value("last_success_timestamp_seconds", "", &|_| at);
-            let more = |number: u64| move |before: u64| before.saturating_add(number);
-            value("messages_total", "", &more(summary.new as u64));
-            value("octets_total", "", &more(summary.octets));
-            value("deleted_total", "", &more(summary.deleted as u64));
+            value("deleted_total", "", &more(deleted as u64));
         }
-        Err(code) => value("errors_total", class(code), &|before| {
-            before.saturating_add(1)
-        }),
+        Err(code) => value("errors_total", class(code), &more(1)),
     }
     files::put(file, text(&values).as_bytes(), 0o644)
 }
@@ -178,15 +192,16 @@ mod tests {
         let place = Place::new(&directory.path().join("state")).unwrap();
         let file = directory.path().join("metrics/fetch.prom");
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        let summary = Summary {
-            new: 2,
-            octets: 320,
-            ..Summary::default()
-        };
-        add(&file, &place, "bob", Ok(&summary), at(100)).unwrap();
-        add(&file, &place, "bob", Ok(&summary), at(200)).unwrap();
-        add(&file, &place, "al-ice", Err(Code::NoPermission), at(300)).unwrap();
-        add(&file, &place, "bob", Err(Code::Unavailable), at(400)).unwrap();
+        for (account, fetched, result, seconds) in [
+            ("bob", (2, 320), Ok(1), 100),
+            ("bob", (2, 320), Ok(2), 200),
+            ("al-ice", (0, 0), Err(Code::NoPermission), 300),
+            // It was lost after a message.
+            ("bob", (1, 60), Err(Code::Unavailable), 400),
+        ] {
+            let outcome = Outcome { fetched, result };
+            add(&file, &place, account, &outcome, at(seconds)).unwrap();
+        }
         assert_eq!(
             std::fs::read_to_string(&file).unwrap(),
             "# HELP restante_fetch_last_run_timestamp_seconds When the account was last fetched from, with success or without.\n\
@@ -198,13 +213,15 @@ mod tests {
              restante_fetch_last_success_timestamp_seconds{account=\"bob\"} 200\n\
              # HELP restante_fetch_messages_total Messages fetched.\n\
              # TYPE restante_fetch_messages_total counter\n\
-             restante_fetch_messages_total{account=\"bob\"} 4\n\
+             restante_fetch_messages_total{account=\"al-ice\"} 0\n\
+             restante_fetch_messages_total{account=\"bob\"} 5\n\
              # HELP restante_fetch_octets_total Octets of messages fetched.\n\
              # TYPE restante_fetch_octets_total counter\n\
-             restante_fetch_octets_total{account=\"bob\"} 640\n\
+             restante_fetch_octets_total{account=\"al-ice\"} 0\n\
+             restante_fetch_octets_total{account=\"bob\"} 700\n\
              # HELP restante_fetch_deleted_total Messages deleted from the server.\n\
              # TYPE restante_fetch_deleted_total counter\n\
-             restante_fetch_deleted_total{account=\"bob\"} 0\n\
+             restante_fetch_deleted_total{account=\"bob\"} 3\n\
              # HELP restante_fetch_errors_total Sessions that failed, by what was wrong.\n\
              # TYPE restante_fetch_errors_total counter\n\
              restante_fetch_errors_total{account=\"al-ice\",class=\"login\"} 1\n\

@@ -1,5 +1,6 @@
 //! `restante fetch [ACCOUNT…]`: accounts are fetched from, several at once.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,11 +11,12 @@ use tokio::task::JoinSet;
 
 use super::credentials::Origin;
 use super::job::{self, Asked};
+use super::metrics::{self, Outcome};
 use super::place::{self, Place};
 use super::settings::{Account, Settings, seconds};
 use super::show::Show;
 use super::tries::{Come, Next, Tries};
-use super::{failed, hooks, metrics, past, remote};
+use super::{failed, hooks, past, remote};
 use crate::args;
 use crate::date;
 use crate::failure::{Code, Failure};
@@ -124,14 +126,7 @@ async fn all(
         tasks.spawn(async move {
             // The semaphore is never closed.
             let _room = room.acquire().await;
-            let result = one(&account, &place, &asked, &show).await;
-            if let (Some(file), false) = (metrics, asked.dry_run) {
-                let result = result.as_ref().map_err(|code| *code);
-                waiting(|| {
-                    metrics::record(&file, &place, &account.name, result, SystemTime::now())
-                });
-            }
-            result
+            one(&account, &place, &asked, &show, metrics.as_deref()).await
         });
     }
     let mut results = Vec::new();
@@ -147,15 +142,25 @@ pub(super) async fn one(
     place: &Place,
     asked: &Asked,
     show: &Show,
+    metrics: Option<&Path>,
 ) -> Result<Summary, Code> {
     let mut shown = show.account(&account.name, asked.dry_run);
     let result = persist(account, place, asked, &mut shown).await;
     shown.ended(&result);
     if !asked.dry_run {
         waiting(|| {
-            let (new, _) = shown.fetched();
-            past::remember(place, account, SystemTime::now(), &result, new);
-            hooks::arrived(account, new);
+            let (now, fetched) = (SystemTime::now(), shown.fetched());
+            past::remember(place, account, now, &result, fetched.0);
+            if let Some(file) = metrics {
+                metrics::record(
+                    file,
+                    place,
+                    &account.name,
+                    &Outcome::of(fetched, &result),
+                    now,
+                );
+            }
+            hooks::arrived(account, fetched.0);
             hooks::failed(account, &result);
         });
     }

@@ -16,10 +16,11 @@ use super::login::Login;
 use super::schedule::{Came, Schedule};
 use crate::failure::{Code, Failure};
 use crate::fetch::job::Asked;
+use crate::fetch::metrics::{self, Outcome};
 use crate::fetch::place::Place;
 use crate::fetch::settings::{Account, Settings};
 use crate::fetch::show::Show;
-use crate::fetch::{hooks, metrics, past, run};
+use crate::fetch::{hooks, past, run};
 use crate::output;
 
 /// What all watchers share.
@@ -182,7 +183,7 @@ impl Work {
                 }
             };
             // A session that has begun is not cut.
-            let (result, new) = self.session().await;
+            let (result, fetched) = self.session().await;
             let came = match &result {
                 Ok(summary) => Came::Well(summary.login_delay),
                 Err(failure) => Came::Wrong(failure.code()),
@@ -197,7 +198,7 @@ impl Work {
                 Came::Wrong(code) => schedule.is_news(code),
             };
             let wait = schedule.after(came, dice());
-            self.tell(&result, new, is_news, wait);
+            self.tell(&result, fetched, is_news, wait);
             next = Instant::now() + wait;
             if let Ok(Summary {
                 login_delay: Some(delay),
@@ -210,26 +211,33 @@ impl Work {
         }
     }
 
-    /// One session, and how many messages it has brought, on a task of its own: if it panics, the account's next turn comes all the
-    /// same.
-    async fn session(&self) -> (Result<Summary, Failure>, usize) {
+    /// One session, and how many messages it has brought and their octets, on a task of its own: if it panics, the account's next turn
+    /// comes all the same.
+    async fn session(&self) -> (Result<Summary, Failure>, (usize, u64)) {
         let (account, place) = (Arc::clone(&self.account), self.place.clone());
         let shared = Arc::clone(&self.shared);
         let session = tokio::spawn(async move {
             let mut shown = shared.show.account(&account.name, false);
             let result = run::persist(&account, &place, &Asked::default(), &mut shown).await;
             shown.ended(&result);
-            (result, shown.fetched().0)
+            (result, shown.fetched())
         });
         session.await.unwrap_or_else(|panic| {
             let what = format!("{}: the session failed: {panic}", self.account.name);
             let failure = Failure::new(Code::Software, what).remedy("please report this");
-            (Err(failure), 0)
+            (Err(failure), (0, 0))
         })
     }
 
     /// Says what came of it: to the log, to whoever is to be told, and for later.
-    fn tell(&self, result: &Result<Summary, Failure>, new: usize, is_news: bool, wait: Duration) {
+    fn tell(
+        &self,
+        result: &Result<Summary, Failure>,
+        fetched: (usize, u64),
+        is_news: bool,
+        wait: Duration,
+    ) {
+        let (new, _) = fetched;
         let name = self.account.name.as_str();
         let next = wait.as_secs();
         match result {
@@ -266,8 +274,7 @@ impl Work {
             past::remember(&self.place, &self.account, now, result, new);
             past::expect(&self.place, &self.account, now.checked_add(wait));
             if let Some(file) = &self.metrics {
-                let result = result.as_ref().map_err(Failure::code);
-                metrics::record(file, &self.place, name, result, now);
+                metrics::record(file, &self.place, name, &Outcome::of(fetched, result), now);
             }
             hooks::arrived(&self.account, new);
             if is_news {
