@@ -108,7 +108,7 @@ pub enum ClientError {
         max: u32,
     },
     /// A name or a password that no line can carry, or a mistake of ours.
-    #[error("user name or password cannot be sent: {0}")]
+    #[error("{what} cannot be sent: {0}", what = what_is_unsent(.0))]
     Unsent(#[from] CannotSend),
 }
 
@@ -220,6 +220,14 @@ impl ClientError {
     /// Whether a refusal says that it passes by itself (RFC 2449 §8.1, RFC 3206 §4).
     pub(crate) fn passes(status: &Status) -> bool {
         Kind::of(status).is_some_and(Kind::may_pass)
+    }
+}
+
+/// A password is all that comes from elsewhere and goes into a line as it is.
+fn what_is_unsent(why: &CannotSend) -> &'static str {
+    match why {
+        CannotSend::NotALine | CannotSend::InClear => "user name or password",
+        _ => "a command",
     }
 }
 
