@@ -1,7 +1,7 @@
 //! What messages are known by: their keys, and what they hold where a key is no help.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pop3::client::ForeignId;
 use pop3::{MessageNumber, Octets};
@@ -64,15 +64,16 @@ impl Listing {
         if knows_neither && !keys.is_empty() && keys.iter().all(Option::is_none) {
             return Err(FetchError::Nameless);
         }
-        let mut places: HashMap<u64, u32> = HashMap::new();
-        let stand_in = |(key, octets): (&Option<Key>, &Octets)| {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH);
+        let session = at.unwrap_or_default().as_nanos();
+        let mut place = 0;
+        let stand_in = |key: &Option<Key>| {
             key.clone().unwrap_or_else(|| {
-                let place = places.entry(octets.0).or_default();
-                *place += 1;
-                Key::content(&format!("unknown-{}", octets.0), *place)
+                place += 1;
+                Key::content(&format!("unknown-{session:x}"), place)
             })
         };
-        Ok(keys.iter().zip(&self.sizes).map(stand_in).collect())
+        Ok(keys.iter().map(stand_in).collect())
     }
 
     /// Records messages under their `keys` that the ledger knows under others, if it knows none of these: the server has given new

@@ -3,6 +3,7 @@
 
 use pop3::Octets;
 
+use super::reused::own;
 use super::*;
 use crate::tests::maildrop::Deletes;
 
@@ -293,6 +294,13 @@ fn a_message_that_nobody_could_know_again_stays_and_is_told() {
     assert_eq!(place.fetched(&only(&["1"], Had::Left)).new, 1);
     assert_eq!(place.texts(), three());
     assert_eq!(place.server.ids(), [""]);
+    // And so can another one in its place, which is no more like it than like any other.
+    let other = messages[1].1.replace("two", "TWO");
+    place
+        .server
+        .with(|state| state.messages = own(&[("", &other)]));
+    assert_eq!(place.fetched(&only(&["1"], Had::Left)).new, 1);
+    assert_eq!(place.texts().len(), 4);
 }
 
 #[test]

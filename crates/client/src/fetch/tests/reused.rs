@@ -4,7 +4,7 @@ use super::hostile::takes;
 use super::*;
 use crate::tests::maildrop::Deletes;
 
-fn own(messages: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(super) fn own(messages: &[(&str, &str)]) -> Vec<(String, String)> {
     let own = |(id, text): &(&str, &str)| ((*id).to_owned(), (*text).to_owned());
     messages.iter().map(own).collect()
 }
