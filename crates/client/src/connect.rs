@@ -9,7 +9,7 @@
 use std::time::{Duration, SystemTime};
 
 use pop3::client::{Broken, Capabilities, Capability, ResponseCode};
-use pop3::{Command, Expire};
+use pop3::{Command, Expire, Octets};
 use tokio::time::{sleep, timeout};
 
 use crate::account::{Account, Headers, Transport};
@@ -44,6 +44,8 @@ pub struct Maildrop {
     pace: Pace,
     pub(crate) patience: Patience,
     pub(crate) flow: Flow,
+    /// The size of its largest message, as LIST has said.
+    pub(crate) largest: Octets,
 }
 
 /// Connects and logs in.
@@ -164,6 +166,7 @@ impl<'a> Attempt<'a> {
             pace: self.pace,
             patience: self.patience,
             flow: Flow::new(&self.patience),
+            largest: Octets(0),
         })
     }
 

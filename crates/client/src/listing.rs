@@ -58,9 +58,11 @@ impl Maildrop {
     pub async fn listing(&mut self) -> Result<Listing, ClientError> {
         let awaited = "the listing of the messages";
         let patience = self.patience.listing;
-        timeout(patience, self.ask_for_listing(awaited))
+        let listing = timeout(patience, self.ask_for_listing(awaited))
             .await
-            .map_err(|_| ClientError::TooSlow { awaited })?
+            .map_err(|_| ClientError::TooSlow { awaited })??;
+        self.largest = listing.sizes.iter().copied().max().unwrap_or_default();
+        Ok(listing)
     }
 
     async fn ask_for_listing(&mut self, awaited: &'static str) -> Result<Listing, ClientError> {

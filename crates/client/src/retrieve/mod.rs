@@ -22,9 +22,11 @@ use deadline::Deadline;
 
 pub use arrival::{Arrival, Retrieved, Step};
 
-/// Octets that a text may have beyond twice what LIST said. A server that counts a line end as one
-/// octet says half of it at the least; one whose text does not end would fill the disk.
+/// Octets that a text may have beyond twice what LIST said, where it may be another's. A server that counts a line end as one
+/// octet says half of it at the least.
 const EXCESS_OCTETS: u64 = 64 << 10;
+/// The same where it can be no other's: some servers list sizes that mean nothing. A text that does not end would fill the disk.
+const EXCESS_OCTETS_ALONE: u64 = 64 << 20;
 
 /// Octets of a text, whatever LIST says: a server that lists more than there can be would fill the disk too.
 pub const TEXT_OCTETS_MAX: Octets = Octets(u32::MAX as u64);
@@ -35,8 +37,6 @@ const AWAITED: &str = "a message";
 const HEADER_OCTETS: Octets = Octets(4 << 10);
 /// Most octets of a header that are handed on, perhaps with some more of the piece that they came in.
 pub const HEADER_OCTETS_MAX: usize = 1 << 20;
-/// So many may come: some servers send the text behind the header, too.
-const HEADER_OCTETS_COME_MAX: u64 = 64 << 20;
 
 /// Messages that are being retrieved, and deleted meanwhile. Its `step` says what has come, its `next` hands out one text after the
 /// other.
@@ -343,31 +343,38 @@ impl Retrieval<'_> {
         if self.part == Part::Header {
             // What is longer is one message's fault, and keeps no other back.
             let before = come.saturating_sub(self.maildrop.conversation.text.len() as u64);
-            return match come <= HEADER_OCTETS_COME_MAX {
+            // Some servers send the text behind the header, too.
+            let max = most(self.maildrop.largest, EXCESS_OCTETS_ALONE);
+            return match come <= max {
                 true => Ok(self.skipping == 0 && before < HEADER_OCTETS_MAX as u64),
                 false => Err(ClientError::Wrong(format!(
-                    "the header of message {number} does not end after {HEADER_OCTETS_COME_MAX} octets"
+                    "the header of message {number} does not end after {max} octets"
                 ))),
             };
         }
-        if self.skipping == 0 && come <= most(listed) {
+        let excess = match self.pace {
+            Pace::OneAtATime if self.skipping == 0 => EXCESS_OCTETS_ALONE,
+            _ => EXCESS_OCTETS,
+        };
+        if self.skipping == 0 && come <= most(listed, excess) {
             return Ok(true);
         }
         let asked = &self.wanted[self.done..self.asked.max(self.done)];
         let largest = asked.iter().map(|(_, octets)| *octets).max();
-        match largest.is_some_and(|largest| come <= most(largest)) {
+        let max = most(largest.unwrap_or(listed), excess);
+        match come <= max {
             true => Ok(false),
             false => Err(ClientError::Endless {
                 number,
                 listed,
-                come: Octets(most(largest.unwrap_or(listed))),
+                come: Octets(max),
             }),
         }
     }
 }
 
 /// Most octets of a text of which LIST says so many.
-fn most(listed: Octets) -> u64 {
-    let most = listed.0.saturating_mul(2).saturating_add(EXCESS_OCTETS);
+fn most(listed: Octets, excess: u64) -> u64 {
+    let most = listed.0.saturating_mul(2).saturating_add(excess);
     most.min(TEXT_OCTETS_MAX.0)
 }

@@ -41,6 +41,8 @@ pub(crate) struct Manner {
     pub(crate) quits: Quits,
     /// Gives no message whose text is not ASCII to whom has not said UTF8.
     pub(crate) needs_utf8: bool,
+    /// Gives all of a message to whom asks for its header.
+    pub(crate) shows_all: bool,
 }
 
 /// How it takes its leave.
@@ -87,6 +89,7 @@ impl Default for Manner {
             cuts_at: None,
             quits: Quits::default(),
             needs_utf8: false,
+            shows_all: false,
         }
     }
 }
@@ -222,7 +225,7 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             ("TOP", Some((_, text))) if manner.knows_top => {
                 let header = text
                     .split_inclusive("\r\n")
-                    .take_while(|line| *line != "\r\n");
+                    .take_while(|line| manner.shows_all || *line != "\r\n");
                 shown += 1;
                 let reply = multi_line(&(header.collect::<String>() + "\r\n"));
                 if manner.swaps_headers && shown % 4 == 1 && !input.buffer().is_empty() {

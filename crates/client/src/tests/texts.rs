@@ -131,7 +131,7 @@ fn a_text_that_does_not_end_ends_soon() {
     let error = retrieve(script, &[10], PATIENCE).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the server contradicts itself: message 1 has 10 octets by LIST, and does not end after 65556"
+        "the server contradicts itself: message 1 has 10 octets by LIST, and does not end after 67108884"
     );
 }
 

@@ -54,6 +54,49 @@ fn a_text_without_end_behind_others_keeps_none_back_that_is_behind_it() {
 }
 
 #[test]
+fn sizes_that_mean_nothing_keep_no_message_back() {
+    let long = |subject| {
+        format!(
+            "Subject: {subject}\r\n\r\n{}",
+            "and so on\r\n".repeat(10_000)
+        )
+    };
+    for capabilities in [&["UIDL", "TOP", "PIPELINING"][..], &["UIDL", "TOP"]] {
+        let place = Place::new(&[
+            ("a", &long("one")),
+            ("b", &long("two")),
+            ("c", "Subject: short\r\n\r\n"),
+        ]);
+        place.server.with(|state| {
+            state.manner.capabilities = capabilities;
+            state.manner.lists = Some(|_| 1);
+        });
+        let told = sessions(&place, 4);
+        assert!(told.last().is_some_and(Result::is_ok), "{told:?}");
+        assert_eq!(place.texts().len(), 3, "{told:?}");
+        assert!(place.server.ids().is_empty(), "{told:?}");
+    }
+}
+
+#[test]
+fn a_message_as_large_as_listed_is_no_header_without_end() {
+    let large = format!(
+        "Subject: large\r\n\r\n{}",
+        "and so on\r\n".repeat(6_500_000)
+    );
+    let place = Place::new(&[("a", "Subject: small\r\n\r\n"), ("b", &large)]);
+    place.server.with(|state| state.manner.shows_all = true);
+    let summary = place.fetched(&|job| {
+        job.rules = vec![Rule {
+            header: "Subject".into(),
+            matches: Matches::Equals("large".into()),
+            action: Action::Skip,
+        }];
+    });
+    assert_eq!(summary.new, 1);
+}
+
+#[test]
 fn a_quit_that_is_answered_late_or_never_loses_nothing() {
     for (quits, deleted) in [(Quits::Late, 3), (Quits::Never, 0)] {
         let place = Place::new(&THREE);
