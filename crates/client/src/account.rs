@@ -29,6 +29,8 @@ pub struct Account {
     pub memory: Memory,
     /// In which characters headers may come.
     pub headers: Headers,
+    /// What is asked right after the login.
+    pub next: Next,
     /// Who makes the connection; none: we do.
     pub proxy: Option<Proxy>,
     /// Who wants to see what is said.
@@ -55,6 +57,17 @@ pub enum Headers {
     Ascii,
     /// In UTF-8, too (RFC 6532): whoever gets the messages takes them so.
     Utf8,
+}
+
+/// What is asked right after a login.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Next {
+    /// Nobody says. A server that has gone on to take commands ahead is asked for the listing that nearly everybody wants.
+    #[default]
+    Unsaid,
+    /// The listing ([`Maildrop::listing`](crate::Maildrop::listing)): it is asked for with USER and PASS where commands may be sent
+    /// ahead, at a first contact too.
+    Listing,
 }
 
 /// How octets travel. There is no "TLS if it is offered": who can take the offer away reads the
@@ -87,6 +100,7 @@ impl Account {
             way: None,
             memory: Memory::default(),
             headers: Headers::default(),
+            next: Next::default(),
             proxy: None,
             trace: None,
         }

@@ -12,7 +12,7 @@ use pop3::client::{Broken, Capabilities, Capability, ResponseCode};
 use pop3::{Command, Expire, Octets};
 use tokio::time::{sleep, timeout};
 
-use crate::account::{Account, Headers, Transport};
+use crate::account::{Account, Headers, Next, Transport};
 use crate::conversation::{Conversation, Utf8};
 use crate::error::ClientError;
 use crate::flow::Flow;
@@ -121,10 +121,10 @@ impl<'a> Attempt<'a> {
         let knows_capa = known.is_some();
         let mut before = known.unwrap_or_default();
         let mut pace = self.pace_with(&before);
-        // Only a server that has shown that it forgets nothing behind a login gets more than CAPA there.
-        let behind = match account.memory.pipelines_after(self.now) {
-            true => Behind::CapaAndListing,
-            false => Behind::Capa,
+        let behind = match account.next {
+            Next::Listing if !account.memory.is_one_at_a_time_after() => Behind::CapaAndListing,
+            _ if account.memory.pipelines_after(self.now) => Behind::CapaAndListing,
+            _ => Behind::Capa,
         };
         self.say_utf8(&mut conversation, &before, pace).await?;
         let mut outcome =

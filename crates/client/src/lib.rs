@@ -69,7 +69,7 @@ mod trace;
 mod trust;
 mod way;
 
-pub use account::{Account, Credentials, Headers, Transport};
+pub use account::{Account, Credentials, Headers, Next, Transport};
 pub use certificate::{Certificate, certificate_of};
 pub use connect::{Maildrop, connect};
 pub use error::{ClientError, Kind};

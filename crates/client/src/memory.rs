@@ -82,6 +82,11 @@ impl Memory {
         self.after == Some(After::Pipelining) && !self.is_broken(now)
     }
 
+    /// Whether it takes commands ahead before the login only.
+    pub(crate) fn is_one_at_a_time_after(&self) -> bool {
+        self.after == Some(After::OneAtATime)
+    }
+
     /// The server has said before the login what it can do; none: it does not know CAPA.
     pub(crate) fn learn_before(&mut self, capabilities: Option<&Capabilities>) {
         self.before = capabilities.map(essence);

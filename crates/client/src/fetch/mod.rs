@@ -28,7 +28,7 @@ use std::time::{Instant, SystemTime};
 use pop3::Octets;
 use sha2::{Digest as _, Sha256};
 
-use crate::account::{Account, Headers};
+use crate::account::{Account, Headers, Next};
 use crate::connect::connect;
 use crate::destination::{Destination, Ended, Message};
 use crate::error::ClientError;
@@ -140,6 +140,7 @@ pub async fn fetch(
     if all_take_utf8 {
         job.account.headers = Headers::Utf8;
     }
+    job.account.next = Next::Listing;
     let mut maildrop = connect(&job.account, job.patience).await?;
     tell(Event::LoggedIn {
         inside_tls: maildrop.is_inside_tls(),

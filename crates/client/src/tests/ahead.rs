@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::server::Server;
 use super::{PATIENCE, account, block_on};
-use crate::{Account, ClientError, Maildrop, Memory, Patience, Transport, Trusted, connect};
+use crate::{Account, ClientError, Maildrop, Memory, Next, Patience, Transport, Trusted, connect};
 
 /// Logs in, and does what a test does then. What the server says inside TLS from the first octet on.
 fn inside_tls<T>(
@@ -78,6 +78,43 @@ fn a_server_that_is_known_is_not_waited_for() {
         told
     });
     assert_eq!(told.unwrap(), KNOWN);
+}
+
+#[test]
+fn a_listing_that_is_wanted_is_asked_for_at_a_first_contact_too() {
+    let capa = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: PIPELINING\nS: .\n";
+    let login = "C: USER mrose\nC: PASS redqueen\nC: CAPA\n";
+    let listing = "C: STAT\nC: UIDL\nC: LIST\n";
+    let listed = "S: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .\n";
+    let let_in = "S: +OK\nS: +OK\nS: +OK\nS: PIPELINING\nS: .\n";
+    let at_once = format!("{capa}{login}{listing}{let_in}{listed}");
+    let later = format!("{capa}{login}{let_in}{listing}{listed}");
+    // What is said behind a password that is wrong hides nothing.
+    let wrong = format!(
+        "{capa}{login}{listing}S: +OK\nS: -ERR [AUTH] no\nS: +OK\nS: .\n{}",
+        "S: -ERR log in first\n".repeat(3)
+    );
+    for (memory, script, outcome) in [
+        ("", at_once, Ok(0)),
+        ("before=USER,PIPELINING after=", later, Ok(0)),
+        (
+            "",
+            wrong,
+            Err("the login was refused: -ERR [AUTH] no".to_owned()),
+        ),
+    ] {
+        let server = Server::start(script);
+        let account = Account {
+            next: Next::Listing,
+            ..remembering(memory, server.port, Transport::InClear)
+        };
+        let listed = block_on(async {
+            let mut maildrop = connect(&account, PATIENCE).await?;
+            Ok::<_, ClientError>(maildrop.listing().await?.sizes.len())
+        });
+        assert_eq!(listed.map_err(|error| error.to_string()), outcome);
+        server.done();
+    }
 }
 
 #[test]

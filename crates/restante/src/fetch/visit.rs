@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use client::fetch::Wanted;
 use client::ledger::{Contents, Entry, Key};
 use client::{
-    Arrival, ClientError, HEADER_OCTETS_MAX, Headers, Listing, Maildrop, Retrieval, Step,
+    Arrival, ClientError, HEADER_OCTETS_MAX, Headers, Listing, Maildrop, Next, Retrieval, Step,
 };
 use pop3::MessageNumber;
 use pop3::client::{ResponseCode, Status};
@@ -198,6 +198,7 @@ async fn connected(account: &Account, place: &Place) -> Result<Maildrop, Failure
         let mut remote = remote::of(account, place, false, credentials)?;
         // A terminal, and whoever reads what is printed, takes any header.
         remote.headers = Headers::Utf8;
+        remote.next = Next::Listing;
         match client::connect(&remote, remote::patience(account)).await {
             Ok(maildrop) => {
                 remote::remember(account, place, &maildrop.memory());
