@@ -165,7 +165,7 @@ def _getmail(place: _Place) -> Path:
         f"[destination]\ntype = MDA_external\npath = {agent}\nallow_root_commands = true\n"
         "[options]\nread_all = false\ndelete = false\n"
     ))
-    code, said = getmail.run(["getmail", "--getmaildir", file.parent], place.home)
+    code, said = getmail.run(["--getmaildir", file.parent], place.home)
     if code != 0 or "rror" in said:
         raise RuntimeError(f"getmail: {said[-800:]}")
     return inbox

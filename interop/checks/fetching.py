@@ -112,7 +112,7 @@ def _getmail(program: Program, name: str, elsewhere: Login) -> None:
     }))
     os.environ["RESTANTE_CONFIG"] = str(program.configuration)
     try:
-        code, said = getmail.run(["getmail", "--getmaildir", directory, "--rcfile", configuration], directory)
+        code, said = getmail.run(["--getmaildir", directory, "--rcfile", configuration], directory)
     finally:
         del os.environ["RESTANTE_CONFIG"]
     if code != 0 or "rror" in said:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import paths
-from harness.clients import getmail as getmail_client
+from harness.clients import getmail
 from harness.clients import restante
 from harness.clients.endpoint import Login
 from harness.peers import Unavailable, require
@@ -73,7 +73,7 @@ def _getmail(directory: Path, port: int, login: Login) -> list:
         f"[destination]\ntype = MDA_external\npath = {_agent(directory)}\nunixfrom = false\nallow_root_commands = true\n"
         "[options]\nread_all = false\ndelete = false\ndelivered_to = false\nreceived = false\n"
     ))
-    return ["env", f"HOME={directory}", "getmail", "--getmaildir", directory, "--rcfile", directory / "getmailrc"]
+    return ["env", f"HOME={directory}", *getmail.command(["--getmaildir", directory, "--rcfile", directory / "getmailrc"])]
 
 
 def _restante(directory: Path, port: int, login: Login) -> list:
@@ -168,11 +168,8 @@ def _fetched(peer: Peer, directory: Path, port: int, login: Login, kill_at: floa
     for lock in ("pid", "mbox.lock"):
         (directory / lock).unlink(missing_ok=True)
     for _ in range(3):
-        if peer.program == "getmail":
-            status, said = getmail_client.run(words, directory)
-        else:
-            done = run(words, patience=_PATIENCE)
-            status, said = done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+        done = run(words, patience=_PATIENCE)
+        status, said = done.returncode, (done.stdout + done.stderr).decode(errors="replace")
         # fetchmail says 1 when there was nothing new.
         if status == 0 or status == 1 and peer.program == "fetchmail":
             return destination, before

@@ -8,9 +8,7 @@ It knows neither STLS nor AUTH PLAIN.
 import email.parser
 import os
 import re
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 from ..peers import require
@@ -32,8 +30,20 @@ STEP = 3
 
 # It reads lines with Python's poplib as it is, which gives up at longer ones.
 _LINE_OCTETS_MAX = 2046
-#: Seconds for a poll, and until it is told again that its agent has ended.
-_PATIENCE, _NUDGE = 300, 3
+#: Seconds for a poll.
+_PATIENCE = 300
+#: getmail 6.18 asks to be told of the end of a process after it has begun it, and waits for three minutes where that has ended
+#: before. Here it waits for the process itself. Newer ones do so anyway.
+_MENDED = """
+import os, runpy, shutil, sys
+from getmailcore import baseclasses
+base = baseclasses.ForkingBase
+if hasattr(base, "_prepare_child"):
+    base._prepare_child = lambda self: None
+    base._wait_for_child = lambda self, child: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.argv[0] = shutil.which("getmail")
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 _RETURN_PATH = re.compile(rb"\AReturn-Path: <[^\n]*>\n")
 
 
@@ -59,30 +69,24 @@ def poll(server: Endpoint, way: Way, login: Login, directory: Path, keep: bool =
         + f"[destination]\ntype = MDA_external\npath = {agent}\nunixfrom = false\nallow_root_commands = true\n"
         f"[options]\nread_all = false\ndelete = {not keep}\ndelivered_to = false\nreceived = false\n"
     )
-    code, said = run(["getmail", "--getmaildir", directory, "--rcfile", configuration], directory)
+    code, said = run(["--getmaildir", directory, "--rcfile", configuration], directory)
     if code != 0 or "rror" in said:
         raise RuntimeError(f"getmail: {said[-800:]}")
     return [_RETURN_PATH.sub(b"", path.read_bytes(), count=1) for path in sorted(inbox.iterdir())]
 
 
-def run(words: list, home: Path) -> tuple[int, str]:
-    """Runs it to its end. Its exit status, and what it said.
+def command(arguments: list) -> list:
+    """What runs it with these arguments."""
+    return ["/usr/bin/python3", "-c", _MENDED, *arguments]
 
-    getmail 6.18 sleeps until a signal tells it that its agent has ended, and sleeps on if the signal comes right before
-    that. So it is told again now and then.
-    """
+
+def run(arguments: list, home: Path) -> tuple[int, str]:
+    """Runs it to its end with these arguments. Its exit status, and what it said."""
     environment = os.environ | {"HOME": str(home), "LC_ALL": "C.UTF-8"}
-    process = Process(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    end = time.monotonic() + _PATIENCE
+    process = Process(command(arguments), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        while True:
-            try:
-                said, _ = process.child.communicate(timeout=_NUDGE)
-                return process.child.returncode, said.decode(errors="replace").strip()
-            except subprocess.TimeoutExpired:
-                if time.monotonic() > end:
-                    raise
-                process.child.send_signal(signal.SIGCHLD)
+        said, _ = process.child.communicate(timeout=_PATIENCE)
+        return process.child.returncode, said.decode(errors="replace").strip()
     finally:
         process.kill()
 
