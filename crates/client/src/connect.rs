@@ -1,8 +1,9 @@
 //! From nothing to an open maildrop: [`reach`], CAPA, login, in as few round trips as the server allows.
 //!
-//! With PIPELINING, USER, PASS and the CAPA that follows a login go out together, at a server that is known
-//! to forget nothing with the listing behind them. What is remembered of a server ([`Memory`]) saves the wait for the CAPA before it: the login goes with it, and if the server
-//! turns out to be another one by what it says, a login that was refused is tried once more by that.
+//! With PIPELINING, USER, PASS and the CAPA that follows a login go out together, and the listing behind them if it is wanted
+//! ([`Next`]), or the server is known to forget nothing there. What is remembered of a server ([`Memory`]) saves the wait for the
+//! CAPA before it: the login goes with it, and if the server turns out to be another one by what it says, a login that was refused is
+//! tried once more by that.
 //! UTF8 goes with the login, where it is announced and wanted, and costs nothing either.
 //! Nothing is sent ahead of STLS or of its handshake, and nothing is guessed in clear.
 
