@@ -182,6 +182,10 @@ impl Writer {
         work: &mut UnboundedReceiver<Work>,
         batch: &mut Batch,
     ) -> Result<Option<Work>, FetchError> {
+        // While there is something to do nobody looks at the clock.
+        if let Ok(work) = work.try_recv() {
+            return Ok(Some(work));
+        }
         let Some(since) = batch.since else {
             return Ok(work.blocking_recv());
         };
