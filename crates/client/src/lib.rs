@@ -50,6 +50,7 @@ mod error;
 pub mod fetch;
 mod flow;
 mod header;
+mod hex;
 pub mod ledger;
 mod listing;
 mod login;

@@ -17,6 +17,8 @@ use sasl::base64;
 use sha2::{Digest as _, Sha256};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use crate::hex::Hex;
+
 /// The SHA-256 of a certificate or of its key.
 ///
 /// That of a certificate is written as `openssl x509 -noout -fingerprint -sha256` prints it, with or
@@ -96,9 +98,7 @@ impl fmt::Display for Pin {
         if self.of == Of::Key {
             f.write_str("spki:")?;
         }
-        self.sum
-            .iter()
-            .try_for_each(|octet| write!(f, "{octet:02x}"))
+        Hex(&self.sum).fmt(f)
     }
 }
 

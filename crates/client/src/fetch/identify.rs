@@ -14,6 +14,7 @@ use super::stranger;
 use crate::connect::Maildrop;
 use crate::dated;
 use crate::destination::header_of;
+use crate::hex::Hex;
 use crate::ledger::{Contents, Entry, Key, Ledger, Print};
 use crate::listing::{Listing, UniqueIds};
 use crate::retrieve::{Arrival, HEADER_OCTETS_MAX, Step};
@@ -189,10 +190,7 @@ impl Headers {
 
 /// So much of a hash as a key has.
 pub(super) fn short(hash: &[u8; 32]) -> String {
-    hash[..16]
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
+    Hex(&hash[..16]).to_string()
 }
 
 /// Things in the order of the messages, with their numbers.

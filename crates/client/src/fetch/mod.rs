@@ -32,6 +32,7 @@ use crate::account::{Account, Headers, Next};
 use crate::connect::connect;
 use crate::destination::{Destination, Ended, Message};
 use crate::error::ClientError;
+use crate::hex::Hex;
 use crate::ledger::{Key, Ledger};
 use crate::patience::Patience;
 
@@ -114,10 +115,7 @@ pub fn name_of(identity: &str, key: &Key) -> String {
     hash.update([0]);
     hash.update(key.to_string().as_bytes());
     let hash: [u8; 32] = hash.finalize().into();
-    hash[..20]
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
+    Hex(&hash[..20]).to_string()
 }
 
 /// Where mail goes, in the order in which [`Job::route`] and rules name them.

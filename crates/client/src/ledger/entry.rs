@@ -7,6 +7,8 @@ use memchr::memmem;
 use pop3::surrogate;
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::Hex;
+
 /// What is known of one message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Entry {
@@ -177,13 +179,13 @@ fn in_ascii(header: &[u8]) -> Cow<'_, [u8]> {
 
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 
 impl fmt::Display for Print {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

@@ -25,6 +25,7 @@ use super::{
     Age, Destination, Ended, Exactness, Limits, Message, NotDelivered, Text, Tokens, told::told,
     word,
 };
+use crate::hex::Hex;
 use crate::trust;
 use answer::Answer;
 
@@ -238,7 +239,7 @@ fn is_local(base: &str) -> bool {
 fn boundary() -> String {
     let mut octets = [0; 20];
     getrandom::fill(&mut octets).expect("the system gives random octets");
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    Hex(&octets).to_string()
 }
 
 /// No answer came.
