@@ -122,10 +122,13 @@ impl<'a> Attempt<'a> {
         let knows_capa = known.is_some();
         let mut before = known.unwrap_or_default();
         let mut pace = self.pace_with(&before);
-        let behind = match account.next {
-            Next::Listing if !account.memory.is_one_at_a_time_after() => Behind::CapaAndListing,
-            _ if account.memory.pipelines_after(self.now) => Behind::CapaAndListing,
-            _ => Behind::Capa,
+        let takes_listing = match account.next {
+            Next::Listing => !account.memory.is_one_at_a_time_after(),
+            Next::Unsaid => account.memory.pipelines_after(self.now),
+        };
+        let behind = match takes_listing {
+            true => Behind::CapaAndListing,
+            false => Behind::Capa,
         };
         self.say_utf8(&mut conversation, &before, pace).await?;
         let mut outcome =

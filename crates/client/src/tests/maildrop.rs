@@ -111,13 +111,18 @@ pub(crate) struct Server {
     state: Arc<Mutex<State>>,
 }
 
+/// Messages as a server keeps them: each its unique-id and its text.
+pub(crate) fn own(messages: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |(id, text): &(&str, &str)| ((*id).to_owned(), (*text).to_owned());
+    messages.iter().map(own).collect()
+}
+
 impl Server {
     pub(crate) fn start(messages: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("localhost:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let own = |(id, text): &(&str, &str)| ((*id).to_owned(), (*text).to_owned());
         let state = State {
-            messages: messages.iter().map(own).collect(),
+            messages: own(messages),
             ..State::default()
         };
         let state = Arc::new(Mutex::new(state));

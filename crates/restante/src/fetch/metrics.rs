@@ -50,9 +50,9 @@ const METRICS: [(&str, &str, &str); 6] = [
 /// What came of a session.
 pub(super) struct Outcome {
     /// How many messages were fetched, and their octets: of one that failed in the end, too.
-    pub(super) fetched: (usize, u64),
+    fetched: (usize, u64),
     /// How many messages it deleted, or why it failed.
-    pub(super) result: Result<usize, Code>,
+    result: Result<usize, Code>,
 }
 
 impl Outcome {

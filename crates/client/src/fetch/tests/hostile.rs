@@ -3,9 +3,8 @@
 
 use pop3::Octets;
 
-use super::reused::own;
 use super::*;
-use crate::tests::maildrop::Deletes;
+use crate::tests::maildrop::{Deletes, own};
 
 /// Deletes what it has.
 pub(super) fn takes(job: &mut Job) {

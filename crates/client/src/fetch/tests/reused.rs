@@ -2,12 +2,7 @@
 
 use super::hostile::takes;
 use super::*;
-use crate::tests::maildrop::Deletes;
-
-pub(super) fn own(messages: &[(&str, &str)]) -> Vec<(String, String)> {
-    let own = |(id, text): &(&str, &str)| ((*id).to_owned(), (*text).to_owned());
-    messages.iter().map(own).collect()
-}
+use crate::tests::maildrop::{Deletes, own};
 
 #[test]
 fn a_unique_id_that_is_given_again_hides_no_new_mail() {
